@@ -1,1 +1,15 @@
-//! vmaplens.
+//! vmaplens: replay, inspect and understand the Linux kernel's vmalloc allocator.
+//!
+//! Layers point one way, and `tests/layers.rs` holds them to it:
+//!
+//! ```text
+//! parsers (crate) ← event ← log ← model ← policy ← replay ← insight ← view ← export
+//!                  source: parsers, event, log        config: nothing
+//!                  ui: view, replay, config …         cli: everything
+//! ```
+
+pub mod event;
+pub mod log;
+pub mod model;
+pub mod policy;
+pub mod replay;

@@ -1,0 +1,124 @@
+//! [`Event`]: the one event type. Every input format ends here, every display starts here.
+
+use std::fmt;
+
+/// A kernel virtual address.
+///
+/// Prints as `0x` and sixteen digits, the way the kernel prints a 64-bit pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Addr(pub u64);
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:016x}", self.0)
+    }
+}
+
+/// Index of an event in its log, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seq(pub u32);
+
+impl Seq {
+    /// As an index into the log's events.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A trace time stamp: nanoseconds, or ticks where the trace clock counts something else (see
+/// [`crate::log::Clock`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Nanos(pub u64);
+
+/// Index of a task (comm and pid) in the log's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TaskId(pub u32);
+
+/// Index of a text (marker, foreign event name) in the log's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TextId(pub u32);
+
+/// Index of a `[vstart, vend)` request window in the log's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WindowId(pub u16);
+
+/// One record of a capture, in the order of the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// When the record was written. The change it reports happened before (see `spec/tracepoints`).
+    pub at: Nanos,
+    /// Line of the input, from 1; 0 if the input has no lines.
+    pub line: u32,
+    /// Who was running.
+    pub task: TaskId,
+    /// The CPU whose ring buffer held the record.
+    pub cpu: u16,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What a record reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// `alloc_vmap_area` (6.2 and later): one *attempt* to find space.
+    Alloc {
+        /// The address chosen; meaningless if `failed` (`vend` up to 6.14, a negative errno from 6.19).
+        addr: Addr,
+        /// Bytes asked of the allocator, guard page included.
+        size: u64,
+        /// Alignment asked of the search, in bytes; 1 means page alignment.
+        align: u64,
+        /// The request's window.
+        window: WindowId,
+        /// No space was found.
+        failed: bool,
+    },
+    /// `free_vmap_area_noflush`: an area went to the lazy store.
+    Free {
+        /// Start of the area.
+        addr: Addr,
+        /// Lazily freed pages after this free, as counted by this free.
+        nr_lazy: u64,
+        /// `lazy_max_pages()` at that time, in pages.
+        nr_lazy_max: u64,
+    },
+    /// `purge_vmap_area_lazy`: the *end* of a purge.
+    Purge {
+        /// Lowest address flushed; all ones if nothing was.
+        start: Addr,
+        /// End of the flushed range; 0 if nothing was.
+        end: Addr,
+        /// Areas returned (6.9 and later) or fused ranges (6.2 to 6.8).
+        num_purged: u32,
+    },
+    /// The ring buffer of `cpu` dropped records before this one.
+    Lost {
+        /// How many; 0 if the kernel did not say.
+        count: u32,
+    },
+    /// A marker written to `trace_marker`.
+    Mark {
+        /// Its text.
+        text: TextId,
+    },
+    /// A record of another kind, kept so that nothing read is lost.
+    Other {
+        /// Its event name.
+        name: TextId,
+    },
+}
+
+impl EventKind {
+    /// A short word for lists and counts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Alloc { failed: false, .. } => "alloc",
+            Self::Alloc { failed: true, .. } => "failed",
+            Self::Free { .. } => "free",
+            Self::Purge { .. } => "purge",
+            Self::Lost { .. } => "lost",
+            Self::Mark { .. } => "mark",
+            Self::Other { .. } => "other",
+        }
+    }
+}

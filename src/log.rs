@@ -1,0 +1,83 @@
+//! [`Log`]: the events of one input, the names they use, where they come from, what was damaged.
+//!
+//! Append-only, and shared by reference once loaded.
+
+pub mod baseline;
+pub mod names;
+pub mod origin;
+
+pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
+pub use names::{Names, Task, Window};
+pub use origin::{Clock, InputKind, Origin};
+
+use crate::event::{Event, EventKind, Seq};
+
+/// Everything read from one input.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// The records, in the order of the input.
+    pub events: Vec<Event>,
+    /// Tasks, texts and windows the events refer to.
+    pub names: Names,
+    /// Where the events come from.
+    pub origin: Origin,
+    /// `/proc/vmallocinfo` before the first event.
+    pub before: Option<Baseline>,
+    /// `/proc/vmallocinfo` after the last event.
+    pub after: Option<Baseline>,
+    /// Kernel ground truth at the end, if the capture has it.
+    pub truth: Option<parsers::allocator_state::AllocatorState>,
+    /// Damaged places, in the order they were found.
+    pub problems: Vec<FileProblem>,
+}
+
+/// A damaged place, with the member of the input it was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    /// Name of the file or member, escaped for display.
+    pub file: String,
+    /// What was wrong there.
+    pub problem: parsers::Problem,
+}
+
+/// How many records of each kind a log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Allocation attempts, failed ones included.
+    pub alloc: u64,
+    /// Failed allocation attempts.
+    pub failed: u64,
+    /// Frees.
+    pub free: u64,
+    /// Purges.
+    pub purge: u64,
+    /// Notices of lost records.
+    pub lost: u64,
+    /// Markers and foreign events.
+    pub other: u64,
+}
+
+impl Log {
+    /// Counts the records by kind.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for event in &self.events {
+            match event.kind {
+                EventKind::Alloc { failed, .. } => {
+                    counts.alloc += 1;
+                    counts.failed += u64::from(failed);
+                }
+                EventKind::Free { .. } => counts.free += 1,
+                EventKind::Purge { .. } => counts.purge += 1,
+                EventKind::Lost { .. } => counts.lost += 1,
+                EventKind::Mark { .. } | EventKind::Other { .. } => counts.other += 1,
+            }
+        }
+        counts
+    }
+
+    /// The event at `seq`, if the log is that long.
+    pub fn get(&self, seq: Seq) -> Option<&Event> {
+        self.events.get(seq.index())
+    }
+}

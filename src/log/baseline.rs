@@ -1,0 +1,69 @@
+//! [`Baseline`]: the areas of one `/proc/vmallocinfo`, owned and ready for the model and the panes.
+
+pub use parsers::vmallocinfo::{Flags, Pointers};
+
+/// A full state taken from `/proc/vmallocinfo`.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// The rows, in the order of the file.
+    pub areas: Vec<BaselineArea>,
+    /// Whether the addresses can be used.
+    pub pointers: Pointers,
+}
+
+/// How a row of the file stands in the allocator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaselineState {
+    /// In use.
+    Busy,
+    /// In use by `vm_map_ram`, or a whole vmap block.
+    VmMapRam,
+    /// Freed, not purged yet.
+    Unpurged,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct BaselineArea {
+    /// Line of the file, from 1.
+    pub line: u32,
+    /// First address.
+    pub start: u64,
+    /// End, guard page included.
+    pub end: u64,
+    /// Size column, in bytes.
+    pub size: u64,
+    /// Symbol of the caller, without offset; empty if the row names none.
+    pub caller: String,
+    /// `symbol+0x…/0x…`, as printed; empty if the row names none.
+    pub caller_full: String,
+    /// Module of the caller.
+    pub module: Option<String>,
+    /// Data pages; 0 if the row names none.
+    pub pages: u64,
+    /// Physical address of an ioremap.
+    pub phys: Option<u64>,
+    /// The kind words.
+    pub flags: Flags,
+    /// Pages by NUMA node.
+    pub nodes: Vec<(u16, u64)>,
+    /// In use or lazily freed.
+    pub state: BaselineState,
+    /// Something in the row had to be repaired.
+    pub repaired: bool,
+}
+
+impl BaselineArea {
+    /// The one word people use for the row: `vmalloc`, `ioremap`, `vmap`, `vm_map_ram`, `unpurged`, `per-CPU`, `other`.
+    pub fn kind(&self) -> &'static str {
+        match self.state {
+            BaselineState::VmMapRam => "vm_map_ram",
+            BaselineState::Unpurged => "unpurged",
+            BaselineState::Busy if self.caller == "pcpu_get_vm_areas" => "per-CPU",
+            BaselineState::Busy if self.flags.contains(Flags::IOREMAP) => "ioremap",
+            BaselineState::Busy if self.flags.contains(Flags::VMAP) => "vmap",
+            BaselineState::Busy if self.flags.contains(Flags::VMALLOC) => "vmalloc",
+            BaselineState::Busy => "other",
+        }
+    }
+}

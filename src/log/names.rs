@@ -1,0 +1,113 @@
+//! Interned tasks, texts and windows, so that an event stays small.
+
+use std::collections::HashMap;
+
+use crate::event::{TaskId, TextId, WindowId};
+
+/// A task as the trace names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Task {
+    /// The name; any bytes but NUL, other people's: escape before showing outside a terminal buffer.
+    pub comm: Vec<u8>,
+    /// Process id; 0 is the idle task, -1 unknown.
+    pub pid: i32,
+}
+
+impl Task {
+    /// `comm-pid`, bytes that are not UTF-8 replaced.
+    pub fn label(&self) -> String {
+        format!("{}-{}", String::from_utf8_lossy(&self.comm), self.pid)
+    }
+}
+
+/// The `[vstart, vend)` a request may use, as the kernel passes it.
+///
+/// `VMALLOC_END` of x86-64 really ends in `fff`; it is compared as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Window {
+    /// Lowest address allowed.
+    pub vstart: u64,
+    /// The area must end at or below this.
+    pub vend: u64,
+}
+
+impl Window {
+    /// Bytes between the two ends.
+    pub fn len_bytes(self) -> u64 {
+        self.vend.saturating_sub(self.vstart)
+    }
+}
+
+/// The names of one log.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    tasks: Vec<Task>,
+    texts: Vec<Vec<u8>>,
+    windows: Vec<Window>,
+    task_ids: HashMap<Task, TaskId>,
+    text_ids: HashMap<Vec<u8>, TextId>,
+}
+
+impl Names {
+    /// The task behind an id; an unknown id gives an empty task.
+    pub fn task(&self, id: TaskId) -> &Task {
+        static NOBODY: Task = Task { comm: Vec::new(), pid: -1 };
+        self.tasks.get(id.0 as usize).unwrap_or(&NOBODY)
+    }
+
+    /// The text behind an id, empty if unknown.
+    pub fn text(&self, id: TextId) -> &[u8] {
+        self.texts.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The window behind an id; an unknown id gives the empty window.
+    pub fn window(&self, id: WindowId) -> Window {
+        self.windows.get(id.0 as usize).copied().unwrap_or(Window { vstart: 0, vend: 0 })
+    }
+
+    /// Every window seen, in order of first use.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// Every task seen, in order of first use.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// Interns a task.
+    pub fn add_task(&mut self, comm: &[u8], pid: i32) -> TaskId {
+        let task = Task { comm: comm.to_vec(), pid };
+        if let Some(&id) = self.task_ids.get(&task) {
+            return id;
+        }
+        let id = TaskId(self.tasks.len() as u32);
+        self.tasks.push(task.clone());
+        self.task_ids.insert(task, id);
+        id
+    }
+
+    /// Interns a text.
+    pub fn add_text(&mut self, text: &[u8]) -> TextId {
+        if let Some(&id) = self.text_ids.get(text) {
+            return id;
+        }
+        let id = TextId(self.texts.len() as u32);
+        self.texts.push(text.to_vec());
+        self.text_ids.insert(text.to_vec(), id);
+        id
+    }
+
+    /// Interns a window. After 65,536 different ones the last is reused: a trace with that many is not a vmalloc
+    /// trace.
+    pub fn add_window(&mut self, window: Window) -> WindowId {
+        if let Some(found) = self.windows.iter().position(|&known| known == window) {
+            return WindowId(found as u16);
+        }
+        if self.windows.len() > usize::from(u16::MAX) {
+            return WindowId(u16::MAX);
+        }
+        self.windows.push(window);
+        WindowId((self.windows.len() - 1) as u16)
+    }
+}

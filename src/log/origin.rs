@@ -1,0 +1,58 @@
+//! [`Origin`]: what an input says about the machine it was taken on.
+
+use super::Window;
+
+/// What kind of input a log was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InputKind {
+    /// A trace, with or without snapshots around it.
+    #[default]
+    Trace,
+    /// A `/proc/vmallocinfo` alone: a log without events.
+    Snapshot,
+}
+
+/// What the numbers in [`crate::event::Nanos`] count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// Nanoseconds of some kernel clock.
+    #[default]
+    Nanos,
+    /// Events, jiffies or cycles: order, no duration.
+    Ticks,
+    /// The input has no times; the number is the index.
+    None,
+}
+
+/// Facts about the capture. A field is `None` where the input does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Name of the input for people: file or folder name, or `-`.
+    pub name: String,
+    /// One sentence about the capture.
+    pub description: Option<String>,
+    /// Trace or snapshot.
+    pub kind: InputKind,
+    /// Kernel release, as `uname -r`.
+    pub kernel: Option<String>,
+    /// Architecture, as the capture spells it.
+    pub arch: Option<String>,
+    /// Bytes in a page.
+    pub page_size: Option<u64>,
+    /// CPUs that could ever be there: the number of allocator nodes from 6.9 on.
+    pub cpus_possible: Option<u32>,
+    /// CPUs online: what `lazy_max_pages` is made of.
+    pub cpus_online: Option<u32>,
+    /// `VMALLOC_START` and `VMALLOC_END` as the kernel passes them.
+    pub vmalloc: Option<Window>,
+    /// Page-table levels.
+    pub paging_levels: Option<u32>,
+    /// The first record is the first allocation of that kernel.
+    pub from_boot: Option<bool>,
+    /// Clock of the stamps.
+    pub clock: Clock,
+    /// Name of the trace clock.
+    pub clock_name: Option<String>,
+    /// Records overwritten before the first one, by the header's counts.
+    pub overwritten: u64,
+}

@@ -1,0 +1,25 @@
+//! The address space: what the kernel's allocator is made of, without a policy and without a terminal.
+//!
+//! Pure and deterministic: no clock, no files, no randomness.
+
+pub mod allocator;
+pub mod areas;
+pub mod audit;
+pub mod extent;
+pub mod free_space;
+pub mod metrics;
+pub mod page_table;
+pub mod rbtree;
+pub mod request;
+pub mod search;
+pub mod space;
+pub mod step;
+
+pub use allocator::{Allocator, Freed, HelperOrder, Owner, Place, PurgeKind, Purged, UnknownArea};
+pub use areas::{AreaId, Areas, NIL, VmapArea};
+pub use extent::{Extent, Fit, fit_of};
+pub use metrics::Metrics;
+pub use rbtree::{Tree, TreeId, TreeView};
+pub use request::{Placement, Refusal, RefusalReason, Request, Source};
+pub use space::{AddressSpace, Answer, Op, Outcome};
+pub use step::{LengthReason, Merge, PoolAnswer, Sink, Step, Steps, Turn};

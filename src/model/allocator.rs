@@ -1,0 +1,209 @@
+//! [`Allocator`]: what every era of the kernel's allocator can do. The eras are in [`crate::policy`].
+
+use std::fmt::{Debug, Write};
+
+use super::areas::{AreaId, Areas, VmapArea};
+use super::audit::Broken;
+use super::extent::Extent;
+use super::metrics::Metrics;
+use super::rbtree::{TreeId, TreeView};
+use super::request::{Placement, Refusal, Request};
+use super::step::Steps;
+use crate::log::Window;
+
+/// What one purge returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// The TLB range flushed, if anything was lazy.
+    pub flush: Option<(u64, u64)>,
+    /// What the kernel's event counts: areas (6.9 and later) or fused ranges (before).
+    pub num_purged: u32,
+    /// Pages that were lazy and are not any more.
+    pub pages: u64,
+}
+
+/// Which purge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgeKind {
+    /// The drain, or an alias flush: pools decay a little and are refilled.
+    Partial,
+    /// Before a failing request gives up: pools decay completely and are not refilled.
+    Full,
+}
+
+/// When the helper works of a purge run, relative to the nodes the purging task does itself (6.9 and later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HelperOrder {
+    /// After the nodes done inline.
+    #[default]
+    AtFlush,
+    /// At once when queued: nodes ascend.
+    AtSchedule,
+}
+
+/// One area that went to a lazy store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// The area.
+    pub extent: Extent,
+    /// Record that allocated it, or [`VmapArea::UNBORN`].
+    pub born: u32,
+    /// Lazy pages after this free, as the kernel's event reports them.
+    pub nr_lazy: u64,
+    /// This free took the counter above the limit.
+    pub drain_due: bool,
+}
+
+/// No busy area contains the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no area in use contains 0x{addr:016x}")]
+pub struct UnknownArea {
+    /// The address.
+    pub addr: u64,
+}
+
+/// Whose an area is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Not eligible for a pool.
+    Nobody,
+    /// The node of the CPU that allocated it.
+    Node(u32),
+}
+
+/// What lies at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// An area in use.
+    Busy {
+        /// Node whose busy tree holds it.
+        node: u32,
+        /// The area.
+        area: AreaId,
+    },
+    /// Freed, not purged.
+    Lazy {
+        /// Node whose lazy store holds it.
+        node: u32,
+        /// The area.
+        area: AreaId,
+    },
+    /// Parked in a pool.
+    Pooled {
+        /// Node whose pool holds it.
+        node: u32,
+        /// The area.
+        area: AreaId,
+    },
+    /// Part of a hole.
+    Free {
+        /// The hole.
+        hole: AreaId,
+    },
+    /// Nothing the allocator knows of.
+    Unknown,
+}
+
+/// An era of the kernel's allocator.
+///
+/// Every operation that changes state takes `steps`: with `Some`, what happened is described there in order; with
+/// `None` nothing is recorded and nothing is paid for it.
+pub trait Allocator: Debug + Send + Sync {
+    /// Where the request would be placed. Changes nothing.
+    ///
+    /// # Errors
+    /// Says why there is no place. The kernel would purge and try again; here that is the caller's business.
+    fn place(&self, request: &Request, steps: Option<&mut Steps>) -> Result<Placement, Refusal>;
+
+    /// Carries out the answer `place` gave for the same state; a refusal can change a pool too. `born` is kept with
+    /// the area. Answers the area.
+    fn settle(
+        &mut self,
+        request: &Request,
+        answer: Result<Placement, Refusal>,
+        born: u32,
+        steps: Option<&mut Steps>,
+    ) -> Option<Extent>;
+
+    /// Makes `extent` busy whatever the state says of it. Overlapping areas are dropped, their rest becomes free.
+    /// Answers how many areas in use had to go.
+    fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32;
+
+    /// Takes the area that contains `addr` out of use and into the lazy store.
+    ///
+    /// # Errors
+    /// No busy area contains `addr`.
+    fn free(&mut self, addr: u64, steps: Option<&mut Steps>) -> Result<Freed, UnknownArea>;
+
+    /// Returns everything lazy to the free space (or to pools).
+    fn purge(&mut self, kind: PurgeKind, helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged;
+
+    /// Empties every pool; answers the areas that were in them. `None` in eras without pools.
+    fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32>;
+
+    /// `pcpu_get_vm_areas` for one group: `size` bytes as high as possible below `VMALLOC_END`.
+    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent>;
+
+    /// Runs the pending drain work, if any; answers its purges.
+    fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged>;
+
+    /// Is the drain work queued?
+    fn drain_pending(&self) -> bool;
+
+    /// `lazy_max_pages()`.
+    fn lazy_max_pages(&self) -> u64;
+
+    /// Freed, not yet purged pages.
+    fn lazy_pages(&self) -> u64;
+
+    /// `[VMALLOC_START, VMALLOC_END)` as the kernel passes them.
+    fn window(&self) -> Window;
+
+    /// Bytes in a page.
+    fn page_size(&self) -> u64;
+
+    /// Allocator nodes; 1 before 6.9.
+    fn n_nodes(&self) -> u32;
+
+    /// The arena.
+    fn areas(&self) -> &Areas;
+
+    /// A tree, where the era has it.
+    fn tree(&self, id: TreeId) -> Option<TreeView<'_>>;
+
+    /// Calls `visit` with the node and each pooled area, pools in ascending size, from the head.
+    fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea));
+
+    /// What lies at `addr`.
+    fn lookup(&self, addr: u64) -> Place;
+
+    /// Counts and sums of the present state.
+    fn metrics(&self) -> Metrics;
+
+    /// The largest hole inside the window, in bytes; cheap.
+    fn largest_hole(&self) -> u64;
+
+    /// Writes the state in the text form of the op vectors.
+    ///
+    /// # Errors
+    /// Only what `out` reports.
+    fn dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result;
+
+    /// Recomputes everything derived and compares.
+    ///
+    /// # Errors
+    /// Names the first thing that does not hold.
+    fn audit(&self) -> Result<(), Broken>;
+
+    /// Memory held, in bytes.
+    fn heap_bytes(&self) -> u64;
+
+    /// A copy, for a checkpoint.
+    fn boxed_clone(&self) -> Box<dyn Allocator>;
+}
+
+impl Clone for Box<dyn Allocator> {
+    fn clone(&self) -> Self {
+        self.boxed_clone()
+    }
+}

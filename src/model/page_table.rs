@@ -1,0 +1,205 @@
+//! Page-table geometry, the walk of one address, and the tables areas have needed.
+//!
+//! Nothing here changes an address; it says what an address costs.
+
+use super::extent::Extent;
+
+/// One level of a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// The kernel's name: PGD, P4D, PUD, PMD, PTE.
+    pub name: &'static str,
+    /// Bytes one entry covers, as a power of two.
+    pub shift: u32,
+    /// Entries in a table.
+    pub entries: u64,
+    /// Its tables for the vmalloc range exist from boot on.
+    pub preallocated: bool,
+}
+
+/// How an architecture translates addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Name for people.
+    pub title: &'static str,
+    /// Levels from the top.
+    pub levels: &'static [Level],
+    /// Bytes of a page.
+    pub page_size: u64,
+    /// Bytes of a table.
+    pub table_bytes: u64,
+}
+
+const fn level(name: &'static str, shift: u32, preallocated: bool) -> Level {
+    Level { name, shift, entries: 512, preallocated }
+}
+
+/// x86-64 with four levels. The PUD tables of the vmalloc range are allocated at boot.
+pub const X86_64_4: Geometry = Geometry {
+    title: "x86-64, 4 levels",
+    levels: &[level("PGD", 39, true), level("PUD", 30, true), level("PMD", 21, false), level("PTE", 12, false)],
+    page_size: 4096,
+    table_bytes: 4096,
+};
+
+/// x86-64 with five levels. The P4D tables of the vmalloc range are allocated at boot.
+pub const X86_64_5: Geometry = Geometry {
+    title: "x86-64, 5 levels",
+    levels: &[
+        level("PGD", 48, true),
+        level("P4D", 39, true),
+        level("PUD", 30, false),
+        level("PMD", 21, false),
+        level("PTE", 12, false),
+    ],
+    page_size: 4096,
+    table_bytes: 4096,
+};
+
+/// arm64 with 4 KiB pages and 48-bit addresses.
+pub const ARM64_4K_48: Geometry = Geometry {
+    title: "arm64, 4 KiB pages, 48 bits",
+    levels: &[level("PGD", 39, true), level("PUD", 30, false), level("PMD", 21, false), level("PTE", 12, false)],
+    page_size: 4096,
+    table_bytes: 4096,
+};
+
+/// i386 without PAE: two levels.
+pub const I386: Geometry = Geometry {
+    title: "i386, 2 levels",
+    levels: &[
+        Level { name: "PGD", shift: 22, entries: 1024, preallocated: true },
+        Level { name: "PTE", shift: 12, entries: 1024, preallocated: false },
+    ],
+    page_size: 4096,
+    table_bytes: 4096,
+};
+
+/// 32-bit arm with large physical addresses: three levels.
+pub const ARM_LPAE: Geometry = Geometry {
+    title: "arm, LPAE, 3 levels",
+    levels: &[
+        Level { name: "PGD", shift: 30, entries: 4, preallocated: true },
+        level("PMD", 21, false),
+        level("PTE", 12, false),
+    ],
+    page_size: 4096,
+    table_bytes: 4096,
+};
+
+/// The geometry of a capture by its architecture and paging levels; x86-64 with four levels where it does not say.
+pub fn geometry_of(arch: Option<&str>, levels: Option<u32>, vstart: u64) -> &'static Geometry {
+    match (arch, levels) {
+        (Some("i386" | "i686"), _) => &I386,
+        (Some("arm" | "armhf"), _) => &ARM_LPAE,
+        (Some("arm64" | "aarch64"), _) => &ARM64_4K_48,
+        (_, Some(5)) => &X86_64_5,
+        (None, None) if vstart <= u64::from(u32::MAX) => &I386,
+        // Five-level kernel addresses lie below the four-level canonical half.
+        (_, None) if vstart < 0xffff_8000_0000_0000 => &X86_64_5,
+        _ => &X86_64_4,
+    }
+}
+
+/// One level of the walk of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkStep {
+    /// The level.
+    pub level: Level,
+    /// Index of the entry in its table.
+    pub index: u64,
+    /// First address the entry covers.
+    pub entry_start: u64,
+    /// First address the whole table covers.
+    pub table_start: u64,
+}
+
+impl Geometry {
+    /// The entries a walk of `addr` passes, from the top.
+    pub fn walk(&self, addr: u64) -> Vec<WalkStep> {
+        let step = |level: &Level| {
+            let entry_start = addr >> level.shift << level.shift;
+            let table_shift = level.shift + level.entries.trailing_zeros();
+            let table_start = if table_shift >= 64 { 0 } else { addr >> table_shift << table_shift };
+            WalkStep { level: *level, index: (addr >> level.shift) & (level.entries - 1), entry_start, table_start }
+        };
+        self.levels.iter().map(step).collect()
+    }
+
+    /// Tables of each level (the top excluded) that mapping `extent` touches, from the top: name and count.
+    pub fn tables_for(&self, extent: Extent) -> Vec<(&'static str, u64)> {
+        let pairs = self.levels.windows(2);
+        pairs.map(|pair| (pair[1].name, blocks(extent, pair[0].shift).count() as u64)).collect()
+    }
+}
+
+/// Numbers of the blocks of `1 << shift` bytes that an extent touches.
+fn blocks(extent: Extent, shift: u32) -> std::ops::RangeInclusive<u64> {
+    extent.start() >> shift..=(extent.end() - 1) >> shift
+}
+
+/// The tables that areas have needed so far. Tables are never freed when a mapping goes (`vunmap_range` keeps them), so
+/// the set only grows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TablesTouched {
+    /// Per level from the bottom: sorted numbers of the blocks that have a table.
+    levels: Vec<Vec<u64>>,
+}
+
+impl TablesTouched {
+    /// Notes the tables a mapping of `extent` needs. The last page is left out: nearly always it is the guard.
+    pub fn map(&mut self, geometry: &Geometry, extent: Extent) {
+        let mapped = match Extent::new(extent.start(), extent.end().saturating_sub(geometry.page_size)) {
+            Some(without_guard) => without_guard,
+            None => extent,
+        };
+        let pairs: Vec<_> = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated).collect();
+        self.levels.resize(pairs.len().max(self.levels.len()), Vec::new());
+        for (known, pair) in self.levels.iter_mut().zip(pairs) {
+            for block in blocks(mapped, pair[0].shift) {
+                if let Err(place) = known.binary_search(&block) {
+                    known.insert(place, block);
+                }
+            }
+        }
+    }
+
+    /// Tables needed so far, all levels.
+    pub fn count(&self) -> u64 {
+        self.levels.iter().map(|level| level.len() as u64).sum()
+    }
+
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        self.levels.iter().map(|level| level.capacity() as u64 * 8).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indices(geometry: &Geometry, addr: u64) -> Vec<u64> {
+        geometry.walk(addr).iter().map(|step| step.index).collect()
+    }
+
+    #[test]
+    fn walks_of_known_addresses() {
+        assert_eq!(indices(&X86_64_4, 0xffff_c900_0000_0000), [402, 0, 0, 0]);
+        assert_eq!(indices(&I386, 0xf880_0000), [994, 0]);
+        assert_eq!(indices(&ARM64_4K_48, 0xffff_8000_8000_0000), [256, 2, 0, 0]);
+        assert_eq!(indices(&X86_64_5, 0xffa0_0000_0000_0000), [416, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_first_page_needs_two_tables_and_its_neighbour_none() {
+        let mut tables = TablesTouched::default();
+        tables.map(&X86_64_4, Extent::sized(0xffff_c900_0000_0000, 0x2000).expect("extent"));
+        assert_eq!(tables.count(), 2);
+        tables.map(&X86_64_4, Extent::sized(0xffff_c900_0000_2000, 0x2000).expect("extent"));
+        assert_eq!(tables.count(), 2);
+        // 512 pages that straddle a 2 MiB border need a second PTE table.
+        tables.map(&X86_64_4, Extent::sized(0xffff_c900_001f_f000, 0x20_1000).expect("extent"));
+        assert_eq!(tables.count(), 3);
+    }
+}

@@ -1,0 +1,98 @@
+//! What is asked of the allocator, and what it answers.
+
+use crate::log::Window;
+
+use super::areas::AreaId;
+
+/// One attempt to find space: the arguments of `alloc_vmap_area`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Bytes, guard page included; a multiple of the page size, not 0.
+    pub size: u64,
+    /// A power of two; 1 and the page size mean the same from 5.17 on.
+    pub align: u64,
+    /// Where the area may lie.
+    pub window: Window,
+    /// The calling CPU: chooses the node whose pool is asked (6.9 and later).
+    pub cpu: u32,
+    /// A first attempt asks the pool, the retry after a purge does not (6.9 and later).
+    pub first_attempt: bool,
+}
+
+/// Why a request cannot be a request (`-EINVAL`, before 6.3 a `BUG_ON`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// Size 0.
+    #[error("a request of 0 bytes")]
+    Empty,
+    /// Size not in whole pages.
+    #[error("a size of {0} bytes is not a whole number of pages")]
+    NotPages(u64),
+    /// Alignment not a power of two.
+    #[error("an alignment of {0} is not a power of two")]
+    Alignment(u64),
+}
+
+impl Request {
+    /// Checks what the kernel checks before it searches.
+    ///
+    /// # Errors
+    /// Names the argument the kernel would refuse.
+    pub fn check(&self, page_size: u64) -> Result<(), BadRequest> {
+        if self.size == 0 {
+            return Err(BadRequest::Empty);
+        }
+        if !self.size.is_multiple_of(page_size) {
+            return Err(BadRequest::NotPages(self.size));
+        }
+        if !self.align.is_power_of_two() {
+            return Err(BadRequest::Alignment(self.align));
+        }
+        Ok(())
+    }
+}
+
+/// Where a placement was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The pool of a node had an area of exactly this size (6.9 and later).
+    Pool {
+        /// The node.
+        node: u32,
+        /// The pooled area.
+        area: AreaId,
+    },
+    /// A hole of the global free tree.
+    Tree {
+        /// The hole.
+        hole: AreaId,
+    },
+}
+
+/// An answer not yet carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// The address.
+    pub start: u64,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Why nothing was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalReason {
+    /// No node of the tree is long enough at or above `vstart` (`-ENOENT` from 6.19).
+    NoHole,
+    /// The hole that was found ends the area behind `vend`; no other is tried (`-ERANGE` from 6.19).
+    BehindWindow {
+        /// The address the search would have given.
+        would_be: u64,
+    },
+}
+
+/// A request without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: RefusalReason,
+}

@@ -1,0 +1,204 @@
+//! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
+
+use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, Purged};
+use super::areas::VmapArea;
+use super::extent::Extent;
+use super::page_table::{Geometry, TablesTouched};
+use super::request::{Refusal, Request};
+use super::step::{Step, Steps};
+
+/// A resolved operation: what the allocator did, as far as the trace and the model together can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// The model's own answer stands.
+    Alloc {
+        /// The request.
+        request: Request,
+        /// Record that reports it.
+        born: u32,
+    },
+    /// The recorded address is forced into the state.
+    Adopt {
+        /// The area.
+        extent: Extent,
+        /// Whose it is.
+        owner: Owner,
+        /// Record that reports it.
+        born: u32,
+    },
+    /// An area is freed.
+    Free {
+        /// An address inside it.
+        addr: u64,
+    },
+    /// A purge.
+    Purge {
+        /// Which.
+        kind: PurgeKind,
+    },
+    /// An unseen per-CPU chunk area is carved.
+    Chunk {
+        /// Bytes.
+        size: u64,
+        /// Alignment, a power of two.
+        align: u64,
+    },
+}
+
+/// What an operation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The area now in use.
+    Placed(Extent),
+    /// No space.
+    Refused(Refusal),
+    /// The recorded area, and how many live areas it displaced.
+    Adopted {
+        /// The area.
+        extent: Extent,
+        /// Areas in use that had to go.
+        displaced: u32,
+    },
+    /// The area now lazy.
+    Freed(Freed),
+    /// Nothing to free at that address.
+    UnknownFree(u64),
+    /// What came back.
+    Purged(Purged),
+    /// The chunk area.
+    Chunk(Option<Extent>),
+}
+
+/// Everything one record did.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The answers, one per operation.
+    pub answers: Vec<Answer>,
+    /// The steps of all of them, in order.
+    pub steps: Steps,
+}
+
+/// The address space of one machine under one policy.
+#[derive(Debug, Clone)]
+pub struct AddressSpace {
+    allocator: Box<dyn Allocator>,
+    geometry: &'static Geometry,
+    tables: TablesTouched,
+    failures: u64,
+}
+
+impl AddressSpace {
+    /// An address space around an allocator in its initial state.
+    pub fn new(allocator: Box<dyn Allocator>, geometry: &'static Geometry) -> Self {
+        Self { allocator, geometry, tables: TablesTouched::default(), failures: 0 }
+    }
+
+    /// Applies one operation; the only way state changes.
+    pub fn apply(&mut self, op: &Op, mut steps: Option<&mut Steps>) -> Answer {
+        match *op {
+            Op::Alloc { request, born } => {
+                let answer = self.allocator.place(&request, steps.as_deref_mut());
+                match (self.allocator.settle(&request, answer, born, steps), answer) {
+                    (Some(extent), _) => {
+                        self.tables.map(self.geometry, extent);
+                        Answer::Placed(extent)
+                    }
+                    (None, Err(refusal)) => {
+                        self.failures += 1;
+                        Answer::Refused(refusal)
+                    }
+                    (None, Ok(_)) => unreachable!("a placement settles into an area"),
+                }
+            }
+            Op::Adopt { extent, owner, born } => {
+                let displaced = self.allocator.adopt(extent, owner, born, steps);
+                self.tables.map(self.geometry, extent);
+                Answer::Adopted { extent, displaced }
+            }
+            Op::Free { addr } => match self.allocator.free(addr, steps.as_deref_mut()) {
+                Ok(freed) => Answer::Freed(freed),
+                Err(unknown) => {
+                    if let Some(steps) = steps {
+                        steps.push(Step::UnknownFree { addr: unknown.addr });
+                    }
+                    Answer::UnknownFree(unknown.addr)
+                }
+            },
+            Op::Purge { kind } => Answer::Purged(self.allocator.purge(kind, HelperOrder::default(), steps)),
+            Op::Chunk { size, align } => {
+                let carved = self.allocator.carve_chunk(size, align, steps);
+                if let Some(extent) = carved {
+                    self.tables.map(self.geometry, extent);
+                }
+                Answer::Chunk(carved)
+            }
+        }
+    }
+
+    /// The allocator.
+    pub fn allocator(&self) -> &dyn Allocator {
+        self.allocator.as_ref()
+    }
+
+    /// The allocator, for replays that need more than [`Op`]s (op scripts).
+    pub fn allocator_mut(&mut self) -> &mut dyn Allocator {
+        self.allocator.as_mut()
+    }
+
+    /// Page-table geometry of the machine.
+    pub fn geometry(&self) -> &'static Geometry {
+        self.geometry
+    }
+
+    /// Page tables that areas have needed so far.
+    pub fn tables(&self) -> &TablesTouched {
+        &self.tables
+    }
+
+    /// Requests refused so far.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// A hash of the whole state: same input, same digest, on any machine (FNV-1a of the state text).
+    pub fn digest(&self) -> u64 {
+        struct Fnv(u64);
+        impl std::fmt::Write for Fnv {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                self.0 = fnv1a(self.0, text.as_bytes());
+                Ok(())
+            }
+        }
+        let mut hash = Fnv(FNV_OFFSET);
+        // Writing to the hash cannot fail.
+        let _ = self.allocator.dump(false, &mut hash);
+        hash.0
+    }
+
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        self.allocator.heap_bytes() + self.tables.heap_bytes()
+    }
+
+    /// Record that allocated the area at `addr`, if it is in use and younger than the log.
+    pub fn born(&self, addr: u64) -> Option<u32> {
+        match self.allocator.lookup(addr) {
+            super::Place::Busy { area, .. } | super::Place::Lazy { area, .. } => {
+                let born = self.allocator.areas()[area].born;
+                (born != VmapArea::UNBORN).then_some(born)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Offset basis of 64-bit FNV-1a.
+pub const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// 64-bit FNV-1a, continued.
+pub fn fnv1a(mut hash: u64, bytes: &[u8]) -> u64 {
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash
+}

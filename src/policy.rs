@@ -1,0 +1,1 @@
+//! Placement rules: the kernel's eras.

@@ -1,0 +1,133 @@
+//! [`Verdict`]: did the model choose the address the kernel chose, and if not, why not.
+
+use crate::event::{Addr, Seq};
+
+/// What the model said of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Verdict {
+    /// Not an allocation: nothing to judge.
+    #[default]
+    NotJudged,
+    /// The model's own first answer is the recorded one.
+    Exact,
+    /// Not that, but the answer under one of the timings the trace leaves open.
+    Inferred(Timing),
+    /// The recorded address was forced into the state.
+    Adopted(Cause),
+}
+
+/// A timing the trace leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timing {
+    /// The space was taken before the purge whose record stands before this one.
+    BeforePurge,
+    /// The space was taken after the purge whose record stands behind this one.
+    AfterPurge,
+    /// Two neighbouring records of different CPUs stand in the other order.
+    Exchanged,
+    /// The task looked at the pool of another node: it had moved.
+    OtherNode,
+    /// The pool was not asked: it was empty at the moment of the look.
+    PoolMissed,
+}
+
+impl Timing {
+    /// A few words for lists and JSON keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BeforePurge => "carved-before-purge",
+            Self::AfterPurge => "carved-after-purge",
+            Self::Exchanged => "exchanged-with-neighbour",
+            Self::OtherNode => "other-node",
+            Self::PoolMissed => "pool-missed",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::BeforePurge => "the space was taken before the purge whose record stands before this one",
+            Self::AfterPurge => "the space was taken after the purge whose record stands behind this one",
+            Self::Exchanged => "this record and a neighbour of another CPU stand in the other order",
+            Self::OtherNode => "the task had moved: the pool of another CPU's node was asked",
+            Self::PoolMissed => "the pool was empty at the moment the task looked",
+        }
+    }
+}
+
+/// Why a recorded address had to be adopted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// A purge was running on another CPU; how far it had got is not recorded.
+    ConcurrentPurge,
+    /// Alignment above a page, and the tree's shape is not known (the trace starts late).
+    UnknownShape,
+    /// Records were lost before this one.
+    LostRecords,
+    /// The record's range overlaps an area in use: a free was not seen, or stands later.
+    OverlapsLive,
+    /// The record says the request failed, the model found space.
+    RecordedFailure,
+    /// The model found no space, the record says the kernel did.
+    ModelFailed,
+    /// An earlier adoption left the model in another state.
+    AfterDivergence,
+    /// None of the above.
+    Unexplained,
+}
+
+impl Cause {
+    /// A few words for lists and JSON keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConcurrentPurge => "concurrent-purge",
+            Self::UnknownShape => "unknown-shape",
+            Self::LostRecords => "lost-records",
+            Self::OverlapsLive => "overlaps-live",
+            Self::RecordedFailure => "recorded-failure",
+            Self::ModelFailed => "model-failed",
+            Self::AfterDivergence => "after-divergence",
+            Self::Unexplained => "unexplained",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::ConcurrentPurge => "a purge ran on another CPU and no record says how far it had got",
+            Self::UnknownShape => "the answer depends on the shape of the free tree, and the trace starts after boot",
+            Self::LostRecords => "records were lost before this one",
+            Self::OverlapsLive => "the recorded range overlaps an area in use: its free was not seen before",
+            Self::RecordedFailure => "the record says the request failed, the model found space",
+            Self::ModelFailed => "the record says the kernel found space, the model found none",
+            Self::AfterDivergence => "an earlier adopted address left the model in another state",
+            Self::Unexplained => "no fact in the trace explains the difference",
+        }
+    }
+}
+
+/// An allocation the model did not predict exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Divergence {
+    /// The record.
+    pub seq: Seq,
+    /// The model's own answer; `None` if it found no space.
+    pub model: Option<Addr>,
+    /// The recorded address; `None` if the record says the request failed.
+    pub recorded: Option<Addr>,
+    /// How it was settled.
+    pub verdict: Verdict,
+}
+
+/// How many verdicts of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Allocation records judged.
+    pub allocs: u64,
+    /// Exact.
+    pub exact: u64,
+    /// Inferred.
+    pub inferred: u64,
+    /// Adopted.
+    pub adopted: u64,
+}
