@@ -13,3 +13,4 @@ pub mod log;
 pub mod model;
 pub mod policy;
 pub mod replay;
+pub mod view;

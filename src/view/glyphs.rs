@@ -1,0 +1,118 @@
+//! [`Glyphs`]: the characters panes are drawn with, in two sets.
+
+/// One set of characters. Each is one column wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glyphs {
+    /// Is this the plain set?
+    pub ascii: bool,
+    /// A cell wholly in use.
+    pub busy: char,
+    /// A cell partly in use.
+    pub busy_part: char,
+    /// A cell of lazily freed areas.
+    pub lazy: char,
+    /// A cell of pooled areas.
+    pub pooled: char,
+    /// A free cell.
+    pub free: char,
+    /// A cell of a per-CPU chunk.
+    pub per_cpu: char,
+    /// A guard page.
+    pub guard: char,
+    /// The current row or event.
+    pub cursor: char,
+    /// A black tree node.
+    pub node_black: char,
+    /// A red tree node.
+    pub node_red: char,
+    /// Exact.
+    pub exact: char,
+    /// Inferred.
+    pub inferred: char,
+    /// Adopted.
+    pub adopted: char,
+    /// A failure.
+    pub failure: char,
+    /// A purge.
+    pub purge: char,
+    /// Lost records.
+    pub lost: char,
+    /// A marker.
+    pub mark: char,
+    /// Points up, at what changed.
+    pub up: char,
+    /// Something left out.
+    pub ellipsis: char,
+    /// From, to.
+    pub arrow: char,
+    /// `subtree_max`.
+    pub max: char,
+    /// Playing.
+    pub playing: char,
+    /// Paused.
+    pub paused: char,
+    /// Eight heights of a bar, lowest first.
+    pub bars: [char; 8],
+    /// Tree lines: horizontal, vertical, down-left corner, down-right corner, up tee.
+    pub tree: [char; 5],
+}
+
+/// For terminals that speak UTF-8.
+pub const UNICODE: Glyphs = Glyphs {
+    ascii: false,
+    busy: '█',
+    busy_part: '▄',
+    lazy: '▒',
+    pooled: '░',
+    free: '·',
+    per_cpu: '▓',
+    guard: '▏',
+    cursor: '▸',
+    node_black: '●',
+    node_red: '○',
+    exact: '✓',
+    inferred: '≈',
+    adopted: '✗',
+    failure: '!',
+    purge: '◆',
+    lost: '?',
+    mark: '#',
+    up: '▲',
+    ellipsis: '…',
+    arrow: '→',
+    max: '↥',
+    playing: '▶',
+    paused: '‖',
+    bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    tree: ['─', '│', '┌', '┐', '┴'],
+};
+
+/// For every terminal.
+pub const ASCII: Glyphs = Glyphs {
+    ascii: true,
+    busy: '#',
+    busy_part: '=',
+    lazy: '~',
+    pooled: 'o',
+    free: '.',
+    per_cpu: '%',
+    guard: '|',
+    cursor: '>',
+    node_black: '@',
+    node_red: 'o',
+    exact: '+',
+    inferred: '~',
+    adopted: 'x',
+    failure: '!',
+    purge: '*',
+    lost: '?',
+    mark: '#',
+    up: '^',
+    ellipsis: '~',
+    arrow: '>',
+    max: '^',
+    playing: '>',
+    paused: '=',
+    bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
+    tree: ['-', '|', '.', '.', '+'],
+};
