@@ -150,6 +150,12 @@ pub trait Allocator: Debug + Send + Sync {
     /// Is the drain work queued?
     fn drain_pending(&self) -> bool;
 
+    /// Queues or unqueues the drain work.
+    fn set_drain_pending(&mut self, pending: bool);
+
+    /// Does the freeing task itself purge when the limit is passed (to 5.17)?
+    fn drains_inline(&self) -> bool;
+
     /// `lazy_max_pages()`.
     fn lazy_max_pages(&self) -> u64;
 
