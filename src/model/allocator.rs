@@ -180,6 +180,18 @@ pub trait Allocator: Debug + Send + Sync {
     /// Calls `visit` with the node and each pooled area, pools in ascending size, from the head.
     fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea));
 
+    /// Calls `visit` with each area in use of a node, ascending.
+    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
+
+    /// Calls `visit` with each lazily freed area of a node, in the order of its store.
+    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
+
+    /// Bytes in use; cheap.
+    fn busy_bytes(&self) -> u64;
+
+    /// Nodes of the free tree; cheap.
+    fn n_holes(&self) -> u32;
+
     /// What lies at `addr`.
     fn lookup(&self, addr: u64) -> Place;
 

@@ -65,6 +65,7 @@ pub struct Augmented {
     top: u64,
     lazy_pages: u64,
     lazy_max_pages: u64,
+    cpus_online: u32,
     drain_pending: bool,
     busy_areas: u64,
     busy_bytes: u64,
@@ -96,6 +97,7 @@ impl Augmented {
             top: if setup.is_32_bit { u64::from(u32::MAX) } else { u64::MAX },
             lazy_pages: 0,
             lazy_max_pages: fls * ((32 << 20) / setup.page_size),
+            cpus_online: setup.cpus_online,
             drain_pending: false,
             busy_areas: 0,
             busy_bytes: 0,
@@ -167,13 +169,8 @@ impl Augmented {
         let (length, why) = self.search_length(request);
         let vstart = request.window.vstart;
         sink.step(|| Step::SearchBegun { length, why, vstart });
-        let wanted = Wanted {
-            size: request.size,
-            align: request.align,
-            vstart,
-            length,
-            moves_vstart: self.rules.moves_vstart,
-        };
+        let wanted =
+            Wanted { size: request.size, align: request.align, vstart, length, moves_vstart: self.rules.moves_vstart };
         let hole = find_lowest_match(&self.areas, &self.free, &wanted, sink);
         let refuse = |reason, sink: &mut S| {
             sink.step(|| Step::Refused { reason });
@@ -372,6 +369,24 @@ impl Allocator for Augmented {
                 }
             }
         }
+    }
+
+    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        if let Some(view) = self.tree(TreeId::Busy(node)) {
+            view.ascending().for_each(|(_, area)| visit(area));
+        }
+    }
+
+    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        self.each_lazy().filter(|&(of, _)| of == node).for_each(|(_, id)| visit(&self.areas[id]));
+    }
+
+    fn busy_bytes(&self) -> u64 {
+        self.busy_bytes
+    }
+
+    fn n_holes(&self) -> u32 {
+        self.free.len
     }
 
     fn lookup(&self, addr: u64) -> Place {

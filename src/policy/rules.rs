@@ -144,18 +144,12 @@ const V5_2: Rules = Rules {
 };
 
 const V5_11: Rules = Rules { since: release(5, 11), lazy: LazyStore::MergingTree, ..V5_2 };
-const V5_17: Rules =
-    Rules { since: release(5, 17), search: SearchLength::AlwaysSize, moves_vstart: true, ..V5_11 };
+const V5_17: Rules = Rules { since: release(5, 17), search: SearchLength::AlwaysSize, moves_vstart: true, ..V5_11 };
 const V5_19: Rules =
     Rules { since: release(5, 19), search: SearchLength::PaddedAbovePage, drain: Drain::WorkLoop, ..V5_17 };
 const V6_3: Rules = Rules { since: release(6, 3), bad_arguments: BadArguments::Einval, ..V5_19 };
-const V6_9: Rules = Rules {
-    since: release(6, 9),
-    lazy: LazyStore::PerNode,
-    drain: Drain::WorkOnce,
-    decay: Decay::Wrapping,
-    ..V6_3
-};
+const V6_9: Rules =
+    Rules { since: release(6, 9), lazy: LazyStore::PerNode, drain: Drain::WorkOnce, decay: Decay::Wrapping, ..V6_3 };
 const V6_19: Rules = Rules {
     since: release(6, 19),
     decay: Decay::Exact,

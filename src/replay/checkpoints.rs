@@ -51,6 +51,13 @@ impl Checkpoints {
         }
     }
 
+    /// Forgets every state after more than `at` records: what they did has been resolved differently.
+    pub fn forget_from(&mut self, at: usize) {
+        self.even.retain(|&(k, _)| k <= at);
+        self.near.retain(|&(k, _)| k <= at);
+        self.even_bytes = self.even.iter().map(|(_, state)| state.heap_bytes()).sum();
+    }
+
     /// Offers a state on the way to `target`: the last stretch before it is kept densely, so that the next steps back
     /// are short.
     pub fn offer_near(&mut self, at: usize, target: usize, state: &AddressSpace) {

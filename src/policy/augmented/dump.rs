@@ -73,11 +73,9 @@ impl Augmented {
             let area = &self.areas[id];
             let colour = if area.is_black() { 'B' } else { 'R' };
             match line {
-                Line::Free => writeln!(
-                    out,
-                    "f {depth} {side} {:x} {:x} {:x} {colour}",
-                    area.start, area.end, area.subtree_max
-                )?,
+                Line::Free => {
+                    writeln!(out, "f {depth} {side} {:x} {:x} {:x} {colour}", area.start, area.end, area.subtree_max)?
+                }
                 Line::Plain(letter) => {
                     writeln!(out, "{letter} {depth} {side} {:x} {:x} {colour}", area.start, area.end)?;
                 }

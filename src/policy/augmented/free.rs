@@ -1,8 +1,7 @@
 //! Freeing, purging, draining, and forcing a recorded address into the state.
 
 use crate::model::{
-    AreaId, Extent, Freed, HelperOrder, Merge, NIL, Owner, PurgeKind, Purged, Sink, Step, Tree,
-    UnknownArea,
+    AreaId, Extent, Freed, HelperOrder, Merge, NIL, Owner, PurgeKind, Purged, Sink, Step, Tree, UnknownArea,
 };
 
 use super::super::rules::{Drain, LazyStore, LookupOrder};
@@ -106,13 +105,18 @@ impl Augmented {
         Purged { flush, num_purged, pages: lazy_before - lazy_pages }
     }
 
-    /// The lowest nodes are handed to workers, the more the further the counter is above the limit.
+    /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
+    /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
     fn order_for_helpers(&self, detached: &mut [(u32, Tree)], helpers: HelperOrder) {
         let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
-        let n_helpers = quotient.clamp(1, detached.len() as u64) - 1;
-        if helpers == HelperOrder::AtFlush {
-            detached.rotate_left(n_helpers as usize);
-        }
+        let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
+        let at_once = match helpers {
+            HelperOrder::AtFlush => 0,
+            HelperOrder::AtSchedule => {
+                detached.iter().take(n_helpers).filter(|(node, _)| *node < self.cpus_online).count()
+            }
+        };
+        detached[at_once..].rotate_left(n_helpers - at_once);
     }
 
     /// Lowest start and highest end of a lazy store; a stack is in no order.
