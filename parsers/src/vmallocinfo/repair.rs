@@ -195,12 +195,22 @@ fn words<'a>(area: &mut Area<'a>, tail: &'a [u8]) -> Option<String> {
         } else if area.caller.is_none() && is_symbol(word) && row::part(tail).is_ok() {
             // Some debuggers print the function alone, or `<function+123>`.
             area.caller = Some(Caller { symbol: word, offset: 0, length: 0, module: None });
-        } else if !is_mark(word) {
+        } else if !is_mark(word) && !take_module(area, word) {
             unknown.get_or_insert_with(|| shown(word));
         }
         rest = tail;
     }
     unknown
+}
+
+/// `[foo]` that was torn from its function.
+fn take_module<'a>(area: &mut Area<'a>, word: &'a [u8]) -> bool {
+    let name = word.strip_prefix(b"[").and_then(|word| word.strip_suffix(b"]")).filter(|name| !name.is_empty());
+    match (&mut area.caller, name) {
+        (Some(caller), Some(_)) if caller.module.is_none() => caller.module = name,
+        _ => return false,
+    }
+    true
 }
 
 /// `N0=4` that something is glued to, or whose `=` a mailer spelt `=3D`.
@@ -303,9 +313,11 @@ mod tests {
     #[test]
     fn wrapped_rows_are_joined() {
         let want = vec![ROW.to_string()];
-        for (text, n) in
-            [(ROW.replace(" vmalloc", "\nvmalloc"), 1), (ROW.replace(" pages=4 ", " ...\n   pages=4\n> "), 3)]
-        {
+        for (text, n) in [
+            (ROW.replace(" vmalloc", "\nvmalloc"), 1),
+            (ROW.replace(" [foo]", "\n[foo]"), 1),
+            (ROW.replace(" pages=4 ", " ...\n   pages=4\n> "), 3),
+        ] {
             let (rows, problems) = repaired(&text);
             assert_eq!((rows, problems.len()), (want.clone(), n), "{text}");
             assert_eq!(problems.last().map(|p| p.1.clone()), Some(ProblemKind::Rejoined));
