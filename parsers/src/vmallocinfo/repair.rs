@@ -178,7 +178,7 @@ fn size(tail: &[u8]) -> Option<(&[u8], u64)> {
 /// Applies the words of a tail, in any order. Hands out the first that is not known.
 fn words<'a>(area: &mut Area<'a>, tail: &'a [u8]) -> Option<String> {
     let mut unknown = None;
-    let mut rest = trim_start(tail);
+    let mut rest = trim_start(trim_quotes(tail));
     while !rest.is_empty() {
         if let Ok((tail, part)) = row::part(rest) {
             part.apply(area);
@@ -201,6 +201,14 @@ fn words<'a>(area: &mut Area<'a>, tail: &'a [u8]) -> Option<String> {
         rest = tail;
     }
     unknown
+}
+
+/// Cuts the closing marks of code and quotations off.
+fn trim_quotes(mut tail: &[u8]) -> &[u8] {
+    while let [head @ .., b'`' | b'"' | b'\'' | b'*' | b' '] = tail {
+        tail = head;
+    }
+    tail
 }
 
 /// `[foo]` that was torn from its function.
@@ -294,6 +302,7 @@ mod tests {
         for before in ["> ", ">> ", "| ", "   * ", "[  12.345678] ", "Jan 01 00:00:00 host kernel: ", "68a69> "] {
             assert_eq!(repaired(&format!("{before}{ROW}\n")).0, [ROW], "{before}");
         }
+        assert_eq!(repaired(&format!("- `{ROW}`\n")), one(ProblemKind::TextBeforeRow));
         assert_eq!(repaired(&format!("> {ROW}")), one(ProblemKind::TextBeforeRow));
     }
 
