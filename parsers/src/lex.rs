@@ -223,9 +223,14 @@ pub fn trim(input: &[u8]) -> &[u8] {
     trim_start(trim_end(input))
 }
 
-/// Column, counted from 1, of a place that a parser stopped at: `rest` is what it left of `line`.
-pub(crate) fn column(line: &[u8], rest: &[u8]) -> u32 {
-    u32::try_from(line.len().saturating_sub(rest.len())).unwrap_or(u32::MAX).saturating_add(1)
+/// Where `part`, a piece of `whole`, begins in it.
+pub(crate) fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr()).min(whole.len())
+}
+
+/// Column, counted from 1, of a piece of a line.
+pub(crate) fn column(line: &[u8], part: &[u8]) -> u32 {
+    u32::try_from(offset_in(line, part)).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ pub fn sniff(head: &[u8]) -> Format {
     if head.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
         return Format::Empty;
     }
-    if is_binary(head) {
+    // The option `bin` leaves the header as it is; the trace's own reader knows what to say about it.
+    if is_binary(head) && !head.starts_with(b"# tracer:") {
         return Format::Binary;
     }
     let mut votes: Vec<(Format, usize)> = Vec::new();
@@ -194,6 +195,7 @@ mod tests {
             (event, Format::FtraceText),
             ("CPU:0 [LOST 2718 EVENTS]\n", Format::FtraceText),
             ("1 1 5463743010 type: 687\n", Format::FtraceText),
+            ("# tracer: nop\n\0\0\0\0\u{1}\0\0\0\u{1}\0\0\0\u{1}\0\0\0", Format::FtraceText),
             ("# tracer: function_graph\n", Format::FunctionGraph),
             (" 1) ! 225.555 us  |    insert_vmap_area();\n", Format::FunctionGraph),
             (report, Format::TraceCmdReport),

@@ -2,12 +2,15 @@
 
 mod repair;
 mod row;
+mod unfold;
 
 use std::fmt;
 
 use crate::lex::{Lines, trim, trim_end};
 use crate::problem::Problems;
 use crate::{Problem, ProblemKind};
+
+pub use unfold::unfold;
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,12 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape<'_>, Broken<'_>> {
     if let Some(args) = text.strip_prefix(b"purge_vmap_area_lazy: ") {
         return read("purge_vmap_area_lazy", args, purge, purge_named).map(|event| Shape::Whole(Body::Purge(event)));
     }
-    Ok(other(text))
+    match text {
+        b"alloc_vmap_area:" => Err(Broken { event: "alloc_vmap_area", rest: text }),
+        b"free_vmap_area_noflush:" => Err(Broken { event: "free_vmap_area_noflush", rest: text }),
+        b"purge_vmap_area_lazy:" => Err(Broken { event: "purge_vmap_area_lazy", rest: text }),
+        _ => Ok(other(text)),
+    }
 }
 
 /// Whether a line without prefix can be a body: `name: …`, a stack block, a raw marker.
@@ -46,6 +51,13 @@ pub(super) fn looks_bare(line: &[u8]) -> bool {
 /// Whether a body is one that only a trace with vmalloc events or probes has.
 pub(super) fn is_vmalloc(text: &[u8]) -> bool {
     matches!(shape(text), Ok(Shape::Whole(Body::Alloc(_) | Body::Free(_) | Body::Purge(_) | Body::Probe { .. })))
+}
+
+/// Whether a line speaks of a vmalloc event, by its name or its fields; if it cannot be read, that has to be told.
+pub(super) fn mentions_vmalloc(line: &[u8]) -> bool {
+    let named = [&b"alloc_vmap_area: "[..], b"free_vmap_area_noflush: ", b"purge_vmap_area_lazy: "];
+    let fields = [&b" vend=0x"[..], b" nr_lazy=", b" num_purged=", b" npurged="];
+    named.into_iter().chain(fields).any(|part| memchr::memmem::find(line, part).is_some())
 }
 
 /// Tries the layout that every kernel so far prints, then the fields by their names.
@@ -175,6 +187,10 @@ fn other(text: &[u8]) -> Shape<'_> {
     if name == b"tracing_mark_write" {
         return Shape::Marker(args);
     }
+    // trace-cmd puts the event's own name first.
+    if let Some(text) = trim_start(args).strip_prefix(b"tracing_mark_write: ").filter(|_| name == b"print") {
+        return Shape::Marker(text);
+    }
     Shape::Whole(probe(name, args).unwrap_or(Body::Other { name, args }))
 }
 
@@ -227,7 +243,8 @@ fn probe<'a>(name: &'a [u8], args: &'a [u8]) -> Option<Body<'a>> {
 fn unnamed(text: &[u8]) -> Body<'_> {
     let first = memchr::memchr(b' ', text).unwrap_or(text.len());
     let (name, args) = (upto(text, first), after(text, first + 1));
-    if args.is_empty() || args.starts_with(b"<-") {
+    // Newer kernels print arguments, with blanks, between the two functions.
+    if args.is_empty() || memchr::memmem::find(text, b" <-").is_some() {
         return Body::Other { name: b"function", args: text };
     }
     Body::Other { name, args }
@@ -304,6 +321,7 @@ mod tests {
             let text = format!("{name}: hello: marker");
             assert_eq!(shape(text.as_bytes()), Ok(Shape::Marker(b"hello: marker")));
         }
+        assert_eq!(shape(b"print:                tracing_mark_write: mark"), Ok(Shape::Marker(b"mark")));
         let raw = Body::Other { name: b"raw_data", args: b"1776172 buf: 02 03" };
         assert_eq!(whole("# 1776172 buf: 02 03"), raw);
     }

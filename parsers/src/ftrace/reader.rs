@@ -2,10 +2,12 @@
 
 use super::body::{self, Shape};
 use super::{Body, Header, Prefix, Record, header, prefix, refused, stack};
-use crate::lex::{self, Line, Lines, column, decimal, lit, trim, upto};
+use crate::lex::{self, Line, Lines, column, decimal, lit, offset_in, trim, upto};
 use crate::problem::Problems;
 use crate::{Problem, ProblemKind};
 use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::opt;
 use nom::sequence::{delimited, preceded, terminated};
 
 /// Longest text that `trace_marker` takes, with a reserve: what follows a marker beyond it is not its text.
@@ -103,8 +105,12 @@ impl<'a> Reader<'a> {
         if let Some((cpu, count)) = lost(line.bytes) {
             return Some(remark(line, Body::Lost { cpu, count }));
         }
+        if line.number == 1 && line.bytes.starts_with(b"cpus=") {
+            // The banner of trace-cmd, whose lines are close enough to be read.
+            return None;
+        }
         if line.bytes.starts_with(b"[LINE TOO BIG]") {
-            self.problem(line, b"", ProblemKind::LineTooBig);
+            self.problem(line, line.bytes, ProblemKind::LineTooBig);
             return None;
         }
         if let Some((line, next, prefix, text)) = prefixed(self.input, line, &self.lines) {
@@ -112,9 +118,9 @@ impl<'a> Reader<'a> {
             return self.event(line, Some(prefix), text);
         }
         if let [0, ..] = line.bytes {
-            let kept = lex::trim_start(line.bytes);
-            let start = line.start + line.bytes.len() - kept.len();
-            return self.unusual(Line { start, bytes: kept, ..line });
+            // A copy of a file that was growing has holes.
+            let n = line.bytes.iter().take_while(|&&b| b == 0).count();
+            return self.unusual(Line { bytes: lex::after(line.bytes, n), ..line });
         }
         if self.layout == Layout::Bare && body::looks_bare(line.bytes) {
             return self.event(line, None, line.bytes);
@@ -131,7 +137,7 @@ impl<'a> Reader<'a> {
     /// A line without any prefix: of a kernel log, of another layout, or damaged.
     fn strange(&mut self, line: Line<'a>) -> Option<Record<'a>> {
         if let Some(text) = log_text(line.bytes) {
-            let inner = Line { start: line.start + line.bytes.len() - text.len(), bytes: text, ..line };
+            let inner = Line { bytes: text, ..line };
             if let Some((_, _, prefix, text)) = prefixed(self.input, inner, &self.lines) {
                 return self.event(line, Some(prefix), text);
             }
@@ -172,7 +178,7 @@ impl<'a> Reader<'a> {
             Ok(Shape::Whole(body)) => body,
             Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines)),
             Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines)),
-            Ok(Shape::Marker(text)) => Body::Marker(self.marker(line, text)),
+            Ok(Shape::Marker(text)) => Body::Marker(self.marker(text)),
             Err(broken) => {
                 let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
                 self.problem(line, broken.rest, kind);
@@ -181,15 +187,15 @@ impl<'a> Reader<'a> {
         };
         if !line.ended && matches!(body, Body::Other { name: b"function", .. }) {
             // Most likely the start of an event's name.
-            self.problem(line, b"", ProblemKind::CutOff);
+            self.problem(line, text, ProblemKind::CutOff);
             return None;
         }
         Some(Record { line: line.number, offset: line.start as u64, prefix, body })
     }
 
     /// A marker's text with the lines that follow it, which are nothing else.
-    fn marker(&mut self, line: Line<'a>, text: &'a [u8]) -> &'a [u8] {
-        let start = line.start + line.bytes.len() - text.len();
+    fn marker(&mut self, text: &'a [u8]) -> &'a [u8] {
+        let start = offset_in(self.input, text);
         let mut end = start + text.len();
         let mut kept = self.lines.clone();
         let mut ahead = self.lines.clone();
@@ -215,6 +221,7 @@ impl<'a> Reader<'a> {
             || lost(line.bytes).is_some()
             || prefixed(self.input, line, next).is_some()
             || prefix::search(line.bytes).is_some()
+            || body::mentions_vmalloc(line.bytes)
             || (self.layout == Layout::Bare && body::looks_bare(line.bytes))
     }
 
@@ -243,7 +250,7 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn problem(&mut self, line: Line<'a>, rest: &[u8], kind: ProblemKind) {
-        let column = column(line.bytes, rest);
+        let column = column(lex::after(self.input, line.start), rest);
         self.problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
     }
 }
@@ -287,7 +294,8 @@ fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>, mut columns: us
     while whole.ended && whole.bytes.len() < columns {
         let mut ahead = next.clone();
         let Some(more) = ahead.next() else { break };
-        let Some(bytes) = input.get(line.start..more.start + more.bytes.len()) else { break };
+        let start = offset_in(input, line.bytes);
+        let Some(bytes) = input.get(start..more.start + more.bytes.len()) else { break };
         columns += usize::from(input.get(more.start.wrapping_sub(2)) == Some(&b'\r'));
         whole = Line { bytes, ended: more.ended, ..whole };
         next = ahead;
@@ -313,15 +321,12 @@ fn buffer_started(line: &[u8]) -> Option<u16> {
     u16::try_from(cpu).ok()
 }
 
-/// `CPU:0 [LOST 2718 EVENTS]`, or `CPU:0 [LOST EVENTS]`.
+/// `CPU:0 [LOST 2718 EVENTS]`, or `CPU:0 [LOST EVENTS]`; trace-cmd says `[2718 EVENTS DROPPED]`.
 fn lost(line: &[u8]) -> Option<(u16, Option<u64>)> {
-    let (rest, cpu) = delimited(lit(b"CPU:"), decimal, lit(b" [LOST ")).parse(line).ok()?;
-    let count = terminated(decimal, lit(b" EVENTS]")).parse(rest);
-    let count = match count {
-        Ok((_, count)) => Some(count),
-        Err(_) if rest.starts_with(b"EVENTS]") => None,
-        Err(_) => return None,
-    };
+    let (rest, cpu) = delimited(lit(b"CPU:"), decimal, lit(b" [")).parse(line).ok()?;
+    let ftrace = delimited(lit(b"LOST "), opt(terminated(decimal, lit(b" "))), lit(b"EVENTS]"));
+    let trace_cmd = terminated(opt(terminated(decimal, lit(b" "))), lit(b"EVENTS DROPPED]"));
+    let (_, count) = alt((ftrace, trace_cmd)).parse(rest).ok()?;
     Some((u16::try_from(cpu).ok()?, count))
 }
 
@@ -331,13 +336,7 @@ fn log_text(line: &[u8]) -> Option<&[u8]> {
     let start = memchr::memmem::find(upto(line, 96), b"kernel: ").map(|at| lex::after(line, at + 8));
     let line = start.unwrap_or(line);
     let time = (lit(b"["), lex::blanks, decimal, lit(b"."), decimal, lit(b"]"));
-    let caller = nom::combinator::opt((
-        nom::branch::alt((lit(b"["), lit(b" ["))),
-        lex::blanks,
-        nom::branch::alt((lit(b"T"), lit(b"C"))),
-        decimal,
-        lit(b"]"),
-    ));
+    let caller = opt((alt((lit(b"["), lit(b" ["))), lex::blanks, alt((lit(b"T"), lit(b"C"))), decimal, lit(b"]")));
     match preceded((time, caller), lit(b" ")).parse(line) {
         Ok((text, ())) => Some(text),
         Err(_) => start,

@@ -178,7 +178,7 @@ fn size(tail: &[u8]) -> Option<(&[u8], u64)> {
 /// Applies the words of a tail, in any order. Hands out the first that is not known.
 fn words<'a>(area: &mut Area<'a>, tail: &'a [u8]) -> Option<String> {
     let mut unknown = None;
-    let mut rest = trim_start(tail);
+    let mut rest = trim_start(trim_quotes(tail));
     while !rest.is_empty() {
         if let Ok((tail, part)) = row::part(rest) {
             part.apply(area);
@@ -195,12 +195,30 @@ fn words<'a>(area: &mut Area<'a>, tail: &'a [u8]) -> Option<String> {
         } else if area.caller.is_none() && is_symbol(word) && row::part(tail).is_ok() {
             // Some debuggers print the function alone, or `<function+123>`.
             area.caller = Some(Caller { symbol: word, offset: 0, length: 0, module: None });
-        } else if !is_mark(word) {
+        } else if !is_mark(word) && !take_module(area, word) {
             unknown.get_or_insert_with(|| shown(word));
         }
         rest = tail;
     }
     unknown
+}
+
+/// Cuts the closing marks of code and quotations off.
+fn trim_quotes(mut tail: &[u8]) -> &[u8] {
+    while let [head @ .., b'`' | b'"' | b'\'' | b'*' | b' '] = tail {
+        tail = head;
+    }
+    tail
+}
+
+/// `[foo]` that was torn from its function.
+fn take_module<'a>(area: &mut Area<'a>, word: &'a [u8]) -> bool {
+    let name = word.strip_prefix(b"[").and_then(|word| word.strip_suffix(b"]")).filter(|name| !name.is_empty());
+    match (&mut area.caller, name) {
+        (Some(caller), Some(_)) if caller.module.is_none() => caller.module = name,
+        _ => return false,
+    }
+    true
 }
 
 /// `N0=4` that something is glued to, or whose `=` a mailer spelt `=3D`.
@@ -284,6 +302,7 @@ mod tests {
         for before in ["> ", ">> ", "| ", "   * ", "[  12.345678] ", "Jan 01 00:00:00 host kernel: ", "68a69> "] {
             assert_eq!(repaired(&format!("{before}{ROW}\n")).0, [ROW], "{before}");
         }
+        assert_eq!(repaired(&format!("- `{ROW}`\n")), one(ProblemKind::TextBeforeRow));
         assert_eq!(repaired(&format!("> {ROW}")), one(ProblemKind::TextBeforeRow));
     }
 
@@ -303,9 +322,11 @@ mod tests {
     #[test]
     fn wrapped_rows_are_joined() {
         let want = vec![ROW.to_string()];
-        for (text, n) in
-            [(ROW.replace(" vmalloc", "\nvmalloc"), 1), (ROW.replace(" pages=4 ", " ...\n   pages=4\n> "), 3)]
-        {
+        for (text, n) in [
+            (ROW.replace(" vmalloc", "\nvmalloc"), 1),
+            (ROW.replace(" [foo]", "\n[foo]"), 1),
+            (ROW.replace(" pages=4 ", " ...\n   pages=4\n> "), 3),
+        ] {
             let (rows, problems) = repaired(&text);
             assert_eq!((rows, problems.len()), (want.clone(), n), "{text}");
             assert_eq!(problems.last().map(|p| p.1.clone()), Some(ProblemKind::Rejoined));
