@@ -165,14 +165,14 @@ pub(crate) fn thing_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64) -> Th
     let here = addr & !(page - 1);
     let extent = Extent::new(slot.start, slot.end).or_else(|| Extent::sized(here, page));
     // The last page of the address space has no end; one byte stands for it.
-    let extent = extent.or_else(|| Extent::new(here.min(u64::MAX - 1), u64::MAX)).unwrap_or(WHOLE);
+    let extent = extent.or_else(|| Extent::new(here.min(u64::MAX - 1), u64::MAX)).unwrap_or_else(whole);
     Thing { kind, extent, node, area }
 }
 
-const WHOLE: Extent = match Extent::new(0, u64::MAX) {
-    Some(extent) => extent,
-    None => unreachable!(),
-};
+/// Every address.
+fn whole() -> Extent {
+    Extent::new(0, u64::MAX).expect("0 lies below the highest address")
+}
 
 /// Is an area in use a per-CPU chunk? No record announces those, so they are as old as the log; a snapshot names
 /// them, else the upper half of a large window is where nothing else of unknown birth lies.
@@ -180,12 +180,15 @@ pub(crate) fn is_per_cpu(scene: &Scene<'_>, space: &AddressSpace, area: &VmapAre
     if area.born != VmapArea::UNBORN {
         return false;
     }
-    if let Some(row) = baseline_row(scene, area.start) {
-        return row.kind() == "per-CPU";
-    }
     let window = space.allocator().window();
     let middle = window.vstart + window.len_bytes() / 2;
-    window.len_bytes() > SMALL_WINDOW && middle <= area.start && area.start < window.vend
+    if area.start < middle || window.vend <= area.start {
+        return false;
+    }
+    match baseline_row(scene, area.start) {
+        Some(row) => row.kind() == "per-CPU",
+        None => window.len_bytes() > SMALL_WINDOW,
+    }
 }
 
 /// The row of a snapshot that starts at `start`: of the one before the log, else of the one after it.
@@ -246,7 +249,7 @@ pub(crate) fn stretch(space: &AddressSpace) -> Extent {
     let allocator = space.allocator();
     let window = allocator.window();
     let page = allocator.page_size().max(1);
-    let whole = Extent::new(window.vstart, window.vend).unwrap_or(WHOLE);
+    let whole = Extent::new(window.vstart, window.vend).unwrap_or_else(whole);
     if whole.len_bytes() <= SMALL_WINDOW {
         return whole;
     }

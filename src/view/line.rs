@@ -104,20 +104,40 @@ impl<'g> Line<'g> {
 
 /// A sentence on lines of at most `width` columns, broken between words; continuation lines start with `indent` blanks.
 pub(crate) fn wrap(sentence: &str, role: Role, width: usize, indent: usize, glyphs: &Glyphs) -> Vec<Row> {
-    let indent = if indent < width / 2 { indent } else { 0 };
+    flow(&[Span::new(sentence, role)], width, indent, glyphs)
+}
+
+/// Spans on lines of at most `width` columns, broken between words; continuation lines start with `indent` blanks.
+/// Blanks at the beginning of the first line are kept, other runs of blanks become one.
+pub(crate) fn flow(spans: &[Span], width: usize, indent: usize, glyphs: &Glyphs) -> Vec<Row> {
+    let indent = if indent * 2 < width { indent } else { 0 };
     let mut rows = Vec::new();
-    let mut line = String::new();
-    for word in sentence.split_whitespace() {
-        let blank = usize::from(!line.trim_start().is_empty());
-        if blank == 1 && text::width(&line) + blank + text::width(word) > width {
-            rows.push(Line::new(width, glyphs).put(&line, role).done());
-            line = " ".repeat(indent);
-        } else if blank == 1 {
-            line.push(' ');
-        }
-        line.push_str(word);
+    let mut line = Line::new(width, glyphs);
+    if let Some(first) = spans.first() {
+        line = line.gap(first.text.len() - first.text.trim_start_matches(' ').len());
     }
-    rows.push(Line::new(width, glyphs).put(&line, role).done());
+    // No blank before the first word of a line.
+    let mut fresh = true;
+    let mut blank = false;
+    for span in spans {
+        for (place, word) in span.text.split(' ').enumerate() {
+            blank |= place > 0;
+            if word.is_empty() {
+                continue;
+            }
+            let gap = usize::from(blank && !fresh);
+            // A word longer than a line is clipped rather than broken.
+            if !fresh && blank && line.room() < gap + text::width(word) {
+                rows.push(std::mem::replace(&mut line, Line::new(width, glyphs).gap(indent)).done());
+                fresh = true;
+            }
+            line = line.gap(usize::from(blank && !fresh));
+            line.span(Span { text: word.to_owned(), ..span.clone() });
+            fresh = false;
+            blank = false;
+        }
+    }
+    rows.push(line.done());
     rows
 }
 
