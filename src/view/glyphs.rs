@@ -53,6 +53,12 @@ pub struct Glyphs {
     pub paused: char,
     /// Eight heights of a bar, lowest first.
     pub bars: [char; 8],
+    /// Between facts of one line.
+    pub dot: char,
+    /// Points down.
+    pub down: char,
+    /// Outline lines: a child with more to come, the last child.
+    pub outline: [char; 2],
     /// Tree lines: horizontal, vertical, down-left corner, down-right corner, up tee.
     pub tree: [char; 5],
 }
@@ -84,6 +90,9 @@ pub const UNICODE: Glyphs = Glyphs {
     playing: '▶',
     paused: '‖',
     bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    dot: '·',
+    down: '▼',
+    outline: ['├', '└'],
     tree: ['─', '│', '┌', '┐', '┴'],
 };
 
@@ -114,5 +123,8 @@ pub const ASCII: Glyphs = Glyphs {
     playing: '>',
     paused: '=',
     bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
+    dot: '-',
+    down: 'v',
+    outline: ['|', '`'],
     tree: ['-', '|', '.', '.', '+'],
 };
