@@ -85,11 +85,17 @@ fn events_top(app: &App) -> usize {
     }
     let size = size_of(app, PaneId::Events);
     let rows = rows_at(app, PaneId::Events, size, 0);
-    let first = rows.iter().zip(0..).find_map(|(row, y)| match row.target {
-        Some(Target::Event(seq)) => Some(seq.index().saturating_sub(y)),
+    let first = rows.iter().find_map(|row| match row.target {
+        Some(Target::Event(seq)) => Some(seq.index()),
         _ => None,
     });
     first.unwrap_or(0)
+}
+
+/// Records the events pane has room for now: its heading is no record.
+pub(crate) fn events_room(app: &App) -> usize {
+    let rows = rows(app, PaneId::Events, size_of(app, PaneId::Events));
+    rows.iter().filter(|row| matches!(row.target, Some(Target::Event(_)))).count()
 }
 
 /// The size a pane's rows have now.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::action::{self, Action};
+use super::overlay::palette::fuzzy;
 use super::pane::{PANES, PaneId};
 
 /// The built-in rows.
@@ -275,11 +276,10 @@ fn read_row(text: &str, raw: &RawRow) -> Result<Binding, KeymapError> {
 
 /// Names that share letters with `name`, as the end of a sentence.
 fn near(name: &str) -> String {
-    let names: Vec<&str> = action::ACTIONS
-        .iter()
-        .map(|spec| spec.name)
-        .filter(|known| known.contains(name) || name.contains(known) || known.get(..3) == name.get(..3))
-        .take(3)
-        .collect();
+    let cost = |known: &str| fuzzy(name, known).or_else(|| fuzzy(known, name));
+    let mut names: Vec<(u32, &str)> =
+        action::ACTIONS.iter().filter_map(|spec| Some((cost(spec.name)?, spec.name))).collect();
+    names.sort_unstable();
+    let names: Vec<&str> = names.into_iter().take(3).map(|(_, name)| name).collect();
     if names.is_empty() { String::new() } else { format!("; near: {}", names.join(", ")) }
 }

@@ -168,15 +168,14 @@ fn pair(focus: PaneId) -> (PaneId, PaneId, bool) {
         PaneId::Tree => (PaneId::Tree, PaneId::Step, false),
         PaneId::Free => (PaneId::Free, PaneId::Detail, true),
         PaneId::Tables => (PaneId::Tables, PaneId::Detail, false),
-        PaneId::Detail => (PaneId::Events, PaneId::Detail, true),
-        PaneId::Map => (PaneId::Events, PaneId::Detail, true),
+        PaneId::Detail | PaneId::Map => (PaneId::Events, PaneId::Detail, true),
         PaneId::Events | PaneId::Step | PaneId::Timeline => (PaneId::Events, PaneId::Step, true),
     }
 }
 
 fn two(regions: &mut Regions, mut rest: Rect, first: PaneId, second: PaneId, beside: bool) {
     let cut = if beside {
-        let columns = share(rest.width, 48);
+        let columns = share(rest.width, 54);
         left(&mut rest, columns)
     } else {
         let rows = share(rest.height, 60);

@@ -18,7 +18,7 @@ pub(crate) struct Entry {
 pub(crate) fn entries(app: &App, text: &str) -> Vec<Entry> {
     let text = text.trim_start();
     let (name, has_argument) = match text.split_once(char::is_whitespace) {
-        Some((name, _)) if ACTIONS.iter().any(|spec| spec.name == name && !spec.arguments.is_empty()) => (name, true),
+        Some((name, _)) if ACTIONS.iter().any(|spec| spec.name == name) => (name, true),
         _ => (text.trim_end(), false),
     };
     let mut found: Vec<(u32, Entry)> = ACTIONS
@@ -29,8 +29,9 @@ pub(crate) fn entries(app: &App, text: &str) -> Vec<Entry> {
         })
         .filter(|spec| !has_argument || spec.name == name)
         .filter_map(|spec| {
-            // A match in the name is worth more than one in the sentence.
-            let cost = fuzzy(name, spec.name).or_else(|| fuzzy(name, spec.title).map(|cost| cost + 1_000))?;
+            // A match in the name is worth more than a word of the sentence.
+            let in_title = || spec.title.to_lowercase().contains(&name.to_lowercase()).then_some(1_000);
+            let cost = fuzzy(name, spec.name).or_else(in_title)?;
             let keys = app.keymap.labels(spec.action).join("  ");
             let entry =
                 Entry { action: spec.action, name: spec.name, title: spec.title, arguments: spec.arguments, keys };

@@ -159,7 +159,8 @@ fn furthest(app: &App, pane: PaneId, from: usize, n: usize) -> usize {
     let size = content::size_of(app, pane);
     let height = usize::from(size.height);
     if pane == PaneId::Events {
-        return from.saturating_add(n).min(app.replay.len().saturating_sub(height)).max(from);
+        let last = app.replay.len().saturating_sub(content::events_room(app));
+        return from.saturating_add(n).min(last).max(from);
     }
     let rows_at = |scroll| content::rows_at(app, pane, size, scroll);
     let full = |scroll: usize| {
