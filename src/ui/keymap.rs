@@ -85,7 +85,7 @@ impl Key {
         match self.code {
             KeyCode::Char(' ') => text.push_str("Space"),
             KeyCode::Char(letter) => text.push(letter),
-            KeyCode::F(n) => text.push_str(&format!("F{n}")),
+            KeyCode::F(n) => text.extend(["F", n.to_string().as_str()]),
             KeyCode::BackTab => text.push_str("Shift-Tab"),
             KeyCode::PageUp => text.push_str("PgUp"),
             KeyCode::PageDown => text.push_str("PgDn"),
@@ -258,18 +258,12 @@ fn read_row(text: &str, raw: &RawRow) -> Result<Binding, KeymapError> {
         }
     };
     let within = match &raw.place {
+        Some(place) => Some(PaneId::named(place.as_ref()).ok_or_else(|| KeymapError::Where {
+            line: line_of(place.span().start),
+            text: place.as_ref().clone(),
+            panes: PANES.iter().map(|pane| pane.name()).collect::<Vec<_>>().join(", "),
+        })?),
         None => None,
-        Some(place) => match PaneId::named(place.as_ref()) {
-            Some(pane) => Some(pane),
-            None => {
-                let panes: Vec<&str> = PANES.iter().map(|pane| pane.name()).collect();
-                return Err(KeymapError::Where {
-                    line: line_of(place.span().start),
-                    text: place.as_ref().clone(),
-                    panes: panes.join(", "),
-                });
-            }
-        },
     };
     Ok(Binding { keys, within, action })
 }

@@ -61,7 +61,7 @@ impl PaneId {
 
     /// The pane `by` places further in Tab order.
     pub(crate) fn next(self, by: isize) -> Self {
-        let at = PANES.iter().position(|&pane| pane == self).unwrap_or(0) as isize;
-        PANES[(at + by).rem_euclid(PANES.len() as isize) as usize]
+        let at = PANES.iter().position(|&pane| pane == self).unwrap_or(0).cast_signed();
+        PANES[(at + by).rem_euclid(PANES.len().cast_signed()).cast_unsigned()]
     }
 }

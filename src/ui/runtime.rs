@@ -13,7 +13,7 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
 use super::msg::{Effect, Ended, Msg};
-use super::terminal::Screen;
+use super::terminal::{Screen, copy};
 use super::update::update;
 
 /// At most so often a frame is drawn.
@@ -105,7 +105,7 @@ pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) 
         for effect in effects {
             match effect {
                 Effect::Quit(ended) => return Ok(ended),
-                Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
                 Effect::Suspend => {
                     input = None;

@@ -89,11 +89,11 @@ impl Screen {
         self.switch_on()?;
         self.forget()
     }
+}
 
-    /// Puts a text on the clipboard of the terminal (OSC 52).
-    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
-        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
-    }
+/// Puts a text on the clipboard of the terminal (OSC 52).
+pub(crate) fn copy(text: &str) -> io::Result<()> {
+    execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
 }
 
 impl Drop for Screen {

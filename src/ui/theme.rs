@@ -100,8 +100,8 @@ struct Look {
     plain: Modifier,
 }
 
-const fn look(dark: u32, light: u32, dark16: Color, light16: Color, plain: Modifier) -> Option<Look> {
-    Some(Look { dark, light, dark16, light16, plain })
+const fn look(dark: u32, light: u32, dark16: Color, light16: Color, plain: Modifier) -> Look {
+    Look { dark, light, dark16, light16, plain }
 }
 
 /// The palette. Hues are told apart by lightness as well, so that people who confuse red and green can read them.
@@ -109,8 +109,8 @@ fn look_of(role: Role) -> Option<Look> {
     const NONE: Modifier = Modifier::empty();
     const BOLD: Modifier = Modifier::BOLD;
     const UNDER: Modifier = Modifier::UNDERLINED;
-    match role {
-        Role::Text => None,
+    let look = match role {
+        Role::Text => return None,
         Role::Muted => look(0x8a_8f_98, 0x6a_70_78, Color::DarkGray, Color::DarkGray, NONE),
         Role::Title => look(0xd7_d7_ff, 0x1f_2a_5a, Color::White, Color::Black, BOLD),
         Role::Key => look(0x5f_d7_ff, 0x00_5f_87, Color::LightCyan, Color::Blue, BOLD),
@@ -128,7 +128,8 @@ fn look_of(role: Role) -> Option<Look> {
         Role::Warn => look(0xff_d7_5f, 0x87_5f_00, Color::LightYellow, Color::Yellow, BOLD),
         Role::Bad => look(0xff_6f_6f, 0xbf_00_00, Color::LightRed, Color::Red, BOLD),
         Role::Number => look(0xff_ff_ff, 0x00_00_00, Color::White, Color::Black, NONE),
-    }
+    };
+    Some(look)
 }
 
 impl Theme {
@@ -175,13 +176,15 @@ fn nearest(r: u8, g: u8, b: u8) -> u8 {
 mod tests {
     use super::*;
 
-    fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+    fn env(pairs: Pairs<'_>) -> impl Fn(&str) -> Option<String> + '_ {
         |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     }
 
     #[test]
     fn depth_follows_flag_then_no_color_then_term() {
-        let cases: [(ColorChoice, &[(&str, &str)], Depth); 8] = [
+        let cases: [(ColorChoice, Pairs<'_>, Depth); 8] = [
             (ColorChoice::Auto, &[("TERM", "xterm")], Depth::Sixteen),
             (ColorChoice::Auto, &[("TERM", "xterm-256color")], Depth::Indexed),
             (ColorChoice::Auto, &[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], Depth::True),
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {
-        let cases: [(&[(&str, &str)], bool); 5] = [
+        let cases: [(Pairs<'_>, bool); 5] = [
             (&[("LANG", "C.UTF-8")], true),
             (&[("LC_ALL", "C"), ("LANG", "C.UTF-8")], false),
             (&[("LC_ALL", ""), ("LC_CTYPE", "de_DE.utf8")], true),

@@ -60,6 +60,10 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
     }
     if app.seeking.is_some() {
         time::go_on(app);
+        if let Some(playing) = &mut app.playing {
+            // The clock of a playing trace stands still during a seek.
+            playing.last = now;
+        }
         app.dirty = true;
     } else if app.playing.is_some() {
         time::play(app, now);

@@ -69,7 +69,7 @@ mod tests {
     fn letters_in_order_match_and_close_ones_first() {
         assert_eq!(fuzzy("xyz", "zoom"), None);
         assert_eq!(fuzzy("", "zoom"), Some(0));
-        assert_eq!(fuzzy("zm", "zoom").is_some(), true);
+        assert!(fuzzy("zm", "zoom").is_some());
         assert!(fuzzy("back", "back") < fuzzy("back", "back-ten"));
         assert!(fuzzy("ba", "back") < fuzzy("ba", "inside-back"));
         assert!(fuzzy("GT", "goto").is_some(), "capitals do not count");

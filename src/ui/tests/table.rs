@@ -60,7 +60,7 @@ fn a_wrong_row_is_named_with_its_line() {
     let cases = [
         (
             "keys = [\n { on = \"x\", run = \"foward\" },\n]",
-            "line 2: no action is called \"foward\"; near: forward, forward-ten",
+            "line 2: no action is called \"foward\"; near: forward, forward-ten, jump-forward",
         ),
         (
             "keys = [{ on = \"hyper-x\", run = \"back\" }]",

@@ -20,14 +20,15 @@ const MAX_MAP_LEVEL: u32 = 40;
 /// Carries out an action; `count` is the number typed before it.
 pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
     let many = count.unwrap_or(1);
+    let signed = many.cast_signed();
     match action {
-        Action::Forward => time::step(app, many as isize),
-        Action::Back => time::step(app, -(many as isize)),
-        Action::ForwardTen => time::step(app, 10 * many as isize),
-        Action::BackTen => time::step(app, -10 * many as isize),
+        Action::Forward => time::step(app, signed),
+        Action::Back => time::step(app, -signed),
+        Action::ForwardTen => time::step(app, 10 * signed),
+        Action::BackTen => time::step(app, -10 * signed),
         Action::Play => time::play_or_pause(app),
-        Action::Faster => change_speed(app, many as isize),
-        Action::Slower => change_speed(app, -(many as isize)),
+        Action::Faster => change_speed(app, signed),
+        Action::Slower => change_speed(app, -signed),
         Action::SpeedUnit => time::exchange_unit(app),
         Action::NextInteresting => time::interesting(app, true),
         Action::PreviousInteresting => time::interesting(app, false),
@@ -195,15 +196,11 @@ fn copy(app: &mut App) -> Vec<Effect> {
             EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
         }
     });
-    match address {
-        Some(address) => {
-            let text = format!("0x{address:016x}");
-            app.say(format!("copied {text}"));
-            vec![Effect::Copy(text)]
-        }
-        None => {
-            app.say("nothing to copy: no address is selected");
-            Vec::new()
-        }
-    }
+    let Some(address) = address else {
+        app.say("nothing to copy: no address is selected");
+        return Vec::new();
+    };
+    let text = format!("0x{address:016x}");
+    app.say(format!("copied {text}"));
+    vec![Effect::Copy(text)]
 }

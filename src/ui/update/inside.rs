@@ -139,7 +139,7 @@ fn pan(app: &mut App, pane: PaneId, dx: i32, dy: i32) -> bool {
 pub(super) fn scroll_by(app: &mut App, pane: PaneId, down: bool, n: usize) -> bool {
     match pane {
         PaneId::Tree | PaneId::Map => {
-            let dy = PAN.1 * n as i32;
+            let dy = PAN.1.saturating_mul(i32::try_from(n).unwrap_or(i32::MAX));
             return pan(app, pane, 0, if down { dy } else { -dy });
         }
         PaneId::Timeline => return false,
@@ -253,7 +253,7 @@ fn column(app: &mut App, right: bool) -> bool {
     let stops = (0..width).map(|column| view::timeline::seq_at(&scene, width, column));
     let next = if right { stops.filter(|&at| here < at).min() } else { stops.filter(|&at| at < here).max() };
     match next {
-        Some(target) => time::step(app, target as isize - here as isize),
+        Some(target) => time::step(app, target.cast_signed() - here.cast_signed()),
         None => return false,
     }
     true

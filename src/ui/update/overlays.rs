@@ -53,7 +53,7 @@ fn reading(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Action::Down => scroll(app, |at, _| at + 1),
         Action::HalfUp => scroll(app, |at, page| at.saturating_sub(page / 2)),
         Action::HalfDown => scroll(app, |at, page| at + page / 2),
-        Action::PageUp => scroll(app, |at, page| at.saturating_sub(page)),
+        Action::PageUp => scroll(app, usize::saturating_sub),
         Action::PageDown | Action::Play => scroll(app, |at, page| at + page),
         Action::Top => scroll(app, |_, _| 0),
         Action::Bottom => scroll(app, |_, _| usize::MAX / 2),

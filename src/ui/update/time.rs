@@ -11,6 +11,7 @@ use crate::event::{EventKind, Seq};
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
+use crate::view::tree::TreePan;
 use crate::view::{Selection, Target};
 
 /// Records applied in one turn of the loop, so that keys are answered during a long seek.
@@ -86,7 +87,7 @@ fn arrived(app: &mut App) {
     app.panes.events_top = None;
     app.pick = None;
     if app.selection == Selection::Follow {
-        app.panes.tree_pan = Default::default();
+        app.panes.tree_pan = TreePan::default();
         app.panes.detail_scroll = 0;
         app.panes.tables_scroll = 0;
     }
@@ -191,11 +192,13 @@ fn extent_in_mind(app: &App) -> Option<Extent> {
     match app.selection {
         Selection::Address(address) => at(address),
         Selection::Follow => match app.replay.current()?.1.kind {
-            EventKind::Alloc { failed: true, .. } => None,
-            EventKind::Alloc { addr, size, .. } => Extent::sized(addr.0, size),
+            EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size),
             EventKind::Free { addr, .. } => at(addr.0),
             EventKind::Purge { start, end, .. } => Extent::new(start.0, end.0),
-            EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
+            EventKind::Alloc { failed: true, .. }
+            | EventKind::Lost { .. }
+            | EventKind::Mark { .. }
+            | EventKind::Other { .. } => None,
         },
     }
 }
@@ -214,16 +217,15 @@ fn extent_at(replay: &Replay, address: u64) -> Option<Extent> {
 
 /// Does a record change anything inside `extent`? A purge does if something of it was lazy.
 fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
+    let overlaps = |other: Option<Extent>| other.is_some_and(|other| other.overlaps(extent));
     match *kind {
-        EventKind::Alloc { failed: true, .. } => false,
-        EventKind::Alloc { addr, size, .. } => {
-            Extent::sized(addr.0, size).is_some_and(|placed| placed.overlaps(extent))
-        }
+        EventKind::Alloc { addr, size, failed: false, .. } => overlaps(Extent::sized(addr.0, size)),
         EventKind::Free { addr, .. } => extent.contains_addr(addr.0),
-        EventKind::Purge { start, end, .. } => {
-            lazy && Extent::new(start.0, end.0).is_some_and(|all| all.overlaps(extent))
-        }
-        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => false,
+        EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
+        EventKind::Alloc { failed: true, .. }
+        | EventKind::Lost { .. }
+        | EventKind::Mark { .. }
+        | EventKind::Other { .. } => false,
     }
 }
 
@@ -283,15 +285,12 @@ pub(super) fn set_mark(app: &mut App, key: Key) {
 }
 
 pub(super) fn go_mark(app: &mut App, key: Key) {
-    match key.letter().and_then(|letter| app.marks.get(&letter).copied()) {
-        Some(spot) => {
-            jump(app, spot.cursor);
-            app.selection = spot.selection;
-        }
-        None => {
-            let known: String = app.marks.keys().copied().collect();
-            let known = if known.is_empty() { "none set yet".to_owned() } else { format!("set: {known}") };
-            app.say(format!("no such mark ({known})"));
-        }
-    }
+    let Some(spot) = key.letter().and_then(|letter| app.marks.get(&letter).copied()) else {
+        let known: String = app.marks.keys().copied().collect();
+        let known = if known.is_empty() { "none set yet".to_owned() } else { format!("set: {known}") };
+        app.say(format!("no such mark ({known})"));
+        return;
+    };
+    jump(app, spot.cursor);
+    app.selection = spot.selection;
 }
