@@ -3,8 +3,21 @@
 //! Every pane is a pure function of a [`Scene`] and a size. What it returns is painted by one painter in `ui`, and the
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
+pub mod detail;
+pub mod events;
+pub mod focus;
+pub mod free;
 pub mod glyphs;
+pub mod header;
+pub(crate) mod line;
+pub mod map;
+pub mod page_table;
+pub mod step;
+pub mod text;
+pub mod timeline;
+pub mod tree;
 
+pub use focus::focus_address;
 pub use glyphs::{ASCII, Glyphs, UNICODE};
 
 use crate::event::Seq;

@@ -53,6 +53,16 @@ pub struct Glyphs {
     pub paused: char,
     /// Eight heights of a bar, lowest first.
     pub bars: [char; 8],
+    /// Between facts of one line.
+    pub dot: char,
+    /// Points down.
+    pub down: char,
+    /// A node on a search path.
+    pub path: char,
+    /// Tree lines to an only child: from a left one, from a right one.
+    pub bends: [char; 2],
+    /// Outline lines: a child with more to come, the last child.
+    pub outline: [char; 2],
     /// Tree lines: horizontal, vertical, down-left corner, down-right corner, up tee.
     pub tree: [char; 5],
 }
@@ -84,6 +94,11 @@ pub const UNICODE: Glyphs = Glyphs {
     playing: '▶',
     paused: '‖',
     bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    dot: '·',
+    down: '▼',
+    path: '›',
+    bends: ['┘', '└'],
+    outline: ['├', '└'],
     tree: ['─', '│', '┌', '┐', '┴'],
 };
 
@@ -114,5 +129,10 @@ pub const ASCII: Glyphs = Glyphs {
     playing: '>',
     paused: '=',
     bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
+    dot: '-',
+    down: 'v',
+    path: ':',
+    bends: ['\'', '`'],
+    outline: ['|', '`'],
     tree: ['-', '|', '.', '.', '+'],
 };

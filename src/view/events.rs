@@ -1,0 +1,243 @@
+//! The events: what happened when? The trace around the cursor, one record a row; only visible rows are built.
+
+mod matcher;
+
+use super::focus;
+use super::line::Line;
+use super::text::{self, Addresses};
+use super::{Role, Row, Scene, Span, Target};
+use crate::event::{Event, EventKind, Seq};
+use crate::replay::{Replay, Verdict};
+use matcher::Matcher;
+
+/// What to highlight.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// Words to look for in kind, task, address, size and marker text; capitals count only if there are some.
+    pub text: String,
+}
+
+/// Which columns there is room for.
+struct Columns {
+    time: usize,
+    cpu: bool,
+    align: bool,
+    full_address: bool,
+    task: usize,
+    searching: bool,
+}
+
+impl Columns {
+    fn for_width(width: usize, time: usize, searching: bool) -> Self {
+        Self {
+            time,
+            cpu: width >= 36,
+            align: width >= 56,
+            full_address: width >= 92,
+            task: if width >= 74 { 16 } else { 0 },
+            searching,
+        }
+    }
+}
+
+/// The rows around the cursor, or from record `top` on, below a row of column names where there is room for one.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filter: &EventFilter) -> Vec<Row> {
+    let (width, height) = (usize::from(width), usize::from(height));
+    let log = scene.replay.log();
+    if height == 0 || width == 0 {
+        return Vec::new();
+    }
+    if log.events.is_empty() {
+        let sentence = "A snapshot has no events: it shows one moment. Open a trace to see what happened when.";
+        let mut rows = super::line::wrap(sentence, Role::Muted, width, 0, scene.glyphs);
+        rows.truncate(height);
+        return rows;
+    }
+    let head = usize::from(height >= 6);
+    let n_rows = height - head;
+    let last_top = log.events.len().saturating_sub(n_rows);
+    let current = scene.replay.cursor().saturating_sub(1);
+    let top = top.unwrap_or(current.saturating_sub(n_rows / 2)).min(last_top);
+    let shown = &log.events[top..log.events.len().min(top + n_rows)];
+    let time = shown.iter().map(|event| text::stamp(log, event.at).len()).max().unwrap_or(0).max(4);
+    let matcher = Matcher::new(log, &filter.text);
+    let columns = Columns::for_width(width, time, matcher.is_some());
+    let addresses = focus::addresses(scene);
+    let mut rows = Vec::with_capacity(height);
+    if head == 1 {
+        rows.push(names(scene, width, &columns, &addresses));
+    }
+    for (offset, event) in shown.iter().enumerate() {
+        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(log, event));
+        rows.push(row(scene, width, &columns, &addresses, (top + offset, event, found)));
+    }
+    rows
+}
+
+fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Addresses) -> Row {
+    let mut line = Line::new(width, scene.glyphs).gap(3 + usize::from(columns.searching));
+    line = line.right("time", columns.time, Role::Muted).gap(1);
+    if columns.cpu {
+        line = line.right("cpu", 3, Role::Muted).gap(1);
+    }
+    if columns.task > 0 {
+        line = line.left("task", columns.task, Role::Muted).gap(1);
+    }
+    line = line.left("what", 6, Role::Muted).gap(1).right("size", 9, Role::Muted).gap(1);
+    if columns.align {
+        line = line.right("align", 8, Role::Muted).gap(1);
+    }
+    let room = if columns.full_address { 18 } else { addresses.width() };
+    line.left("address", room.max(7), Role::Muted).done()
+}
+
+fn row(
+    scene: &Scene<'_>,
+    width: usize,
+    columns: &Columns,
+    addresses: &Addresses,
+    (index, event, found): (usize, &Event, bool),
+) -> Row {
+    let log = scene.replay.log();
+    let seq = Seq(index as u32);
+    let is_current = index + 1 == scene.replay.cursor();
+    // What has not happened yet is written less loudly.
+    let future = index >= scene.replay.cursor();
+    let role = |role: Role| if future { Role::Muted } else { role };
+    let cursor = if is_current { scene.glyphs.cursor.to_string() } else { String::new() };
+    let (glyph, glyph_role) = mark(scene, seq, event);
+    let mut line = Line::new(width, scene.glyphs).left(cursor, 1, Role::Key);
+    if columns.searching {
+        line = line.left(if found { "/" } else { "" }, 1, Role::Key);
+    }
+    line = line.put(glyph.to_string(), glyph_role).gap(1);
+    line = line.right(text::stamp(log, event.at), columns.time, role(Role::Text)).gap(1);
+    if columns.cpu {
+        line = line.right(event.cpu.to_string(), 3, role(Role::Muted)).gap(1);
+    }
+    if columns.task > 0 {
+        let label = text::escape(log.names.task(event.task).label().as_bytes());
+        line = line.left(label, columns.task, role(Role::Text)).gap(1);
+    }
+    line = line.left(event.kind.word(), 6, role(kind_role(&event.kind))).gap(1);
+    line = facts(scene, line, columns, addresses, (seq, event, future));
+    let mut row = line.target(Target::Event(seq)).focused(is_current).done();
+    if is_current || found {
+        for span in row.spans.iter_mut().filter(|span| !span.text.trim().is_empty()) {
+            span.strong = true;
+        }
+    }
+    row
+}
+
+/// Size, alignment, address, and what else is worth a word.
+fn facts<'g>(
+    scene: &Scene<'_>,
+    line: Line<'g>,
+    columns: &Columns,
+    addresses: &Addresses,
+    (seq, event, future): (Seq, &Event, bool),
+) -> Line<'g> {
+    let log = scene.replay.log();
+    let role = |role: Role| if future { Role::Muted } else { role };
+    let address = |addr: u64| if columns.full_address { text::addr(addr) } else { addresses.short(addr) };
+    let numbers = |line: Line<'g>, size: Option<u64>, align: u64| {
+        let size = size.map_or_else(|| "?".to_owned(), text::bytes);
+        let line = line.right(size, 9, role(Role::Number)).gap(1);
+        if !columns.align {
+            return line;
+        }
+        let page = scene.replay.space().allocator().page_size();
+        let align = if align > page { text::bytes(align) } else { String::new() };
+        line.right(align, 8, role(Role::Muted)).gap(1)
+    };
+    match event.kind {
+        EventKind::Alloc { addr, size, align, failed, .. } => {
+            let line = numbers(line, Some(size), align);
+            if failed { line.put("no space", role(Role::Bad)) } else { line.put(address(addr.0), role(Role::Number)) }
+        }
+        EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
+            let line = numbers(line, freed_size(scene, seq), 1).put(address(addr.0), role(Role::Number));
+            let lazy = format!("  lazy {} of {} pages", text::count(nr_lazy), text::count(nr_lazy_max));
+            if line.room() >= lazy.len() { line.put(lazy, Role::Muted) } else { line }
+        }
+        EventKind::Purge { start, end, num_purged } if start.0 < end.0 => {
+            let areas = text::plural(num_purged.into(), "area", "areas");
+            let line = line.right(areas, 9, role(Role::Number)).gap(1).gap(if columns.align { 9 } else { 0 });
+            let line = line.put(address(start.0), role(Role::Number));
+            let span = format!("  flush over {}", text::bytes(end.0 - start.0));
+            if line.room() >= span.len() { line.put(span, Role::Muted) } else { line }
+        }
+        EventKind::Purge { .. } => line.put("nothing was lazy", Role::Muted),
+        EventKind::Lost { count: 0 } => line.put("records lost, the kernel did not say how many", role(Role::Warn)),
+        EventKind::Lost { count } => {
+            line.put(format!("{} lost", text::plural(count.into(), "record", "records")), role(Role::Warn))
+        }
+        EventKind::Mark { text } | EventKind::Other { name: text } => {
+            line.put(text::escape(log.names.text(text)), role(Role::Text))
+        }
+    }
+}
+
+/// Bytes of the area a record frees, from the record that allocated it.
+pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
+    let mate = scene.replay.plan().mate(seq)?;
+    match scene.replay.log().get(mate)?.kind {
+        EventKind::Alloc { size, .. } => Some(size),
+        _ => None,
+    }
+}
+
+/// One character for what is special about a record.
+fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
+    let glyphs = scene.glyphs;
+    match (event.kind, scene.replay.verdict(seq)) {
+        (_, Verdict::Adopted(_)) => (glyphs.adopted, Role::Bad),
+        (_, Verdict::Inferred(_)) => (glyphs.inferred, Role::Warn),
+        (EventKind::Alloc { failed: true, .. }, _) => (glyphs.failure, Role::Bad),
+        (_, Verdict::Exact) => (glyphs.exact, Role::Good),
+        (EventKind::Purge { num_purged: 1.., .. }, _) => (glyphs.purge, Role::Free),
+        (EventKind::Lost { .. }, _) => (glyphs.lost, Role::Warn),
+        (EventKind::Mark { .. }, _) => (glyphs.mark, Role::Key),
+        _ => (' ', Role::Text),
+    }
+}
+
+fn kind_role(kind: &EventKind) -> Role {
+    match kind {
+        EventKind::Alloc { failed: false, .. } => Role::Busy,
+        EventKind::Alloc { failed: true, .. } => Role::Bad,
+        EventKind::Free { .. } => Role::Lazy,
+        EventKind::Purge { .. } => Role::Free,
+        EventKind::Lost { .. } => Role::Warn,
+        EventKind::Mark { .. } => Role::Key,
+        EventKind::Other { .. } => Role::Muted,
+    }
+}
+
+/// The next record after (or before) `from` that matches; goes on at the other end.
+pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<usize> {
+    let log = replay.log();
+    let matcher = Matcher::new(log, text)?;
+    let n = log.events.len();
+    let at = |offset: usize| if forward { (from + offset) % n } else { (from % n + n - offset % n) % n };
+    (1..=n).map(at).find(|&index| matcher.matches(log, &log.events[index]))
+}
+
+/// How many records match.
+pub fn count(replay: &Replay, text: &str) -> usize {
+    let log = replay.log();
+    Matcher::new(log, text)
+        .map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
+}
+
+/// The title: where the cursor is.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let (cursor, len) = (scene.replay.cursor() as u64, scene.replay.len() as u64);
+    let mut spans = vec![Span::new("events", Role::Title)];
+    if len > 0 {
+        spans.push(Span::new(format!("  {}", text::count(cursor)), Role::Number));
+        spans.push(Span::new(format!(" of {}", text::count(len)), Role::Muted));
+    }
+    spans
+}

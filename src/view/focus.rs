@@ -1,0 +1,281 @@
+//! What the panes look at: the selection, what the current event changed, what lies at an address, the stretch in use.
+
+use super::text::Addresses;
+use super::{Scene, Selection};
+use crate::event::EventKind;
+use crate::log::{BaselineArea, BaselineState, Pointers, Window};
+use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
+
+/// A window up to this length is shown whole: its upper half is no place for per-CPU chunks only.
+const SMALL_WINDOW: u64 = 16 << 30;
+
+/// What lies at an address, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// In use.
+    Busy,
+    /// In use by a per-CPU chunk; no record announces those.
+    PerCpu,
+    /// Freed, not purged.
+    Lazy,
+    /// Parked in a pool.
+    Pooled,
+    /// A hole.
+    Free,
+    /// Nothing the allocator knows of.
+    Unknown,
+}
+
+impl Kind {
+    /// The word of the house.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::PerCpu => "per-CPU",
+            Self::Lazy => "lazy",
+            Self::Pooled => "pooled",
+            Self::Free => "free",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An area or a hole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Thing {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its range.
+    pub(crate) extent: Extent,
+    /// Allocator node that holds it; `None` for a hole.
+    pub(crate) node: Option<u32>,
+    /// Its slot.
+    pub(crate) area: AreaId,
+}
+
+/// The address the panes look at: the selected one, or what the current event placed, freed or purged.
+pub fn focus_address(scene: &Scene<'_>) -> Option<u64> {
+    match scene.selection {
+        Selection::Address(addr) => Some(addr),
+        Selection::Follow => event_address(scene),
+    }
+}
+
+/// The address the current event is about.
+pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
+    let (_, event) = scene.replay.current()?;
+    let answers = &scene.replay.outcome().answers;
+    let mut from_model = answers.iter().rev();
+    match event.kind {
+        EventKind::Alloc { addr, failed, .. } => {
+            let placed = from_model.find_map(|answer| match answer {
+                Answer::Placed(extent) | Answer::Adopted { extent, .. } => Some(extent.start()),
+                _ => None,
+            });
+            placed.or((!failed).then_some(addr.0))
+        }
+        EventKind::Free { addr, .. } => {
+            let freed = from_model.find_map(|answer| match answer {
+                Answer::Freed(freed) => Some(freed.extent.start()),
+                _ => None,
+            });
+            freed.or(Some(addr.0))
+        }
+        EventKind::Purge { start, end, .. } => {
+            let flushed = from_model.find_map(|answer| match answer {
+                Answer::Purged(purged) => purged.flush.map(|flush| flush.0),
+                _ => None,
+            });
+            flushed.or((start.0 < end.0).then_some(start.0))
+        }
+        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
+    }
+}
+
+/// The request of the current event, if it is an allocation attempt: size, alignment, window.
+pub(crate) fn event_request(scene: &Scene<'_>) -> Option<(u64, u64, Window)> {
+    match scene.replay.current()?.1.kind {
+        EventKind::Alloc { size, align, window, .. } => {
+            Some((size, align.max(1), scene.replay.log().names.window(window)))
+        }
+        _ => None,
+    }
+}
+
+/// The ranges the current event changed, ascending, touching ones joined.
+pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Extent> {
+    let outcome = scene.replay.outcome();
+    let from_steps = outcome.steps.iter().filter_map(|step| match *step {
+        Step::BusyAdded { extent, .. }
+        | Step::BusyRemoved { extent, .. }
+        | Step::LazyAdded { extent, .. }
+        | Step::Pooled { extent, .. }
+        | Step::Returned { extent, .. }
+        | Step::ChunkCarved { extent }
+        | Step::Adopted { extent } => Some(extent),
+        _ => None,
+    });
+    let from_answers = outcome.answers.iter().filter_map(|answer| match *answer {
+        Answer::Placed(extent) | Answer::Adopted { extent, .. } | Answer::Chunk(Some(extent)) => Some(extent),
+        Answer::Freed(freed) => Some(freed.extent),
+        _ => None,
+    });
+    let mut extents: Vec<Extent> = from_steps.chain(from_answers).collect();
+    extents.sort_unstable();
+    let mut joined: Vec<Extent> = Vec::with_capacity(extents.len());
+    for extent in extents {
+        match joined.last_mut() {
+            Some(last) if extent.start() <= last.end() => {
+                let end = last.end().max(extent.end());
+                *last = Extent::new(last.start(), end).unwrap_or(*last);
+            }
+            _ => joined.push(extent),
+        }
+    }
+    joined
+}
+
+/// Does any of the ascending `extents` share an address with `[start, end)`?
+pub(crate) fn any_overlap(extents: &[Extent], start: u64, end: u64) -> bool {
+    let first = extents.partition_point(|extent| extent.end() <= start);
+    extents.get(first).is_some_and(|extent| extent.start() < end)
+}
+
+/// Does any of the ascending `extents` overlap or touch `[start, end)`?
+pub(crate) fn any_touch(extents: &[Extent], start: u64, end: u64) -> bool {
+    let first = extents.partition_point(|extent| extent.end() < start);
+    extents.get(first).is_some_and(|extent| extent.start() <= end)
+}
+
+/// What lies at an address of a state.
+pub(crate) fn thing_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64) -> Thing {
+    let allocator = space.allocator();
+    let (kind, node, area) = match allocator.lookup(addr) {
+        Place::Busy { node, area } => {
+            let kind = if is_per_cpu(scene, space, &allocator.areas()[area]) { Kind::PerCpu } else { Kind::Busy };
+            (kind, Some(node), area)
+        }
+        Place::Lazy { node, area } => (Kind::Lazy, Some(node), area),
+        Place::Pooled { node, area } => (Kind::Pooled, Some(node), area),
+        Place::Free { hole } => (Kind::Free, None, hole),
+        Place::Unknown => (Kind::Unknown, None, NIL),
+    };
+    let slot = &allocator.areas()[area];
+    let page = allocator.page_size().max(1);
+    let here = addr & !(page - 1);
+    let extent = Extent::new(slot.start, slot.end).or_else(|| Extent::sized(here, page));
+    // The last page of the address space has no end; one byte stands for it.
+    let extent = extent.or_else(|| Extent::new(here.min(u64::MAX - 1), u64::MAX)).unwrap_or_else(whole);
+    Thing { kind, extent, node, area }
+}
+
+/// Every address.
+fn whole() -> Extent {
+    Extent::new(0, u64::MAX).expect("0 lies below the highest address")
+}
+
+/// Is an area in use a per-CPU chunk? No record announces those, so they are as old as the log; a snapshot names
+/// them, else the upper half of a large window is where nothing else of unknown birth lies.
+pub(crate) fn is_per_cpu(scene: &Scene<'_>, space: &AddressSpace, area: &VmapArea) -> bool {
+    if area.born != VmapArea::UNBORN {
+        return false;
+    }
+    let window = space.allocator().window();
+    let middle = window.vstart + window.len_bytes() / 2;
+    if area.start < middle || window.vend <= area.start {
+        return false;
+    }
+    match baseline_row(scene, area.start) {
+        Some(row) => row.kind() == "per-CPU",
+        None => window.len_bytes() > SMALL_WINDOW,
+    }
+}
+
+/// The row of a snapshot that starts at `start`: of the one before the log, else of the one after it.
+pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, start: u64) -> Option<&'a BaselineArea> {
+    let log = scene.replay.log();
+    [&log.before, &log.after].into_iter().flatten().filter(|baseline| baseline.pointers == Pointers::Real).find_map(
+        |baseline| {
+            // Ascending up to 6.8 and with one node; node by node after that.
+            let found = baseline.areas.binary_search_by_key(&start, |row| row.start).ok();
+            let found = found.or_else(|| baseline.areas.iter().position(|row| row.start == start))?;
+            baseline.areas.get(found)
+        },
+    )
+}
+
+/// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
+pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, extent: Extent) -> bool {
+    let page = scene.replay.space().allocator().page_size();
+    if kind == Kind::PerCpu || extent.len_bytes() <= page {
+        return false;
+    }
+    match baseline_row(scene, extent.start()) {
+        Some(row) if row.state == BaselineState::VmMapRam => false,
+        Some(row) if row.pages > 0 => row.pages.saturating_mul(page) < row.size,
+        _ => true,
+    }
+}
+
+/// The lowest area of a tree that ends above `addr`, or [`NIL`].
+pub(crate) fn first_above(areas: &Areas, tree: &Tree, addr: u64) -> AreaId {
+    let (mut id, mut best) = (tree.root, NIL);
+    while id != NIL {
+        let area = &areas[id];
+        if addr < area.end {
+            best = id;
+            id = area.child[0];
+        } else {
+            id = area.child[1];
+        }
+    }
+    best
+}
+
+/// The node of a tree at or nearest to `addr`, or [`NIL`] if the tree is empty.
+pub(crate) fn nearest(areas: &Areas, tree: &Tree, addr: u64) -> AreaId {
+    let above = first_above(areas, tree, addr);
+    if above == NIL {
+        return tree.last;
+    }
+    let below = areas[above].prev;
+    let far = areas[above].start.saturating_sub(addr);
+    if below != NIL && addr.saturating_sub(areas[below].end) < far { below } else { above }
+}
+
+/// The part of the vmalloc window where things are: from its start to the end of the highest area in its lower half,
+/// so that the per-CPU chunks at the top do not count. A small window is its own stretch.
+pub(crate) fn stretch(space: &AddressSpace) -> Extent {
+    let allocator = space.allocator();
+    let window = allocator.window();
+    let page = allocator.page_size().max(1);
+    let whole = Extent::new(window.vstart, window.vend).unwrap_or_else(whole);
+    if whole.len_bytes() <= SMALL_WINDOW {
+        return whole;
+    }
+    let middle = whole.start() + whole.len_bytes() / 2;
+    let mut top = whole.start() + page;
+    for node in 0..allocator.n_nodes() {
+        for id in [TreeId::Busy(node), TreeId::Lazy(node)] {
+            let Some(view) = allocator.tree(id) else { continue };
+            let above = first_above(view.areas, &view.tree, middle);
+            let last = if above == NIL { view.tree.last } else { view.areas[above].prev };
+            if last != NIL {
+                top = top.max(view.areas[last].end.min(middle));
+            }
+        }
+    }
+    Extent::new(whole.start(), top).unwrap_or(whole)
+}
+
+/// Bytes of a window for people. `VMALLOC_END` of x86-64 is the last byte; nobody calls that 31.9 TiB.
+pub(crate) fn window_bytes(window: Window) -> u64 {
+    let bytes = window.len_bytes();
+    if window.vend & 0xfff == 0xfff { bytes.saturating_add(1) } else { bytes }
+}
+
+/// How addresses are written in the panes of this scene.
+pub(crate) fn addresses(scene: &Scene<'_>) -> Addresses {
+    let stretch = stretch(scene.replay.space());
+    Addresses::between(stretch.start(), stretch.end() - 1, scene.glyphs)
+}

@@ -1,0 +1,151 @@
+//! [`Line`]: builds one row from left to right and never gets wider than it may.
+
+use super::text;
+use super::{Glyphs, Role, Row, Span, Target};
+
+/// A row being written.
+#[derive(Debug, Clone)]
+pub(crate) struct Line<'g> {
+    row: Row,
+    used: usize,
+    width: usize,
+    glyphs: &'g Glyphs,
+}
+
+impl<'g> Line<'g> {
+    /// An empty row of at most `width` columns.
+    pub(crate) fn new(width: impl Into<usize>, glyphs: &'g Glyphs) -> Self {
+        Self { row: Row::default(), used: 0, width: width.into(), glyphs }
+    }
+
+    /// Columns left.
+    pub(crate) fn room(&self) -> usize {
+        self.width - self.used
+    }
+
+    /// Columns written.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Writes text of a role, clipped to what is left.
+    pub(crate) fn put(mut self, text: impl AsRef<str>, role: Role) -> Self {
+        self.span(Span::new(text.as_ref(), role));
+        self
+    }
+
+    /// The same in bold.
+    pub(crate) fn strong(mut self, text: impl AsRef<str>, role: Role) -> Self {
+        self.span(Span { strong: true, ..Span::new(text.as_ref(), role) });
+        self
+    }
+
+    /// Writes text in a column of its own width, flush left.
+    pub(crate) fn left(self, text: impl AsRef<str>, columns: usize, role: Role) -> Self {
+        let end = self.used + columns;
+        let clipped = text::clip(text.as_ref(), columns, self.glyphs).into_owned();
+        self.put(clipped, role).to(end)
+    }
+
+    /// Writes text in a column of its own width, flush right.
+    pub(crate) fn right(self, text: impl AsRef<str>, columns: usize, role: Role) -> Self {
+        let clipped = text::clip(text.as_ref(), columns, self.glyphs).into_owned();
+        let gap = columns.saturating_sub(text::width(&clipped));
+        self.gap(gap).put(clipped, role)
+    }
+
+    /// Blanks up to a column.
+    pub(crate) fn to(self, column: usize) -> Self {
+        let gap = column.saturating_sub(self.used);
+        self.gap(gap)
+    }
+
+    /// Blanks.
+    pub(crate) fn gap(mut self, columns: usize) -> Self {
+        let columns = columns.min(self.room());
+        if columns > 0 {
+            self.row.spans.push(Span::new(" ".repeat(columns), Role::Text));
+            self.used += columns;
+        }
+        self
+    }
+
+    /// Adds a finished span, clipped to what is left.
+    pub(crate) fn span(&mut self, mut span: Span) {
+        let clipped = text::clip(&span.text, self.room(), self.glyphs);
+        if clipped.is_empty() {
+            return;
+        }
+        self.used += text::width(&clipped);
+        if let std::borrow::Cow::Owned(shorter) = clipped {
+            span.text = shorter;
+        }
+        debug_assert!(!span.text.chars().any(char::is_control), "text from outside must be escaped");
+        self.row.spans.push(span);
+    }
+
+    /// Where a click on the row goes.
+    pub(crate) fn target(mut self, target: Target) -> Self {
+        self.row.target = Some(target);
+        self
+    }
+
+    /// The cursor of the pane is on the row.
+    pub(crate) fn focused(mut self, focused: bool) -> Self {
+        self.row.focused = focused;
+        self
+    }
+
+    /// The row.
+    pub(crate) fn done(self) -> Row {
+        self.row
+    }
+}
+
+/// A sentence on lines of at most `width` columns, broken between words; continuation lines start with `indent` blanks.
+pub(crate) fn wrap(sentence: &str, role: Role, width: usize, indent: usize, glyphs: &Glyphs) -> Vec<Row> {
+    flow(&[Span::new(sentence, role)], width, indent, glyphs)
+}
+
+/// Spans on lines of at most `width` columns, broken between words; continuation lines start with `indent` blanks.
+/// Blanks at the beginning of the first line are kept, other runs of blanks become one.
+pub(crate) fn flow(spans: &[Span], width: usize, indent: usize, glyphs: &Glyphs) -> Vec<Row> {
+    let indent = if indent * 2 < width { indent } else { 0 };
+    let mut rows = Vec::new();
+    let mut line = Line::new(width, glyphs);
+    if let Some(first) = spans.first() {
+        line = line.gap(first.text.len() - first.text.trim_start_matches(' ').len());
+    }
+    // No blank before the first word of a line.
+    let mut fresh = true;
+    let mut blank = false;
+    for span in spans {
+        for (place, word) in span.text.split(' ').enumerate() {
+            blank |= place > 0;
+            if word.is_empty() {
+                continue;
+            }
+            let gap = usize::from(blank && !fresh);
+            // A word longer than a line is clipped rather than broken.
+            if !fresh && blank && line.room() < gap + text::width(word) {
+                rows.push(std::mem::replace(&mut line, Line::new(width, glyphs).gap(indent)).done());
+                fresh = true;
+            }
+            line = line.gap(usize::from(blank && !fresh));
+            line.span(Span { text: word.to_owned(), ..span.clone() });
+            fresh = false;
+            blank = false;
+        }
+    }
+    rows.push(line.done());
+    rows
+}
+
+/// The rows a pane of `height` shows of `rows` when scrolled; never past the last row.
+pub(crate) fn scrolled(mut rows: Vec<Row>, scroll: usize, height: u16) -> Vec<Row> {
+    let height = usize::from(height);
+    let top = scroll.min(rows.len().saturating_sub(height));
+    rows.drain(..top);
+    rows.truncate(height);
+    rows
+}

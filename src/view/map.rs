@@ -1,0 +1,307 @@
+//! The map: where is everything?
+//!
+//! Rows of cells in address order. Holes of two rows and more are one row that says how much was left out, so that
+//! 32 TiB with 2 MiB in use stay readable; only what is visible is built.
+
+mod cells;
+mod lines;
+
+use super::focus::{self, Kind};
+use super::line::Line;
+use super::text::{self, Addresses};
+use super::{Role, Row, Scene, Selection, Span, Target};
+use crate::event::EventKind;
+use crate::model::{Answer, Extent};
+use cells::Cell;
+use lines::Stretch;
+
+/// How close the map looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MapZoom {
+    /// 0 shows everything in use; each level halves what a cell covers, down to one page.
+    pub level: u32,
+    /// Address in the middle; `None`: the selection.
+    pub centre: Option<u64>,
+}
+
+/// Columns of a map: mark, address, blank, cells, blank, share.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    label: usize,
+    full: bool,
+    cells: usize,
+    share: bool,
+}
+
+impl Columns {
+    fn for_width(width: usize, short: usize) -> Self {
+        let full = width >= 60;
+        let label = if full { 18 } else { short };
+        let room = width.saturating_sub(label + 2);
+        if room < 8 {
+            return Self { label: 0, full: false, cells: width.saturating_sub(1).max(1), share: false };
+        }
+        // Round row addresses: a multiple of sixteen cells where there is room.
+        let cells = match room {
+            16.. => room / 16 * 16,
+            8.. => 8,
+            _ => room,
+        };
+        Self { label, full, cells, share: room >= cells + 6 }
+    }
+}
+
+/// Everything the rows share.
+struct Painter<'s, 'a> {
+    scene: &'s Scene<'a>,
+    width: usize,
+    columns: Columns,
+    addresses: Addresses,
+    cell_bytes: u64,
+    changes: Vec<Extent>,
+    selected: Option<Extent>,
+}
+
+/// The rows: stretches of cells, what was left out, carets under what changed, the legend.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<Row> {
+    let (width, height) = (usize::from(width), usize::from(height));
+    if width == 0 || height == 0 {
+        return Vec::new();
+    }
+    let space = scene.replay.space();
+    let addresses = focus::addresses(scene);
+    let columns = Columns::for_width(width, addresses.width());
+    let legend = usize::from(height >= 3);
+    // One row is always kept for carets, so that the picture does not jump from event to event.
+    let budget = height - legend - usize::from(height >= 6);
+    let segments = lines::segments(scene);
+    let everything = lines::cell_for_all(space, &segments, columns.cells, budget);
+    let page = space.allocator().page_size().max(1);
+    let cell_bytes = everything.checked_shr(zoom.level).unwrap_or(0).max(page);
+    let row_bytes = cell_bytes * columns.cells as u64;
+    let centre = zoom.centre.or_else(|| focus::focus_address(scene));
+    let from = match (zoom.level, centre) {
+        (1.., Some(centre)) => lines::start_for(&segments, row_bytes, centre, budget),
+        _ => 0,
+    };
+    let stretches = lines::rows_from(space, &segments, row_bytes, from, budget);
+    let selected = match scene.selection {
+        Selection::Address(addr) => Some(focus::thing_at(scene, space, addr).extent),
+        Selection::Follow => None,
+    };
+    let changes = focus::changes(scene);
+    let painter = Painter { scene, width, columns, addresses, cell_bytes, changes, selected };
+    let mut spare = height - legend - stretches.len();
+    let mut rows = Vec::with_capacity(height);
+    for stretch in &stretches {
+        match *stretch {
+            Stretch::Cells { start, limit } => painter.cells(start, limit, &mut spare, &mut rows),
+            Stretch::Elided { extent } => rows.push(painter.elided(extent)),
+            Stretch::Outside { bytes } => {
+                let words = format!("{} outside the vmalloc range", text::bytes(bytes));
+                rows.push(painter.note(None, &words, Role::Muted));
+            }
+        }
+    }
+    if legend == 1 {
+        rows.push(painter.legend());
+    }
+    rows
+}
+
+impl Painter<'_, '_> {
+    fn label<'g>(&self, line: Line<'g>, mark: &str, start: Option<u64>) -> Line<'g> {
+        let line = line.left(mark, 1, Role::Changed);
+        if self.columns.label == 0 {
+            return line;
+        }
+        let label = match start {
+            Some(start) if self.columns.full => text::addr(start),
+            Some(start) => self.addresses.short(start),
+            None => String::new(),
+        };
+        line.right(label, self.columns.label, Role::Number).gap(1)
+    }
+
+    /// A row of cells, and the caret row below it if the event changed something there and a row is to spare.
+    fn cells(&self, start: u64, limit: u64, spare: &mut usize, rows: &mut Vec<Row>) {
+        let scene = self.scene;
+        let cells = cells::fill(scene, start, limit, self.cell_bytes, self.columns.cells, &self.changes);
+        let changed = cells.iter().any(|cell| cell.changed);
+        let holds_selection = |index: usize| {
+            let from = start.saturating_add(self.cell_bytes * index as u64);
+            self.selected.is_some_and(|extent| {
+                extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end()
+            })
+        };
+        let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
+        let mark = match (selected, changed) {
+            (true, _) => scene.glyphs.cursor.to_string(),
+            (false, true) => scene.glyphs.up.to_string(),
+            (false, false) => String::new(),
+        };
+        let mut line = self.label(Line::new(self.width, scene.glyphs), &mark, Some(start));
+        for (index, cell) in cells.iter().enumerate() {
+            let (glyph, role) = cell.look(scene);
+            let from = start.saturating_add(self.cell_bytes * index as u64);
+            line.span(Span {
+                text: glyph.to_string(),
+                role,
+                strong: cell.changed,
+                selected: cell.length() > 0 && holds_selection(index),
+                target: (cell.length() > 0).then(|| Target::Address(cell.address(from))),
+            });
+        }
+        if self.columns.share {
+            let (taken, all) = sums(&cells);
+            line = line.right(share(taken, all), 6, Role::Muted);
+        }
+        rows.push(line.target(Target::Address(start)).focused(selected).done());
+        if changed && *spare > 0 {
+            *spare -= 1;
+            rows.push(self.carets(&cells));
+        }
+    }
+
+    fn carets(&self, cells: &[Cell]) -> Row {
+        let mut line = self.label(Line::new(self.width, self.scene.glyphs), "", None);
+        let left = line.used();
+        let mut last = 0;
+        for (index, _) in cells.iter().enumerate().filter(|(_, cell)| cell.changed) {
+            line = line.to(left + index).strong(self.scene.glyphs.up.to_string(), Role::Changed);
+            last = left + index + 1;
+        }
+        let summary = event_summary(self.scene);
+        if text::width(&summary) + 1 <= self.width.saturating_sub(last) {
+            return line.gap(1).put(summary, Role::Muted).done();
+        }
+        // No room to the right: to the left of the first caret, if it fits there.
+        let first = left + cells.iter().position(|cell| cell.changed).unwrap_or(0);
+        if text::width(&summary) + 1 > first {
+            return line.done();
+        }
+        let mut line = Line::new(self.width, self.scene.glyphs).right(summary, first - 1, Role::Muted);
+        for (index, _) in cells.iter().enumerate().filter(|(_, cell)| cell.changed) {
+            line = line.to(left + index).strong(self.scene.glyphs.up.to_string(), Role::Changed);
+        }
+        line.done()
+    }
+
+    fn elided(&self, extent: Extent) -> Row {
+        let words = format!("{} free", text::bytes(extent.len_bytes()));
+        self.note(Some(extent.start()), &words, Role::Free)
+    }
+
+    /// A row without cells: dots, what was left out, dots.
+    fn note(&self, start: Option<u64>, words: &str, role: Role) -> Row {
+        let glyphs = self.scene.glyphs;
+        let changed = role == Role::Free
+            && start.is_some_and(|start| self.changes.iter().any(|change| change.start() == start));
+        let mark = if changed { glyphs.up.to_string() } else { String::new() };
+        let line = self.label(Line::new(self.width, glyphs), &mark, start);
+        let fill = if role == Role::Free { glyphs.free } else { ' ' };
+        let ellipsis = String::from(glyphs.ellipsis);
+        let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
+        let line = line.put(format!("{ellipsis} "), Role::Muted).put(words, role);
+        let row = line.put(format!(" {ellipsis}"), Role::Muted);
+        match start {
+            Some(start) => row.target(Target::Address(start)).done(),
+            None => row.done(),
+        }
+    }
+
+    fn legend(&self) -> Row {
+        let glyphs = self.scene.glyphs;
+        let partly = if glyphs.ascii {
+            glyphs.busy_part.to_string()
+        } else {
+            format!("{}{}", glyphs.bars[1], glyphs.bars[4])
+        };
+        let mut line = Line::new(self.width, glyphs)
+            .gap(1)
+            .put(text::bytes(self.cell_bytes), Role::Number)
+            .put(" a cell", Role::Muted);
+        let kinds = [
+            (glyphs.busy.to_string(), Role::Busy, Kind::Busy.word()),
+            (partly, Role::Busy, "partly"),
+            (glyphs.lazy.to_string(), Role::Lazy, Kind::Lazy.word()),
+            (glyphs.pooled.to_string(), Role::Pooled, Kind::Pooled.word()),
+            (glyphs.free.to_string(), Role::Free, Kind::Free.word()),
+            (glyphs.per_cpu.to_string(), Role::PerCpu, Kind::PerCpu.word()),
+            (glyphs.guard.to_string(), Role::Guard, "guard page"),
+            (glyphs.up.to_string(), Role::Changed, "changed"),
+        ];
+        let pools = self.scene.replay.space().allocator().n_nodes() > 1;
+        let one_page = self.cell_bytes == self.scene.replay.space().allocator().page_size();
+        for (glyph, role, word) in kinds {
+            let shown = (role != Role::Pooled || pools) && (role != Role::Guard || one_page);
+            if shown && line.room() >= text::width(&glyph) + word.len() + 3 {
+                line = line.gap(2).put(glyph, role).put(format!(" {word}"), Role::Muted);
+            }
+        }
+        if self.columns.share && line.room() >= 22 {
+            line = line.put("  % of the row taken", Role::Muted);
+        }
+        line.done()
+    }
+}
+
+/// Bytes taken and all bytes of a row.
+fn sums(cells: &[Cell]) -> (u64, u64) {
+    cells.iter().fold((0, 0), |(taken, all), cell| (taken + cell.taken_bytes(), all + cell.length()))
+}
+
+/// A share in percent that is 0 only for nothing and 100 only for everything.
+fn share(taken: u64, all: u64) -> String {
+    let percent = u128::from(taken) * 100 / u128::from(all.max(1));
+    match percent {
+        0 if taken > 0 => "<1 %".to_owned(),
+        _ => format!("{percent} %"),
+    }
+}
+
+/// What the current event came to, in a few words.
+pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
+    let Some((_, event)) = scene.replay.current() else { return String::new() };
+    let answers = &scene.replay.outcome().answers;
+    match event.kind {
+        EventKind::Alloc { size, failed: true, .. } => format!("no place for {}", text::bytes(size)),
+        EventKind::Alloc { size, .. } => format!("+ {}", text::bytes(size)),
+        EventKind::Free { .. } => answers
+            .iter()
+            .find_map(|answer| match answer {
+                Answer::Freed(freed) => Some(format!("{} now lazy", text::bytes(freed.extent.len_bytes()))),
+                _ => None,
+            })
+            .unwrap_or_else(|| "nothing known to free there".to_owned()),
+        EventKind::Purge { num_purged, .. } => {
+            let pages: u64 = answers
+                .iter()
+                .map(|answer| match answer {
+                    Answer::Purged(purged) => purged.pages,
+                    _ => 0,
+                })
+                .sum();
+            let bytes = pages.saturating_mul(scene.replay.space().allocator().page_size());
+            format!("{} back, {}", text::plural(num_purged.into(), "area", "areas"), text::bytes(bytes))
+        }
+        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => String::new(),
+    }
+}
+
+/// The title: where, how much, of how much.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let space = scene.replay.space();
+    let window = space.allocator().window();
+    let stretch = focus::stretch(space);
+    let metrics = space.allocator().metrics();
+    vec![
+        Span::new("map", Role::Title),
+        Span::new(format!("  {}", text::addr(stretch.start())), Role::Number),
+        Span::new(format!(" + {}", text::bytes(stretch.len_bytes())), Role::Number),
+        Span::new(format!(" of {}", text::bytes(focus::window_bytes(window))), Role::Muted),
+        Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
+        Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),
+        Span::new(format!(" in use, {}", text::bytes(metrics.busy_bytes)), Role::Muted),
+    ]
+}

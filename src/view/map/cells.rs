@@ -1,0 +1,192 @@
+//! What each cell of a map holds.
+
+use super::super::focus::{Kind, any_overlap, first_above, has_guard, is_per_cpu};
+use super::super::{Role, Scene};
+use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
+
+/// Bytes by kind in one cell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cell {
+    /// In use, per-CPU, lazy, pooled.
+    taken: [u64; 4],
+    free: u64,
+    /// Bytes of the cell that belong to the segment.
+    length: u64,
+    /// Lowest address in it that is taken.
+    first: Option<u64>,
+    /// It is the guard page of an area.
+    guard: bool,
+    /// The current event changed something in it.
+    pub(super) changed: bool,
+}
+
+const KINDS: [Kind; 4] = [Kind::Busy, Kind::PerCpu, Kind::Lazy, Kind::Pooled];
+
+impl Cell {
+    /// Bytes that are not free.
+    pub(super) fn taken_bytes(&self) -> u64 {
+        self.length - self.free.min(self.length)
+    }
+
+    /// Bytes of the segment it stands for; 0 behind the segment's end.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The address a click goes to: the first thing that is taken, else the cell's own.
+    pub(super) fn address(&self, start: u64) -> u64 {
+        self.first.unwrap_or(start)
+    }
+
+    /// The kind with the most bytes, free only if nothing is taken: nothing in use ever disappears from the map.
+    fn kind(&self) -> Kind {
+        let most = (0..4).max_by_key(|&kind| (self.taken[kind], 4 - kind)).unwrap_or(0);
+        if self.taken[most] > 0 {
+            KINDS[most]
+        } else if self.free > 0 {
+            Kind::Free
+        } else {
+            Kind::Unknown
+        }
+    }
+
+    /// Character and role.
+    pub(super) fn look(&self, scene: &Scene<'_>) -> (char, Role) {
+        let glyphs = scene.glyphs;
+        if self.length == 0 {
+            return (' ', Role::Text);
+        }
+        let (glyph, role) = match self.kind() {
+            Kind::Busy if self.guard => (glyphs.guard, Role::Guard),
+            Kind::Busy => (self.height(scene), Role::Busy),
+            Kind::PerCpu => (glyphs.per_cpu, Role::PerCpu),
+            Kind::Lazy => (glyphs.lazy, Role::Lazy),
+            Kind::Pooled => (glyphs.pooled, Role::Pooled),
+            Kind::Free => (glyphs.free, Role::Free),
+            Kind::Unknown => ('?', Role::Muted),
+        };
+        (glyph, if self.changed { Role::Changed } else { role })
+    }
+
+    /// A full block, or how full the cell is as a bar; plain sets have one glyph for "partly".
+    fn height(&self, scene: &Scene<'_>) -> char {
+        let taken = self.taken_bytes();
+        if taken >= self.length {
+            return scene.glyphs.busy;
+        }
+        if scene.glyphs.ascii {
+            return scene.glyphs.busy_part;
+        }
+        let eighth = u128::from(taken) * 8 / u128::from(self.length.max(1));
+        scene.glyphs.bars[(eighth as usize).min(6)]
+    }
+}
+
+/// A run of cells being filled.
+struct Canvas {
+    start: u64,
+    end: u64,
+    cell_bytes: u64,
+    cells: Vec<Cell>,
+}
+
+impl Canvas {
+    fn add(&mut self, area: &VmapArea, put: impl Fn(&mut Cell, u64)) {
+        let mut at = area.start.max(self.start);
+        let end = area.end.min(self.end);
+        while at < end {
+            let index = (at - self.start) / self.cell_bytes;
+            let cell_end = self.start.saturating_add((index + 1).saturating_mul(self.cell_bytes));
+            let stop = cell_end.min(end);
+            if let Some(cell) = self.cells.get_mut(index as usize) {
+                put(cell, stop - at);
+            }
+            at = stop;
+        }
+    }
+
+    fn take(&mut self, area: &VmapArea, kind: usize) {
+        let from = area.start.max(self.start);
+        self.add(area, |cell, bytes| cell.taken[kind] += bytes);
+        if from < self.end {
+            let index = (from - self.start) / self.cell_bytes;
+            if let Some(cell) = self.cells.get_mut(index as usize) {
+                cell.first = Some(cell.first.map_or(from, |first| first.min(from)));
+            }
+        }
+    }
+}
+
+/// Calls `visit` with the areas of a tree that reach into `[start, end)`.
+fn each_in(space: &AddressSpace, tree: &Tree, start: u64, end: u64, mut visit: impl FnMut(&VmapArea)) {
+    let areas = space.allocator().areas();
+    let mut id = first_above(areas, tree, start);
+    while id != NIL && areas[id].start < end {
+        visit(&areas[id]);
+        id = areas[id].next;
+    }
+}
+
+/// The cells of `[start, start + n · cell)`, of which what lies behind `limit` stands for nothing.
+pub(super) fn fill(
+    scene: &Scene<'_>,
+    start: u64,
+    limit: u64,
+    cell_bytes: u64,
+    n_cells: usize,
+    changes: &[Extent],
+) -> Vec<Cell> {
+    let space = scene.replay.space();
+    let allocator = space.allocator();
+    let end = start.saturating_add(cell_bytes.saturating_mul(n_cells as u64)).min(limit);
+    let mut canvas = Canvas { start, end, cell_bytes, cells: vec![Cell::default(); n_cells] };
+    for (index, cell) in canvas.cells.iter_mut().enumerate() {
+        let from = start.saturating_add(cell_bytes * index as u64).min(end);
+        let to = from.saturating_add(cell_bytes).min(end);
+        cell.length = to - from;
+        cell.changed = from < to && any_overlap(changes, from, to);
+    }
+    let one_page = cell_bytes == allocator.page_size();
+    for node in 0..allocator.n_nodes() {
+        if let Some(busy) = allocator.tree(TreeId::Busy(node)) {
+            each_in(space, &busy.tree, start, end, |area| {
+                let per_cpu = is_per_cpu(scene, space, area);
+                canvas.take(area, usize::from(per_cpu));
+                if let (true, Some(extent)) = (one_page && !per_cpu, Extent::new(area.start, area.end)) {
+                    mark_guard(scene, &mut canvas, extent);
+                }
+            });
+        }
+        if let Some(lazy) = allocator.tree(TreeId::Lazy(node)) {
+            each_in(space, &lazy.tree, start, end, |area| canvas.take(area, 2));
+        }
+    }
+    allocator.visit_pools(&mut |_, area| {
+        if area.start < end && start < area.end {
+            canvas.take(area, 3);
+        }
+    });
+    if let Some(free) = allocator.tree(TreeId::Free) {
+        each_in(space, &free.tree, start, end, |hole| canvas.add(hole, |cell, bytes| cell.free += bytes));
+    }
+    // Up to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
+    if allocator.tree(TreeId::Lazy(0)).is_none() {
+        for cell in &mut canvas.cells {
+            let known: u64 = cell.taken.iter().sum::<u64>() + cell.free;
+            cell.taken[2] += cell.length.saturating_sub(known);
+        }
+    }
+    canvas.cells
+}
+
+/// Marks the cell of an area's last page, if that page is a guard.
+fn mark_guard(scene: &Scene<'_>, canvas: &mut Canvas, extent: Extent) {
+    let last = extent.end() - canvas.cell_bytes.min(extent.len_bytes());
+    if last < canvas.start || canvas.end <= last || !has_guard(scene, Kind::Busy, extent) {
+        return;
+    }
+    let index = (last - canvas.start) / canvas.cell_bytes;
+    if let Some(cell) = canvas.cells.get_mut(index as usize) {
+        cell.guard = true;
+    }
+}

@@ -1,0 +1,231 @@
+//! The steps: what did the allocator just do, and why?
+//!
+//! First what the record says, then every step in order and in the kernel's words, then whether the model agrees.
+
+mod verdict;
+mod words;
+
+use super::focus;
+use super::line::{flow, scrolled, wrap};
+use super::text::{self, Addresses};
+use super::{Role, Row, Scene, Span, Target};
+use crate::event::{Event, EventKind, Seq};
+use crate::log::Window;
+use crate::model::Step;
+use words::Words;
+
+/// A run of alike steps up to this length is shown whole.
+const MAX_RUN: usize = 8;
+/// Nodes of a search up to this many are shown whole.
+const MAX_VISITS: usize = 24;
+
+/// What the sentences need to know of the event.
+struct Facts {
+    addresses: Addresses,
+    request: Option<(u64, u64, Window)>,
+}
+
+/// The rows; `scroll` leaves out the first ones.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
+    let width = usize::from(width);
+    if width == 0 || height == 0 {
+        return Vec::new();
+    }
+    let Some((seq, event)) = scene.replay.current() else {
+        let sentence = if scene.replay.is_empty() {
+            "A snapshot: nothing happens in it. The other panes show what was where at that moment."
+        } else {
+            "No event yet: press . to step forward."
+        };
+        return scrolled(wrap(sentence, Role::Muted, width, 0, scene.glyphs), 0, height);
+    };
+    let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
+    let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
+    for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
+        match part {
+            Part::One(index, step) => rows.extend(step_rows(scene, &facts, width, index, step)),
+            Part::More { from, steps } => rows.extend(more(scene, width, from, steps)),
+        }
+    }
+    rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
+    let top = match scene.sub_step {
+        // The step that is shown must be on the screen.
+        Some(_) => rows.iter().position(|row| row.focused).map_or(scroll, |at| {
+            let middle = usize::from(height) / 2;
+            at.saturating_sub(middle)
+        }),
+        None => scroll,
+    };
+    scrolled(rows, top, height)
+}
+
+/// Steps as they are shown: one by one, or many in a line.
+enum Part<'a> {
+    One(usize, &'a Step),
+    More { from: usize, steps: &'a [Step] },
+}
+
+/// Cuts the middle out of long runs of alike steps, but never the one that is shown.
+fn parts(steps: &[Step], shown: Option<usize>) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for run in steps.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
+        let limit = if matches!(run[0], Step::Visited { .. }) { MAX_VISITS } else { MAX_RUN };
+        let to = from + run.len();
+        if run.len() <= limit {
+            parts.extend((from..).zip(run).map(|(index, step)| Part::One(index, step)));
+        } else {
+            let kept = limit / 2 - 1;
+            let visible = |index: usize| {
+                index < from + kept || to - kept <= index || shown.is_some_and(|shown| shown.abs_diff(index) <= 1)
+            };
+            let mut index = from;
+            while index < to {
+                if visible(index) {
+                    parts.push(Part::One(index, &steps[index]));
+                    index += 1;
+                    continue;
+                }
+                let end = (index..to).find(|&next| visible(next)).unwrap_or(to);
+                parts.push(Part::More { from: index, steps: &steps[index..end] });
+                index = end;
+            }
+        }
+        from = to;
+    }
+    parts
+}
+
+fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step: &Step) -> Vec<Row> {
+    let (function, words) = words::of(scene, facts, step);
+    let is_shown = scene.sub_step == Some(index);
+    let cursor = if is_shown { scene.glyphs.cursor } else { ' ' };
+    let mut spans = vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
+    if !function.is_empty() {
+        spans.push(Span::new(format!("{function} "), Role::Title));
+    }
+    spans.extend(words.0);
+    let mut rows = flow(&spans, width, 4, scene.glyphs);
+    for row in &mut rows {
+        row.target = Some(Target::Step(index));
+        row.focused = is_shown;
+        if is_shown {
+            row.spans.iter_mut().filter(|span| !span.text.trim().is_empty()).for_each(|span| span.strong = true);
+        }
+    }
+    rows
+}
+
+/// One line for steps left out.
+fn more(scene: &Scene<'_>, width: usize, from: usize, steps: &[Step]) -> Vec<Row> {
+    let n = text::count(steps.len() as u64);
+    let bytes: u64 = steps
+        .iter()
+        .map(|step| match step {
+            Step::Returned { extent, .. } | Step::Pooled { extent, .. } => extent.len_bytes(),
+            _ => 0,
+        })
+        .sum();
+    let what = match steps[0] {
+        Step::Returned { .. } => format!("{n} more returned, {}", text::bytes(bytes)),
+        Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
+        Step::Decayed { .. } => format!("{n} more pools decayed"),
+        Step::Visited { .. } => format!("{n} more nodes looked at"),
+        _ => format!("{n} more of the same"),
+    };
+    let words = format!("    {} {what}", scene.glyphs.ellipsis);
+    let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
+    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    rows
+}
+
+/// What the record itself says.
+fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
+    let log = scene.replay.log();
+    let who = format!("{} on CPU {}", text::escape(log.names.task(event.task).label().as_bytes()), event.cpu);
+    let words = Words::default();
+    match event.kind {
+        EventKind::Alloc { size, align, .. } => {
+            let page = scene.replay.space().allocator().page_size();
+            let words = words.of(who, Role::Title).say(" asks for ").number(text::bytes(size));
+            if align > page { words.say(", aligned to ").number(text::bytes(align)) } else { words }
+        }
+        EventKind::Free { addr, .. } => {
+            let words = words.of(who, Role::Title).say(" frees ").number(facts.addresses.short(addr.0));
+            let Some((mate, born)) = scene.replay.plan().mate(seq).and_then(|mate| Some((mate, log.get(mate)?))) else {
+                return words.say(", older than the trace");
+            };
+            let size = super::events::freed_size(scene, seq).unwrap_or(0);
+            let by = text::escape(log.names.task(born.task).label().as_bytes());
+            let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated by {by} "));
+            words
+                .number(text::between(log, born.at, event.at, scene.glyphs))
+                .say(format!(" earlier (event {})", text::count(u64::from(mate.0) + 1)))
+        }
+        EventKind::Purge { num_purged, .. } => purge_record(scene, words, num_purged),
+        EventKind::Lost { count: 0 } => {
+            words.of("The kernel lost records here", Role::Warn).say(" and did not say how many.")
+        }
+        EventKind::Lost { count } => words
+            .of(format!("{} lost here", text::plural(count.into(), "record", "records")), Role::Warn)
+            .say(format!(" by the ring buffer of CPU {}: from here on the state may differ.", event.cpu)),
+        EventKind::Mark { text } => words
+            .of("mark ", Role::Key)
+            .say(text::escape(log.names.text(text)))
+            .of(". The allocator did nothing.", Role::Muted),
+        EventKind::Other { name } => words
+            .of("event ", Role::Muted)
+            .say(text::escape(log.names.text(name)))
+            .of(". It is not the allocator's.", Role::Muted),
+    }
+}
+
+/// A purge in one sentence: areas, pages, how they joined the holes around them.
+fn purge_record(scene: &Scene<'_>, words: Words, num_purged: u32) -> Words {
+    let steps = &scene.replay.outcome().steps;
+    let (mut pages, mut merged, mut pooled) = (0, 0_u64, 0_u64);
+    let page = scene.replay.space().allocator().page_size().max(1);
+    for step in steps {
+        match step {
+            Step::Returned { extent, merge, .. } => {
+                pages += extent.len_bytes() / page;
+                merged += u64::from(*merge != crate::model::Merge::None);
+            }
+            Step::Pooled { extent, .. } => {
+                pages += extent.len_bytes() / page;
+                pooled += 1;
+            }
+            _ => {}
+        }
+    }
+    if num_purged == 0 && pages == 0 {
+        return words.say("A purge ends: nothing was lazy.");
+    }
+    let words = words
+        .of("A purge ends: ", Role::Title)
+        .number(text::plural(num_purged.into(), "area", "areas"))
+        .say(" by the record, ")
+        .number(text::plural(pages, "page", "pages"))
+        .say(" moved, ")
+        .number(text::plural(merged, "merge", "merges"));
+    if pooled > 0 { words.say(", ").number(text::count(pooled)).say(" parked in pools") } else { words }
+}
+
+/// The title: the kernel's function behind the record.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let function = match scene.replay.current().map(|(_, event)| event.kind) {
+        Some(EventKind::Alloc { .. }) => "alloc_vmap_area",
+        Some(EventKind::Free { .. }) => "free_vmap_area_noflush",
+        Some(EventKind::Purge { .. }) => "__purge_vmap_area_lazy",
+        _ => "",
+    };
+    let mut spans = vec![Span::new("step", Role::Title)];
+    if !function.is_empty() {
+        spans.push(Span::new(format!("  {function}"), Role::Text));
+    }
+    if let Some(index) = scene.sub_step {
+        let n = scene.replay.outcome().steps.len();
+        spans.push(Span::new(format!("  {} of {}", (index + 1).min(n), n), Role::Number));
+    }
+    spans
+}

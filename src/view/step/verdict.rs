@@ -1,0 +1,81 @@
+//! Does the model agree with the record, and if not, why not?
+
+use super::super::line::flow;
+use super::super::text::{self, Addresses};
+use super::super::{Row, Role, Scene};
+use super::Words;
+use crate::event::{Addr, Event, EventKind, Seq};
+use crate::model::Answer;
+use crate::replay::{Divergence, Verdict};
+
+/// The verdict on a record, in a sentence; empty where there is nothing to judge.
+pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: Seq, event: &Event) -> Vec<Row> {
+    let glyphs = scene.glyphs;
+    let failed = matches!(event.kind, EventKind::Alloc { failed: true, .. });
+    let divergence = scene.replay.plan().divergences.binary_search_by_key(&seq, |found| found.seq);
+    let divergence = divergence.ok().map(|at| scene.replay.plan().divergences[at]);
+    let words = match scene.replay.verdict(seq) {
+        Verdict::NotJudged => match unknown_free(scene) {
+            Some(addr) => Words::default()
+                .of(format!("{} ", glyphs.inferred), Role::Warn)
+                .say("nothing in the model changed: no area is known at ")
+                .number(addresses.short(addr)),
+            None => return Vec::new(),
+        },
+        Verdict::Exact if failed => Words::default()
+            .of(format!("{} exact", glyphs.exact), Role::Good)
+            .say(": the model finds no place either"),
+        Verdict::Exact => Words::default()
+            .of(format!("{} exact", glyphs.exact), Role::Good)
+            .say(": the model chose the recorded address"),
+        Verdict::Inferred(timing) => against(
+            Words::default().of(format!("{} inferred", glyphs.inferred), Role::Warn).say(": ").say(timing.because()),
+            addresses,
+            divergence,
+        ),
+        Verdict::Adopted(cause) => {
+            let words = Words::default()
+                .of(format!("{} adopted", glyphs.adopted), Role::Bad)
+                .say(": ")
+                .say(cause.because());
+            displaced(scene, against(words, addresses, divergence))
+        }
+    };
+    flow(&words.0, width, 2, glyphs)
+}
+
+/// The model's own answer against the record.
+fn against(words: Words, addresses: &Addresses, divergence: Option<Divergence>) -> Words {
+    let Some(divergence) = divergence else { return words };
+    let answer = |addr: Option<Addr>| addr.map_or_else(|| "no space".to_owned(), |addr| addresses.short(addr.0));
+    words
+        .say("; record ")
+        .number(answer(divergence.recorded))
+        .say(", model at first ")
+        .number(answer(divergence.model))
+}
+
+/// An adoption can push out areas that the model thought in use.
+fn displaced(scene: &Scene<'_>, words: Words) -> Words {
+    let n: u32 = scene
+        .replay
+        .outcome()
+        .answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Adopted { displaced, .. } => *displaced,
+            _ => 0,
+        })
+        .sum();
+    if n == 0 {
+        return words;
+    }
+    words.say("; ").number(text::plural(n.into(), "area", "areas")).say(" the model held in use had to go")
+}
+
+fn unknown_free(scene: &Scene<'_>) -> Option<u64> {
+    scene.replay.outcome().answers.iter().find_map(|answer| match answer {
+        Answer::UnknownFree(addr) => Some(*addr),
+        _ => None,
+    })
+}

@@ -1,0 +1,279 @@
+//! One step in words: the kernel's function, what it looked at, what it decided and why.
+
+use super::super::text::{self, Addresses};
+use super::super::{Role, Scene, Span};
+use super::Facts;
+use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step, Turn};
+
+/// A sentence being put together.
+#[derive(Default)]
+pub(super) struct Words(pub(super) Vec<Span>);
+
+impl Words {
+    pub(super) fn say(mut self, words: impl Into<String>) -> Self {
+        self.0.push(Span::new(words, Role::Text));
+        self
+    }
+
+    pub(super) fn number(mut self, number: impl Into<String>) -> Self {
+        self.0.push(Span::new(number, Role::Number));
+        self
+    }
+
+    pub(super) fn of(mut self, words: impl Into<String>, role: Role) -> Self {
+        self.0.push(Span::new(words, role));
+        self
+    }
+}
+
+/// The kernel's function and what it did.
+pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
+    let short = |addr| facts.addresses.short(addr);
+    let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
+    let in_node = |node: u32| if many_nodes { format!(" of node {node}") } else { String::new() };
+    let words = Words::default();
+    match *step {
+        Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
+        Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
+        Step::Visited { extent, subtree_max, turn, .. } => ("", visited(scene, facts, extent, subtree_max, turn)),
+        Step::Refused { reason } => ("alloc_vmap_area", refused(facts, reason)),
+        Step::Clipped { hole, placed, fit } => ("va_clip", clipped(&facts.addresses, hole, placed, fit)),
+        Step::BusyAdded { node, extent } => (
+            "insert_vmap_area",
+            words
+                .number(text::bytes(extent.len_bytes()))
+                .say(" at ")
+                .number(short(extent.start()))
+                .of(format!(" in use now, in the busy tree{}", in_node(node)), Role::Busy)
+                .say(if many_nodes { ": the address decides which" } else { "" }),
+        ),
+        Step::BusyRemoved { node, extent } => (
+            "find_unlink_vmap_area",
+            words
+                .number(text::bytes(extent.len_bytes()))
+                .say(" at ")
+                .number(short(extent.start()))
+                .say(format!(" found in the busy tree{} and taken out", in_node(node))),
+        ),
+        Step::LazyAdded { node, extent, merge, lazy_pages, lazy_max_pages } => (
+            "free_vmap_area_noflush",
+            words
+                .number(text::bytes(extent.len_bytes()))
+                .of(format!(" wait in the lazy store{}", in_node(node)), Role::Lazy)
+                .say(fused(merge))
+                .say(" until a purge has flushed the TLB; now ")
+                .number(format!("{} of {}", text::count(lazy_pages), text::count(lazy_max_pages)))
+                .say(" lazy pages"),
+        ),
+        Step::DrainDue { lazy_pages, lazy_max_pages, inline } => (
+            "",
+            words
+                .number(text::count(lazy_pages))
+                .say(" lazy pages are above the limit of ")
+                .number(text::count(lazy_max_pages))
+                .of(": a purge is due", Role::Warn)
+                .say(if inline { ", and this task runs it at once" } else { ", and a worker is told to run it" }),
+        ),
+        ref later => purge_words(scene, facts, later),
+    }
+}
+
+/// The steps of a purge, and the rare ones.
+fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
+    let short = |addr| facts.addresses.short(addr);
+    let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
+    let words = Words::default();
+    match *step {
+        Step::PurgeBegun { full, lazy_pages } => {
+            let pools = match (many_nodes, full) {
+                (false, _) => "",
+                (true, true) => "; every pool is emptied first, because a request was about to fail",
+                (true, false) => "; the pools decay a little first",
+            };
+            let words = words.number(text::count(lazy_pages)).say(" lazy pages go back to the free tree");
+            ("__purge_vmap_area_lazy", words.say(pools))
+        }
+        Step::Decayed { node, pages, taken, left } => (
+            "decay_va_pool_node",
+            words
+                .say(format!("node {node}, pool of {}: ", text::plural(pages.into(), "page", "pages")))
+                .number(text::count(taken.into()))
+                .say(" taken out, ")
+                .number(text::count(left.into()))
+                .say(" left"),
+        ),
+        Step::Flushed { start, end } => (
+            "flush_tlb_kernel_range",
+            words
+                .say("one TLB flush from ")
+                .number(short(start))
+                .say(" to ")
+                .number(short(end))
+                .say(format!(", {} with what lies between", text::bytes(end.saturating_sub(start)))),
+        ),
+        Step::Pooled { node, extent } => (
+            "purge_vmap_node",
+            words
+                .number(text::bytes(extent.len_bytes()))
+                .say(" at ")
+                .number(short(extent.start()))
+                .of(format!(" parked in node {node}'s pool"), Role::Pooled)
+                .say(" for requests of that size"),
+        ),
+        Step::Returned { extent, hole, merge } => ("merge_or_add_vmap_area", returned(facts, extent, hole, merge)),
+        Step::PurgeEnded { n_areas, lazy_pages } => (
+            "__purge_vmap_area_lazy",
+            words
+                .say("done: ")
+                .number(text::plural(n_areas.into(), "area", "areas"))
+                .say(" back, ")
+                .number(text::count(lazy_pages))
+                .say(" lazy pages left"),
+        ),
+        Step::ChunkCarved { extent } => (
+            "pcpu_get_vm_areas",
+            words
+                .of(format!("per-CPU chunk of {}", text::bytes(extent.len_bytes())), Role::PerCpu)
+                .say(" carved at ")
+                .number(short(extent.start()))
+                .say(", from the top down; no record says so, the allocations before it give it away"),
+        ),
+        Step::Adopted { extent } => (
+            "",
+            words
+                .of("adopted: ", Role::Bad)
+                .say("the recorded address ")
+                .number(short(extent.start()))
+                .say(" was put into the state although the model chose differently"),
+        ),
+        Step::Shrunk { n_areas } => (
+            "vmap_node_shrink_scan",
+            words
+                .say("memory is short: every pool is emptied, ")
+                .number(text::plural(n_areas.into(), "area", "areas"))
+                .say(" back in the free tree"),
+        ),
+        Step::UnknownFree { addr } => (
+            "find_unlink_vmap_area",
+            words
+                .of("no area is known at ", Role::Warn)
+                .number(text::addr(addr))
+                .say(": it was allocated before the trace began and no snapshot names it, or its record was lost"),
+        ),
+        _ => ("", words),
+    }
+}
+
+fn pool(facts: &Facts, node: u32, pages: u64, answer: PoolAnswer) -> Words {
+    let words = Words::default();
+    let of_pages = text::plural(pages, "page", "pages");
+    match answer {
+        PoolAnswer::Hit(extent) => words
+            .say(format!("node {node}'s pool of {of_pages} gives its head "))
+            .number(facts.addresses.short(extent.start()))
+            .of(": taken as it is, no tree is searched", Role::Good),
+        PoolAnswer::Empty => words.say(format!("node {node}'s pool of {of_pages} is empty: the free tree is asked")),
+        PoolAnswer::Rotated(extent) => words
+            .say(format!("node {node}'s pool has "))
+            .number(facts.addresses.short(extent.start()))
+            .say(", which is not aligned: it goes to the tail, and the free tree is asked"),
+        PoolAnswer::NoSuchPool => {
+            words.say(format!("pools hold areas of up to 256 pages, not of {of_pages}: the free tree is asked"))
+        }
+        PoolAnswer::NotEligible => {
+            words.say("only a first attempt over the whole vmalloc range may use a pool: the free tree is asked")
+        }
+    }
+}
+
+fn search(facts: &Facts, length: u64, why: LengthReason) -> Words {
+    let words = Words::default().say("wants a hole of ").number(text::count(length)).say(" bytes");
+    match (why, facts.request) {
+        (LengthReason::PageAligned, _) => words.say(": the size alone, since every hole starts on a page"),
+        (LengthReason::ExactWindow, _) => words.say(": the size alone, since the request fills its window"),
+        (LengthReason::AlwaysSize, _) => words.say(": this release always asks for the size alone"),
+        (LengthReason::RoomForAlignment, Some((size, align, _))) => words
+            .number(format!(" = {} + {} - 1", text::count(size), text::count(align)))
+            .say(": long enough to align in, wherever it starts"),
+        (LengthReason::RoomForAlignment, None) => words.say(": long enough to align in, wherever it starts"),
+    }
+}
+
+fn visited(scene: &Scene<'_>, facts: &Facts, extent: Extent, subtree_max: u64, turn: Turn) -> Words {
+    let arrow = scene.glyphs.arrow;
+    let words = Words::default()
+        .of(format!("{arrow} "), Role::Path)
+        .number(facts.addresses.short(extent.start()))
+        .say(format!(" {}, ", text::bytes(extent.len_bytes())))
+        .of(format!("{}{}", scene.glyphs.max, text::bytes(subtree_max)), Role::Muted)
+        .say(": ");
+    match turn {
+        Turn::Left => words.of("left", Role::Path).say(", a long enough hole lies lower"),
+        Turn::Right => words.say("does not fit; ").of("right", Role::Path).say(", a long enough hole lies higher"),
+        Turn::Fits => words.of("fits", Role::Good),
+        Turn::Up => words.say("does not fit, no child can serve; ").of("back up", Role::Path),
+        Turn::UpThenRight => words.say("passed on the way up; ").of("down its right side", Role::Path),
+    }
+}
+
+fn refused(facts: &Facts, reason: RefusalReason) -> Words {
+    let words = Words::default().of("no place: ", Role::Bad);
+    match (reason, facts.request) {
+        (RefusalReason::NoHole, _) => words.say("no hole above the window's start is long enough"),
+        (RefusalReason::BehindWindow { would_be }, Some((size, _, window))) => {
+            let end = would_be.saturating_add(size);
+            words
+                .say("the lowest hole that fits gives ")
+                .number(facts.addresses.short(would_be))
+                .say(", but there the area ends ")
+                .number(text::bytes(end.saturating_sub(window.vend)))
+                .say(" behind the window; no other hole is tried")
+        }
+        (RefusalReason::BehindWindow { would_be }, None) => words
+            .say("the lowest hole that fits gives ")
+            .number(facts.addresses.short(would_be))
+            .say(", behind the window"),
+    }
+}
+
+fn clipped(addresses: &Addresses, hole: Extent, placed: Extent, fit: Fit) -> Words {
+    let words = Words::default()
+        .of(fit.title(), Role::Path)
+        .of(format!(" ({})", fit.kernel_name()), Role::Muted)
+        .say(" of the ")
+        .number(text::bytes(hole.len_bytes()))
+        .say(" hole at ")
+        .number(addresses.short(hole.start()))
+        .say(": ");
+    let below = text::bytes(placed.start().saturating_sub(hole.start()));
+    let above = text::bytes(hole.end().saturating_sub(placed.end()));
+    match fit {
+        Fit::Full => words.say("used up, its node leaves the tree"),
+        Fit::LeftEdge => words.number(above).say(" stay above the area"),
+        Fit::RightEdge => words.number(below).say(" stay below the area"),
+        Fit::NoEdge => words.number(below).say(" stay below as a new node, ").number(above).say(" above"),
+    }
+}
+
+fn returned(facts: &Facts, extent: Extent, hole: Extent, merge: Merge) -> Words {
+    let words = Words::default()
+        .number(text::bytes(extent.len_bytes()))
+        .say(" at ")
+        .number(facts.addresses.short(extent.start()))
+        .of(" free again", Role::Free);
+    match merge {
+        Merge::None => words.say(", a hole of its own"),
+        Merge::Next => words.say(", joined to the hole above: ").number(text::bytes(hole.len_bytes())),
+        Merge::Previous => words.say(", joined to the hole below: ").number(text::bytes(hole.len_bytes())),
+        Merge::Both => words.say(", closes the gap between two holes: ").number(text::bytes(hole.len_bytes())),
+    }
+}
+
+fn fused(merge: Merge) -> &'static str {
+    match merge {
+        Merge::None => "",
+        Merge::Next => ", fused with the lazy range above,",
+        Merge::Previous => ", fused with the lazy range below,",
+        Merge::Both => ", fused with lazy ranges on both sides,",
+    }
+}
