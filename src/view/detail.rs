@@ -1,13 +1,251 @@
-//! The details: what is this thing?
+//! The detail: what is this thing? Everything known of what lies at the selected address.
 
-use super::{Role, Row, Scene, Span};
+mod life;
 
-/// The rows.
-pub fn rows(_scene: &Scene<'_>, _width: u16, _height: u16, _scroll: usize) -> Vec<Row> {
-    Vec::new()
+use super::focus::{self, Kind, Thing};
+use super::line::{flow, scrolled, wrap};
+use super::text;
+use super::{Role, Row, Scene, Span, Target};
+use crate::model::{Extent, TreeId};
+
+/// Columns of the labels on the left.
+const LABEL: usize = 9;
+
+/// Labelled facts, one or more rows each.
+struct Facts<'s, 'a> {
+    scene: &'s Scene<'a>,
+    width: usize,
+    rows: Vec<Row>,
 }
 
-/// The title.
-pub fn title(_scene: &Scene<'_>) -> Vec<Span> {
-    vec![Span::new("detail", Role::Title)]
+impl Facts<'_, '_> {
+    fn add(&mut self, label: &str, spans: Vec<Span>, target: Option<Target>) {
+        let label = if self.width >= 30 { format!("{label:LABEL$}") } else { format!("{label} ") };
+        let mut line = vec![Span::new(label.clone(), Role::Muted)];
+        // `flow` makes one blank of many: the column is made of a span of its own.
+        line[0].text = label.trim_end().to_owned();
+        let pad = label.len() - line[0].text.len();
+        let first = flow(&spans, self.width.saturating_sub(label.len()).max(1), 0, self.scene.glyphs);
+        for (index, row) in first.into_iter().enumerate() {
+            let mut out = super::line::Line::new(self.width, self.scene.glyphs);
+            out = if index == 0 { out.put(&line[0].text, Role::Muted).gap(pad) } else { out.gap(label.len()) };
+            row.spans.into_iter().for_each(|span| out.span(span));
+            let mut row = out.done();
+            row.target = target;
+            self.rows.push(row);
+        }
+    }
+}
+
+/// The rows.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
+    let width = usize::from(width);
+    let Some(addr) = focus::focus_address(scene) else {
+        let sentence = match focus::event_request(scene) {
+            Some((size, ..)) => format!(
+                "This request for {} was given no address. The step pane says why, the free list what there was.",
+                text::bytes(size)
+            ),
+            None => "Nothing selected: click in the map, or step to an event that has an address.".to_owned(),
+        };
+        return scrolled(wrap(&sentence, Role::Muted, width, 0, scene.glyphs), 0, height);
+    };
+    let space = scene.replay.space();
+    let thing = focus::thing_at(scene, space, addr);
+    let mut facts = Facts { scene, width, rows: Vec::new() };
+    extent(&mut facts, &thing);
+    match thing.kind {
+        Kind::Free => hole(&mut facts, &thing),
+        Kind::Unknown => {
+            let words = "No area and no hole is known here: not a vmalloc address, or in the middle of a change.";
+            facts.add("what", vec![Span::new(words, Role::Text)], None);
+        }
+        Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
+            place(&mut facts, &thing);
+            life::add(&mut facts, &thing);
+            caller(&mut facts, &thing);
+        }
+    }
+    neighbours(&mut facts, &thing);
+    facts.add("keys", keys(&thing), None);
+    scrolled(facts.rows, scroll, height)
+}
+
+fn role_of(kind: Kind) -> Role {
+    match kind {
+        Kind::Busy => Role::Busy,
+        Kind::PerCpu => Role::PerCpu,
+        Kind::Lazy => Role::Lazy,
+        Kind::Pooled => Role::Pooled,
+        Kind::Free => Role::Free,
+        Kind::Unknown => Role::Muted,
+    }
+}
+
+fn number(words: impl Into<String>) -> Span {
+    Span::new(words, Role::Number)
+}
+
+fn say(words: impl Into<String>) -> Span {
+    Span::new(words, Role::Text)
+}
+
+fn muted(words: impl Into<String>) -> Span {
+    Span::new(words, Role::Muted)
+}
+
+/// Range, and bytes as data and guard.
+fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let extent = thing.extent;
+    let range = vec![number(text::addr(extent.start())), muted(" to "), number(text::addr(extent.end()))];
+    facts.add("extent", range, Some(Target::Address(extent.start())));
+    let page = facts.scene.replay.space().allocator().page_size().max(1);
+    let pages = extent.len_bytes() / page;
+    let mut size = vec![
+        number(text::bytes(extent.len_bytes())),
+        muted(format!(" = {}", text::plural(pages, "page", "pages"))),
+    ];
+    if matches!(thing.kind, Kind::Busy | Kind::Lazy | Kind::Pooled) {
+        if focus::has_guard(facts.scene, thing.kind, extent) {
+            size.push(muted(", "));
+            size.push(number(text::bytes(extent.len_bytes() - page.min(extent.len_bytes()))));
+            size.push(muted(" data + "));
+            size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
+            if focus::baseline_row(facts.scene, extent.start()).is_none() {
+                size.push(muted(" (assumed: nearly every area has a guard page)"));
+            }
+        } else {
+            size.push(muted(", no guard page"));
+        }
+    }
+    facts.add("size", size, None);
+}
+
+/// Where the allocator keeps it.
+fn place(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let allocator = facts.scene.replay.space().allocator();
+    let many = allocator.n_nodes() > 1;
+    let node = thing.node.unwrap_or(0);
+    let owner = allocator.areas()[thing.area].owner;
+    let mut spans = match thing.kind {
+        Kind::Pooled => vec![say(format!("pool of node {node}, given out to requests of exactly this size"))],
+        Kind::Lazy if many => vec![say(format!("lazy store of node {node}, until the next purge"))],
+        Kind::Lazy => vec![say("lazy store, until the next purge")],
+        _ if many => vec![say(format!("busy tree of node {node}")), muted(", by its address")],
+        _ => vec![say("busy tree")],
+    };
+    if thing.kind == Kind::PerCpu {
+        spans.push(muted("; a per-CPU chunk, carved from the top without a record"));
+    } else if many && owner > 0 && thing.kind != Kind::Pooled {
+        spans.push(muted(format!("; once purged it goes to a pool of node {}", owner - 1)));
+    } else if many && owner == 0 && thing.kind != Kind::Pooled {
+        spans.push(muted("; once purged it goes to the free tree, never to a pool"));
+    }
+    facts.add("kept in", spans, None);
+}
+
+/// Who asked for it, where a snapshot says so.
+fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let Some(row) = focus::baseline_row(facts.scene, thing.extent.start()) else { return };
+    let mut spans = Vec::new();
+    if row.caller_full.is_empty() {
+        spans.push(say(row.kind()));
+    } else {
+        spans.push(say(text::escape(row.caller_full.as_bytes())));
+        if let Some(module) = &row.module {
+            spans.push(say(format!(" [{}]", text::escape(module.as_bytes()))));
+        }
+        spans.push(muted(format!(" {}", row.kind())));
+    }
+    if row.pages > 0 {
+        spans.push(muted(format!(", {} of data", text::plural(row.pages, "page", "pages"))));
+    }
+    if let Some(phys) = row.phys {
+        spans.push(muted(format!(", physical {}", text::addr(phys))));
+    }
+    if !row.nodes.is_empty() {
+        let nodes: Vec<String> =
+            row.nodes.iter().take(8).map(|(node, pages)| format!("N{node}={}", text::count(*pages))).collect();
+        spans.push(muted(format!(", NUMA {}", nodes.join(" "))));
+    }
+    if row.end != thing.extent.end() {
+        spans.push(Span::new(" (the snapshot's row has another length)", Role::Warn));
+    }
+    facts.add("caller", spans, None);
+}
+
+/// What a hole is good for.
+fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let allocator = facts.scene.replay.space().allocator();
+    let window = allocator.window();
+    let inside = Extent::new(window.vstart, window.vend).and_then(|window| window.intersection(thing.extent));
+    match inside {
+        None => facts.add("window", vec![muted("outside the vmalloc range: for modules and other windows only")], None),
+        Some(inside) if inside != thing.extent => {
+            let spans = vec![number(text::bytes(inside.len_bytes())), muted(" of it inside the vmalloc range")];
+            facts.add("window", spans, None);
+        }
+        Some(_) => {}
+    }
+    let Some(view) = allocator.tree(TreeId::Free) else { return };
+    let area = &view.areas[thing.area];
+    let colour = if area.is_black() { "black" } else { "red" };
+    let spans = vec![
+        say(format!("{colour} node of the free tree")),
+        muted(", largest hole from there down "),
+        number(text::bytes(area.subtree_max)),
+    ];
+    facts.add("node", spans, None);
+}
+
+/// What lies directly below and above.
+fn neighbours(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let scene = facts.scene;
+    let space = scene.replay.space();
+    let addresses = focus::addresses(scene);
+    let below = thing.extent.start().checked_sub(1);
+    let above = Some(thing.extent.end()).filter(|&end| end < u64::MAX);
+    for (label, addr) in [("below", below), ("above", above)] {
+        let Some(addr) = addr else { continue };
+        let other = focus::thing_at(scene, space, addr);
+        if other.kind == Kind::Unknown {
+            continue;
+        }
+        let spans = vec![
+            Span::new(other.kind.word(), role_of(other.kind)),
+            number(format!(" {}", text::bytes(other.extent.len_bytes()))),
+            muted(" at "),
+            number(addresses.short(other.extent.start())),
+        ];
+        facts.add(label, spans, Some(Target::Address(other.extent.start())));
+    }
+}
+
+/// Keys that do something with the thing.
+fn keys(thing: &Thing) -> Vec<Span> {
+    let key = |key: &str| Span::new(key, Role::Key);
+    let mut spans = vec![key("f"), muted(" next event here  "), key("y"), muted(" copy")];
+    if matches!(thing.kind, Kind::Busy | Kind::Lazy) {
+        spans.splice(0..0, [key("w"), muted(" why here  ")]);
+    }
+    spans
+}
+
+/// The title: what it is.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let mut spans = vec![Span::new("detail", Role::Title)];
+    if let Some(addr) = focus::focus_address(scene) {
+        let thing = focus::thing_at(scene, scene.replay.space(), addr);
+        let noun = match thing.kind {
+            Kind::Free => "hole",
+            Kind::PerCpu => "per-CPU chunk",
+            Kind::Busy => "busy area",
+            Kind::Lazy => "lazy area",
+            Kind::Pooled => "pooled area",
+            Kind::Unknown => "unknown",
+        };
+        spans.push(Span::new(format!("  {noun}"), role_of(thing.kind)));
+        spans.push(Span::new(format!(" {}", text::bytes(thing.extent.len_bytes())), Role::Number));
+    }
+    spans
 }

@@ -162,8 +162,11 @@ fn facts<'g>(
             if line.room() >= lazy.len() { line.put(lazy, Role::Muted) } else { line }
         }
         EventKind::Purge { start, end, num_purged } if start.0 < end.0 => {
-            let line = numbers(line, Some(end.0 - start.0), 1).put(address(start.0), role(Role::Number));
-            line.put(format!("  {}", text::plural(num_purged.into(), "area", "areas")), Role::Muted)
+            let areas = text::plural(num_purged.into(), "area", "areas");
+            let line = line.right(areas, 9, role(Role::Number)).gap(1).gap(if columns.align { 9 } else { 0 });
+            let line = line.put(address(start.0), role(Role::Number));
+            let span = format!("  flush over {}", text::bytes(end.0 - start.0));
+            if line.room() >= span.len() { line.put(span, Role::Muted) } else { line }
         }
         EventKind::Purge { .. } => line.put("nothing was lazy", Role::Muted),
         EventKind::Lost { count: 0 } => line.put("records lost, the kernel did not say how many", role(Role::Warn)),

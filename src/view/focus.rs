@@ -268,6 +268,12 @@ pub(crate) fn stretch(space: &AddressSpace) -> Extent {
     Extent::new(whole.start(), top).unwrap_or(whole)
 }
 
+/// Bytes of a window for people. `VMALLOC_END` of x86-64 is the last byte; nobody calls that 31.9 TiB.
+pub(crate) fn window_bytes(window: Window) -> u64 {
+    let bytes = window.len_bytes();
+    if window.vend & 0xfff == 0xfff { bytes.saturating_add(1) } else { bytes }
+}
+
 /// How addresses are written in the panes of this scene.
 pub(crate) fn addresses(scene: &Scene<'_>) -> Addresses {
     let stretch = stretch(scene.replay.space());

@@ -1,6 +1,19 @@
 //! The free list: what is free, and what could this request use?
+//!
+//! While the current event asks for space the list is the one the search saw: before the event.
 
-use super::{Role, Row, Scene, Span};
+mod judge;
+
+use super::focus;
+use super::line::{Line, wrap};
+use super::text::{self, Addresses};
+use super::{Role, Row, Scene, Selection, Span, Target};
+use crate::log::Window;
+use crate::model::{AddressSpace, Areas, Extent, Tree, TreeId, TreeView};
+use judge::Judge;
+
+/// Holes the summary looks at; more would cost more than a frame.
+const MAX_SUMMED: usize = 50_000;
 
 /// Order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,12 +25,183 @@ pub enum FreeOrder {
     Size,
 }
 
-/// The rows.
-pub fn rows(_scene: &Scene<'_>, _width: u16, _height: u16, _scroll: usize, _order: FreeOrder) -> Vec<Row> {
-    Vec::new()
+/// The state whose holes are shown.
+fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
+    if focus::event_request(scene).is_some() { scene.replay.before() } else { scene.replay.space() }
 }
 
-/// The title.
-pub fn title(_scene: &Scene<'_>) -> Vec<Span> {
-    vec![Span::new("free list", Role::Title)]
+/// The rows: holes by size, what the request could use, and the holes from `scroll` on.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: FreeOrder) -> Vec<Row> {
+    let (width, height) = (usize::from(width), usize::from(height));
+    let Some(view) = state(scene).allocator().tree(TreeId::Free) else {
+        let mut rows = wrap("This kernel keeps no list of holes.", Role::Muted, width, 0, scene.glyphs);
+        rows.truncate(height);
+        return rows;
+    };
+    let pane = Pane {
+        scene,
+        width,
+        view,
+        judge: Judge::of(scene),
+        window: scene.replay.space().allocator().window(),
+        addresses: focus::addresses(scene),
+        changes: focus::changes(scene),
+    };
+    let mut rows = Vec::with_capacity(height);
+    if height >= 5 {
+        rows.push(pane.histogram());
+    }
+    if height >= 4 && pane.judge.is_some() {
+        rows.push(pane.question());
+    }
+    let n_rows = height.saturating_sub(rows.len());
+    for hole in pane.shown(order, scroll, n_rows) {
+        rows.push(pane.row(hole));
+    }
+    if view.tree.len == 0 && rows.len() < height {
+        rows.push(Line::new(width, scene.glyphs).put("Nothing is free.", Role::Muted).done());
+    }
+    rows.truncate(height);
+    rows
+}
+
+struct Pane<'s, 'a> {
+    scene: &'s Scene<'a>,
+    width: usize,
+    view: TreeView<'a>,
+    judge: Option<Judge>,
+    window: Window,
+    addresses: Addresses,
+    changes: Vec<Extent>,
+}
+
+impl Pane<'_, '_> {
+    /// The holes of the visible rows.
+    fn shown(&self, order: FreeOrder, scroll: usize, n_rows: usize) -> Vec<Extent> {
+        let all = || self.view.ascending().filter_map(|(_, hole)| Extent::new(hole.start, hole.end));
+        let last = (self.view.tree.len as usize).saturating_sub(n_rows);
+        let scroll = scroll.min(last);
+        if order == FreeOrder::Address {
+            return all().skip(scroll).take(n_rows).collect();
+        }
+        let mut holes: Vec<Extent> = all().collect();
+        let key = |hole: &Extent| (std::cmp::Reverse(clipped(*hole, self.window).len_bytes()), hole.start());
+        let wanted = (scroll + n_rows).min(holes.len());
+        if wanted > 0 && wanted < holes.len() {
+            // Only what is visible must be in order.
+            holes.select_nth_unstable_by_key(wanted - 1, key);
+        }
+        holes.truncate(wanted);
+        holes.sort_unstable_by_key(key);
+        holes.drain(..scroll.min(holes.len()));
+        holes
+    }
+
+    fn row(&self, hole: Extent) -> Row {
+        let shown = clipped(hole, self.window);
+        let judgement = self.judge.as_ref().map(|judge| judge.judge(hole));
+        let chosen = judgement.as_ref().is_some_and(|judgement| judgement.chosen);
+        let selected = match self.scene.selection {
+            Selection::Address(addr) => hole.contains_addr(addr),
+            Selection::Follow => false,
+        };
+        let glyphs = self.scene.glyphs;
+        let mark = if chosen || selected { glyphs.cursor.to_string() } else { String::new() };
+        let address = if self.width >= 64 { text::addr(shown.start()) } else { self.addresses.short(shown.start()) };
+        let column = if self.width >= 64 { 18 } else { self.addresses.width() };
+        let mut line = Line::new(self.width, glyphs)
+            .left(mark, 1, Role::Key)
+            .right(address, column, Role::Number)
+            .gap(1)
+            .right(text::bytes(shown.len_bytes()), 9, Role::Free)
+            .gap(2);
+        if let Some(judgement) = judgement {
+            line = line.put(judgement.words, judgement.role);
+        } else if focus::any_touch(&self.changes, hole.start(), hole.end()) {
+            line = line.put(format!("{} changed", glyphs.up), Role::Changed);
+        }
+        if shown != hole {
+            let real = format!("  of {} from {}", text::bytes(hole.len_bytes()), self.addresses.short(hole.start()));
+            line = line.put(real, Role::Muted);
+        } else if hole.end() <= self.window.vstart || self.window.vend <= hole.start() {
+            line = line.put("  outside the vmalloc range", Role::Muted);
+        }
+        let mut row = line.target(Target::Address(shown.start())).focused(selected).done();
+        if chosen || selected {
+            row.spans.iter_mut().for_each(|span| span.strong = true);
+        }
+        row
+    }
+
+    /// Holes by powers of two, one bar each.
+    fn histogram(&self) -> Row {
+        let mut orders = [0_u64; 64];
+        for hole in self.summed() {
+            orders[clipped(hole, self.window).len_bytes().ilog2() as usize] += 1;
+        }
+        let glyphs = self.scene.glyphs;
+        let line = Line::new(self.width, glyphs).gap(1).put("by size ", Role::Muted);
+        let (Some(first), Some(last)) = (orders.iter().position(|&n| n > 0), orders.iter().rposition(|&n| n > 0))
+        else {
+            return line.done();
+        };
+        let most = (first..=last).max_by_key(|&order| (orders[order], 64 - order)).unwrap_or(first);
+        let bar = |n: u64| match n {
+            0 => glyphs.dot,
+            _ => glyphs.bars[((n * 7).div_ceil(orders[most].max(1)) as usize).min(7)],
+        };
+        let bars: String = orders[first..=last].iter().map(|&n| bar(n)).collect();
+        let common = format!(
+            "   most often {} to {}: {}",
+            text::bytes(1 << most),
+            text::bytes(1_u64.checked_shl(most as u32 + 1).unwrap_or(u64::MAX)),
+            text::count(orders[most]),
+        );
+        let line = line.put(text::bytes_short(1 << first), Role::Number).gap(1).put(bars, Role::Free).gap(1);
+        line.put(text::bytes_short(1 << last), Role::Number).put(common, Role::Muted).done()
+    }
+
+    /// What the current event asks for, and how many holes could serve.
+    fn question(&self) -> Row {
+        let line = Line::new(self.width, self.scene.glyphs).gap(1);
+        let Some(judge) = &self.judge else { return line.done() };
+        let able = self.summed().filter(|hole| judge.judge(*hole).fits).count() as u64;
+        let page = self.scene.replay.space().allocator().page_size();
+        let mut line = line.put("asked for ", Role::Muted).put(text::bytes(judge.size), Role::Number);
+        if judge.align > page {
+            line = line.put(" aligned to ", Role::Muted).put(text::bytes(judge.align), Role::Number);
+        }
+        let line = line.put(": ", Role::Muted).put(text::count(able), Role::Number);
+        let of = format!(" of {} could hold it", text::plural(self.view.tree.len.into(), "hole", "holes"));
+        let line = line.put(of, Role::Muted);
+        if judge.pooled { line.put("; a pool answered", Role::Pooled).done() } else { line.done() }
+    }
+
+    fn summed(&self) -> impl Iterator<Item = Extent> {
+        self.view.ascending().take(MAX_SUMMED).filter_map(|(_, hole)| Extent::new(hole.start, hole.end))
+    }
+}
+
+/// The part of a hole inside the vmalloc range; the whole hole if it lies outside.
+fn clipped(hole: Extent, window: Window) -> Extent {
+    Extent::new(window.vstart, window.vend).and_then(|window| window.intersection(hole)).unwrap_or(hole)
+}
+
+/// The largest part of a hole inside the vmalloc range.
+fn largest(areas: &Areas, tree: &Tree, window: Window) -> u64 {
+    crate::model::search::largest_hole_in(areas, tree, window.vstart, window.vend)
+}
+
+/// The title: how many holes, how large the largest is, and which moment is shown.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let mut spans = vec![Span::new("free list", Role::Title)];
+    let allocator = state(scene).allocator();
+    let Some(view) = allocator.tree(TreeId::Free) else { return spans };
+    spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "hole", "holes")), Role::Number));
+    let largest = text::bytes(largest(view.areas, &view.tree, allocator.window()));
+    spans.push(Span::new(format!(" {} largest {largest}", scene.glyphs.dot), Role::Muted));
+    if focus::event_request(scene).is_some() {
+        spans.push(Span::new(format!(" {} before this event", scene.glyphs.dot), Role::Path));
+    }
+    spans
 }

@@ -57,6 +57,10 @@ pub struct Glyphs {
     pub dot: char,
     /// Points down.
     pub down: char,
+    /// A node on a search path.
+    pub path: char,
+    /// Tree lines to an only child: from a left one, from a right one.
+    pub bends: [char; 2],
     /// Outline lines: a child with more to come, the last child.
     pub outline: [char; 2],
     /// Tree lines: horizontal, vertical, down-left corner, down-right corner, up tee.
@@ -92,6 +96,8 @@ pub const UNICODE: Glyphs = Glyphs {
     bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     dot: '·',
     down: '▼',
+    path: '›',
+    bends: ['┘', '└'],
     outline: ['├', '└'],
     tree: ['─', '│', '┌', '┐', '┴'],
 };
@@ -125,6 +131,8 @@ pub const ASCII: Glyphs = Glyphs {
     bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
     dot: '-',
     down: 'v',
+    path: ':',
+    bends: ['\'', '`'],
     outline: ['|', '`'],
     tree: ['-', '|', '.', '.', '+'],
 };

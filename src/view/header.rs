@@ -1,6 +1,12 @@
 //! The header: what am I looking at, and can I trust it?
 
-use super::{Role, Row, Scene};
+use super::line::Line;
+use super::text;
+use super::{Role, Row, Scene, Span};
+use crate::event::EventKind;
+
+/// Below this width the header takes two rows.
+const ONE_ROW: u16 = 100;
 
 /// What only the running interface knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,7 +21,164 @@ pub struct Play {
     pub message: Option<String>,
 }
 
+/// Some words that stay or go together; the higher the rank, the sooner they go.
+struct Group {
+    rank: u8,
+    spans: Vec<Span>,
+}
+
+impl Group {
+    fn new(rank: u8, spans: Vec<Span>) -> Self {
+        Self { rank, spans }
+    }
+
+    fn width(&self) -> usize {
+        self.spans.iter().map(|span| text::width(&span.text)).sum()
+    }
+}
+
 /// One row; two where `width` is below 100.
-pub fn rows(_scene: &Scene<'_>, _width: u16, _play: &Play) -> Vec<Row> {
-    vec![Row::of("vmaplens", Role::Title)]
+pub fn rows(scene: &Scene<'_>, width: u16, play: &Play) -> Vec<Row> {
+    let what = match &play.message {
+        Some(message) => vec![Group::new(0, vec![Span::new(text::escape(message.as_bytes()), Role::Text)])],
+        None => what(scene),
+    };
+    let (place, trust) = (place(scene, play), trust(scene));
+    let columns = usize::from(width);
+    if width >= ONE_ROW {
+        return vec![spread(scene, columns, what, place.into_iter().chain(trust).collect())];
+    }
+    vec![spread(scene, columns, what, Vec::new()), spread(scene, columns, place, trust)]
+}
+
+/// Input, kernel, policy, nodes.
+fn what(scene: &Scene<'_>) -> Vec<Group> {
+    let origin = &scene.replay.log().origin;
+    let machine = &scene.replay.plan().machine;
+    let dot = scene.glyphs.dot;
+    let name = text::escape(origin.name.as_bytes());
+    let kernel = match &origin.kernel {
+        Some(kernel) => {
+            let release = text::escape(kernel.as_bytes());
+            // The distribution's suffix says nothing about the allocator.
+            release.split(['-', '+']).next().unwrap_or_default().to_owned()
+        }
+        None => "kernel not known".to_owned(),
+    };
+    let nodes = u64::from(scene.replay.space().allocator().n_nodes());
+    vec![
+        Group::new(6, vec![Span { strong: true, ..Span::new("vmaplens", Role::Title) }]),
+        Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
+        Group::new(
+            3,
+            vec![
+                Span::new(kernel, Role::Text),
+                Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted),
+            ],
+        ),
+        Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]),
+    ]
+}
+
+/// Where the cursor is, and whether it moves.
+fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
+    let replay = scene.replay;
+    if replay.is_empty() {
+        return vec![Group::new(0, vec![Span::new("snapshot: one moment, no events", Role::Text)])];
+    }
+    let (cursor, len) = (replay.cursor() as u64, replay.len() as u64);
+    let mut groups = vec![Group::new(
+        0,
+        vec![
+            Span::new("event ", Role::Muted),
+            Span { strong: true, ..Span::new(text::count(cursor), Role::Number) },
+            Span::new(format!(" of {}", text::count(len)), Role::Muted),
+        ],
+    )];
+    if let Some((_, event)) = replay.current() {
+        let time = text::time(replay.log(), event.at);
+        if !time.is_empty() {
+            groups.push(Group::new(2, vec![Span::new(time, Role::Number)]));
+        }
+    }
+    let glyphs = scene.glyphs;
+    let state = match play.seeking {
+        Some((at, target)) => {
+            let percent = at as u64 * 100 / (target as u64).max(1);
+            format!("going to {}: {percent} %", text::count(target as u64))
+        }
+        None if play.playing => format!("{} {}", glyphs.playing, text::escape(play.speed.as_bytes())),
+        None => format!("{} paused", glyphs.paused),
+    };
+    groups.push(Group::new(4, vec![Span::new(state, Role::Key)]));
+    groups
+}
+
+/// Exact, inferred, adopted; what was damaged; what was lost.
+fn trust(scene: &Scene<'_>) -> Vec<Group> {
+    let replay = scene.replay;
+    let glyphs = scene.glyphs;
+    let tally = replay.tally();
+    let mut groups = Vec::new();
+    let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
+    if tally.allocs > 0 {
+        let tenths = tally.exact * 1000 / tally.allocs;
+        let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
+        groups.push(Group::new(0, vec![Span::new(format!("{} {percent} % exact", glyphs.exact), Role::Good)]));
+        let inferred = format!("{} {} inferred", glyphs.inferred, text::count(tally.inferred));
+        groups.push(Group::new(2, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
+        let adopted = format!("{} {} adopted", glyphs.adopted, text::count(tally.adopted));
+        groups.push(Group::new(2, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
+    } else if !replay.is_empty() {
+        groups.push(Group::new(3, vec![Span::new("nothing judged yet", Role::Muted)]));
+    }
+    let lost = lost_records(scene);
+    if lost > 0 {
+        groups.push(Group::new(1, vec![Span::new(format!("{} {} lost", glyphs.lost, text::count(lost)), Role::Warn)]));
+    }
+    let problems = replay.log().problems.len() as u64;
+    if problems > 0 {
+        let words = format!("{} {}", glyphs.failure, text::plural(problems, "problem", "problems"));
+        groups.push(Group::new(1, vec![Span::new(words, Role::Bad)]));
+    }
+    groups
+}
+
+/// Records the kernel dropped, in the whole log; a notice without a count is one at least.
+fn lost_records(scene: &Scene<'_>) -> u64 {
+    let log = scene.replay.log();
+    let notices = &scene.replay.plan().timeline.lost;
+    let counted = notices.iter().filter_map(|&index| match log.events.get(index as usize)?.kind {
+        EventKind::Lost { count } => Some(u64::from(count.max(1))),
+        _ => None,
+    });
+    counted.sum::<u64>().saturating_add(log.origin.overwritten)
+}
+
+/// Two lots of groups, flush left and flush right; what has no room goes, highest rank first.
+fn spread(scene: &Scene<'_>, width: usize, left: Vec<Group>, right: Vec<Group>) -> Row {
+    let (mut left, mut right) = (left, right);
+    let wanted = |groups: &[Group]| groups.iter().map(|group| group.width() + 2).sum::<usize>();
+    while wanted(&left) + wanted(&right) > width + 1 {
+        let worst = left.iter().chain(&right).map(|group| group.rank).max().unwrap_or(0);
+        if worst == 0 {
+            break;
+        }
+        // From the right end, so that what is left stays in one piece.
+        let side = if right.iter().any(|group| group.rank == worst) { &mut right } else { &mut left };
+        if let Some(at) = side.iter().rposition(|group| group.rank == worst) {
+            side.remove(at);
+        }
+    }
+    let mut line = Line::new(width, scene.glyphs);
+    for (index, group) in left.into_iter().enumerate() {
+        line = line.gap(if index == 0 { 1 } else { 2 });
+        group.spans.into_iter().for_each(|span| line.span(span));
+    }
+    let start = (width + 1).saturating_sub(wanted(&right)).max(line.used() + 2);
+    for (index, group) in right.into_iter().enumerate() {
+        line = if index == 0 { line.to(start) } else { line.gap(2) };
+        group.spans.into_iter().for_each(|span| line.span(span));
+    }
+    line.done()
 }

@@ -299,7 +299,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         Span::new("map", Role::Title),
         Span::new(format!("  {}", text::addr(stretch.start())), Role::Number),
         Span::new(format!(" + {}", text::bytes(stretch.len_bytes())), Role::Number),
-        Span::new(format!(" of {}", text::bytes(window.len_bytes())), Role::Muted),
+        Span::new(format!(" of {}", text::bytes(focus::window_bytes(window))), Role::Muted),
         Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
         Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),
         Span::new(format!(" in use, {}", text::bytes(metrics.busy_bytes)), Role::Muted),

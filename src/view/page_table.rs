@@ -1,13 +1,159 @@
 //! The page tables: what does this address cost?
+//!
+//! The walk of the selected address, level by level: which entry, what it covers, how full that table is, and what the
+//! area there needs. Nothing here decides an address.
 
-use super::{Role, Row, Scene, Span};
+mod tables;
+
+use super::focus::{self, Kind};
+use super::line::{Line, flow, scrolled, wrap};
+use super::text;
+use super::{Role, Row, Scene, Span, Target};
+use crate::model::Extent;
+use crate::model::page_table::{Geometry, WalkStep};
 
 /// The rows.
-pub fn rows(_scene: &Scene<'_>, _width: u16, _height: u16, _scroll: usize) -> Vec<Row> {
-    Vec::new()
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
+    let columns = usize::from(width);
+    let Some(addr) = focus::focus_address(scene) else {
+        let sentence = "No address yet: select one in the map, or step to an event that has one.";
+        return scrolled(wrap(sentence, Role::Muted, columns, 0, scene.glyphs), 0, height);
+    };
+    let space = scene.replay.space();
+    let geometry = space.geometry();
+    let thing = focus::thing_at(scene, space, addr);
+    let walk = geometry.walk(addr);
+    let mut rows: Vec<Row> = walk.iter().map(|step| level(scene, columns, step)).collect();
+    if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
+        rows.extend(needs(scene, columns, geometry, &walk, thing.kind, thing.extent));
+    } else {
+        let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
+        rows.extend(wrap(&words, Role::Muted, columns, 2, scene.glyphs));
+    }
+    rows.extend(so_far(scene, columns, geometry));
+    scrolled(rows, scroll, height)
 }
 
-/// The title.
-pub fn title(_scene: &Scene<'_>) -> Vec<Span> {
-    vec![Span::new("page tables", Role::Title)]
+fn what(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Free => "A hole lies",
+        Kind::Pooled => "A pooled area lies",
+        _ => "Nothing known lies",
+    }
+}
+
+/// `PMD    2  2 MiB each  ▁▁▃  12 of 512 used`.
+fn level(scene: &Scene<'_>, width: usize, step: &WalkStep) -> Row {
+    let glyphs = scene.glyphs;
+    let used = tables::used_entries(scene, step);
+    let n_used = used.iter().filter(|&&used| used).count() as u64;
+    let count = format!(" {} of {} in use", text::count(n_used), text::count(step.level.entries));
+    let entry = 1_u64.checked_shl(step.level.shift).unwrap_or(u64::MAX);
+    let mut line = Line::new(width, glyphs)
+        .left(step.level.name, 4, Role::Title)
+        .right(text::count(step.index), 5, Role::Number)
+        .right(text::bytes(entry), 8, Role::Muted)
+        .put(" each ", Role::Muted);
+    let bars = line.room().saturating_sub(count.len()).min(64);
+    if bars >= 8 {
+        for span in occupancy(scene, &used, step, bars) {
+            line.span(span);
+        }
+    }
+    line.put(count, Role::Number).target(Target::Address(step.entry_start)).done()
+}
+
+/// A bar over all entries of a table; the part with our entry is marked.
+fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) -> Vec<Span> {
+    let glyphs = scene.glyphs;
+    let columns = columns.min(used.len()).max(1);
+    (0..columns)
+        .map(|column| {
+            let from = column * used.len() / columns;
+            let to = ((column + 1) * used.len() / columns).max(from + 1).min(used.len());
+            let part = &used[from..to];
+            let n = part.iter().filter(|&&used| used).count();
+            let bar = match n {
+                0 => glyphs.dot,
+                _ if n == part.len() => glyphs.bars[7],
+                _ => glyphs.bars[(n * 7 / part.len()).min(6)],
+            };
+            let ours = (from..to).contains(&(step.index as usize));
+            let entry = step.table_start.wrapping_add((from as u64) << step.level.shift);
+            let role = match (ours, n) {
+                (true, _) => Role::Changed,
+                (false, 0) => Role::Free,
+                _ => Role::Busy,
+            };
+            let target = Some(Target::Address(entry));
+            Span { text: bar.to_string(), role, selected: ours, target, ..Span::default() }
+        })
+        .collect()
+}
+
+/// Tables the area needs, and with how many others it shares the last one.
+fn needs(
+    scene: &Scene<'_>,
+    width: usize,
+    geometry: &Geometry,
+    walk: &[WalkStep],
+    kind: Kind,
+    extent: Extent,
+) -> Vec<Row> {
+    let mapped = tables::mapped_part(scene, kind, extent);
+    let mut spans = vec![
+        Span::new(text::bytes(mapped.len_bytes()), Role::Number),
+        Span::new(if kind == Kind::Lazy { " were mapped here, through " } else { " mapped here need " }, Role::Text),
+    ];
+    let levels = geometry.tables_for(mapped);
+    for (place, (name, n)) in levels.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        spans.push(Span::new(format!("{comma}{} {name}", text::count(*n)), Role::Number));
+    }
+    spans.push(Span::new(if levels.len() == 1 { " table" } else { " tables" }, Role::Text));
+    let boot: Vec<&str> = geometry.levels.iter().filter(|level| level.preallocated).map(|level| level.name).collect();
+    spans.push(Span::new(format!(" ({} there since boot).", boot.join(" and ")), Role::Muted));
+    let mut rows = flow(&spans, width, 2, scene.glyphs);
+    if let Some(last) = walk.last() {
+        let table = last.level.entries << last.level.shift;
+        let all = tables::areas_in(scene, last.table_start, last.table_start.saturating_add(table));
+        let others = all.saturating_sub(u64::from(kind != Kind::Lazy));
+        let words = match others {
+            0 => format!("No other area shares its {} table.", last.level.name),
+            _ => format!("{} the {} table.", text::plural(others, "other area shares", "other areas share"), last.level.name),
+        };
+        rows.extend(wrap(&words, Role::Text, width, 2, scene.glyphs));
+    }
+    rows
+}
+
+/// Tables all areas have needed so far, and what this event added.
+fn so_far(scene: &Scene<'_>, width: usize, geometry: &Geometry) -> Vec<Row> {
+    let n = scene.replay.space().tables().count();
+    let new = n.saturating_sub(scene.replay.before().tables().count());
+    let bytes = text::bytes(n.saturating_mul(geometry.table_bytes));
+    let mut spans = vec![
+        Span::new("So far ", Role::Muted),
+        Span::new(format!("{}, {bytes}", text::plural(n, "table", "tables")), Role::Number),
+        Span::new("; they stay when areas go.", Role::Muted),
+    ];
+    if scene.replay.cursor() > 0 {
+        let words = match new {
+            0 => " This event added none.".to_owned(),
+            _ => format!(" {} This event added {}.", scene.glyphs.up, text::count(new)),
+        };
+        spans.push(Span::new(words, if new == 0 { Role::Muted } else { Role::Changed }));
+    }
+    flow(&spans, width, 2, scene.glyphs)
+}
+
+/// The title: the address, and how the machine translates.
+pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let mut spans = vec![Span::new("page tables", Role::Title)];
+    if let Some(addr) = focus::focus_address(scene) {
+        spans.push(Span::new(format!("  {}", text::addr(addr)), Role::Number));
+    }
+    let title = scene.replay.space().geometry().title;
+    spans.push(Span::new(format!(" {} {title}", scene.glyphs.dot), Role::Muted));
+    spans
 }

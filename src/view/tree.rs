@@ -1,23 +1,296 @@
 //! The tree: what does it look like?
+//!
+//! The part around the focus is drawn, what is far is folded, so that a tree of 100,000 nodes costs no more than what
+//! is visible of it.
 
-use super::{Role, Row, Scene, Span};
-use crate::model::TreeId;
+mod layout;
+mod outline;
+mod picture;
 
-/// How far the picture is moved, in columns and rows.
+use super::focus::{self, nearest};
+use super::line::{Line, wrap};
+use super::text;
+use super::{Role, Row, Scene, Selection, Span};
+use crate::model::{AddressSpace, AreaId, Extent, NIL, Step, TreeId, TreeView};
+use layout::{Drawing, Frame, Placed};
+use picture::{Marks, Picture};
+
+/// Narrower panes get an outline.
+const MIN_DRAWING: usize = 40;
+/// The depth of a tree up to this size is counted; of a larger one the black height is told.
+const MAX_COUNTED: u32 = 4096;
+
+/// How far the picture is moved: columns to the right, levels down from the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TreePan {
-    /// To the right.
+    /// To the right, in columns.
     pub dx: i32,
-    /// Down.
+    /// Down, in levels.
     pub dy: i32,
 }
 
-/// The rows.
-pub fn rows(_scene: &Scene<'_>, _width: u16, _height: u16, _pan: TreePan, _which: TreeId) -> Vec<Row> {
-    Vec::new()
+/// The name of a tree for people.
+fn name(scene: &Scene<'_>, which: TreeId) -> String {
+    let many = scene.replay.space().allocator().n_nodes() > 1;
+    match which {
+        TreeId::Free => "free tree".to_owned(),
+        TreeId::Busy(node) if many => format!("busy tree of node {node}"),
+        TreeId::Lazy(node) if many => format!("lazy tree of node {node}"),
+        TreeId::Busy(_) => "busy tree".to_owned(),
+        TreeId::Lazy(_) => "lazy tree".to_owned(),
+    }
 }
 
-/// The title.
-pub fn title(_scene: &Scene<'_>, _which: TreeId) -> Vec<Span> {
-    vec![Span::new("free tree", Role::Title)]
+/// The step being shown, if one is.
+fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
+    scene.replay.outcome().steps.get(scene.sub_step?)
+}
+
+/// The state the picture shows: while a search is walked the one it searched, else the one after the event.
+fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
+    match shown_step(scene) {
+        Some(Step::PoolAsked { .. } | Step::SearchBegun { .. } | Step::Visited { .. } | Step::Refused { .. }) => {
+            scene.replay.before()
+        }
+        _ => scene.replay.space(),
+    }
+}
+
+/// The node the picture is about.
+fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
+    let near = |addr: u64| nearest(view.areas, &view.tree, addr);
+    if let (TreeId::Free, Some(step)) = (which, shown_step(scene)) {
+        match *step {
+            Step::Visited { hole, extent, .. } => {
+                // The slot is the node as long as nothing came between the search and the state before the event.
+                let same = view.areas[hole].start == extent.start() && hole != NIL;
+                return if same { hole } else { near(extent.start()) };
+            }
+            Step::Clipped { placed, .. } => return near(placed.end()),
+            Step::Returned { hole, .. } => return near(hole.start()),
+            _ => {}
+        }
+    }
+    if let Selection::Address(addr) = scene.selection {
+        return near(addr);
+    }
+    let steps = &scene.replay.outcome().steps;
+    let changed = steps.iter().rev().find_map(|step| match (which, step) {
+        (TreeId::Free, Step::Clipped { placed, .. }) => Some(placed.end()),
+        (TreeId::Free, Step::Returned { hole, .. }) => Some(hole.start()),
+        (TreeId::Busy(_), Step::BusyAdded { extent, .. }) => Some(extent.start()),
+        (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent.start()),
+        _ => None,
+    });
+    let addr = changed.or_else(|| focus::focus_address(scene));
+    addr.map_or(view.tree.root, near)
+}
+
+/// The ranges whose nodes the current event changed in a tree, ascending.
+fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
+    let mut extents: Vec<Extent> = scene
+        .replay
+        .outcome()
+        .steps
+        .iter()
+        .filter_map(|step| match (which, *step) {
+            (TreeId::Free, Step::Clipped { placed: extent, .. })
+            | (TreeId::Free, Step::Returned { extent, .. } | Step::ChunkCarved { extent } | Step::Adopted { extent })
+            | (TreeId::Busy(_), Step::BusyAdded { extent, .. })
+            | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent),
+            _ => None,
+        })
+        .collect();
+    extents.sort_unstable();
+    extents
+}
+
+/// The rows: the drawing, the way up if the root is out of sight, and what the marks mean.
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: TreeId) -> Vec<Row> {
+    let (width, height) = (usize::from(width), usize::from(height));
+    if width == 0 || height == 0 {
+        return Vec::new();
+    }
+    let allocator = state(scene).allocator();
+    let sentence = |words: String| {
+        let mut rows = wrap(&words, Role::Muted, width, 0, scene.glyphs);
+        rows.truncate(height);
+        rows
+    };
+    let Some(view) = allocator.tree(which) else {
+        return sentence(format!("This kernel has no {}.", name(scene, which)));
+    };
+    if view.tree.root == NIL {
+        return sentence(format!("The {} is empty.", name(scene, which)));
+    }
+    let focus = focus_node(scene, &view, which);
+    let path = if which == TreeId::Free { picture::path_of(&scene.replay.outcome().steps) } else { Vec::new() };
+    let marks = Marks { path, changed: changed_in(scene, which), focus };
+    let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
+    let legend = usize::from(height >= 8);
+    let mut rows = drawn(&picture, width, height - legend, pan);
+    if legend == 1 {
+        rows.push(legend_row(scene, &picture, width));
+    }
+    rows
+}
+
+/// The drawing, with as many levels above the focus as fit; an outline where no drawing does.
+fn drawn(picture: &Picture<'_>, width: usize, height: usize, pan: TreePan) -> Vec<Row> {
+    let line_up = picture.ancestors(picture.marks.focus);
+    let all_levels = height.div_ceil(2);
+    // Below the focus its children are wanted, two generations of them if there is room.
+    let below = match all_levels {
+        0..=2 => 0,
+        3..=4 => 1,
+        _ => 2,
+    };
+    let most = (all_levels - 1 - below).saturating_add_signed(-pan.dy as isize);
+    let room = width as i32 + 2 * pan.dx.abs().min(4096);
+    if width >= MIN_DRAWING {
+        for up in (0..=most.min(line_up.len() - 1)).rev() {
+            let crumb = usize::from(up + 1 < line_up.len() && height >= 3);
+            let frame = Frame { root: line_up[up], levels: (height - crumb).div_ceil(2), width: room };
+            let spine: Vec<AreaId> = line_up[..=up].iter().copied().collect();
+            if let Some(drawing) = layout::draw(picture, &frame, &spine) {
+                let mut rows = Vec::with_capacity(height);
+                if crumb == 1 {
+                    rows.push(crumb_row(picture, width, line_up.len() - 1 - up));
+                }
+                rows.extend(painted(picture, &drawing, width, height - crumb, pan.dx));
+                return rows;
+            }
+        }
+    }
+    let up = (height / 3).min(line_up.len() - 1);
+    let spine: Vec<AreaId> = line_up[..=up].iter().rev().copied().collect();
+    let crumb = usize::from(up + 1 < line_up.len() && height >= 3);
+    let mut rows = Vec::with_capacity(height);
+    if crumb == 1 {
+        rows.push(crumb_row(picture, width, line_up.len() - 1 - up));
+    }
+    rows.extend(outline::rows(picture, &spine, width, height - crumb));
+    rows
+}
+
+fn crumb_row(picture: &Picture<'_>, width: usize, levels: usize) -> Row {
+    let root = &picture.areas()[picture.view.tree.root];
+    let words = format!("{} {} up to the root ", picture.glyphs.up, text::plural(levels as u64, "level", "levels"));
+    let mut line = Line::new(width, picture.glyphs).put(words, Role::Muted);
+    for mut span in picture.label(picture.view.tree.root).into_iter().skip(1) {
+        span.target = Some(super::Target::Address(root.start));
+        line.span(span);
+    }
+    line.done()
+}
+
+/// Rows of the drawing as far as they are in view.
+fn painted(picture: &Picture<'_>, drawing: &Drawing, width: usize, height: usize, dx: i32) -> Vec<Row> {
+    let free = width as i32 - drawing.width;
+    let offset = if free >= 0 {
+        free / 2
+    } else {
+        // Wider than the pane because it may be moved: the focus stays in the middle.
+        drawing.focus.map_or(0, |focus| (width as i32 / 2 - focus).clamp(free, 0))
+    } - dx;
+    let n_rows = drawing.placed.iter().map(|placed| placed.row + 1).max().unwrap_or(0).min(height);
+    let mut by_row: Vec<Vec<&Placed>> = vec![Vec::new(); n_rows];
+    for placed in &drawing.placed {
+        if let Some(row) = by_row.get_mut(placed.row) {
+            row.push(placed);
+        }
+    }
+    by_row
+        .into_iter()
+        .map(|mut placed| {
+            placed.sort_by_key(|placed| placed.x);
+            let mut line = Line::new(width, picture.glyphs);
+            for placed in placed {
+                line = put_at(line, placed.x + offset, &placed.spans);
+            }
+            line.done()
+        })
+        .collect()
+}
+
+/// Writes spans at a column that may lie left of the pane.
+fn put_at<'g>(mut line: Line<'g>, mut x: i32, spans: &[Span]) -> Line<'g> {
+    for span in spans {
+        let hidden = (-x).max(0) as usize;
+        let visible: String = span.text.chars().skip(hidden).collect();
+        if !visible.is_empty() {
+            line = line.to(x.max(0) as usize);
+            line.span(Span { text: visible, ..span.clone() });
+        }
+        x += text::width(&span.text) as i32;
+    }
+    line
+}
+
+fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
+    let glyphs = scene.glyphs;
+    let searched = picture.marks.path.len() as u64;
+    let mut line = Line::new(width, glyphs);
+    if searched > 0 {
+        let mut looked: Vec<AreaId> = picture.marks.path.iter().map(|(id, _)| *id).collect();
+        looked.sort_unstable();
+        looked.dedup();
+        let of = format!(" of {}  ", text::count(picture.view.tree.len.into()));
+        line = line
+            .put(format!("{} ", glyphs.path), Role::Path)
+            .put("searched ", Role::Muted)
+            .put(text::count(looked.len() as u64), Role::Number)
+            .put(of, Role::Muted);
+    }
+    let marks = [
+        (glyphs.cursor, Role::Key, "here"),
+        (glyphs.up, Role::Changed, "changed"),
+        (glyphs.node_black, Role::NodeBlack, "black"),
+        (glyphs.node_red, Role::NodeRed, "red"),
+        (glyphs.max, Role::Muted, "largest hole from there down"),
+    ];
+    for (glyph, role, word) in marks {
+        let wanted = role != Role::Muted || picture.view.augmented;
+        if wanted && line.room() >= word.len() + 4 {
+            line = line.put(glyph.to_string(), role).put(format!(" {word}  "), Role::Muted);
+        }
+    }
+    line.done()
+}
+
+/// The title: which tree, how large, how deep.
+pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
+    let mut spans = vec![Span::new(name(scene, which), Role::Title)];
+    let space = state(scene);
+    let Some(view) = space.allocator().tree(which) else { return spans };
+    spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "node", "nodes")), Role::Number));
+    let shape = if view.tree.len <= MAX_COUNTED {
+        format!(" {} depth {}", scene.glyphs.dot, depth(&view))
+    } else {
+        format!(" {} black height {}", scene.glyphs.dot, black_height(&view))
+    };
+    spans.push(Span::new(shape, Role::Muted));
+    if std::ptr::eq(space, scene.replay.before()) && scene.replay.cursor() > 0 {
+        spans.push(Span::new(format!(" {} as the search saw it", scene.glyphs.dot), Role::Path));
+    }
+    spans
+}
+
+/// Levels of a tree.
+fn depth(view: &TreeView<'_>) -> usize {
+    let mut deepest = 0;
+    let mut stack = vec![(view.tree.root, 1)];
+    while let Some((id, level)) = stack.pop() {
+        if id != NIL {
+            deepest = deepest.max(level);
+            stack.extend(view.areas[id].child.map(|child| (child, level + 1)));
+        }
+    }
+    deepest
+}
+
+/// Black nodes on every way down.
+fn black_height(view: &TreeView<'_>) -> usize {
+    let down = |&id: &AreaId| Some(view.areas[id].child[0]).filter(|&child| child != NIL);
+    std::iter::successors(Some(view.tree.root), down).filter(|&id| view.areas[id].is_black()).count()
 }

@@ -1,0 +1,57 @@
+//! When an area was allocated and freed, and by whom.
+
+use super::super::focus::Thing;
+use super::super::text;
+use super::super::{Span, Target};
+use super::{Facts, muted, number, say};
+use crate::event::{Event, Seq};
+use crate::model::VmapArea;
+
+/// Adds birth and end of an area.
+pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
+    let replay = facts.scene.replay;
+    let born = replay.space().allocator().areas()[thing.area].born;
+    if born == VmapArea::UNBORN {
+        let words = if replay.is_empty() {
+            "before the snapshot"
+        } else {
+            "not by a record of this trace: older than it, or carved unseen"
+        };
+        facts.add("born", vec![muted(words)], None);
+        return;
+    }
+    let born = Seq(born);
+    let log = replay.log();
+    let Some(event) = log.get(born) else { return };
+    let mut spans = at(facts, born, event);
+    if let Some((_, now)) = replay.current().filter(|(seq, _)| *seq != born) {
+        let ago = text::between(log, event.at, now.at, facts.scene.glyphs);
+        spans.push(muted(format!(", {ago} before this event")));
+    }
+    facts.add("born", spans, Some(Target::Event(born)));
+    let Some((mate, end)) = replay.plan().mate(born).and_then(|mate| Some((mate, log.get(mate)?))) else {
+        facts.add("freed", vec![muted("not in this trace")], None);
+        return;
+    };
+    let mut spans = at(facts, mate, end);
+    let lived = text::between(log, event.at, end.at, facts.scene.glyphs);
+    spans.push(muted(format!(", after {lived}")));
+    if mate.index() >= replay.cursor() {
+        spans.push(muted(" (still to come)"));
+    }
+    facts.add("freed", spans, Some(Target::Event(mate)));
+}
+
+/// Event, time, task and CPU of a record.
+fn at(facts: &Facts<'_, '_>, seq: Seq, event: &Event) -> Vec<Span> {
+    let log = facts.scene.replay.log();
+    let task = text::escape(log.names.task(event.task).label().as_bytes());
+    let mut spans = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
+    let time = text::time(log, event.at);
+    if !time.is_empty() {
+        spans.push(muted(format!(", {time}")));
+    }
+    spans.push(say(format!(" by {task}")));
+    spans.push(muted(format!(" on CPU {}", event.cpu)));
+    spans
+}

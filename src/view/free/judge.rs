@@ -1,0 +1,77 @@
+//! Could a request have used a hole, and why not?
+
+use super::super::text;
+use super::super::{Role, Scene, focus};
+use crate::log::Window;
+use crate::model::search::align_up;
+use crate::model::{Extent, Fit, PoolAnswer, Step};
+
+/// The request of the current event and what it was given.
+pub(super) struct Judge {
+    pub(super) size: u64,
+    pub(super) align: u64,
+    window: Window,
+    /// The hole that was cut, and how.
+    chosen: Option<(Extent, Extent, Fit)>,
+    /// A pool answered: no hole was asked for.
+    pub(super) pooled: bool,
+}
+
+/// What is to be said of one hole.
+pub(super) struct Judgement {
+    pub(super) words: String,
+    pub(super) role: Role,
+    pub(super) chosen: bool,
+    pub(super) fits: bool,
+}
+
+impl Judge {
+    /// `None` if the current event asks for nothing.
+    pub(super) fn of(scene: &Scene<'_>) -> Option<Self> {
+        let (size, align, window) = focus::event_request(scene)?;
+        let steps = &scene.replay.outcome().steps;
+        // The last one: a record can stand for an unseen chunk as well, which comes before it.
+        let chosen = steps.iter().rev().find_map(|step| match *step {
+            Step::Clipped { hole, placed, fit } => Some((hole, placed, fit)),
+            _ => None,
+        });
+        let pooled = steps.iter().any(|step| matches!(step, Step::PoolAsked { answer: PoolAnswer::Hit(_), .. }));
+        Some(Self { size, align, window, chosen, pooled })
+    }
+
+    /// Judges one hole of the state before the event.
+    pub(super) fn judge(&self, hole: Extent) -> Judgement {
+        if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
+            let rest = hole.len_bytes() - placed.len_bytes().min(hole.len_bytes());
+            let words = format!("chosen: {}, {} stay", fit.title(), text::bytes(rest));
+            return Judgement { words, role: Role::Good, chosen: true, fits: true };
+        }
+        let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };
+        if hole.end() <= self.window.vstart {
+            return no("below the window".to_owned());
+        }
+        if self.window.vend <= hole.start() {
+            return no("above the window".to_owned());
+        }
+        let from = hole.start().max(self.window.vstart);
+        let room = hole.end() - from;
+        if room < self.size {
+            return no(format!("too small by {}", text::bytes(self.size - room)));
+        }
+        let start = align_up(from, self.align);
+        let end = start.wrapping_add(self.size);
+        if start < from || end < start || hole.end() < end {
+            let left = if start < from { 0 } else { hole.end().saturating_sub(start) };
+            return no(format!("aligning leaves only {}", text::bytes(left)));
+        }
+        if self.window.vend < end {
+            return no(format!("would end {} behind the window", text::bytes(end - self.window.vend)));
+        }
+        let (words, role) = match self.chosen {
+            _ if self.pooled => ("would fit, but a pool answered first", Role::Text),
+            Some((_, placed, _)) if placed.start() < start => ("would fit, higher up", Role::Text),
+            _ => ("would fit, but the search passed it by", Role::Warn),
+        };
+        Judgement { words: words.to_owned(), role, chosen: false, fits: true }
+    }
+}
