@@ -8,9 +8,11 @@
 //!                  ui: view, replay, config …         cli: everything
 //! ```
 
+pub mod cli;
 pub mod event;
 pub mod log;
 pub mod model;
 pub mod policy;
 pub mod replay;
+pub mod source;
 pub mod view;

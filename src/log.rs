@@ -3,10 +3,12 @@
 //! Append-only, and shared by reference once loaded.
 
 pub mod baseline;
+pub mod escape;
 pub mod names;
 pub mod origin;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
+pub use escape::escape;
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
 

@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The `vmaplens` binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vmaplens::cli::main()
+}

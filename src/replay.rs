@@ -84,6 +84,11 @@ impl Replay {
         &self.plan
     }
 
+    /// The initial state.
+    pub fn start(&self) -> &AddressSpace {
+        self.checkpoints.start()
+    }
+
     /// Records applied: 0 is the initial state, `len()` the end.
     pub fn cursor(&self) -> usize {
         self.cursor

@@ -1,1 +1,25 @@
-//! Parsers.
+//! Parsers for evidence about the kernel's vmalloc allocator: `/proc/vmallocinfo`, ftrace text, op
+//! scripts and allocator states.
+//!
+//! Everything here turns bytes that somebody else wrote into records. Nothing fails: a parser hands out
+//! what it understood and a list of [`Problem`]s, one for each damaged place. Names (tasks, symbols) stay
+//! bytes of the input, because the kernel does not promise UTF-8.
+
+pub mod allocator_state;
+pub mod ftrace;
+pub mod lex;
+pub mod ops;
+pub mod problem;
+pub mod sniff;
+pub mod vmallocinfo;
+
+pub use problem::{Problem, ProblemKind};
+
+/// What a parser made of an input: the records it understood and the places it did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed<T> {
+    /// In the order of the input.
+    pub records: Vec<T>,
+    /// In the order of the input.
+    pub problems: Vec<Problem>,
+}

@@ -150,6 +150,12 @@ pub trait Allocator: Debug + Send + Sync {
     /// Is the drain work queued?
     fn drain_pending(&self) -> bool;
 
+    /// Queues or unqueues the drain work.
+    fn set_drain_pending(&mut self, pending: bool);
+
+    /// Does the freeing task itself purge when the limit is passed (to 5.17)?
+    fn drains_inline(&self) -> bool;
+
     /// `lazy_max_pages()`.
     fn lazy_max_pages(&self) -> u64;
 
@@ -173,6 +179,18 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// Calls `visit` with the node and each pooled area, pools in ascending size, from the head.
     fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea));
+
+    /// Calls `visit` with each area in use of a node, ascending.
+    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
+
+    /// Calls `visit` with each lazily freed area of a node, in the order of its store.
+    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
+
+    /// Bytes in use; cheap.
+    fn busy_bytes(&self) -> u64;
+
+    /// Nodes of the free tree; cheap.
+    fn n_holes(&self) -> u32;
 
     /// What lies at `addr`.
     fn lookup(&self, addr: u64) -> Place;

@@ -153,9 +153,12 @@ impl TablesTouched {
             Some(without_guard) => without_guard,
             None => extent,
         };
-        let pairs: Vec<_> = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated).collect();
-        self.levels.resize(pairs.len().max(self.levels.len()), Vec::new());
-        for (known, pair) in self.levels.iter_mut().zip(pairs) {
+        let below_top = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated);
+        for (depth, pair) in below_top.enumerate() {
+            if self.levels.len() <= depth {
+                self.levels.push(Vec::new());
+            }
+            let known = &mut self.levels[depth];
             for block in blocks(mapped, pair[0].shift) {
                 if let Err(place) = known.binary_search(&block) {
                     known.insert(place, block);

@@ -1,0 +1,356 @@
+//! What follows the prefix: the event's name and its arguments.
+
+use nom::Parser;
+use nom::combinator::{all_consuming, recognize};
+use nom::sequence::{delimited, preceded};
+
+use super::{Alloc, Body, Free, Purge};
+use crate::lex::{Res, after, decimal, hex, hex0x, lit, number, signed, stop, trim_end, trim_start, upto, word};
+
+/// What a body turns out to be; stacks and markers go on over the lines that follow.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shape<'a> {
+    Whole(Body<'a>),
+    Marker(&'a [u8]),
+    Stack,
+    UserStack,
+}
+
+/// A vmalloc event that cannot be read: its name and the rest from the place of the damage.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Broken<'a> {
+    pub(super) event: &'static str,
+    pub(super) rest: &'a [u8],
+}
+
+/// Classifies a body. Only the three vmalloc events can be broken, others are kept as they are.
+#[inline]
+pub(super) fn shape(text: &[u8]) -> Result<Shape<'_>, Broken<'_>> {
+    if let Some(args) = text.strip_prefix(b"alloc_vmap_area: ") {
+        return read("alloc_vmap_area", args, alloc, alloc_named).map(|event| Shape::Whole(Body::Alloc(event)));
+    }
+    if let Some(args) = text.strip_prefix(b"free_vmap_area_noflush: ") {
+        return read("free_vmap_area_noflush", args, free, free_named).map(|event| Shape::Whole(Body::Free(event)));
+    }
+    if let Some(args) = text.strip_prefix(b"purge_vmap_area_lazy: ") {
+        return read("purge_vmap_area_lazy", args, purge, purge_named).map(|event| Shape::Whole(Body::Purge(event)));
+    }
+    match text {
+        b"alloc_vmap_area:" => Err(Broken { event: "alloc_vmap_area", rest: text }),
+        b"free_vmap_area_noflush:" => Err(Broken { event: "free_vmap_area_noflush", rest: text }),
+        b"purge_vmap_area_lazy:" => Err(Broken { event: "purge_vmap_area_lazy", rest: text }),
+        _ => Ok(other(text)),
+    }
+}
+
+/// Whether a line without prefix can be a body: `name: …`, a stack block, a raw marker.
+pub(super) fn looks_bare(line: &[u8]) -> bool {
+    is_stack(line).is_some() || symbol(line).is_ok_and(|(rest, _)| rest.starts_with(b": ") || rest == b":")
+}
+
+/// Whether a body is one that only a trace with vmalloc events or probes has.
+pub(super) fn is_vmalloc(text: &[u8]) -> bool {
+    matches!(shape(text), Ok(Shape::Whole(Body::Alloc(_) | Body::Free(_) | Body::Purge(_) | Body::Probe { .. })))
+}
+
+/// Whether a line speaks of a vmalloc event, by its name or its fields; if it cannot be read, that has to be told.
+pub(super) fn mentions_vmalloc(line: &[u8]) -> bool {
+    let named = [&b"alloc_vmap_area: "[..], b"free_vmap_area_noflush: ", b"purge_vmap_area_lazy: "];
+    let fields = [&b" vend=0x"[..], b" nr_lazy=", b" num_purged=", b" npurged="];
+    named.into_iter().chain(fields).any(|part| memchr::memmem::find(line, part).is_some())
+}
+
+/// Tries the layout that every kernel so far prints, then the fields by their names.
+#[inline]
+fn read<'a, T>(
+    event: &'static str,
+    args: &'a [u8],
+    printed: fn(&'a [u8]) -> Res<'a, T>,
+    named: fn(&'a [u8]) -> Result<T, &'a [u8]>,
+) -> Result<T, Broken<'a>> {
+    match printed(args) {
+        // Kernels grow fields at the end.
+        Ok(([] | [b' ', ..], value)) => Ok(value),
+        _ => named(args).map_err(|rest| Broken { event, rest }),
+    }
+}
+
+/// `va_start: 18405698627118596096 size=20480 align=16384 vstart=0xff… vend=0xff… failed=0`
+#[inline]
+fn alloc(input: &[u8]) -> Res<'_, Alloc> {
+    let (rest, (va_start, size, align, vstart, vend, failed)) = (
+        preceded(lit(b"va_start: "), decimal),
+        preceded(lit(b" size="), decimal),
+        preceded(lit(b" align="), decimal),
+        preceded(lit(b" vstart=0x"), hex),
+        preceded(lit(b" vend=0x"), hex),
+        preceded(lit(b" failed="), decimal),
+    )
+        .parse(input)?;
+    Ok((rest, Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
+}
+
+/// `va_start=0xff6e2d62404d8000 nr_lazy=95 nr_lazy_max=16384`
+#[inline]
+fn free(input: &[u8]) -> Res<'_, Free> {
+    let (rest, (va_start, nr_lazy, nr_lazy_max)) = (
+        preceded(lit(b"va_start=0x"), hex),
+        preceded(lit(b" nr_lazy="), decimal),
+        preceded(lit(b" nr_lazy_max="), decimal),
+    )
+        .parse(input)?;
+    Ok((rest, Free { va_start, nr_lazy, nr_lazy_max }))
+}
+
+/// `start=0xff6e2d6240408000 end=0xff6e2d6240565000 num_purged=36`
+#[inline]
+fn purge(input: &[u8]) -> Res<'_, Purge> {
+    let (rest, (start, end, num_purged)) =
+        (preceded(lit(b"start=0x"), hex), preceded(lit(b" end=0x"), hex), preceded(lit(b" num_purged="), decimal))
+            .parse(input)?;
+    Ok((rest, Purge { start, end, num_purged }))
+}
+
+fn alloc_named(args: &[u8]) -> Result<Alloc, &[u8]> {
+    let names: [&[&[u8]]; 6] =
+        [&[b"va_start", b"addr"], &[b"size"], &[b"align"], &[b"vstart"], &[b"vend"], &[b"failed"]];
+    let [va_start, size, align, vstart, vend, failed] = named(args, names)?;
+    Ok(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 })
+}
+
+fn free_named(args: &[u8]) -> Result<Free, &[u8]> {
+    let [va_start, nr_lazy, nr_lazy_max] = named(args, [&[b"va_start"], &[b"nr_lazy"], &[b"nr_lazy_max"]])?;
+    Ok(Free { va_start, nr_lazy, nr_lazy_max })
+}
+
+fn purge_named(args: &[u8]) -> Result<Purge, &[u8]> {
+    let [start, end, num_purged] = named(args, [&[b"start"], &[b"end"], &[b"num_purged", b"npurged"]])?;
+    Ok(Purge { start, end, num_purged })
+}
+
+/// Finds fields by name, in any order: `addr=0xff… (-4104…)` of the option `fields`, or `va_start: 12`.
+///
+/// The names of a field are the one it is printed with and the one in the kernel's format file. The error is the rest
+/// from the value that cannot be read, or the end if a field is missing.
+fn named<'a, const N: usize>(args: &'a [u8], names: [&[&[u8]]; N]) -> Result<[u64; N], &'a [u8]> {
+    let mut values = [None; N];
+    let mut rest = trim_start(trim_end(args));
+    while let Ok((tail, key_value)) = word(rest) {
+        let mut here = rest;
+        rest = trim_start(tail);
+        let (key, value) = match (memchr::memchr(b'=', key_value), key_value.strip_suffix(b":")) {
+            (Some(at), _) => (upto(key_value, at), after(key_value, at + 1)),
+            (None, Some(key)) => {
+                here = rest;
+                let (tail, value) = word(rest).map_err(|_| rest)?;
+                rest = trim_start(tail);
+                (key, value)
+            }
+            // The value once more, in decimal and in parentheses.
+            (None, None) => continue,
+        };
+        for (slot, names) in values.iter_mut().zip(names) {
+            if names.contains(&key) {
+                *slot = Some(field(value).ok_or(here)?);
+            }
+        }
+    }
+    let mut all = [0; N];
+    for (out, value) in all.iter_mut().zip(values) {
+        *out = value.ok_or(rest)?;
+    }
+    Ok(all)
+}
+
+/// The value of a field: decimal, hexadecimal or a negative number as the kernel's 64 bits.
+fn field(value: &[u8]) -> Option<u64> {
+    if let Ok((_, value)) = all_consuming(number).parse(value) {
+        return Some(value);
+    }
+    all_consuming(signed).parse(value).ok().map(|(_, value)| value.cast_unsigned())
+}
+
+/// Any body but the three vmalloc events.
+fn other(text: &[u8]) -> Shape<'_> {
+    if let Some(stack) = is_stack(text) {
+        return stack;
+    }
+    if let Some(raw) = text.strip_prefix(b"# ") {
+        return Shape::Whole(Body::Other { name: b"raw_data", args: raw });
+    }
+    let named = symbol(text).ok().and_then(|(rest, name)| Some((name, rest.strip_prefix(b":")?)));
+    let Some((name, args)) = named else {
+        return Shape::Whole(unnamed(text));
+    };
+    // The name's column may be padded (trace-cmd does so); a marker's own blanks are its text.
+    let args = args.strip_prefix(b" ").unwrap_or(args);
+    if name == b"tracing_mark_write" {
+        return Shape::Marker(args);
+    }
+    // trace-cmd puts the event's own name first.
+    if let Some(text) = trim_start(args).strip_prefix(b"tracing_mark_write: ").filter(|_| name == b"print") {
+        return Shape::Marker(text);
+    }
+    Shape::Whole(probe(name, args).unwrap_or(Body::Other { name, args }))
+}
+
+/// `<stack trace>`, with the spellings of trace-cmd.
+fn is_stack(text: &[u8]) -> Option<Shape<'static>> {
+    let text = text.strip_prefix(b"kernel_stack:").or_else(|| text.strip_prefix(b"user_stack:")).unwrap_or(text);
+    match trim_start(trim_end(text)) {
+        b"<stack trace>" | b"<stack trace >" => Some(Shape::Stack),
+        b"<user stack trace>" | b"<user stack trace >" => Some(Shape::UserStack),
+        _ => None,
+    }
+}
+
+/// A name with the decoration of `sym-offset` and `sym-addr`: `tracing_mark_write+0xdf/0x280`,
+/// `tracing_mark_write <ffffffffb2a2d5cf>`.
+fn symbol(input: &[u8]) -> Res<'_, &[u8]> {
+    let (rest, name) = name(input)?;
+    let offset = recognize((lit(b"+"), hex0x, lit(b"/"), hex0x));
+    let address = recognize(delimited(lit(b" <"), hex, lit(b">")));
+    let rest = match nom::branch::alt((offset, address)).parse(rest) {
+        Ok((rest, _)) => rest,
+        Err(_) => rest,
+    };
+    Ok((rest, name))
+}
+
+/// Name of an event or function.
+fn name(input: &[u8]) -> Res<'_, &[u8]> {
+    let n = input.iter().take_while(|&&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.').count();
+    if n == 0 {
+        return stop(input);
+    }
+    Ok((after(input, n), upto(input, n)))
+}
+
+/// `vm_free: (free_vmap_area_noflush+0x0/0x160) va_start=0x…`
+fn probe<'a>(name: &'a [u8], args: &'a [u8]) -> Option<Body<'a>> {
+    let inside = args.strip_prefix(b"(")?;
+    let end = memchr::memchr(b')', inside)?;
+    let rest = after(inside, end + 1);
+    matches!(rest, [] | [b' ', ..]).then(|| Body::Probe {
+        name,
+        at: upto(inside, end),
+        args: rest.strip_prefix(b" ").unwrap_or(rest),
+    })
+}
+
+/// A body without `name:`: a line of the function tracer (`insert_vmap_area <-alloc_vmap_area`, or one
+/// symbol), else something like `UNKNOWN TYPE 4`.
+fn unnamed(text: &[u8]) -> Body<'_> {
+    let first = memchr::memchr(b' ', text).unwrap_or(text.len());
+    let (name, args) = (upto(text, first), after(text, first + 1));
+    // Newer kernels print arguments, with blanks, between the two functions.
+    if args.is_empty() || memchr::memmem::find(text, b" <-").is_some() {
+        return Body::Other { name: b"function", args: text };
+    }
+    Body::Other { name, args }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOC: Alloc = Alloc {
+        va_start: 18_405_698_627_118_596_096,
+        size: 20480,
+        align: 16384,
+        vstart: 0xff6e_2d62_4000_0000,
+        vend: 0xffa0_2d62_3fff_ffff,
+        failed: false,
+    };
+
+    fn whole(text: &str) -> Body<'_> {
+        match shape(text.as_bytes()) {
+            Ok(Shape::Whole(body)) => body,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_allocation_in_every_spelling() {
+        for text in [
+            "alloc_vmap_area: va_start: 18405698627118596096 size=20480 align=16384 vstart=0xff6e2d6240000000 vend=0xffa02d623fffffff failed=0",
+            "alloc_vmap_area: va_start=0xff6e2d62404c8000 size=20480 align=16384 vstart=0xff6e2d6240000000 vend=0xffa02d623fffffff failed=0 node=1",
+            "alloc_vmap_area: addr=0xff6e2d62404c8000 (-41045446590955520) size=0x5000 (20480) align=0x4000 (16384) vstart=0xff6e2d6240000000 (-41045446595969024) vend=0xffa02d623fffffff (-26970696857092097) failed=0x0 (0)",
+            "alloc_vmap_area:      failed=0 vend=0xffa02d623fffffff vstart=0xff6e2d6240000000 align=16384 size=20480 va_start: 18405698627118596096",
+        ] {
+            assert_eq!(whole(text), Body::Alloc(ALLOC), "{text}");
+        }
+    }
+
+    #[test]
+    fn failures_old_and_new() {
+        let old = "alloc_vmap_area: va_start: 18446701192757116928 size=8192 align=1 vstart=0xffffd90000000000 vend=0xffffd90000100000 failed=1";
+        assert!(matches!(whole(old), Body::Alloc(a) if a.failed && a.va_start == a.vend));
+        let new = "alloc_vmap_area: va_start: 18446744073709551600 size=8192 align=1 vstart=0xffffd90000000000 vend=0xffffd90000100000 failed=1";
+        assert!(matches!(whole(new), Body::Alloc(a) if a.failed && a.va_start == -16_i64 as u64));
+    }
+
+    #[test]
+    fn frees_and_purges() {
+        let want = Body::Free(Free { va_start: 0xff6e_2d62_404d_8000, nr_lazy: 95, nr_lazy_max: 16384 });
+        assert_eq!(whole("free_vmap_area_noflush: va_start=0xff6e2d62404d8000 nr_lazy=95 nr_lazy_max=16384"), want);
+        let fields = "free_vmap_area_noflush: va_start=0xff6e2d62404d8000 (-41045446590889984) nr_lazy=0x5f (95) nr_lazy_max=0x4000 (16384)";
+        assert_eq!(whole(fields), want);
+        let empty = "purge_vmap_area_lazy: start=0xffffffffffffffff end=0x0 num_purged=0";
+        assert_eq!(whole(empty), Body::Purge(Purge { start: u64::MAX, end: 0, num_purged: 0 }));
+        let fields = "purge_vmap_area_lazy: start=0x1000 (4096) end=0x3000 (12288) npurged=0x42 (66)";
+        assert_eq!(whole(fields), Body::Purge(Purge { start: 0x1000, end: 0x3000, num_purged: 66 }));
+    }
+
+    #[test]
+    fn probes() {
+        let text = "vm_alloc_ret: (__get_vm_area_node+0xb1/0x150 <- alloc_vmap_area) ret=0xff2d va_start=(fault)";
+        let want = Body::Probe {
+            name: b"vm_alloc_ret",
+            at: b"__get_vm_area_node+0xb1/0x150 <- alloc_vmap_area",
+            args: b"ret=0xff2d va_start=(fault)",
+        };
+        assert_eq!(whole(text), want);
+        let bare = Body::Probe { name: b"vm_x", at: b"0xffffffff816dd280", args: b"" };
+        assert_eq!(whole("vm_x: (0xffffffff816dd280)"), bare);
+    }
+
+    #[test]
+    fn markers_with_any_symbol_style() {
+        for name in ["tracing_mark_write", "tracing_mark_write+0xdf/0x280", "tracing_mark_write <ffffffffb2a2d5cf>"] {
+            let text = format!("{name}: hello: marker");
+            assert_eq!(shape(text.as_bytes()), Ok(Shape::Marker(b"hello: marker")));
+        }
+        assert_eq!(shape(b"print:                tracing_mark_write: mark"), Ok(Shape::Marker(b"mark")));
+        let raw = Body::Other { name: b"raw_data", args: b"1776172 buf: 02 03" };
+        assert_eq!(whole("# 1776172 buf: 02 03"), raw);
+    }
+
+    #[test]
+    fn the_function_tracer_does_not_look_like_an_event() {
+        for text in
+            ["alloc_vmap_area <-__get_vm_area_node", "alloc_vmap_area", "insert_vmap_area_augment.constprop.0 <-x"]
+        {
+            assert_eq!(whole(text), Body::Other { name: b"function", args: text.as_bytes() });
+        }
+        assert_eq!(whole("UNKNOWN TYPE 4"), Body::Other { name: b"UNKNOWN", args: b"TYPE 4" });
+        let args = b"page=ffd5 pfn=0x5bc58 order=1";
+        assert_eq!(whole("mm_page_alloc: page=ffd5 pfn=0x5bc58 order=1"), Body::Other { name: b"mm_page_alloc", args });
+    }
+
+    #[test]
+    fn broken_events_point_at_the_damage() {
+        for (text, rest) in [
+            (
+                "free_vmap_area_noflush: va_start=0xff6e2d62404d8000 nr_lazy=9x nr_lazy_max=16384",
+                "nr_lazy=9x nr_lazy_max=16384",
+            ),
+            ("free_vmap_area_noflush: va_start=0xff6e2d62404d8000 nr_la", ""),
+            ("purge_vmap_area_lazy: start=0x1 end=0x2 num_purged=3x", "num_purged=3x"),
+            ("alloc_vmap_area: va_start:", ""),
+        ] {
+            let got = shape(text.as_bytes()).expect_err(text);
+            assert_eq!(String::from_utf8_lossy(got.rest), rest, "{text}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The walk over the lines of a trace.
+
+use super::body::{self, Shape};
+use super::{Body, Header, Prefix, Record, header, prefix, refused, stack};
+use crate::lex::{self, Line, Lines, column, decimal, lit, offset_in, trim, upto};
+use crate::problem::Problems;
+use crate::{Problem, ProblemKind};
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::opt;
+use nom::sequence::{delimited, preceded, terminated};
+
+/// Longest text that `trace_marker` takes, with a reserve: what follows a marker beyond it is not its text.
+const MAX_MARKER: usize = 8192;
+
+/// Reads trace text event by event.
+///
+/// ```
+/// let text = b"    kworker/0:1-14      [000] .....     5.507958: free_vmap_area_noflush: va_start=0x5000 nr_lazy=95 nr_lazy_max=16384\n";
+/// let mut reader = parsers::ftrace::Reader::new(text);
+/// assert!(reader.next().is_some_and(|record| matches!(record.body, parsers::ftrace::Body::Free(free) if free.nr_lazy == 95)));
+/// assert!(reader.next().is_none() && reader.problems().is_empty());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    input: &'a [u8],
+    lines: Lines<'a>,
+    header: Header,
+    layout: Layout,
+    in_log: bool,
+    problems: Problems,
+}
+
+/// What is known about the lines at this place of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Nothing yet: the start of the input, or after a header.
+    Unknown,
+    /// Lines have a prefix.
+    Prefixed,
+    /// Lines have none (`nocontext-info`).
+    Bare,
+    /// Lines cannot be used, which has been said; up to the next header.
+    Refused,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the header; events follow by iterating.
+    pub fn new(input: &'a [u8]) -> Self {
+        let mut reader = Self {
+            input,
+            lines: Lines::new(input),
+            header: Header::default(),
+            layout: Layout::Unknown,
+            in_log: false,
+            problems: Problems::default(),
+        };
+        let mut ahead = reader.lines.clone();
+        while let Some(line) = ahead.next() {
+            if !line.bytes.starts_with(b"#") || buffer_started(line.bytes).is_some() {
+                break;
+            }
+            reader.comment(line);
+            reader.lines = ahead.clone();
+        }
+        reader
+    }
+
+    /// What the comment lines said so far; of files that were put together, the last one's.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The damaged places so far.
+    pub fn problems(&self) -> &[Problem] {
+        self.problems.list()
+    }
+
+    /// How far the reader is, in bytes from the start of the input.
+    pub fn offset(&self) -> u64 {
+        self.lines.offset() as u64
+    }
+
+    /// Header and problems, for when all events have been taken.
+    pub fn into_parts(self) -> (Header, Vec<Problem>) {
+        (self.header, self.problems.into_list())
+    }
+
+    /// Everything but a line that splits at the usual column.
+    #[cold]
+    fn unusual(&mut self, line: Line<'a>) -> Option<Record<'a>> {
+        if trim(line.bytes).is_empty() {
+            return None;
+        }
+        if line.bytes.starts_with(b"#") {
+            if let Some(cpu) = buffer_started(line.bytes) {
+                return Some(remark(line, Body::BufferStarted { cpu }));
+            }
+            self.comment(line);
+            return None;
+        }
+        if self.layout == Layout::Refused {
+            return None;
+        }
+        if let Some((cpu, count)) = lost(line.bytes) {
+            return Some(remark(line, Body::Lost { cpu, count }));
+        }
+        if line.number == 1 && line.bytes.starts_with(b"cpus=") {
+            // The banner of trace-cmd, whose lines are close enough to be read.
+            return None;
+        }
+        if line.bytes.starts_with(b"[LINE TOO BIG]") {
+            self.problem(line, line.bytes, ProblemKind::LineTooBig);
+            return None;
+        }
+        if let Some((line, next, prefix, text)) = prefixed(self.input, line, &self.lines) {
+            self.lines = next;
+            return self.event(line, Some(prefix), text);
+        }
+        if let [0, ..] = line.bytes {
+            // A copy of a file that was growing has holes.
+            let n = line.bytes.iter().take_while(|&&b| b == 0).count();
+            return self.unusual(Line { bytes: lex::after(line.bytes, n), ..line });
+        }
+        if self.layout == Layout::Bare && body::looks_bare(line.bytes) {
+            return self.event(line, None, line.bytes);
+        }
+        if let Some((prefix, text, ambiguous)) = prefix::search(line.bytes) {
+            if ambiguous {
+                self.problem(line, line.bytes, ProblemKind::AmbiguousPrefix);
+            }
+            return self.event(line, Some(prefix), text);
+        }
+        self.strange(line)
+    }
+
+    /// A line without any prefix: of a kernel log, of another layout, or damaged.
+    fn strange(&mut self, line: Line<'a>) -> Option<Record<'a>> {
+        if let Some(text) = log_text(line.bytes) {
+            let inner = Line { bytes: text, ..line };
+            if let Some((_, _, prefix, text)) = prefixed(self.input, inner, &self.lines) {
+                return self.event(line, Some(prefix), text);
+            }
+            self.in_log |= text.starts_with(b"Dumping ftrace");
+            if self.in_log || self.layout == Layout::Unknown {
+                return None;
+            }
+        }
+        if stack::frame_text(line.bytes).is_some() {
+            self.stray_frames(line);
+            return None;
+        }
+        if self.layout == Layout::Unknown {
+            let headed = self.header.tracer.is_some();
+            if let Some(kind) = refused::layout(line.bytes, headed) {
+                self.layout = Layout::Refused;
+                self.problem(line, line.bytes, kind);
+                return None;
+            }
+            let bare = headed && !self.header.has_columns && body::looks_bare(line.bytes);
+            if bare || body::is_vmalloc(line.bytes) {
+                self.layout = Layout::Bare;
+                return self.event(line, None, line.bytes);
+            }
+        }
+        let kind = if line.ended { ProblemKind::NotAnEvent } else { ProblemKind::CutOff };
+        self.problem(line, line.bytes, kind);
+        None
+    }
+
+    /// A line whose prefix is known: reads the body, and the lines that belong to it.
+    #[inline]
+    fn event(&mut self, line: Line<'a>, prefix: Option<Prefix<'a>>, text: &'a [u8]) -> Option<Record<'a>> {
+        if prefix.is_some() {
+            self.layout = Layout::Prefixed;
+        }
+        let body = match body::shape(text) {
+            Ok(Shape::Whole(body)) => body,
+            Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines)),
+            Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines)),
+            Ok(Shape::Marker(text)) => Body::Marker(self.marker(text)),
+            Err(broken) => {
+                let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
+                self.problem(line, broken.rest, kind);
+                return None;
+            }
+        };
+        if !line.ended && matches!(body, Body::Other { name: b"function", .. }) {
+            // Most likely the start of an event's name.
+            self.problem(line, text, ProblemKind::CutOff);
+            return None;
+        }
+        Some(Record { line: line.number, offset: line.start as u64, prefix, body })
+    }
+
+    /// A marker's text with the lines that follow it, which are nothing else.
+    fn marker(&mut self, text: &'a [u8]) -> &'a [u8] {
+        let start = offset_in(self.input, text);
+        let mut end = start + text.len();
+        let mut kept = self.lines.clone();
+        let mut ahead = self.lines.clone();
+        while let Some(more) = ahead.next() {
+            let more_end = more.start + more.bytes.len();
+            if MAX_MARKER < more_end - start || self.starts_item(more, &ahead) {
+                break;
+            }
+            // Blank lines count only if text comes after them.
+            if !trim(more.bytes).is_empty() {
+                end = more_end;
+                kept = ahead.clone();
+            }
+        }
+        self.lines = kept;
+        self.input.get(start..end).unwrap_or(text)
+    }
+
+    /// Whether a line is anything but the continuation of a marker.
+    fn starts_item(&self, line: Line<'a>, next: &Lines<'a>) -> bool {
+        line.bytes.starts_with(b"#")
+            || line.bytes.starts_with(b"[LINE TOO BIG]")
+            || lost(line.bytes).is_some()
+            || prefixed(self.input, line, next).is_some()
+            || prefix::search(line.bytes).is_some()
+            || body::mentions_vmalloc(line.bytes)
+            || (self.layout == Layout::Bare && body::looks_bare(line.bytes))
+    }
+
+    /// A line that starts with `#`.
+    fn comment(&mut self, line: Line<'a>) {
+        if let Some(name) = header::tracer(line.bytes) {
+            self.header = Header::default();
+            self.layout = Layout::Unknown;
+            if name == b"function_graph" {
+                self.layout = Layout::Refused;
+                self.problem(line, line.bytes, ProblemKind::FunctionGraph);
+            }
+        }
+        self.header.read(line.bytes);
+    }
+
+    /// Frames whose first line is missing or damaged: the whole run is one damage, together with a damaged line
+    /// right before it.
+    fn stray_frames(&mut self, line: Line<'a>) {
+        stack::frames(&mut self.lines);
+        let known = self.problems.list().last().is_some_and(|last| last.line.saturating_add(1) == line.number);
+        if !known {
+            self.problem(line, line.bytes, ProblemKind::StrayFrames);
+        }
+    }
+
+    #[cold]
+    fn problem(&mut self, line: Line<'a>, rest: &[u8], kind: ProblemKind) {
+        let column = column(lex::after(self.input, line.start), rest);
+        self.problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
+    }
+}
+
+impl<'a> Iterator for Reader<'a> {
+    type Item = Record<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'a>> {
+        loop {
+            let line = self.lines.next()?;
+            let record = match prefix::split_at(line.bytes, prefix::TASK) {
+                Some((prefix, text)) if self.layout != Layout::Refused => self.event(line, Some(prefix), text),
+                _ => self.unusual(line),
+            };
+            if record.is_some() {
+                return record;
+            }
+        }
+    }
+}
+
+/// Splits a line at the columns that the layouts use, joining it with the lines after it if the task's name
+/// holds line ends. Hands out the place after the line as well.
+fn prefixed<'a>(
+    input: &'a [u8],
+    line: Line<'a>,
+    next: &Lines<'a>,
+) -> Option<(Line<'a>, Lines<'a>, Prefix<'a>, &'a [u8])> {
+    [prefix::TASK, prefix::SHORT_TASK].into_iter().find_map(|columns| {
+        let (whole, next, columns) = joined(input, line, next, columns);
+        prefix::split_at(whole.bytes, columns).map(|(prefix, text)| (whole, next, prefix, text))
+    })
+}
+
+/// The line, lengthened by those that follow while a line end lies within its first `columns` bytes. Carriage
+/// returns that a copy added move the columns.
+fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>, mut columns: usize) -> (Line<'a>, Lines<'a>, usize) {
+    let mut whole = line;
+    let mut next = next.clone();
+    while whole.ended && whole.bytes.len() < columns {
+        let mut ahead = next.clone();
+        let Some(more) = ahead.next() else { break };
+        let start = offset_in(input, line.bytes);
+        let Some(bytes) = input.get(start..more.start + more.bytes.len()) else { break };
+        columns += usize::from(input.get(more.start.wrapping_sub(2)) == Some(&b'\r'));
+        whole = Line { bytes, ended: more.ended, ..whole };
+        next = ahead;
+    }
+    (whole, next, columns)
+}
+
+/// Whether a line by itself shows that the input is a trace.
+pub(super) fn accepts(line: &[u8]) -> bool {
+    let text = log_text(line).unwrap_or(line);
+    [line, text].into_iter().any(|line| {
+        [prefix::TASK, prefix::SHORT_TASK].into_iter().any(|columns| prefix::split_at(line, columns).is_some())
+    }) || prefix::search(line).is_some()
+        || buffer_started(line).is_some()
+        || lost(line).is_some()
+        || body::is_vmalloc(line)
+        || matches!(refused::layout(line, false), Some(ProblemKind::TraceOption(_)))
+}
+
+/// `##### CPU 1 buffer started ####`
+fn buffer_started(line: &[u8]) -> Option<u16> {
+    let (_, cpu) = delimited(lit(b"##### CPU "), decimal, lit(b" buffer started")).parse(line).ok()?;
+    u16::try_from(cpu).ok()
+}
+
+/// `CPU:0 [LOST 2718 EVENTS]`, or `CPU:0 [LOST EVENTS]`; trace-cmd says `[2718 EVENTS DROPPED]`.
+fn lost(line: &[u8]) -> Option<(u16, Option<u64>)> {
+    let (rest, cpu) = delimited(lit(b"CPU:"), decimal, lit(b" [")).parse(line).ok()?;
+    let ftrace = delimited(lit(b"LOST "), opt(terminated(decimal, lit(b" "))), lit(b"EVENTS]"));
+    let trace_cmd = terminated(opt(terminated(decimal, lit(b" "))), lit(b"EVENTS DROPPED]"));
+    let (_, count) = alt((ftrace, trace_cmd)).parse(rest).ok()?;
+    Some((u16::try_from(cpu).ok()?, count))
+}
+
+/// What follows the time of a kernel log line, `[   99.123456] ` or `[   99.123456][T1] `, which itself may follow the
+/// date that a syslog daemon writes.
+fn log_text(line: &[u8]) -> Option<&[u8]> {
+    let start = memchr::memmem::find(upto(line, 96), b"kernel: ").map(|at| lex::after(line, at + 8));
+    let line = start.unwrap_or(line);
+    let time = (lit(b"["), lex::blanks, decimal, lit(b"."), decimal, lit(b"]"));
+    let caller = opt((alt((lit(b"["), lit(b" ["))), lex::blanks, alt((lit(b"T"), lit(b"C"))), decimal, lit(b"]")));
+    match preceded((time, caller), lit(b" ")).parse(line) {
+        Ok((text, ())) => Some(text),
+        Err(_) => start,
+    }
+}
+
+fn remark<'a>(line: Line<'a>, body: Body<'a>) -> Record<'a> {
+    Record { line: line.number, offset: line.start as u64, prefix: None, body }
+}

@@ -1,0 +1,367 @@
+//! Op scripts: operations on the allocator, one a line, as the test vectors have them.
+//!
+//! ```text
+//! # steps
+//! era 6.12
+//! range 0x100000 0x140000
+//! cpus 2
+//! a 0 16384
+//! a 2 4096 8192 - - 1
+//! f 0
+//! hash
+//! ```
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::{all_consuming, opt};
+use nom::sequence::preceded;
+
+use crate::lex::{Lines, Res, after, column, lit, number, stop, trim, trim_start, word};
+use crate::problem::Problems;
+use crate::{Problem, ProblemKind};
+
+/// A whole script.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Script {
+    /// What the header lines say.
+    pub header: ScriptHeader,
+    /// In the order of the script.
+    pub ops: Vec<OpLine>,
+    /// Lines that were skipped.
+    pub problems: Vec<Problem>,
+}
+
+/// What the lines before the ops say. Header lines are accepted anywhere; the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScriptHeader {
+    /// Text of the first comment.
+    pub title: Option<String>,
+    /// Which kernel's allocator the script was written for; only informative.
+    pub era: Option<String>,
+    /// `VMALLOC_START` and `VMALLOC_END` as the kernel passes them (the end is often the last byte).
+    pub range: Option<(u64, u64)>,
+    /// Online CPUs.
+    pub cpus: Option<u32>,
+    /// Possible CPUs, which is the number of allocator nodes up to 128.
+    pub possible: Option<u32>,
+    /// Areas `(start, end)` that exist before the allocator starts.
+    pub early: Vec<(u64, u64)>,
+    /// Run pending drain work after every op.
+    pub autowork: bool,
+    /// When the purge helpers of 6.12 run.
+    pub helpers: Helpers,
+}
+
+/// When the purge helper works of 6.12 run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Helpers {
+    /// When they are waited for, in node order.
+    #[default]
+    Flush,
+    /// As soon as they are scheduled.
+    Sched,
+}
+
+/// An op and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpLine {
+    /// Counted from 1.
+    pub line: u32,
+    /// What to do.
+    pub op: Op,
+}
+
+/// One operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// `a ID SIZE [ALIGN [VSTART VEND [CPU]]]`
+    Alloc {
+        /// Names the area for its free.
+        id: u64,
+        /// Bytes, no guard page added.
+        size: u64,
+        /// Bytes, 1 if not given.
+        align: u64,
+        /// `(vstart, vend)`, `None` for the script's range.
+        window: Option<(u64, u64)>,
+        /// The calling CPU.
+        cpu: u32,
+    },
+    /// `f ID [CPU]`
+    Free {
+        /// As given to the allocation.
+        id: u64,
+        /// The calling CPU.
+        cpu: u32,
+    },
+    /// Purge everything now.
+    Purge,
+    /// Run the drain work if it is pending.
+    Work,
+    /// Empty all node pools (6.12).
+    Shrink,
+    /// Print the lazy page count.
+    Lazy,
+    /// Check all invariants.
+    Check,
+    /// Print a hash of the state.
+    Hash {
+        /// Only of the free tree.
+        free: bool,
+    },
+    /// Print the state.
+    Dump {
+        /// Only the free tree.
+        free: bool,
+    },
+    /// What follows is timed.
+    Mark,
+}
+
+/// Reads a script. Unknown and unreadable lines are skipped with a problem.
+pub fn parse(input: &[u8]) -> Script {
+    let mut script = Script::default();
+    let mut problems = Problems::default();
+    for line in Lines::new(input) {
+        let text = trim(line.bytes);
+        if let Some(comment) = text.strip_prefix(b"#") {
+            script.header.title.get_or_insert_with(|| String::from_utf8_lossy(trim(comment)).into_owned());
+            continue;
+        }
+        if text.is_empty() {
+            continue;
+        }
+        if let Ok((_, op)) = all_consuming(op).parse(text) {
+            script.ops.push(OpLine { line: line.number, op });
+        } else if let Some(entry) = entry(text) {
+            script.header.take(entry);
+        } else {
+            let (rest, kind) = blame(text);
+            let column = column(line.bytes, rest);
+            problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
+        }
+    }
+    script.problems = problems.into_list();
+    script
+}
+
+/// Whether a line is an op or a header.
+pub(crate) fn accepts(line: &[u8]) -> bool {
+    let text = trim(line);
+    all_consuming(op).parse(text).is_ok() || entry(text).is_some()
+}
+
+/// One header line.
+enum Entry {
+    Era(String),
+    Range(u64, u64),
+    Cpus(u32),
+    Possible(u32),
+    Early(u64, u64),
+    Autowork(bool),
+    Helpers(Helpers),
+}
+
+impl ScriptHeader {
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Era(era) => self.era = Some(era),
+            Entry::Range(start, end) => self.range = Some((start, end)),
+            Entry::Cpus(n) => self.cpus = Some(n),
+            Entry::Possible(n) => self.possible = Some(n),
+            Entry::Early(start, end) => self.early.push((start, end)),
+            Entry::Autowork(on) => self.autowork = on,
+            Entry::Helpers(helpers) => self.helpers = helpers,
+        }
+    }
+}
+
+fn entry(text: &[u8]) -> Option<Entry> {
+    let (rest, name) = word(text).ok()?;
+    let one = || all_consuming(field).parse(rest).ok().map(|(_, value)| value);
+    let small = || one().and_then(|value| u32::try_from(value).ok());
+    let two = || all_consuming((field, field)).parse(rest).ok().map(|(_, pair)| pair);
+    match name {
+        b"era" => Some(Entry::Era(String::from_utf8_lossy(trim(rest)).into_owned())),
+        b"range" => two().map(|(start, end)| Entry::Range(start, end)),
+        b"early" => two().map(|(start, end)| Entry::Early(start, end)),
+        b"cpus" => small().map(Entry::Cpus),
+        b"possible" => small().map(Entry::Possible),
+        b"autowork" => one().filter(|&on| on <= 1).map(|on| Entry::Autowork(on == 1)),
+        b"helpers" => match trim(rest) {
+            b"flush" => Some(Entry::Helpers(Helpers::Flush)),
+            b"sched" => Some(Entry::Helpers(Helpers::Sched)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn op(input: &[u8]) -> Res<'_, Op> {
+    let (rest, name) = word(input)?;
+    match name {
+        b"a" => alloc(rest),
+        b"f" => free(rest),
+        b"purge" => Ok((rest, Op::Purge)),
+        b"work" => Ok((rest, Op::Work)),
+        b"shrink" => Ok((rest, Op::Shrink)),
+        b"lazy" => Ok((rest, Op::Lazy)),
+        b"check" => Ok((rest, Op::Check)),
+        b"mark" => Ok((rest, Op::Mark)),
+        b"hash" => only_free(rest).map(|(rest, free)| (rest, Op::Hash { free })),
+        b"dump" => only_free(rest).map(|(rest, free)| (rest, Op::Dump { free })),
+        _ => stop(input),
+    }
+}
+
+fn alloc(input: &[u8]) -> Res<'_, Op> {
+    let (rest, (id, size, more)) = (field, field, opt((field, opt((window, opt(cpu)))))).parse(input)?;
+    let (align, place) = more.unwrap_or((1, None));
+    let (window, cpu) = place.unwrap_or((None, None));
+    Ok((rest, Op::Alloc { id, size, align, window, cpu: cpu.unwrap_or(0) }))
+}
+
+fn free(input: &[u8]) -> Res<'_, Op> {
+    let (rest, (id, cpu)) = (field, opt(cpu)).parse(input)?;
+    Ok((rest, Op::Free { id, cpu: cpu.unwrap_or(0) }))
+}
+
+/// `VSTART VEND`, or `- -` for the script's range.
+fn window(input: &[u8]) -> Res<'_, Option<(u64, u64)>> {
+    let given = (field, field).map(Some);
+    let whole = (preceded(gap, lit(b"-")), preceded(gap, lit(b"-"))).map(|_| None);
+    alt((given, whole)).parse(input)
+}
+
+fn cpu(input: &[u8]) -> Res<'_, u32> {
+    let (rest, value) = field(input)?;
+    u32::try_from(value).map_or_else(|_| stop(input), |cpu| Ok((rest, cpu)))
+}
+
+/// Whether the word `free` follows.
+fn only_free(input: &[u8]) -> Res<'_, bool> {
+    opt(preceded(gap, lit(b"free"))).parse(input).map(|(rest, free)| (rest, free.is_some()))
+}
+
+/// A number after blanks.
+fn field(input: &[u8]) -> Res<'_, u64> {
+    preceded(gap, number).parse(input)
+}
+
+/// Blanks and tabs, at least one.
+fn gap(input: &[u8]) -> Res<'_, ()> {
+    let rest = trim_start(input);
+    if rest.len() == input.len() { stop(input) } else { Ok((rest, ())) }
+}
+
+/// Why a line is neither an op nor a header, and from where on.
+fn blame(text: &[u8]) -> (&[u8], ProblemKind) {
+    const KNOWN: [&[u8]; 17] = [
+        b"a",
+        b"f",
+        b"purge",
+        b"work",
+        b"shrink",
+        b"lazy",
+        b"check",
+        b"hash",
+        b"dump",
+        b"mark",
+        b"era",
+        b"range",
+        b"cpus",
+        b"possible",
+        b"early",
+        b"autowork",
+        b"helpers",
+    ];
+    let name = word(text).map_or(text, |(_, name)| name);
+    let shown = String::from_utf8_lossy(name).into_owned();
+    if KNOWN.contains(&name) {
+        (trim_start(after(text, name.len())), ProblemKind::BrokenOp(shown))
+    } else {
+        (text, ProblemKind::UnknownOp(shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ops(text: &str) -> Vec<Op> {
+        let script = parse(text.as_bytes());
+        assert_eq!(script.problems, [], "{text}");
+        script.ops.into_iter().map(|line| line.op).collect()
+    }
+
+    #[test]
+    fn header_lines() {
+        let script = parse(b"# steps\n# more\nera 6.12\nrange 0x100000 0x140000\ncpus 2\npossible 4\nearly 1 2\nearly 3 4\nautowork 1\nhelpers sched\n");
+        let want = ScriptHeader {
+            title: Some("steps".into()),
+            era: Some("6.12".into()),
+            range: Some((0x10_0000, 0x14_0000)),
+            cpus: Some(2),
+            possible: Some(4),
+            early: vec![(1, 2), (3, 4)],
+            autowork: true,
+            helpers: Helpers::Sched,
+        };
+        assert_eq!((script.header, script.problems), (want, vec![]));
+    }
+
+    #[test]
+    fn allocations_with_all_their_defaults() {
+        let alloc = |align, window, cpu| Op::Alloc { id: 3, size: 4096, align, window, cpu };
+        assert_eq!(
+            ops("a 3 4096\r\na 3 0x1000 16384\na 3 4096 1 - - 1\n a 3\t4096 1 0x0 0x10000\na 3 4096 1 0x0 0x10000 2"),
+            [
+                alloc(1, None, 0),
+                alloc(16384, None, 0),
+                alloc(1, None, 1),
+                alloc(1, Some((0, 0x10000)), 0),
+                alloc(1, Some((0, 0x10000)), 2),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_other_ops() {
+        assert_eq!(
+            ops("f 7\nf 7 1\npurge\nwork\nshrink\nlazy\ncheck\nhash\nhash free\ndump\ndump free\nmark\n"),
+            [
+                Op::Free { id: 7, cpu: 0 },
+                Op::Free { id: 7, cpu: 1 },
+                Op::Purge,
+                Op::Work,
+                Op::Shrink,
+                Op::Lazy,
+                Op::Check,
+                Op::Hash { free: false },
+                Op::Hash { free: true },
+                Op::Dump { free: false },
+                Op::Dump { free: true },
+                Op::Mark,
+            ]
+        );
+    }
+
+    #[test]
+    fn damaged_lines_cost_one_problem_each() {
+        let script = parse(b"a 1 4096\na 2\nb 3\nf 1 2 3\nhash all\n a 5 4096 1 0x0\nf 1\n");
+        let got: Vec<_> = script.problems.iter().map(|p| (p.line, p.column, p.kind.clone())).collect();
+        let broken = |word: &str| ProblemKind::BrokenOp(word.into());
+        assert_eq!(
+            got,
+            [
+                (2, 3, broken("a")),
+                (3, 1, ProblemKind::UnknownOp("b".into())),
+                (4, 3, broken("f")),
+                (5, 6, broken("hash")),
+                (6, 4, broken("a")),
+            ]
+        );
+        assert_eq!(script.problems.last().map(|p| p.offset), Some(34));
+        assert_eq!(script.ops.len(), 2);
+    }
+}

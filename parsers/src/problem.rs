@@ -1,0 +1,180 @@
+//! Damaged places of an input, told so that a person can find them.
+
+use std::fmt;
+
+/// How many problems a parser keeps; a file that is no trace at all would otherwise cost more memory
+/// in problems than it has bytes.
+pub const MAX_PROBLEMS: usize = 4096;
+
+/// One damaged place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Byte within the line, counted from 1.
+    pub column: u32,
+    /// Byte offset of the line's start in the input.
+    pub offset: u64,
+    /// What is wrong there and what was done about it.
+    pub kind: ProblemKind,
+}
+
+/// What is wrong at a place. Prints as one lower-case sentence that says what was done as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A line that is no event, header or continuation.
+    NotAnEvent,
+    /// A vmalloc event whose fields cannot be read; the event's name.
+    BrokenEvent(&'static str),
+    /// The input stops inside its last line.
+    CutOff,
+    /// The kernel replaced an event by `[LINE TOO BIG]`.
+    LineTooBig,
+    /// Stack frames without the line that says whose they are.
+    StrayFrames,
+    /// Two ways to tell the task's name from the rest of the line.
+    AmbiguousPrefix,
+    /// The trace was printed with an option (`raw`, `hex`, `bin`) that leaves out the values.
+    TraceOption(&'static str),
+    /// The `function_graph` layout, which has no fields for task and time.
+    FunctionGraph,
+    /// A line that is no row of vmallocinfo.
+    NotARow,
+    /// A row without a readable size.
+    BrokenRow,
+    /// A row with a word that no kernel we know prints; the word.
+    UnknownWord(String),
+    /// A row whose size is not the distance of its addresses.
+    SizeMismatch,
+    /// Text before a row: a quote mark, a prompt, a log's time.
+    TextBeforeRow,
+    /// A row in another spelling: upper case, no `0x`, blanks around the dash.
+    Respelt,
+    /// A row that was broken into several lines.
+    Rejoined,
+    /// Several rows on one line.
+    SplitRows,
+    /// A start address that was cut; computed from end and size.
+    StartComputed,
+    /// A size that was cut; computed from the addresses.
+    SizeComputed,
+    /// An op or header that is not known; the word.
+    UnknownOp(String),
+    /// An op or header with missing, surplus or unreadable fields; its word.
+    BrokenOp(String),
+    /// A line of an allocator state that cannot be read.
+    BrokenState,
+    /// More problems than [`MAX_PROBLEMS`]; the rest is not listed.
+    More,
+}
+
+impl ProblemKind {
+    /// Whether the damage was repaired, so that nothing is missing from the records.
+    pub fn is_repair(&self) -> bool {
+        matches!(
+            self,
+            Self::AmbiguousPrefix
+                | Self::UnknownWord(_)
+                | Self::SizeMismatch
+                | Self::TextBeforeRow
+                | Self::Respelt
+                | Self::Rejoined
+                | Self::SplitRows
+                | Self::StartComputed
+                | Self::SizeComputed
+        )
+    }
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::BrokenEvent(name) => return write!(f, "the fields of {name} cannot be read, skipped"),
+            Self::TraceOption(name) => {
+                return write!(
+                    f,
+                    "printed with the trace option {name}, which leaves the values out, skipped: \
+                     switch it off (echo 0 > options/{name}) and read the trace again"
+                );
+            }
+            Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
+            Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
+            Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
+            Self::NotAnEvent => "this line is no trace event, skipped",
+            Self::CutOff => "the input stops inside this line, skipped",
+            Self::LineTooBig => "the kernel could not print this event (line too big), skipped",
+            Self::StrayFrames => "stack frames without an event before them, skipped",
+            Self::AmbiguousPrefix => {
+                "repaired: the task name looks like a line prefix, the last possible split was taken"
+            }
+            Self::FunctionGraph => "function_graph lines carry no task and time of their events, skipped",
+            Self::NotARow => "this line is no row of vmallocinfo, skipped",
+            Self::BrokenRow => "this row cannot be read, skipped",
+            Self::SizeMismatch => "repaired: size and addresses of this row disagree, the row was kept as it is",
+            Self::TextBeforeRow => "repaired: text before the row was left out",
+            Self::Respelt => "repaired: the addresses are spelt in another way than the kernel does",
+            Self::Rejoined => "repaired: the row was broken into several lines",
+            Self::SplitRows => "repaired: several rows stood on one line",
+            Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
+            Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
+            Self::BrokenState => "this line of the allocator state cannot be read, skipped",
+            Self::More => "there are more problems than are listed",
+        };
+        f.write_str(text)
+    }
+}
+
+/// Collects problems up to [`MAX_PROBLEMS`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else if self.list.len() == MAX_PROBLEMS {
+            self.list.push(Problem { kind: ProblemKind::More, ..problem });
+        }
+    }
+
+    pub(crate) fn list(&self) -> &[Problem] {
+        &self.list
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Problem> {
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_reads_as_one_sentence() {
+        for kind in [
+            ProblemKind::NotAnEvent,
+            ProblemKind::BrokenEvent("alloc_vmap_area"),
+            ProblemKind::TraceOption("hex"),
+            ProblemKind::UnknownWord("lowmem".into()),
+            ProblemKind::More,
+        ] {
+            let text = kind.to_string();
+            assert!(text.starts_with(|c: char| c.is_ascii_lowercase()), "{text}");
+            assert!(!text.ends_with('.'), "{text}");
+            assert_eq!(text.starts_with("repaired: "), kind.is_repair(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_says_so() {
+        let mut problems = Problems::default();
+        for line in 0..10_000 {
+            problems.push(Problem { line, column: 1, offset: 0, kind: ProblemKind::NotAnEvent });
+        }
+        assert_eq!(problems.list().len(), MAX_PROBLEMS + 1);
+        assert_eq!(problems.into_list().last().map(|p| p.kind.clone()), Some(ProblemKind::More));
+    }
+}

@@ -1,0 +1,214 @@
+//! Tells formats apart by their content.
+//!
+//! Names of files say little: traces arrive as `trace.txt`, `log`, `1.out` or on standard input. Each line votes
+//! for the format that alone could have printed it, so that prose around a pasted file does no harm.
+
+use nom::Parser;
+use nom::combinator::all_consuming;
+use nom::sequence::preceded;
+
+use crate::lex::{Lines, after, blanks, decimal, lit, trim_end, upto};
+use crate::{allocator_state, ftrace, ops, vmallocinfo};
+
+/// How much of an input is looked at.
+const HEAD: usize = 64 * 1024;
+
+/// What files of a known kind start with.
+const MAGIC: [(&[u8], Format); 6] = [
+    (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
+    (&[0x1f, 0x8b], Format::Gzip),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
+    (b"\x17\x08\x44tracing", Format::TraceDat),
+    (b"PERFILE2", Format::Binary),
+    (b"\x7fELF", Format::Binary),
+];
+
+/// A format that evidence comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text of the tracefs files `trace`, `trace_pipe`, `snapshot`.
+    FtraceText,
+    /// `/proc/vmallocinfo`.
+    Vmallocinfo,
+    /// An op script.
+    OpScript,
+    /// The allocator's whole state.
+    AllocatorState,
+    /// Compressed by zstd.
+    Zstd,
+    /// Compressed by gzip.
+    Gzip,
+    /// Compressed by xz.
+    Xz,
+    /// The binary file of trace-cmd.
+    TraceDat,
+    /// Text of `perf script`.
+    PerfScript,
+    /// Text of `trace-cmd report`.
+    TraceCmdReport,
+    /// ftrace text of the `function_graph` tracer.
+    FunctionGraph,
+    /// Bytes that are no text and no format we know.
+    Binary,
+    /// Nothing but blanks.
+    Empty,
+    /// Text that we do not know.
+    Unknown,
+}
+
+impl Format {
+    /// What to call it in a message.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::FtraceText => "ftrace text",
+            Self::Vmallocinfo => "/proc/vmallocinfo",
+            Self::OpScript => "op script",
+            Self::AllocatorState => "allocator state",
+            Self::Zstd => "zstd-compressed file",
+            Self::Gzip => "gzip-compressed file",
+            Self::Xz => "xz-compressed file",
+            Self::TraceDat => "trace-cmd's trace.dat",
+            Self::PerfScript => "text of perf script",
+            Self::TraceCmdReport => "text of trace-cmd report",
+            Self::FunctionGraph => "ftrace text of the function_graph tracer",
+            Self::Binary => "binary file of an unknown format",
+            Self::Empty => "empty file",
+            Self::Unknown => "text of an unknown format",
+        }
+    }
+}
+
+/// Looks at the first 64 KiB at most.
+pub fn sniff(head: &[u8]) -> Format {
+    let head = upto(head, HEAD);
+    if let Some((_, format)) = MAGIC.into_iter().find(|(magic, _)| head.starts_with(magic)) {
+        return format;
+    }
+    if head.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
+        return Format::Empty;
+    }
+    // The option `bin` leaves the header as it is; the trace's own reader knows what to say about it.
+    if is_binary(head) && !head.starts_with(b"# tracer:") {
+        return Format::Binary;
+    }
+    let mut votes: Vec<(Format, usize)> = Vec::new();
+    for line in Lines::new(head) {
+        let Some(format) = vote(line.bytes) else { continue };
+        // A header names its format beyond doubt, unless something else came first.
+        if votes.is_empty() && line.bytes.starts_with(b"# tracer:") || format == Format::FunctionGraph {
+            return format;
+        }
+        match votes.iter_mut().find(|(known, _)| *known == format) {
+            Some((_, n)) => *n += 1,
+            None => votes.push((format, 1)),
+        }
+    }
+    // The banner decides between two layouts that differ only in their columns.
+    let banner = Lines::new(head).any(|line| is_banner(line.bytes));
+    let winner = votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format);
+    if banner && winner == Format::FtraceText { Format::TraceCmdReport } else { winner }
+}
+
+/// The format that alone prints such a line.
+fn vote(line: &[u8]) -> Option<Format> {
+    let line = trim_end(line);
+    if let Some(name) = line.strip_prefix(b"# tracer:") {
+        let graph = name == b" function_graph";
+        return Some(if graph { Format::FunctionGraph } else { Format::FtraceText });
+    }
+    if line.is_empty() {
+        None
+    } else if is_banner(line) {
+        Some(Format::TraceCmdReport)
+    } else if ftrace::accepts(line) {
+        Some(if is_report(line) { Format::TraceCmdReport } else { Format::FtraceText })
+    } else if ftrace::is_graph(line) {
+        Some(Format::FunctionGraph)
+    } else if is_perf(line) {
+        Some(Format::PerfScript)
+    } else if vmallocinfo::accepts(line) {
+        Some(Format::Vmallocinfo)
+    } else if ops::accepts(line) {
+        Some(Format::OpScript)
+    } else if allocator_state::accepts(line) {
+        Some(Format::AllocatorState)
+    } else {
+        None
+    }
+}
+
+/// `cpus=2`
+fn is_banner(line: &[u8]) -> bool {
+    all_consuming(preceded(lit(b"cpus="), decimal)).parse(trim_end(line)).is_ok()
+}
+
+/// trace-cmd pads an event's name to 20 columns; the kernel has one blank after the colon.
+fn is_report(line: &[u8]) -> bool {
+    let Some(time) = memchr::memmem::find(line, b": ") else { return false };
+    let body = after(line, time + 2);
+    let Some(name) = memchr::memmem::find(body, b": ") else { return false };
+    name < 20 && after(body, name).starts_with(b":  ") && !upto(body, name).contains(&b' ')
+}
+
+/// `init 1 [000] 9.084739: vmalloc:alloc_vmap_area: …`: an event with its system after a time.
+fn is_perf(line: &[u8]) -> bool {
+    memchr::memmem::find_iter(line, b": ").any(|at| {
+        let time = upto(line, at).last().is_some_and(u8::is_ascii_digit);
+        let name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let Ok((text, ())) = blanks(after(line, at + 2)) else { return false };
+        let system = text.iter().take_while(|b| name(b)).count();
+        let event = after(text, system + 1).iter().take_while(|b| name(b)).count();
+        time && 0 < system
+            && 0 < event
+            && text.get(system) == Some(&b':')
+            && text.get(system + 1 + event) == Some(&b':')
+    })
+}
+
+/// Text has hardly any control bytes; task names may have some.
+fn is_binary(head: &[u8]) -> bool {
+    let control = head.iter().filter(|&&b| b < b' ' && !b.is_ascii_whitespace()).count();
+    head.len() < control * 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn magic_numbers() {
+        assert_eq!(sniff(&[0x28, 0xb5, 0x2f, 0xfd, 0, 1]), Format::Zstd);
+        assert_eq!(sniff(&[0x1f, 0x8b, 8, 0]), Format::Gzip);
+        assert_eq!(sniff(b"\xfd7zXZ\0\0"), Format::Xz);
+        assert_eq!(sniff(b"\x17\x08\x44tracing6\0"), Format::TraceDat);
+        assert_eq!(sniff(b"\x7fELF\x02\x01"), Format::Binary);
+        assert_eq!(sniff(b"\0\x01\x02a\0\0\0\x03"), Format::Binary);
+    }
+
+    #[test]
+    fn texts() {
+        let event = "            init-1       [001] .....     5.463743: free_vmap_area_noflush: va_start=0x1000 nr_lazy=1 nr_lazy_max=2";
+        let report = "           <...>-1036  [000]    35.245532: alloc_vmap_area:      va_start: 18405698627120480256 size=20480";
+        let perf = "    a b-c [x] :1   153 [000]     9.084739:        vmalloc:alloc_vmap_area: va_start: 1 size=2";
+        for (text, want) in [
+            ("# tracer: nop\n#\n", Format::FtraceText),
+            (event, Format::FtraceText),
+            ("CPU:0 [LOST 2718 EVENTS]\n", Format::FtraceText),
+            ("1 1 5463743010 type: 687\n", Format::FtraceText),
+            ("# tracer: nop\n\0\0\0\0\u{1}\0\0\0\u{1}\0\0\0\u{1}\0\0\0", Format::FtraceText),
+            ("# tracer: function_graph\n", Format::FunctionGraph),
+            (" 1) ! 225.555 us  |    insert_vmap_area();\n", Format::FunctionGraph),
+            (report, Format::TraceCmdReport),
+            ("cpus=2\n", Format::TraceCmdReport),
+            (perf, Format::PerfScript),
+            ("0xffffc90000000000-0xffffc90000005000   20480 x+0x1/0x2 vmap\n", Format::Vmallocinfo),
+            ("Hi all,\n> 0xf8802000-0xf8804000    8192 x+0x1/0x2\n> vmap\n", Format::Vmallocinfo),
+            ("# steps\nera 6.12\na 0 4096\nf 0\n", Format::OpScript),
+            ("vmalloc_base 0xffffd17680000000\nfree 0x1 0xffffd17680000000\n", Format::AllocatorState),
+            (" \r\n\0", Format::Empty),
+            ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
+        ] {
+            assert_eq!(sniff(text.as_bytes()), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! `/proc/vmallocinfo`: the areas of one moment, as the kernel prints them or as people pass them on.
+
+mod repair;
+mod row;
+mod unfold;
+
+use std::fmt;
+
+use crate::lex::{Lines, trim, trim_end};
+use crate::problem::Problems;
+use crate::{Problem, ProblemKind};
+
+pub use unfold::unfold;
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    /// In the order of the file: ascending before 6.9, node by node since; lazy areas last.
+    pub areas: Vec<Area<'a>>,
+    /// What the address columns show.
+    pub pointers: Pointers,
+    /// Damaged and repaired places, by line.
+    pub problems: Vec<Problem>,
+}
+
+/// What the address columns of a file show, which depends on the reader's rights and `kptr_restrict`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pointers {
+    /// Addresses.
+    Real,
+    /// Hashes: equal ones are equal addresses, nothing else is known.
+    Hashed,
+    /// Zeros.
+    Zeroed,
+    /// Placeholders of a kernel that had no hash key yet.
+    Unready,
+    /// The file has no areas.
+    None,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area<'a> {
+    /// Line of the file, counted from 1.
+    pub line: u32,
+    /// Byte offset of that line.
+    pub offset: u64,
+    /// First address, or what the file shows instead ([`Pointers`]).
+    pub start: u64,
+    /// First address after the area and its guard page, or what the file shows instead.
+    pub end: u64,
+    /// Bytes, guard page included.
+    pub size: u64,
+    /// Who asked for it; `vm_map_ram` and lazy areas have none.
+    pub caller: Option<Caller<'a>>,
+    /// Data pages, where the kernel manages them; the guard page is not counted.
+    pub pages: Option<u64>,
+    /// Physical address of an ioremap.
+    pub phys: Option<u64>,
+    /// The flag words.
+    pub flags: Flags,
+    /// Pages on each NUMA node `(node, pages)`, ascending.
+    pub nodes: Vec<(u16, u64)>,
+    /// What kind of row it is.
+    pub state: State,
+    /// Whether the row is as the kernel printed it.
+    pub confidence: Confidence,
+    /// Hexadecimal digits of an address: 16, or 8 on 32-bit kernels.
+    pub address_digits: u8,
+    /// Hexadecimal digits of `phys`; 0 for the bare number of kernels before 4.15.
+    pub phys_digits: u8,
+    /// The addresses are placeholders (`(____ptrval____)`); `start` and `end` are 0.
+    pub unready: bool,
+}
+
+/// What kind of row it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// In use, with a descriptor.
+    Busy,
+    /// In use by `vm_map_ram`: one large mapping, or a block of small ones.
+    VmMapRam,
+    /// Freed, not yet purged.
+    Unpurged,
+}
+
+/// Whether a row is as the kernel printed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidence {
+    /// It is.
+    Exact,
+    /// It was damaged; a problem on its line says how it was read.
+    Repaired,
+}
+
+/// A return address, as symbol, offset and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller<'a> {
+    /// Function; `0xffff…` if the kernel knew none.
+    pub symbol: &'a [u8],
+    /// Bytes into the function.
+    pub offset: u64,
+    /// Bytes of the function; 0 if the offset and this were not printed.
+    pub length: u64,
+    /// Module of the function.
+    pub module: Option<&'a [u8]>,
+}
+
+/// The flag words of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Flags(u16);
+
+impl Flags {
+    /// A device's memory.
+    pub const IOREMAP: Self = Self(1);
+    /// A range that is filled page by page (6.9 and later).
+    pub const SPARSE: Self = Self(1 << 1);
+    /// Pages that the allocator itself got.
+    pub const VMALLOC: Self = Self(1 << 2);
+    /// Pages that the caller brought.
+    pub const VMAP: Self = Self(1 << 3);
+    /// May be mapped to user space.
+    pub const USER: Self = Self(1 << 4);
+    /// A DMA buffer (5.4 and later).
+    pub const DMA_COHERENT: Self = Self(1 << 5);
+    /// The array of page pointers is itself in the vmalloc range.
+    pub const VPAGES: Self = Self(1 << 6);
+
+    /// Every flag and its word, in the order of the file.
+    const WORDS: [(Self, &'static str); 7] = [
+        (Self::IOREMAP, "ioremap"),
+        (Self::SPARSE, "sparse"),
+        (Self::VMALLOC, "vmalloc"),
+        (Self::VMAP, "vmap"),
+        (Self::USER, "user"),
+        (Self::DMA_COHERENT, "dma-coherent"),
+        (Self::VPAGES, "vpages"),
+    ];
+
+    /// Whether all of `other` are set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The words, in the order of the file.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::WORDS.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, word)| word)
+    }
+
+    /// The flag of a word.
+    pub fn from_word(word: &[u8]) -> Option<Self> {
+        Self::WORDS.into_iter().find(|(_, text)| text.as_bytes() == word).map(|(flag, _)| flag)
+    }
+}
+
+/// Reads a file. Rows that were damaged on their way are repaired where that is possible without guessing.
+pub fn parse(input: &[u8]) -> Snapshot<'_> {
+    let mut areas: Vec<Area<'_>> = Vec::new();
+    let mut problems = Problems::default();
+    let mut repair = repair::Repair::default();
+    for line in Lines::new(input) {
+        match row::row(trim_end(line.bytes)) {
+            Ok((_, area)) => areas.push(Area { line: line.number, offset: line.start as u64, ..area }),
+            Err(_) if trim(line.bytes).is_empty() => {}
+            Err(_) => repair.line(line, &mut areas, &mut problems),
+        }
+    }
+    let pointers = pointers(&areas);
+    if pointers == Pointers::Real {
+        blame_sizes(&areas, &mut problems);
+    }
+    let mut problems = problems.into_list();
+    problems.sort_by_key(|problem| problem.line);
+    Snapshot { areas, pointers, problems }
+}
+
+/// Whether a line holds a row, damaged or not.
+pub(crate) fn accepts(line: &[u8]) -> bool {
+    row::row(trim_end(line)).is_ok() || repair::holds_row(line)
+}
+
+/// Judges the address columns of a whole file: single rows can be damaged, or equal by chance.
+fn pointers(areas: &[Area<'_>]) -> Pointers {
+    let count = |test: fn(&Area<'_>) -> bool| areas.iter().filter(|area| test(area)).count();
+    let n_unready = count(|area| area.unready);
+    let n_zero = count(|area| area.start == 0 && area.end == 0 && !area.unready);
+    let n_real = count(|area| area.end.wrapping_sub(area.start) == area.size);
+    if areas.is_empty() {
+        Pointers::None
+    } else if areas.len() < 2 * n_unready {
+        Pointers::Unready
+    } else if areas.len() < 2 * n_zero {
+        Pointers::Zeroed
+    } else if areas.len() <= 2 * n_real {
+        Pointers::Real
+    } else {
+        Pointers::Hashed
+    }
+}
+
+/// Names the rows whose columns disagree although the addresses are real.
+fn blame_sizes(areas: &[Area<'_>], problems: &mut Problems) {
+    for area in areas.iter().filter(|area| area.end.wrapping_sub(area.start) != area.size) {
+        problems.push(Problem { line: area.line, column: 1, offset: area.offset, kind: ProblemKind::SizeMismatch });
+    }
+}
+
+impl fmt::Display for Area<'_> {
+    /// The kernel's own line, without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::from(self.address_digits);
+        match (self.unready, self.address_digits) {
+            (false, _) => write!(f, "0x{:0digits$x}-0x{:0digits$x}", self.start, self.end)?,
+            (true, 8) => f.write_str("0x(ptrval)-0x(ptrval)")?,
+            (true, _) => f.write_str("0x(____ptrval____)-0x(____ptrval____)")?,
+        }
+        write!(f, " {:7}", self.size)?;
+        match self.state {
+            State::Busy => {}
+            State::VmMapRam => return f.write_str(" vm_map_ram"),
+            State::Unpurged => return f.write_str(" unpurged vm_area"),
+        }
+        if let Some(caller) = &self.caller {
+            write!(f, " {caller}")?;
+        }
+        if let Some(pages) = self.pages {
+            write!(f, " pages={pages}")?;
+        }
+        match (self.phys, usize::from(self.phys_digits)) {
+            (Some(phys), 0) => write!(f, " phys={phys:x}")?,
+            (Some(phys), digits) => write!(f, " phys=0x{phys:0digits$x}")?,
+            (None, _) => {}
+        }
+        for word in self.flags.names() {
+            write!(f, " {word}")?;
+        }
+        for (node, pages) in &self.nodes {
+            write!(f, " N{node}={pages}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.symbol))?;
+        if self.length != 0 || self.offset != 0 {
+            write!(f, "+{:#x}/{:#x}", self.offset, self.length)?;
+        }
+        match self.module {
+            Some(module) => write!(f, " [{}]", String::from_utf8_lossy(module)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> Pointers {
+        parse(text.as_bytes()).pointers
+    }
+
+    #[test]
+    fn address_columns_are_judged_as_a_whole() {
+        assert_eq!(judged(""), Pointers::None);
+        assert_eq!(judged("0xffffc90000000000-0xffffc90000005000   20480 x+0x1/0x2 vmap\n"), Pointers::Real);
+        assert_eq!(judged("0x00000000b1b6d3a4-0x000000008fb9f8b0   20480 x+0x1/0x2 vmap\n"), Pointers::Hashed);
+        assert_eq!(judged("0xb1b6d3a4-0x8fb9f8b0   20480 x+0x1/0x2 vmap\n"), Pointers::Hashed);
+        assert_eq!(judged("0x0000000000000000-0x0000000000000000   20480 x+0x1/0x2 vmap\n"), Pointers::Zeroed);
+        assert_eq!(judged("0x(____ptrval____)-0x(____ptrval____)   20480 x+0x1/0x2 vmap\n"), Pointers::Unready);
+    }
+
+    #[test]
+    fn printing_a_row_is_the_kernels_line() {
+        for line in [
+            "0xffffc90000000000-0xffffc90000005000   20480 foo_init+0x2b/0x110 [foo] pages=4 vmalloc N0=4",
+            "0xffffc9000003c000-0xffffc9000003e000    8192 acpi_os_map_iomem+0x1a/0x20 phys=0x00000000fed00000 ioremap",
+            "0xf8802000-0xf8804000    8192 acpi_os_map_memory+0x11/0x1a phys=7fee0000 ioremap",
+            "0xffffe8ffffc00000-0xffffe8ffffe00000 2097152 pcpu_get_vm_areas+0x0/0x1040 vmalloc",
+            "0xffffc900001b5000-0xffffc900041b6000 67112960 x+0x1/0x2 pages=16384 vmalloc user vpages N0=1 N5=2",
+            "0xffffd05807800000-0xffffd05807900000 1048576 vm_map_ram",
+            "0xff3eb01f00638000-0xff3eb01f0063d000   20480 unpurged vm_area",
+            "0xbf000000-0xbf002000    8192 0xbf00e11c vmap",
+            "0xffffc90000000000-0xffffc90000005000   20480 sparse",
+            "0xffffc90000000000-0xffffc90000005000   20480",
+            "0x(ptrval)-0x(ptrval)   20480 x+0x1/0x2 vmap",
+        ] {
+            let snapshot = parse(line.as_bytes());
+            assert_eq!(snapshot.problems, [], "{line}");
+            let printed: Vec<_> = snapshot.areas.iter().map(ToString::to_string).collect();
+            assert_eq!(printed, [line]);
+            assert!(snapshot.areas.iter().all(|area| area.confidence == Confidence::Exact), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_row_whose_columns_disagree_is_named() {
+        let text = b"0xf8802000-0xf8804000    8192 a+0x1/0x2 vmap\n0xf8804000-0xf8806000    4096 a+0x1/0x2 vmap\n";
+        let snapshot = parse(text);
+        let got: Vec<_> = snapshot.problems.iter().map(|p| (p.line, p.offset, p.kind.clone())).collect();
+        assert_eq!(got, [(2, 45, ProblemKind::SizeMismatch)]);
+    }
+
+    #[test]
+    fn flags_are_a_set() {
+        let flags = Flags::VMALLOC.with(Flags::USER);
+        assert!(flags.contains(Flags::USER) && !flags.contains(Flags::VMAP));
+        assert_eq!(flags.names().collect::<Vec<_>>(), ["vmalloc", "user"]);
+        assert_eq!(Flags::from_word(b"dma-coherent"), Some(Flags::DMA_COHERENT));
+    }
+}

@@ -1,0 +1,40 @@
+//! The command line: clap types here, one file per subcommand.
+
+pub mod args;
+pub mod error;
+pub mod json;
+pub mod output;
+pub mod replay;
+pub mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use error::CliError;
+
+/// Exit code of a "no" that was asked for.
+pub const EXIT_NO: u8 = 1;
+/// Exit code of a usage or input error.
+pub const EXIT_ERROR: u8 = 2;
+
+/// Parses the arguments, runs the command, reports errors in one line with a hint.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::report_error(&error);
+            ExitCode::from(EXIT_ERROR)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8, CliError> {
+    match &cli.command {
+        Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Replay(args)) => replay::run(args),
+        None => Ok(0),
+    }
+}

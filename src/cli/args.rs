@@ -1,0 +1,138 @@
+//! The clap types of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::log::Window;
+use crate::replay::Settings;
+use crate::source::Companions;
+
+/// Replay, inspect and understand the Linux kernel's vmalloc allocator.
+///
+/// Without a command the terminal UI opens on INPUT; without INPUT on a real capture that is built in.
+#[derive(Debug, Parser)]
+#[command(name = "vmaplens", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; nothing: the terminal UI.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of the terminal UI.
+    #[command(flatten)]
+    pub ui: UiArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay, and say for every allocation whether the model chose the recorded address.
+    Verify(VerifyArgs),
+    /// Headless replay: what happened, how the address space ended, cost per event.
+    Replay(ReplayArgs),
+}
+
+/// What every command that takes an INPUT takes.
+#[derive(Debug, Clone, Args)]
+pub struct InputArgs {
+    /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
+    #[arg(value_name = "INPUT")]
+    pub input: Option<PathBuf>,
+    /// `/proc/vmallocinfo` before the trace.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// `/proc/vmallocinfo` after the trace.
+    #[arg(long, value_name = "FILE")]
+    pub after: Option<PathBuf>,
+    /// Allocator rules: `auto` (the kernel's own), an era such as `linux-6.9`, or a release such as `linux-6.12`.
+    #[arg(long, value_name = "ID", default_value = "auto")]
+    pub policy: String,
+    /// Kernel release, where the input does not say.
+    #[arg(long, value_name = "RELEASE")]
+    pub kernel: Option<String>,
+    /// CPUs, possible and online, where the input does not say.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub cpus: Option<u32>,
+    /// `VMALLOC_START`-`VMALLOC_END` in hex, where the input does not say.
+    #[arg(long, value_name = "START-END", value_parser = parse_range)]
+    pub range: Option<Window>,
+    /// Bytes in a page, where the input does not say.
+    #[arg(long, value_name = "N")]
+    pub page_size: Option<u64>,
+    /// A damaged record is an error instead of a reported problem.
+    #[arg(long)]
+    pub strict: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+impl InputArgs {
+    /// What a user overrules.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            policy: Some(self.policy.clone()),
+            kernel: self.kernel.clone(),
+            cpus: self.cpus,
+            range: self.range,
+            page_size: self.page_size,
+        }
+    }
+
+    /// The files beside the input.
+    pub fn companions(&self) -> Companions {
+        Companions { before: self.snapshot.clone(), after: self.after.clone() }
+    }
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Write to FILE instead of standard output; the file appears whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Options of the terminal UI.
+#[derive(Debug, Clone, Args)]
+pub struct UiArgs {
+    /// The input.
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The input.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// The input.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Expected results of an op script: compared byte for byte.
+    #[arg(long, value_name = "FILE.out")]
+    pub expect: Option<PathBuf>,
+    /// Time N random seeks in a replay as the UI holds it.
+    #[arg(long, value_name = "N")]
+    pub seeks: Option<u32>,
+}
+
+fn parse_range(text: &str) -> Result<Window, String> {
+    let hex = |part: &str| u64::from_str_radix(part.trim().trim_start_matches("0x"), 16).map_err(|e| e.to_string());
+    let (start, end) = text.split_once('-').ok_or("two hex addresses with a dash between them are wanted")?;
+    Ok(Window { vstart: hex(start)?, vend: hex(end)? })
+}

@@ -1,0 +1,174 @@
+//! `vmaplens replay`: headless replay of a capture or an op script.
+
+mod script;
+mod timing;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::log::escape;
+use crate::model::AddressSpace;
+use crate::replay::Replay;
+use crate::source::{Input, Opened, bytes, open};
+
+use super::args::ReplayArgs;
+use super::error::CliError;
+use super::json::document;
+use super::output;
+
+/// The document of `replay --json` for a capture.
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    input: String,
+    kernel: Option<String>,
+    policy: &'static str,
+    release: String,
+    events: u64,
+    exact: u64,
+    inferred: u64,
+    adopted: u64,
+    events_per_second: u64,
+    ns_per_event: f64,
+    peak_bytes: Option<u64>,
+    metrics: Metrics,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeks: Option<timing::Seeks>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_bytes: Option<u64>,
+}
+
+/// What a state amounts to.
+#[derive(Debug, Serialize)]
+struct Metrics {
+    busy_areas: u64,
+    busy_bytes: u64,
+    lazy_areas: u64,
+    lazy_pages: u64,
+    pooled_areas: u64,
+    pooled_bytes: u64,
+    free_bytes: u64,
+    holes: u64,
+    largest_hole: u64,
+    span_bytes: u64,
+    page_table_pages: u64,
+    failures: u64,
+}
+
+impl Metrics {
+    fn of(space: &AddressSpace) -> Self {
+        let metrics = space.allocator().metrics();
+        Self {
+            busy_areas: metrics.busy_areas,
+            busy_bytes: metrics.busy_bytes,
+            lazy_areas: metrics.lazy_areas,
+            lazy_pages: metrics.lazy_pages,
+            pooled_areas: metrics.pooled_areas,
+            pooled_bytes: metrics.pooled_bytes,
+            free_bytes: metrics.free_bytes,
+            holes: metrics.holes,
+            largest_hole: metrics.largest_hole,
+            span_bytes: metrics.span_bytes,
+            page_table_pages: space.tables().count(),
+            failures: space.failures(),
+        }
+    }
+}
+
+/// Runs the command: 0, or 1 if an op script's answers differ from the expected ones.
+///
+/// # Errors
+/// The input cannot be opened or replayed.
+pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
+    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let log = match open(&input, &args.input.companions())? {
+        Opened::Script(script) => return script::run(args, &input.name(), &script),
+        Opened::Log(log) => Arc::new(*log),
+    };
+    if args.expect.is_some() {
+        return Err(CliError::Other {
+            what: format!("{} is a capture: --expect compares op scripts", input.name()),
+            hint: "use verify to compare a capture with its own record".to_owned(),
+        });
+    }
+    output::report_problems(&log, &args.input)?;
+    let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
+    let ns_per_event = timing::ns_per_event(&replay);
+    let seeks = args.seeks.map(|n| timing::seeks(&mut replay, n));
+    let resident_bytes = seeks.is_some().then(timing::resident_bytes).flatten();
+    replay.seek(replay.len(), usize::MAX);
+    let machine = &replay.plan().machine;
+    let tally = replay.tally();
+    let report = Report {
+        schema: "vmaplens.replay/1",
+        input: log.origin.name.clone(),
+        kernel: log.origin.kernel.clone(),
+        policy: machine.policy.entry.id,
+        release: machine.policy.release.to_string(),
+        events: replay.len() as u64,
+        exact: tally.exact,
+        inferred: tally.inferred,
+        adopted: tally.adopted,
+        events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
+        ns_per_event,
+        peak_bytes: timing::peak_bytes(),
+        metrics: Metrics::of(replay.space()),
+        digest: format!("{:016x}", replay.space().digest()),
+        seeks,
+        resident_bytes,
+    };
+    let text = if args.output.json { document(&report) } else { describe(&report) };
+    output::write(&args.output, &text)?;
+    Ok(0)
+}
+
+/// Expected results of an op script, as text.
+fn read_expected(path: &std::path::Path) -> Result<String, CliError> {
+    let input = Input::Path(path.to_owned());
+    let packed = bytes::read(&input)?;
+    let plain = bytes::decompress(&input.name(), &packed)?;
+    Ok(String::from_utf8_lossy(&plain).into_owned())
+}
+
+fn describe(report: &Report) -> String {
+    let mut out = String::new();
+    let metrics = &report.metrics;
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{}: {} events under {} ({}), {:.0} ns an event, {} events a second\n\
+         exact {}  inferred {}  adopted {}  failures {}\n\
+         at the end: {} areas in use ({} KiB), {} lazy pages, {} pooled areas, {} holes, the largest {} KiB\n\
+         page tables needed so far: {}   digest {}",
+        escape(report.input.as_bytes()),
+        report.events,
+        report.policy,
+        report.release,
+        report.ns_per_event,
+        report.events_per_second,
+        report.exact,
+        report.inferred,
+        report.adopted,
+        metrics.failures,
+        metrics.busy_areas,
+        metrics.busy_bytes / 1024,
+        metrics.lazy_pages,
+        metrics.pooled_areas,
+        metrics.holes,
+        metrics.largest_hole / 1024,
+        metrics.page_table_pages,
+        report.digest,
+    );
+    if let Some(seeks) = &report.seeks {
+        let _ = writeln!(
+            out,
+            "{} random seeks: half within {} µs, 99 % within {} µs, all within {} µs; \
+             step 99 % within {} µs, step back 99 % within {} µs",
+            seeks.n, seeks.p50_us, seeks.p99_us, seeks.max_us, seeks.step_p99_us, seeks.step_back_p99_us
+        );
+    }
+    out
+}

@@ -1,0 +1,261 @@
+//! `vmaplens verify`: did the model choose the addresses the kernel chose?
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::event::EventKind;
+use crate::log::{Log, escape};
+use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
+use crate::replay::{Divergence, Replay, Verdict};
+use crate::source::{Input, open_log};
+
+use super::args::VerifyArgs;
+use super::error::CliError;
+use super::json::{document, hex};
+use super::{EXIT_NO, output};
+
+/// The document of `verify --json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    input: String,
+    kernel: Option<String>,
+    policy: &'static str,
+    release: String,
+    cpus: u32,
+    nodes: u32,
+    from_boot: bool,
+    events: Events,
+    allocs: u64,
+    exact: u64,
+    inferred: u64,
+    adopted: u64,
+    causes: BTreeMap<&'static str, u64>,
+    divergences: Vec<DivergenceRow>,
+    checks: Checks,
+    problems: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<After>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+}
+
+#[derive(Debug, Serialize)]
+struct Events {
+    alloc: u64,
+    free: u64,
+    purge: u64,
+    lost: u64,
+    other: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct DivergenceRow {
+    seq: u32,
+    line: u32,
+    cpu: u16,
+    size: u64,
+    align: u64,
+    model: Option<String>,
+    recorded: Option<String>,
+    verdict: &'static str,
+    cause: &'static str,
+    because: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Checks {
+    nr_lazy_differs: u64,
+    num_purged_differs: u64,
+    unknown_frees: u64,
+    displaced: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct After {
+    areas_recorded: usize,
+    areas_model: usize,
+    missing: usize,
+    extra: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct State {
+    free_equal: bool,
+    free_recorded: usize,
+    free_model: usize,
+    pools_equal: bool,
+    lazy_equal: bool,
+    busy_equal: bool,
+}
+
+/// Divergences written out for people; the JSON has them all.
+const SHOWN: usize = 20;
+
+/// Runs the command: 0 if nothing had to be adopted, 1 otherwise.
+///
+/// # Errors
+/// The input cannot be opened or replayed.
+pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
+    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let log = Arc::new(open_log(&input, &args.input.companions())?);
+    output::report_problems(&log, &args.input)?;
+    let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
+    replay.seek(replay.len(), usize::MAX);
+    let report = report(&log, &replay);
+    let text = if args.output.json { document(&report) } else { describe(&report) };
+    output::write(&args.output, &text)?;
+    Ok(if report.adopted == 0 { 0 } else { EXIT_NO })
+}
+
+fn report(log: &Log, replay: &Replay) -> Report {
+    let plan = replay.plan();
+    let machine = &plan.machine;
+    let counts = log.counts();
+    let tally = replay.tally();
+    let mut causes = BTreeMap::new();
+    for divergence in &plan.divergences {
+        *causes.entry(cause_of(divergence).0).or_default() += 1;
+    }
+    let checks = plan.checks;
+    let after = log.after.as_ref().and_then(|after| check_after(replay.space(), after));
+    let state = log.truth.as_ref().map(|truth| check_state(replay.space(), truth));
+    Report {
+        schema: "vmaplens.verify/1",
+        input: log.origin.name.clone(),
+        kernel: log.origin.kernel.clone(),
+        policy: machine.policy.entry.id,
+        release: machine.policy.release.to_string(),
+        cpus: machine.cpus_online,
+        nodes: replay.space().allocator().n_nodes(),
+        from_boot: machine.from_boot,
+        events: Events {
+            alloc: counts.alloc,
+            free: counts.free,
+            purge: counts.purge,
+            lost: counts.lost,
+            other: counts.other,
+        },
+        allocs: tally.allocs,
+        exact: tally.exact,
+        inferred: tally.inferred,
+        adopted: tally.adopted,
+        causes,
+        divergences: plan.divergences.iter().map(|d| row(log, d, machine.is_32_bit)).collect(),
+        checks: Checks {
+            nr_lazy_differs: checks.nr_lazy_differs,
+            num_purged_differs: checks.num_purged_differs,
+            unknown_frees: checks.unknown_frees,
+            displaced: checks.displaced,
+        },
+        problems: log.problems.len(),
+        after: after.map(After::from),
+        state: state.map(State::from),
+    }
+}
+
+fn cause_of(divergence: &Divergence) -> (&'static str, &'static str, &'static str) {
+    match divergence.verdict {
+        Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because()),
+        Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because()),
+        Verdict::Exact | Verdict::NotJudged => ("exact", "none", ""),
+    }
+}
+
+fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
+    let (verdict, cause, because) = cause_of(divergence);
+    let event = log.events[divergence.seq.index()];
+    let (size, align) = match event.kind {
+        EventKind::Alloc { size, align, .. } => (size, align),
+        _ => (0, 0),
+    };
+    let address = |addr: Option<crate::event::Addr>| addr.map(|addr| hex(addr.0, is_32_bit));
+    DivergenceRow {
+        seq: divergence.seq.0,
+        line: event.line,
+        cpu: event.cpu,
+        size,
+        align,
+        model: address(divergence.model),
+        recorded: address(divergence.recorded),
+        verdict,
+        cause,
+        because,
+    }
+}
+
+impl From<AfterCheck> for After {
+    fn from(check: AfterCheck) -> Self {
+        let AfterCheck { areas_recorded, areas_model, missing, extra } = check;
+        Self { areas_recorded, areas_model, missing, extra }
+    }
+}
+
+impl From<StateCheck> for State {
+    fn from(check: StateCheck) -> Self {
+        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal } = check;
+        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal }
+    }
+}
+
+fn describe(report: &Report) -> String {
+    let mut out = String::new();
+    let kernel = report.kernel.as_deref().unwrap_or("unknown kernel");
+    let percent = if report.allocs == 0 { 100.0 } else { report.exact as f64 * 100.0 / report.allocs as f64 };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{}: {kernel}, {} ({}), {} CPUs, {} nodes\n\
+         {} allocations judged: {} exact ({percent:.2} %), {} inferred, {} adopted",
+        escape(report.input.as_bytes()),
+        report.policy,
+        report.release,
+        report.cpus,
+        report.nodes,
+        report.allocs,
+        report.exact,
+        report.inferred,
+        report.adopted,
+    );
+    for row in report.divergences.iter().take(SHOWN) {
+        let none = "no space";
+        let _ = writeln!(
+            out,
+            "  line {}: {} bytes, align {}: model {}, record {}: {} ({})",
+            row.line,
+            row.size,
+            row.align,
+            row.model.as_deref().unwrap_or(none),
+            row.recorded.as_deref().unwrap_or(none),
+            row.verdict,
+            row.because,
+        );
+    }
+    if report.divergences.len() > SHOWN {
+        let _ = writeln!(out, "  … and {} more; --json lists them all", report.divergences.len() - SHOWN);
+    }
+    if let Some(after) = &report.after {
+        let _ = writeln!(
+            out,
+            "vmallocinfo after: {} areas, model {}: {} missing, {} extra",
+            after.areas_recorded, after.areas_model, after.missing, after.extra
+        );
+    }
+    if let Some(state) = &report.state {
+        let word = |equal| if equal { "equal" } else { "different" };
+        let _ = writeln!(
+            out,
+            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}",
+            word(state.free_equal),
+            state.free_recorded,
+            state.free_model,
+            word(state.pools_equal),
+            word(state.lazy_equal),
+            word(state.busy_equal),
+        );
+    }
+    out
+}

@@ -1,0 +1,450 @@
+//! [`Augmented`]: the allocator of Linux 5.2 to 7.3: one augmented free tree, and from 6.9 on nodes with pools.
+//!
+//! Up to 6.8 there is one node without pools. Where releases differ, a field of [`Rules`] says so.
+
+mod dump;
+mod free;
+mod percpu;
+mod pool;
+mod state;
+
+use std::fmt::Write;
+
+use crate::log::Window;
+use crate::model::audit::Broken;
+use crate::model::search::{Wanted, align_up, find_lowest_match, largest_hole_in};
+use crate::model::{
+    Allocator, AreaId, Areas, Extent, Freed, HelperOrder, LengthReason, Metrics, NIL, Owner, Place, Placement,
+    PoolAnswer, PurgeKind, Purged, Refusal, RefusalReason, Request, Sink, Source, Step, Steps, Tree, TreeId, TreeView,
+    UnknownArea, VmapArea,
+};
+
+use super::rules::{LazyStore, Rules, SearchLength};
+use pool::Pools;
+
+/// What an allocator is built from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Rules of the release.
+    pub rules: &'static Rules,
+    /// CPUs online: `lazy_max_pages` is `fls(cpus_online)` times 32 MiB.
+    pub cpus_online: u32,
+    /// CPUs that could ever be there: the number of nodes from 6.9 on, at most 128.
+    pub cpus_possible: u32,
+    /// `VMALLOC_START` and `VMALLOC_END`.
+    pub window: Window,
+    /// Bytes in a page.
+    pub page_size: u64,
+    /// A 32-bit kernel: one node, and the space ends at 4 GiB.
+    pub is_32_bit: bool,
+    /// Areas that exist before the allocator starts, ascending and apart.
+    pub early: Vec<Extent>,
+}
+
+/// One `vmap_node`. Up to 6.8 there is exactly one.
+#[derive(Debug, Clone, Default)]
+struct Node {
+    busy: Tree,
+    /// A tree, or up to 5.10 only its list, newest first.
+    lazy: Tree,
+    pools: Pools,
+}
+
+/// The allocator's whole state.
+#[derive(Debug, Clone)]
+pub struct Augmented {
+    rules: &'static Rules,
+    areas: Areas,
+    free: Tree,
+    nodes: Vec<Node>,
+    window: Window,
+    page_size: u64,
+    /// Addresses per step of the address-to-node map.
+    zone_bytes: u64,
+    /// First address the allocator never manages: `ULONG_MAX`.
+    top: u64,
+    lazy_pages: u64,
+    lazy_max_pages: u64,
+    cpus_online: u32,
+    drain_pending: bool,
+    busy_areas: u64,
+    busy_bytes: u64,
+    pooled_areas: u64,
+    pooled_bytes: u64,
+    /// Reused by every purge.
+    scratch: Vec<AreaId>,
+}
+
+/// As many nodes as the kernel makes at most.
+const MAX_NODES: u32 = 128;
+/// Pages of an address zone: what the kernel maps to one node after another.
+const ZONE_PAGES: u64 = 16;
+
+impl Augmented {
+    /// The state after `vmalloc_init`: one hole `[1, ULONG_MAX)` less the early areas.
+    pub fn new(setup: &Setup) -> Self {
+        let per_node = setup.rules.lazy == LazyStore::PerNode && !setup.is_32_bit;
+        let n_nodes = if per_node { setup.cpus_possible.clamp(1, MAX_NODES) } else { 1 };
+        let fls = u64::from(u32::BITS - setup.cpus_online.max(1).leading_zeros());
+        let mut new = Self {
+            rules: setup.rules,
+            areas: Areas::default(),
+            free: Tree::default(),
+            nodes: vec![Node::default(); n_nodes as usize],
+            window: setup.window,
+            page_size: setup.page_size,
+            zone_bytes: if n_nodes > 1 { ZONE_PAGES * setup.page_size } else { 1 },
+            top: if setup.is_32_bit { u64::from(u32::MAX) } else { u64::MAX },
+            lazy_pages: 0,
+            lazy_max_pages: fls * ((32 << 20) / setup.page_size),
+            cpus_online: setup.cpus_online,
+            drain_pending: false,
+            busy_areas: 0,
+            busy_bytes: 0,
+            pooled_areas: 0,
+            pooled_bytes: 0,
+            scratch: Vec::new(),
+        };
+        let mut cursor = 1;
+        for &extent in &setup.early {
+            new.add_hole(cursor, extent.start());
+            new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
+            cursor = extent.end();
+        }
+        new.add_hole(cursor, new.top);
+        new
+    }
+
+    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The free
+    /// tree is built in ascending order, so its shape is a guess.
+    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Self {
+        let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
+        new.areas = Areas::default();
+        new.free = Tree::default();
+        let mut taken: Vec<(Extent, bool)> = busy.iter().map(|&extent| (extent, false)).collect();
+        taken.extend(lazy.iter().map(|&extent| (extent, true)));
+        taken.sort_by_key(|(extent, _)| extent.start());
+        let mut cursor = 1;
+        for (extent, is_lazy) in taken {
+            // A torn snapshot can show an area twice: the first row counts.
+            if extent.start() < cursor {
+                continue;
+            }
+            new.add_hole(cursor, extent.start());
+            cursor = extent.end();
+            new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
+            if is_lazy {
+                // The limit is not asked: the snapshot was taken with these areas already waiting.
+                let _ = new.free_with(extent.start(), &mut ());
+                new.drain_pending = false;
+            }
+        }
+        new.add_hole(cursor, new.top);
+        new
+    }
+
+    fn add_hole(&mut self, start: u64, end: u64) {
+        if start < end
+            && let Some(link) = self.areas.find_link(&self.free, start, end)
+        {
+            let id = self.areas.add(start, end);
+            self.areas.insert::<true>(&mut self.free, id, link);
+        }
+    }
+
+    /// Node whose busy tree holds an address (`addr_to_node`).
+    fn node_of(&self, addr: u64) -> u32 {
+        ((addr / self.zone_bytes) % self.nodes.len() as u64) as u32
+    }
+
+    /// May the request use pools, and does its area go back to one?
+    fn is_poolable(&self, request: &Request) -> bool {
+        self.nodes.len() > 1 && request.window == self.window
+    }
+
+    fn place_with<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<Placement, Refusal> {
+        if let Some(placement) = self.ask_pool(request, sink) {
+            return Ok(placement);
+        }
+        let (length, why) = self.search_length(request);
+        let vstart = request.window.vstart;
+        sink.step(|| Step::SearchBegun { length, why, vstart });
+        let wanted =
+            Wanted { size: request.size, align: request.align, vstart, length, moves_vstart: self.rules.moves_vstart };
+        let hole = find_lowest_match(&self.areas, &self.free, &wanted, sink);
+        let refuse = |reason, sink: &mut S| {
+            sink.step(|| Step::Refused { reason });
+            Err(Refusal { reason })
+        };
+        if hole == NIL {
+            return refuse(RefusalReason::NoHole, sink);
+        }
+        let start = align_up(self.areas[hole].start.max(vstart), request.align);
+        match start.checked_add(request.size) {
+            Some(end) if end <= request.window.vend => Ok(Placement { start, source: Source::Tree { hole } }),
+            _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
+        }
+    }
+
+    fn search_length(&self, request: &Request) -> (u64, LengthReason) {
+        let Request { size, align, window, .. } = *request;
+        let padded = size.wrapping_add(align).wrapping_sub(1);
+        match self.rules.search {
+            SearchLength::AlwaysPadded => (padded, LengthReason::RoomForAlignment),
+            SearchLength::AlwaysSize => (size, LengthReason::AlwaysSize),
+            SearchLength::PaddedAbovePage if align <= self.page_size => (size, LengthReason::PageAligned),
+            SearchLength::PaddedAbovePage if window.vend.wrapping_sub(window.vstart) == size => {
+                (size, LengthReason::ExactWindow)
+            }
+            SearchLength::PaddedAbovePage => (padded, LengthReason::RoomForAlignment),
+        }
+    }
+
+    fn settle_with<S: Sink>(
+        &mut self,
+        request: &Request,
+        answer: Result<Placement, Refusal>,
+        born: u32,
+        sink: &mut S,
+    ) -> Option<Extent> {
+        let owner = if self.is_poolable(request) { self.cpu_node(request.cpu) + 1 } else { 0 };
+        match answer {
+            Ok(Placement { start, source: Source::Pool { node, area } }) => {
+                self.leave_pool(node, area);
+                self.areas[area].owner = owner;
+                self.areas[area].born = born;
+                let extent = Extent::sized(start, request.size)?;
+                self.join_busy(area, extent, sink);
+                Some(extent)
+            }
+            Ok(Placement { start, source: Source::Tree { hole } }) => {
+                self.rotate_pool(request);
+                let extent = Extent::sized(start, request.size)?;
+                self.carve(hole, extent, sink)?;
+                self.add_busy(extent, owner, born, sink);
+                Some(extent)
+            }
+            Err(_) => {
+                self.rotate_pool(request);
+                None
+            }
+        }
+    }
+
+    fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
+        let before = self.areas.extent(hole)?;
+        let fit = self.areas.clip(&mut self.free, hole, placed)?;
+        sink.step(|| Step::Clipped { hole: before, placed, fit });
+        Some(())
+    }
+
+    fn add_busy<S: Sink>(&mut self, extent: Extent, owner: u32, born: u32, sink: &mut S) {
+        let id = self.areas.add(extent.start(), extent.end());
+        self.areas[id].owner = owner;
+        self.areas[id].born = born;
+        self.join_busy(id, extent, sink);
+    }
+
+    fn join_busy<S: Sink>(&mut self, id: AreaId, extent: Extent, sink: &mut S) {
+        let node = self.node_of(extent.start());
+        let busy = &mut self.nodes[node as usize].busy;
+        match self.areas.find_link(busy, extent.start(), extent.end()) {
+            Some(link) => self.areas.insert::<false>(busy, id, link),
+            // The kernel warns and drops the area; so do we, but its slot is not lost.
+            None => return self.areas.remove(id),
+        }
+        self.busy_areas += 1;
+        self.busy_bytes += extent.len_bytes();
+        sink.step(|| Step::BusyAdded { node, extent });
+    }
+}
+
+/// Calls the generic method with the caller's steps, or with none.
+macro_rules! with_steps {
+    ($steps:expr, $sink:ident => $call:expr) => {
+        match $steps {
+            Some($sink) => $call,
+            None => {
+                let $sink = &mut ();
+                $call
+            }
+        }
+    };
+}
+
+impl Allocator for Augmented {
+    fn place(&self, request: &Request, steps: Option<&mut Steps>) -> Result<Placement, Refusal> {
+        with_steps!(steps, sink => self.place_with(request, sink))
+    }
+
+    fn settle(
+        &mut self,
+        request: &Request,
+        answer: Result<Placement, Refusal>,
+        born: u32,
+        steps: Option<&mut Steps>,
+    ) -> Option<Extent> {
+        with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
+    }
+
+    fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32 {
+        with_steps!(steps, sink => self.adopt_with(extent, owner, born, sink))
+    }
+
+    fn free(&mut self, addr: u64, steps: Option<&mut Steps>) -> Result<Freed, UnknownArea> {
+        with_steps!(steps, sink => self.free_with(addr, sink))
+    }
+
+    fn purge(&mut self, kind: PurgeKind, helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged {
+        with_steps!(steps, sink => self.purge_with(kind, helpers, sink))
+    }
+
+    fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32> {
+        with_steps!(steps, sink => self.shrink_with(sink))
+    }
+
+    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
+        let carved = with_steps!(steps, sink => self.carve_chunks(&[(0, size)], align, sink));
+        carved.and_then(|extents| extents.first().copied())
+    }
+
+    fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged> {
+        with_steps!(steps, sink => self.drain_with(helpers, sink))
+    }
+
+    fn drain_pending(&self) -> bool {
+        self.drain_pending
+    }
+
+    fn set_drain_pending(&mut self, pending: bool) {
+        self.drain_pending = pending;
+    }
+
+    fn drains_inline(&self) -> bool {
+        self.rules.drain == super::rules::Drain::Inline
+    }
+
+    fn lazy_max_pages(&self) -> u64 {
+        self.lazy_max_pages
+    }
+
+    fn lazy_pages(&self) -> u64 {
+        self.lazy_pages
+    }
+
+    fn window(&self) -> Window {
+        self.window
+    }
+
+    fn page_size(&self) -> u64 {
+        self.page_size
+    }
+
+    fn n_nodes(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    fn areas(&self) -> &Areas {
+        &self.areas
+    }
+
+    fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
+        let node = |node: u32| self.nodes.get(node as usize);
+        let (tree, augmented) = match id {
+            TreeId::Free => (self.free, true),
+            TreeId::Busy(n) => (node(n)?.busy, false),
+            TreeId::Lazy(n) if self.rules.lazy != LazyStore::Stack => (node(n)?.lazy, false),
+            TreeId::Lazy(_) => return None,
+        };
+        Some(TreeView { areas: &self.areas, tree, augmented })
+    }
+
+    fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea)) {
+        for (node, state) in self.nodes.iter().enumerate() {
+            for (_, pool) in state.pools.non_empty() {
+                let mut id = pool.head;
+                while id != NIL {
+                    visit(node as u32, &self.areas[id]);
+                    id = self.areas[id].next;
+                }
+            }
+        }
+    }
+
+    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        if let Some(view) = self.tree(TreeId::Busy(node)) {
+            view.ascending().for_each(|(_, area)| visit(area));
+        }
+    }
+
+    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        self.each_lazy().filter(|&(of, _)| of == node).for_each(|(_, id)| visit(&self.areas[id]));
+    }
+
+    fn busy_bytes(&self) -> u64 {
+        self.busy_bytes
+    }
+
+    fn n_holes(&self) -> u32 {
+        self.free.len
+    }
+
+    fn lookup(&self, addr: u64) -> Place {
+        self.lookup_addr(addr)
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.count_metrics()
+    }
+
+    fn largest_hole(&self) -> u64 {
+        largest_hole_in(&self.areas, &self.free, self.window.vstart, self.window.vend)
+    }
+
+    fn dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result {
+        self.write_dump(free_only, out)
+    }
+
+    fn audit(&self) -> Result<(), Broken> {
+        self.audit_all()
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        let pools: usize = self.nodes.iter().map(|node| node.pools.heap_bytes()).sum();
+        self.areas.heap_bytes() + (pools + self.nodes.len() * size_of::<Node>()) as u64
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Allocator> {
+        Box::new(self.clone())
+    }
+}
+
+/// What the pool said, before anything is done about it.
+impl Augmented {
+    fn ask_pool<S: Sink>(&self, request: &Request, sink: &mut S) -> Option<Placement> {
+        if self.nodes.len() == 1 {
+            return None;
+        }
+        let node = self.cpu_node(request.cpu);
+        let pages = request.size / self.page_size;
+        let mut answered = |answer| sink.step(|| Step::PoolAsked { node, pages, answer });
+        if !request.first_attempt || !self.is_poolable(request) {
+            answered(PoolAnswer::NotEligible);
+            return None;
+        }
+        let Some(pool) = self.nodes[node as usize].pools.of_pages(pages) else {
+            answered(PoolAnswer::NoSuchPool);
+            return None;
+        };
+        let Some(head) = self.areas.extent(pool.head) else {
+            answered(PoolAnswer::Empty);
+            return None;
+        };
+        if head.start().is_multiple_of(request.align) {
+            answered(PoolAnswer::Hit(head));
+            return Some(Placement { start: head.start(), source: Source::Pool { node, area: pool.head } });
+        }
+        answered(PoolAnswer::Rotated(head));
+        None
+    }
+}

@@ -1,0 +1,261 @@
+//! Freeing, purging, draining, and forcing a recorded address into the state.
+
+use crate::model::{
+    AreaId, Extent, Freed, HelperOrder, Merge, NIL, Owner, PurgeKind, Purged, Sink, Step, Tree, UnknownArea,
+};
+
+use super::super::rules::{Drain, LazyStore, LookupOrder};
+use super::Augmented;
+
+impl Augmented {
+    /// `find_unlink_vmap_area` and `free_vmap_area_noflush`.
+    pub(super) fn free_with<S: Sink>(&mut self, addr: u64, sink: &mut S) -> Result<Freed, UnknownArea> {
+        let (node, id) = self.find_busy(addr).ok_or(UnknownArea { addr })?;
+        self.areas.erase::<false>(&mut self.nodes[node as usize].busy, id);
+        let area = self.areas[id];
+        let extent = self.areas.extent(id).ok_or(UnknownArea { addr })?;
+        self.busy_areas -= 1;
+        self.busy_bytes -= extent.len_bytes();
+        sink.step(|| Step::BusyRemoved { node, extent });
+        self.lazy_pages += extent.len_bytes() / self.page_size;
+        let target = match area.owner {
+            0 => self.node_of(extent.start()),
+            owner => owner - 1,
+        };
+        let merge = self.join_lazy(target, id);
+        let (nr_lazy, lazy_max_pages) = (self.lazy_pages, self.lazy_max_pages);
+        sink.step(|| Step::LazyAdded { node: target, extent, merge, lazy_pages: nr_lazy, lazy_max_pages });
+        let above = nr_lazy > lazy_max_pages;
+        let inline = self.rules.drain == Drain::Inline;
+        let drain_due = above && !self.drain_pending;
+        if above {
+            sink.step(|| Step::DrainDue { lazy_pages: nr_lazy, lazy_max_pages, inline });
+            self.drain_pending = !inline;
+        }
+        Ok(Freed { extent, born: area.born, nr_lazy, drain_due })
+    }
+
+    /// The busy area that contains an address: first in the node of the address, then in the others in turn.
+    pub(super) fn find_busy(&self, addr: u64) -> Option<(u32, AreaId)> {
+        let n = self.nodes.len() as u32;
+        let first = self.node_of(addr);
+        (0..n).find_map(|k| {
+            let node = match self.rules.lookup {
+                LookupOrder::Upwards => (first + k) % n,
+                LookupOrder::Downwards => (first + n - k) % n,
+            };
+            let id = self.areas.find_containing(&self.nodes[node as usize].busy, addr);
+            (id != NIL).then_some((node, id))
+        })
+    }
+
+    fn join_lazy(&mut self, node: u32, id: AreaId) -> Merge {
+        let lazy = &mut self.nodes[node as usize].lazy;
+        match self.rules.lazy {
+            LazyStore::Stack => {
+                self.areas[id].prev = NIL;
+                self.areas[id].next = lazy.first;
+                if lazy.first == NIL {
+                    lazy.last = id;
+                } else {
+                    self.areas[lazy.first].prev = id;
+                }
+                lazy.first = id;
+                lazy.len += 1;
+                Merge::None
+            }
+            LazyStore::MergingTree => self.areas.merge_or_add::<false>(lazy, id).map_or(Merge::None, |joined| joined.1),
+            LazyStore::PerNode => {
+                if let Some(link) = self.areas.find_link(lazy, self.areas[id].start, self.areas[id].end) {
+                    self.areas.insert::<false>(lazy, id, link);
+                }
+                Merge::None
+            }
+        }
+    }
+
+    /// `__purge_vmap_area_lazy`. Nodes are detached in ascending order, each after its pools decayed; what was detached
+    /// is returned node by node once the TLB is flushed.
+    pub(super) fn purge_with<S: Sink>(&mut self, kind: PurgeKind, helpers: HelperOrder, sink: &mut S) -> Purged {
+        let full = kind == PurgeKind::Full;
+        let lazy_before = self.lazy_pages;
+        sink.step(|| Step::PurgeBegun { full, lazy_pages: lazy_before });
+        let mut flush: Option<(u64, u64)> = None;
+        let mut detached: Vec<(u32, Tree)> = Vec::new();
+        for node in 0..self.nodes.len() as u32 {
+            self.decay(node, full, sink);
+            let lazy = std::mem::take(&mut self.nodes[node as usize].lazy);
+            if lazy.len == 0 {
+                continue;
+            }
+            let (low, high) = self.bounds_of(&lazy);
+            flush = Some(flush.map_or((low, high), |(start, end)| (start.min(low), end.max(high))));
+            detached.push((node, lazy));
+        }
+        let mut num_purged = 0;
+        if let Some((start, end)) = flush {
+            sink.step(|| Step::Flushed { start, end });
+            self.order_for_helpers(&mut detached, helpers);
+            for (node, lazy) in detached {
+                num_purged += self.purge_node(node, lazy, full, sink);
+            }
+        }
+        let lazy_pages = self.lazy_pages;
+        sink.step(|| Step::PurgeEnded { n_areas: num_purged, lazy_pages });
+        Purged { flush, num_purged, pages: lazy_before - lazy_pages }
+    }
+
+    /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
+    /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
+    fn order_for_helpers(&self, detached: &mut [(u32, Tree)], helpers: HelperOrder) {
+        let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
+        let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
+        let at_once = match helpers {
+            HelperOrder::AtFlush => 0,
+            HelperOrder::AtSchedule => {
+                detached.iter().take(n_helpers).filter(|(node, _)| *node < self.cpus_online).count()
+            }
+        };
+        detached[at_once..].rotate_left(n_helpers - at_once);
+    }
+
+    /// Lowest start and highest end of a lazy store; a stack is in no order.
+    fn bounds_of(&self, lazy: &Tree) -> (u64, u64) {
+        if self.rules.lazy != LazyStore::Stack {
+            return (self.areas[lazy.first].start, self.areas[lazy.last].end);
+        }
+        let mut bounds = (u64::MAX, 0);
+        let mut id = lazy.first;
+        while id != NIL {
+            bounds = (bounds.0.min(self.areas[id].start), bounds.1.max(self.areas[id].end));
+            id = self.areas[id].next;
+        }
+        bounds
+    }
+
+    /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
+    /// 6.9 everything is returned in the order of the store.
+    fn purge_node<S: Sink>(&mut self, node: u32, lazy: Tree, full: bool, sink: &mut S) -> u32 {
+        let mut ids = std::mem::take(&mut self.scratch);
+        ids.clear();
+        let mut id = lazy.first;
+        while id != NIL {
+            ids.push(id);
+            id = self.areas[id].next;
+        }
+        let mut pages = 0;
+        let mut n_areas = 0;
+        ids.retain(|&id| {
+            pages += self.areas[id].len_bytes() / self.page_size;
+            n_areas += 1;
+            let parked = self.areas[id].owner != 0 && !full && self.join_pool(node, id);
+            if parked && let Some(extent) = self.areas.extent(id) {
+                sink.step(|| Step::Pooled { node, extent });
+            }
+            !parked
+        });
+        self.lazy_pages -= pages;
+        if self.rules.lazy == LazyStore::PerNode {
+            ids.reverse();
+        }
+        for &id in &ids {
+            self.give_back(id, sink);
+        }
+        self.scratch = ids;
+        n_areas
+    }
+
+    /// `drain_vmap_area_work`.
+    pub(super) fn drain_with<S: Sink>(&mut self, helpers: HelperOrder, sink: &mut S) -> Vec<Purged> {
+        let mut purges = Vec::new();
+        if !std::mem::take(&mut self.drain_pending) {
+            return purges;
+        }
+        loop {
+            purges.push(self.purge_with(PurgeKind::Partial, helpers, sink));
+            if self.rules.drain != Drain::WorkLoop || self.lazy_pages <= self.lazy_max_pages {
+                return purges;
+            }
+        }
+    }
+
+    /// Makes `extent` busy: whatever overlaps it is dropped, its rest becomes free, then the range is cut out.
+    pub(super) fn adopt_with<S: Sink>(&mut self, extent: Extent, owner: Owner, born: u32, sink: &mut S) -> u32 {
+        let mut displaced = 0;
+        for node in 0..self.nodes.len() {
+            while let Some(id) = self.overlapping(&self.nodes[node].busy, extent) {
+                self.areas.erase::<false>(&mut self.nodes[node].busy, id);
+                self.busy_areas -= 1;
+                self.busy_bytes -= self.areas[id].len_bytes();
+                displaced += 1;
+                self.give_back(id, sink);
+            }
+            while let Some(id) = self.overlapping_lazy(node, extent) {
+                self.lazy_pages -= self.areas[id].len_bytes() / self.page_size;
+                self.give_back(id, sink);
+            }
+        }
+        for (node, id) in self.pooled_overlapping(extent) {
+            self.leave_pool(node, id);
+            self.give_back(id, sink);
+        }
+        while let Some(hole) = self.overlapping(&self.free, extent) {
+            let Some(piece) = self.areas.extent(hole).and_then(|range| range.intersection(extent)) else { break };
+            if self.carve(hole, piece, sink).is_none() {
+                break;
+            }
+        }
+        sink.step(|| Step::Adopted { extent });
+        let code = match owner {
+            Owner::Node(node) if self.nodes.len() > 1 => node % self.nodes.len() as u32 + 1,
+            _ => 0,
+        };
+        self.add_busy(extent, code, born, sink);
+        displaced
+    }
+
+    /// Any area of a tree that overlaps `extent`.
+    fn overlapping(&self, tree: &Tree, extent: Extent) -> Option<AreaId> {
+        let mut id = tree.root;
+        while id != NIL {
+            let area = &self.areas[id];
+            let [left, right] = area.child;
+            id = if extent.end() <= area.start {
+                left
+            } else if area.end <= extent.start() {
+                right
+            } else {
+                return Some(id);
+            };
+        }
+        None
+    }
+
+    /// Takes a lazy area that overlaps `extent` out of a node's store.
+    fn overlapping_lazy(&mut self, node: usize, extent: Extent) -> Option<AreaId> {
+        if self.rules.lazy != LazyStore::Stack {
+            let id = self.overlapping(&self.nodes[node].lazy, extent)?;
+            self.areas.erase::<false>(&mut self.nodes[node].lazy, id);
+            return Some(id);
+        }
+        let lazy = &mut self.nodes[node].lazy;
+        let mut id = lazy.first;
+        while id != NIL && !self.areas.extent(id).is_some_and(|range| range.overlaps(extent)) {
+            id = self.areas[id].next;
+        }
+        if id == NIL {
+            return None;
+        }
+        let (prev, next) = (self.areas[id].prev, self.areas[id].next);
+        match prev {
+            NIL => lazy.first = next,
+            _ => self.areas[prev].next = next,
+        }
+        match next {
+            NIL => lazy.last = prev,
+            _ => self.areas[next].prev = prev,
+        }
+        lazy.len -= 1;
+        Some(id)
+    }
+}

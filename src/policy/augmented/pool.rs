@@ -1,0 +1,202 @@
+//! Pools: areas of 1 to 256 pages that a purge parks per node instead of merging them (6.9 and later).
+
+use crate::model::{AreaId, Extent, NIL, Request, Sink, Step, Tree};
+
+use super::super::rules::Decay;
+use super::Augmented;
+
+/// Pools of a node: one per size, up to this many pages.
+const MAX_POOLED_PAGES: u64 = 256;
+
+/// Areas of one size, linked through `prev` and `next`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pool {
+    /// Given out next.
+    pub(super) head: AreaId,
+    /// Given out last.
+    pub(super) tail: AreaId,
+    /// Areas in it.
+    pub(super) len: u32,
+}
+
+/// The pools of one node, made when the first area is parked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pools {
+    by_pages: Vec<Pool>,
+}
+
+impl Pools {
+    /// The pool of areas of `pages` pages; `None` if areas of that size are never pooled.
+    pub(super) fn of_pages(&self, pages: u64) -> Option<Pool> {
+        let index = usize::try_from(pages.checked_sub(1)?).ok()?;
+        (pages <= MAX_POOLED_PAGES).then(|| self.by_pages.get(index).copied().unwrap_or_default())
+    }
+
+    /// The same, to change it.
+    fn of_pages_mut(&mut self, pages: u64) -> Option<&mut Pool> {
+        if pages == 0 || pages > MAX_POOLED_PAGES {
+            return None;
+        }
+        if self.by_pages.is_empty() {
+            self.by_pages = vec![Pool::default(); MAX_POOLED_PAGES as usize];
+        }
+        self.by_pages.get_mut(pages as usize - 1)
+    }
+
+    /// Pools that hold something, with their size in pages, ascending.
+    pub(super) fn non_empty(&self) -> impl Iterator<Item = (u32, Pool)> {
+        self.by_pages.iter().zip(1_u32..).filter(|(pool, _)| pool.head != NIL).map(|(pool, pages)| (pages, *pool))
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.by_pages.capacity() * size_of::<Pool>()
+    }
+}
+
+impl Augmented {
+    /// Node whose pools the CPU uses.
+    pub(super) fn cpu_node(&self, cpu: u32) -> u32 {
+        cpu % self.nodes.len() as u32
+    }
+
+    /// Parks an area at the head of its pool; `false` if areas of that size are never pooled.
+    pub(super) fn join_pool(&mut self, node: u32, id: AreaId) -> bool {
+        let bytes = self.areas[id].len_bytes();
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return false };
+        let old = pool.head;
+        pool.head = id;
+        pool.len += 1;
+        if old == NIL {
+            pool.tail = id;
+        } else {
+            self.areas[old].prev = id;
+        }
+        self.areas[id].prev = NIL;
+        self.areas[id].next = old;
+        self.pooled_areas += 1;
+        self.pooled_bytes += bytes;
+        true
+    }
+
+    /// Takes an area out of its pool, wherever in it.
+    pub(super) fn leave_pool(&mut self, node: u32, id: AreaId) {
+        let bytes = self.areas[id].len_bytes();
+        let (prev, next) = (self.areas[id].prev, self.areas[id].next);
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return };
+        if prev == NIL {
+            pool.head = next;
+        } else {
+            self.areas[prev].next = next;
+        }
+        if next == NIL {
+            pool.tail = prev;
+        } else {
+            self.areas[next].prev = prev;
+        }
+        pool.len -= 1;
+        self.pooled_areas -= 1;
+        self.pooled_bytes -= bytes;
+    }
+
+    /// What a look at a pool with a misaligned head leaves behind: the head goes to the tail.
+    pub(super) fn rotate_pool(&mut self, request: &Request) {
+        if !request.first_attempt || !self.is_poolable(request) {
+            return;
+        }
+        let node = self.cpu_node(request.cpu);
+        let Some(pool) = self.nodes[node as usize].pools.of_pages(request.size / self.page_size) else { return };
+        if pool.len < 2 || self.areas[pool.head].start.is_multiple_of(request.align) {
+            return;
+        }
+        self.head_to_tail(node, pool.head);
+    }
+
+    fn head_to_tail(&mut self, node: u32, id: AreaId) {
+        let pages = self.areas[id].len_bytes() / self.page_size;
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(pages) else { return };
+        let (second, tail) = (self.areas[id].next, pool.tail);
+        pool.head = second;
+        pool.tail = id;
+        self.areas[second].prev = NIL;
+        self.areas[tail].next = id;
+        self.areas[id].prev = tail;
+        self.areas[id].next = NIL;
+    }
+
+    /// `decay_va_pool_node`: part of each pool, or all of it, goes back to the free tree. What is taken out is merged
+    /// among itself first and returned in ascending order.
+    pub(super) fn decay<S: Sink>(&mut self, node: u32, full: bool, sink: &mut S) {
+        let mut decayed = Tree::default();
+        let pools: Vec<(u32, Pool)> = self.nodes[node as usize].pools.non_empty().collect();
+        for (pages, pool) in pools {
+            let quarter = pool.len / 4;
+            let take = match (full, self.rules.decay) {
+                (true, _) => pool.len,
+                // The counter of a pool below four starts at 0 and wraps: all of it goes.
+                (false, Decay::Wrapping) if quarter == 0 => pool.len,
+                (false, _) => quarter,
+            };
+            if take == 0 {
+                continue;
+            }
+            sink.step(|| Step::Decayed { node, pages, taken: take, left: pool.len - take });
+            let mut id = pool.head;
+            for _ in 0..take {
+                let next = self.areas[id].next;
+                self.leave_pool(node, id);
+                // Pooled areas lie apart, so the private tree cannot refuse one.
+                let _ = self.areas.merge_or_add::<false>(&mut decayed, id);
+                id = next;
+            }
+        }
+        let mut id = decayed.first;
+        while id != NIL {
+            let next = self.areas[id].next;
+            self.give_back(id, sink);
+            id = next;
+        }
+    }
+
+    /// Merges an area that is in no tree into the free tree. A range that overlaps free space is dropped, as the
+    /// kernel drops it with a warning.
+    pub(super) fn give_back<S: Sink>(&mut self, id: AreaId, sink: &mut S) {
+        let range = self.areas.extent(id);
+        match (self.areas.merge_or_add::<true>(&mut self.free, id), range) {
+            (Ok((hole, merge)), Some(extent)) => {
+                sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
+            }
+            (Ok(_), None) => {}
+            (Err(_), _) => self.areas.remove(id),
+        }
+    }
+
+    /// `vmap_node_shrink_scan`: every pool of every node, completely.
+    pub(super) fn shrink_with<S: Sink>(&mut self, sink: &mut S) -> Option<u32> {
+        if self.rules.decay == Decay::None {
+            return None;
+        }
+        let n_areas = self.pooled_areas as u32;
+        for node in 0..self.nodes.len() as u32 {
+            self.decay(node, true, sink);
+        }
+        sink.step(|| Step::Shrunk { n_areas });
+        Some(n_areas)
+    }
+
+    /// Pooled areas that overlap `extent`, with their node.
+    pub(super) fn pooled_overlapping(&self, extent: Extent) -> Vec<(u32, AreaId)> {
+        let mut found = Vec::new();
+        for (node, state) in self.nodes.iter().enumerate() {
+            for (_, pool) in state.pools.non_empty() {
+                let mut id = pool.head;
+                while id != NIL {
+                    if self.areas.extent(id).is_some_and(|pooled| pooled.overlaps(extent)) {
+                        found.push((node as u32, id));
+                    }
+                    id = self.areas[id].next;
+                }
+            }
+        }
+        found
+    }
+}

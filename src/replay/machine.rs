@@ -1,0 +1,147 @@
+//! [`Machine`]: what the capture says of the machine, completed by what the events show and by what the user says.
+
+use crate::event::EventKind;
+use crate::log::{Log, Window};
+use crate::model::page_table::{Geometry, geometry_of};
+use crate::policy::{self, Chosen, Release};
+
+/// What a user can overrule.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `--policy`: `None` or `auto` for the kernel's own.
+    pub policy: Option<String>,
+    /// `--kernel`.
+    pub kernel: Option<String>,
+    /// `--cpus`: possible and online.
+    pub cpus: Option<u32>,
+    /// `--range`.
+    pub range: Option<Window>,
+    /// `--page-size`.
+    pub page_size: Option<u64>,
+}
+
+/// Why a log cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Neither events nor areas.
+    #[error("no vmalloc events and no areas to show")]
+    Nothing,
+    /// No such policy.
+    #[error("no policy is called {id:?}")]
+    UnknownPolicy {
+        /// What was asked for.
+        id: String,
+    },
+    /// The kernel's era is not known.
+    #[error("the allocator of kernel {release:?} is not modelled")]
+    UnknownKernel {
+        /// The release.
+        release: String,
+    },
+    /// A setting makes no sense.
+    #[error("{what}")]
+    BadSetting {
+        /// What and why.
+        what: String,
+    },
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Nothing => "record with the events vmalloc:alloc_vmap_area, vmalloc:free_vmap_area_noflush and \
+                              vmalloc:purge_vmap_area_lazy switched on"
+                .to_owned(),
+            Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
+                let ids: Vec<_> = policy::POLICIES.iter().map(|entry| entry.id).collect();
+                format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
+            }
+            Self::BadSetting { .. } => "see --help for what the option takes".to_owned(),
+        }
+    }
+}
+
+/// The machine a log is replayed for.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Policy and release.
+    pub policy: Chosen,
+    /// CPUs that could ever be there.
+    pub cpus_possible: u32,
+    /// CPUs online.
+    pub cpus_online: u32,
+    /// `VMALLOC_START` and `VMALLOC_END`.
+    pub window: Window,
+    /// Bytes in a page.
+    pub page_size: u64,
+    /// 32-bit kernel.
+    pub is_32_bit: bool,
+    /// The first record is the kernel's first allocation.
+    pub from_boot: bool,
+    /// Page-table geometry.
+    pub geometry: &'static Geometry,
+}
+
+/// `VMALLOC_START` and `VMALLOC_END` of x86-64 with four levels and no KASLR: for a log that says nothing at all.
+const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
+/// The release whose rules a log without any sign of its kernel is replayed with.
+const DEFAULT_RELEASE: Release = Release { major: 6, minor: 12 };
+
+impl Machine {
+    /// Puts together what is known of a log.
+    ///
+    /// # Errors
+    /// The policy or the kernel is not known, or a setting makes no sense.
+    pub fn of(log: &Log, settings: &Settings) -> Result<Self, OpenError> {
+        let policy = choose_policy(log, settings)?;
+        let origin = &log.origin;
+        let page_size = settings.page_size.or(origin.page_size).unwrap_or(4096);
+        if !page_size.is_power_of_two() || !(512..=1 << 20).contains(&page_size) {
+            return Err(OpenError::BadSetting { what: format!("a page of {page_size} bytes does not exist") });
+        }
+        let window = settings.range.or(origin.vmalloc).or_else(|| widest_window(log)).unwrap_or(DEFAULT_WINDOW);
+        if window.vstart >= window.vend {
+            let what = format!("the range 0x{:x}-0x{:x} is empty", window.vstart, window.vend);
+            return Err(OpenError::BadSetting { what });
+        }
+        let seen = log.events.iter().map(|event| u32::from(event.cpu) + 1).max().unwrap_or(1);
+        let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
+        Ok(Self {
+            policy,
+            cpus_possible: settings.cpus.or(origin.cpus_possible).unwrap_or(online).max(1),
+            cpus_online: online,
+            window,
+            page_size,
+            is_32_bit: window.vend <= u64::from(u32::MAX),
+            from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none()),
+            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
+        })
+    }
+}
+
+/// From `--policy`, else the kernel's release, else what the events look like.
+fn choose_policy(log: &Log, settings: &Settings) -> Result<Chosen, OpenError> {
+    if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {
+        return policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() });
+    }
+    if let Some(text) = settings.kernel.as_ref().or(log.origin.kernel.as_ref()) {
+        let release = Release::parse(text).and_then(policy::by_release);
+        return release.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() });
+    }
+    let release = if fails_with_errno(log) { Release { major: 7, minor: 2 } } else { DEFAULT_RELEASE };
+    policy::by_release(release).ok_or(OpenError::UnknownKernel { release: release.to_string() })
+}
+
+/// From 6.19 on a failed attempt reports a negative errno instead of `vend`.
+fn fails_with_errno(log: &Log) -> bool {
+    log.events.iter().any(|event| match event.kind {
+        EventKind::Alloc { addr, window, failed: true, .. } => addr.0 != log.names.window(window).vend,
+        _ => false,
+    })
+}
+
+/// The vmalloc range is the widest window of all: modules and test windows are small beside it.
+fn widest_window(log: &Log) -> Option<Window> {
+    log.names.windows().iter().copied().filter(|window| window.vend > window.vstart).max_by_key(|w| w.len_bytes())
+}

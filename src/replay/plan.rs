@@ -1,0 +1,121 @@
+//! [`Plan`]: what every record did, resolved once.
+
+use crate::event::Seq;
+use crate::log::Log;
+use crate::model::Op;
+
+use super::resolve::Resolver;
+use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
+
+/// `mate` of a record that has none.
+pub const NO_MATE: u32 = u32::MAX;
+/// Records per entry of the running tally.
+pub(super) const TALLY_EVERY: usize = 1024;
+
+/// Facts of the trace that the model can be checked against besides addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checks {
+    /// Frees whose `nr_lazy` is not the model's.
+    pub nr_lazy_differs: u64,
+    /// Purges whose `num_purged` is not the model's.
+    pub num_purged_differs: u64,
+    /// Frees of an address that no known area has.
+    pub unknown_frees: u64,
+    /// Areas in use that an adopted allocation displaced.
+    pub displaced: u64,
+}
+
+/// The resolved stream of operations with the verdicts.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The machine it was made for.
+    pub machine: Machine,
+    /// The trace at a glance.
+    pub timeline: Timeline,
+    /// Allocations that were not exact, ascending by record.
+    pub divergences: Vec<Divergence>,
+    /// What else was compared.
+    pub checks: Checks,
+    pub(super) ops: Vec<Op>,
+    /// Per record: operations applied once it is applied.
+    pub(super) upto: Vec<u32>,
+    pub(super) verdicts: Vec<Verdict>,
+    /// Alloc record ↔ the free record of its area.
+    pub(super) mates: Vec<u32>,
+    /// Running tally before record `i * TALLY_EVERY`.
+    pub(super) tallies: Vec<Tally>,
+}
+
+impl Plan {
+    /// Resolves a log, laying checkpoints on the way.
+    ///
+    /// # Errors
+    /// As [`Machine::of`]; or there is neither an event nor an area.
+    pub fn make(log: &Log, settings: &Settings) -> Result<(Self, Checkpoints), OpenError> {
+        if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
+            return Err(OpenError::Nothing);
+        }
+        Ok(Resolver::new(log, Machine::of(log, settings)?).run())
+    }
+
+    /// Operations of a record, in order; empty for an index past the end.
+    pub fn ops_of(&self, index: usize) -> &[Op] {
+        let end = self.upto.get(index).map_or(0, |&end| end as usize);
+        let start = index.checked_sub(1).map_or(0, |before| self.upto.get(before).map_or(end, |&n| n as usize));
+        self.ops.get(start..end).unwrap_or(&[])
+    }
+
+    /// Every operation, in the order it is applied.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// What the model said of a record.
+    pub fn verdict(&self, seq: Seq) -> Verdict {
+        self.verdicts.get(seq.index()).copied().unwrap_or_default()
+    }
+
+    /// The free of an allocation, or the allocation of a free.
+    pub fn mate(&self, seq: Seq) -> Option<Seq> {
+        self.mates.get(seq.index()).copied().filter(|&mate| mate != NO_MATE).map(Seq)
+    }
+
+    /// The divergence of a record, if it has one.
+    pub fn divergence(&self, seq: Seq) -> Option<&Divergence> {
+        let found = self.divergences.binary_search_by_key(&seq, |divergence| divergence.seq).ok()?;
+        self.divergences.get(found)
+    }
+
+    /// Verdicts of the first `cursor` records.
+    pub fn tally(&self, cursor: usize) -> Tally {
+        let block = (cursor / TALLY_EVERY).min(self.tallies.len().saturating_sub(1));
+        let mut tally = self.tallies.get(block).copied().unwrap_or_default();
+        for verdict in self.verdicts.iter().take(cursor).skip(block * TALLY_EVERY) {
+            tally.count(*verdict);
+        }
+        tally
+    }
+
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        let bytes = self.ops.capacity() * size_of::<Op>()
+            + self.upto.capacity() * 4
+            + self.mates.capacity() * 4
+            + self.verdicts.capacity() * size_of::<Verdict>();
+        bytes as u64
+    }
+}
+
+impl Tally {
+    /// Counts one verdict.
+    pub fn count(&mut self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::NotJudged => return,
+            Verdict::Exact => &mut self.exact,
+            Verdict::Inferred(_) => &mut self.inferred,
+            Verdict::Adopted(_) => &mut self.adopted,
+        };
+        *counter += 1;
+        self.allocs += 1;
+    }
+}

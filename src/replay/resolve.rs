@@ -1,0 +1,430 @@
+//! [`Resolver`]: goes through the records once, predicts every allocation, compares, adopts on a difference and goes on.
+//!
+//! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
+//! for what follows; the set of timings is closed ([`Timing`]).
+
+use crate::event::{Addr, Event, EventKind, Seq};
+use crate::log::{BaselineState, Log, Pointers, Window};
+use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
+use crate::policy::rules::LazyStore;
+use crate::policy::{Augmented, Setup};
+
+use super::percpu::{ChunkKind, ChunkWatch, chunk_kind};
+use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
+use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
+
+/// How far behind its purge record an allocation can stand that was carved before it, in records.
+const MAX_BEFORE_PURGE: usize = 512;
+/// How far before its purge record an allocation can stand that was carved after it, in records.
+const MAX_AFTER_PURGE: usize = 512;
+
+/// Where a task stands with a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Overflow {
+    /// No request failed.
+    #[default]
+    None,
+    /// The first attempt failed: the task purges everything next.
+    Purging(u64, u64, Window),
+    /// It has purged: the same request comes again, without a look at the pool.
+    Retrying(u64, u64, Window),
+}
+
+/// The state before the latest purge, to try an allocation there.
+struct BeforePurge {
+    index: usize,
+    first_op: usize,
+    space: AddressSpace,
+}
+
+/// The pass over the records.
+pub(super) struct Resolver<'a> {
+    log: &'a Log,
+    machine: Machine,
+    space: AddressSpace,
+    checkpoints: Checkpoints,
+    plan: Plan,
+    tally: Tally,
+    chunk: Option<(ChunkKind, ChunkWatch)>,
+    overflow: Vec<Overflow>,
+    before_purge: Option<BeforePurge>,
+    /// Index of a purge record whose purge was applied before its place.
+    purged_early: Option<usize>,
+    lost: bool,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
+        let space = initial_space(log, &machine);
+        let n = log.events.len();
+        let plan = Plan {
+            machine,
+            timeline: Timeline::default(),
+            divergences: Vec::new(),
+            checks: Checks::default(),
+            ops: Vec::with_capacity(n),
+            upto: Vec::with_capacity(n),
+            verdicts: vec![Verdict::NotJudged; n],
+            mates: vec![NO_MATE; n],
+            tallies: Vec::new(),
+        };
+        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst)));
+        let checkpoints = Checkpoints::new(space.clone());
+        let overflow = vec![Overflow::None; log.names.tasks().len()];
+        Self {
+            log,
+            machine,
+            space,
+            checkpoints,
+            plan,
+            tally: Tally::default(),
+            chunk,
+            overflow,
+            before_purge: None,
+            purged_early: None,
+            lost: false,
+        }
+    }
+
+    pub(super) fn run(mut self) -> (Plan, Checkpoints) {
+        let n = self.log.events.len();
+        let stride = n.div_ceil(Timeline::MAX_SAMPLES).max(1);
+        for index in 0..n {
+            if index % TALLY_EVERY == 0 {
+                self.plan.tallies.push(self.tally);
+            }
+            if index % stride == 0 {
+                self.sample(index);
+            }
+            let event = self.log.events[index];
+            self.resolve(index, &event);
+            self.plan.upto.push(self.plan.ops.len() as u32);
+            self.tally.count(self.plan.verdicts[index]);
+            self.checkpoints.offer(index + 1, &self.space);
+        }
+        self.sample(n);
+        (self.plan, self.checkpoints)
+    }
+
+    fn sample(&mut self, at: usize) {
+        let allocator = self.space.allocator();
+        self.plan.timeline.samples.push(Sample {
+            at: at as u32,
+            busy_bytes: allocator.busy_bytes(),
+            lazy_pages: allocator.lazy_pages(),
+            largest_hole: allocator.largest_hole(),
+            holes: allocator.n_holes(),
+        });
+    }
+
+    fn resolve(&mut self, index: usize, event: &Event) {
+        let seq = index as u32;
+        match event.kind {
+            EventKind::Alloc { failed, .. } => {
+                if failed {
+                    self.plan.timeline.failures.push(seq);
+                }
+                self.alloc(index, event);
+                if let Some((kind, watch)) = &mut self.chunk
+                    && watch.ends_burst(event)
+                {
+                    let op = Op::Chunk { size: kind.size, align: kind.align };
+                    self.apply(op);
+                }
+            }
+            EventKind::Free { addr, nr_lazy, .. } => self.free(index, addr, nr_lazy),
+            EventKind::Purge { num_purged, .. } => self.purge(index, event, num_purged),
+            EventKind::Lost { .. } => {
+                self.lost = true;
+                self.plan.timeline.lost.push(seq);
+            }
+            EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
+            EventKind::Other { .. } => {}
+        }
+    }
+
+    fn apply(&mut self, op: Op) -> Answer {
+        self.plan.ops.push(op);
+        self.space.apply(&op, None)
+    }
+
+    fn alloc(&mut self, index: usize, event: &Event) {
+        let EventKind::Alloc { addr, size, align, window, failed } = event.kind else { return };
+        let window = self.log.names.window(window);
+        let first_attempt = self.note_attempt(event, failed, window);
+        let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
+        let recorded = (!failed).then_some(addr.0);
+        if request.check(self.machine.page_size).is_err() {
+            return self.settle_adopted(index, &request, None, recorded, Cause::Unexplained);
+        }
+        let answer = self.space.allocator().place(&request, None);
+        let model = answer.ok().map(|placement| placement.start);
+        let born = index as u32;
+        if model == recorded {
+            self.plan.verdicts[index] = Verdict::Exact;
+            self.apply(Op::Alloc { request, born });
+            return;
+        }
+        let timing = self.try_before_purge(index, event, &request, recorded);
+        let timing = timing.or_else(|| self.try_after_purge(index, &request, recorded));
+        match timing {
+            Some(timing) => self.diverge(index, model, recorded, Verdict::Inferred(timing)),
+            None => {
+                let cause = self.cause_of(index, &request, model, recorded);
+                self.settle_adopted(index, &request, model, recorded, cause);
+            }
+        }
+    }
+
+    /// Keeps track of failing requests; answers whether this is a first attempt.
+    fn note_attempt(&mut self, event: &Event, failed: bool, window: Window) -> bool {
+        let EventKind::Alloc { size, align, .. } = event.kind else { return true };
+        let Some(overflow) = self.overflow.get_mut(event.task.0 as usize) else { return true };
+        let retry = *overflow == Overflow::Retrying(size, align, window);
+        // A second failure ends the request; any purge of the task after it is an ordinary one.
+        *overflow = if failed && !retry { Overflow::Purging(size, align, window) } else { Overflow::None };
+        !retry
+    }
+
+    fn free(&mut self, index: usize, addr: Addr, nr_lazy: u64) {
+        match self.apply(Op::Free { addr: addr.0 }) {
+            Answer::Freed(freed) => {
+                if freed.born != VmapArea::UNBORN {
+                    self.plan.mates[index] = freed.born;
+                    self.plan.mates[freed.born as usize] = index as u32;
+                }
+                self.plan.checks.nr_lazy_differs += u64::from(freed.nr_lazy != nr_lazy);
+            }
+            _ => self.plan.checks.unknown_frees += 1,
+        }
+    }
+
+    fn purge(&mut self, index: usize, event: &Event, num_purged: u32) {
+        if num_purged > 0 {
+            self.plan.timeline.purges.push(index as u32);
+        }
+        let kind = self.purge_kind(event);
+        if self.purged_early == Some(index) {
+            self.purged_early = None;
+            return;
+        }
+        if self.can_be_exchanged() {
+            let first_op = self.plan.ops.len();
+            self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
+        }
+        if let Answer::Purged(purged) = self.apply(Op::Purge { kind }) {
+            self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
+        }
+    }
+
+    fn purge_kind(&mut self, event: &Event) -> PurgeKind {
+        match self.overflow.get_mut(event.task.0 as usize) {
+            Some(overflow) => match *overflow {
+                Overflow::Purging(size, align, window) => {
+                    *overflow = Overflow::Retrying(size, align, window);
+                    PurgeKind::Full
+                }
+                _ => PurgeKind::Partial,
+            },
+            None => PurgeKind::Partial,
+        }
+    }
+
+    /// Can a record stand on the wrong side of a purge record at all?
+    fn can_be_exchanged(&self) -> bool {
+        self.machine.policy.rules.reschedules_before_record || self.machine.cpus_online > 1
+    }
+
+    /// The space may have been taken before the latest purge: the first allocation of its task behind the purge record
+    /// is tried there, and everything since must come out as recorded.
+    fn try_before_purge(
+        &mut self,
+        index: usize,
+        event: &Event,
+        request: &Request,
+        recorded: Option<u64>,
+    ) -> Option<Timing> {
+        let before = self.before_purge.as_ref()?;
+        let (from, first_op) = (before.index, before.first_op);
+        let between = &self.log.events[from..index];
+        let own = |other: &Event| other.task == event.task && matches!(other.kind, EventKind::Alloc { .. });
+        if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
+            return None;
+        }
+        let mut space = before.space.clone();
+        let op = Op::Alloc { request: *request, born: index as u32 };
+        if placed(space.apply(&op, None)) != recorded {
+            return None;
+        }
+        for later in &self.plan.ops[first_op..] {
+            let answer = space.apply(later, None);
+            if let Op::Alloc { born, .. } = later
+                && placed(answer) != recorded_of(&self.log.events[*born as usize])
+            {
+                return None;
+            }
+        }
+        self.space = space;
+        self.plan.ops.insert(first_op, op);
+        for upto in &mut self.plan.upto[from..] {
+            *upto += 1;
+        }
+        if let Some(before) = &mut self.before_purge {
+            before.space.apply(&op, None);
+            before.first_op += 1;
+        }
+        self.checkpoints.forget_from(from);
+        Some(Timing::BeforePurge)
+    }
+
+    /// A purge that is recorded later may have come this far already: it is applied here if that gives the recorded
+    /// address.
+    fn try_after_purge(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+        if self.machine.cpus_online < 2 || self.purged_early.is_some() {
+            return None;
+        }
+        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
+        let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
+        let event = self.log.events[purge];
+        let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
+        let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
+        let mut space = self.space.clone();
+        let purge_op = Op::Purge { kind };
+        space.apply(&purge_op, None);
+        let op = Op::Alloc { request: *request, born: index as u32 };
+        if placed(space.apply(&op, None)) != recorded {
+            return None;
+        }
+        self.space = space;
+        self.plan.ops.extend([purge_op, op]);
+        self.purged_early = Some(purge);
+        self.before_purge = None;
+        Some(Timing::AfterPurge)
+    }
+
+    fn settle_adopted(
+        &mut self,
+        index: usize,
+        request: &Request,
+        model: Option<u64>,
+        recorded: Option<u64>,
+        cause: Cause,
+    ) {
+        self.diverge(index, model, recorded, Verdict::Adopted(cause));
+        let Some(extent) = recorded.and_then(|start| Extent::sized(start, request.size)) else { return };
+        let n_nodes = self.space.allocator().n_nodes();
+        let poolable = n_nodes > 1 && request.window == self.machine.window;
+        let owner = if poolable { Owner::Node(request.cpu % n_nodes) } else { Owner::Nobody };
+        if let Answer::Adopted { displaced, .. } = self.apply(Op::Adopt { extent, owner, born: index as u32 }) {
+            self.plan.checks.displaced += u64::from(displaced);
+        }
+    }
+
+    fn diverge(&mut self, index: usize, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) {
+        let seq = Seq(index as u32);
+        self.plan.verdicts[index] = verdict;
+        self.plan.timeline.divergences.push(seq.0);
+        let divergence = Divergence { seq, model: model.map(Addr), recorded: recorded.map(Addr), verdict };
+        self.plan.divergences.push(divergence);
+    }
+
+    /// The fact that is missing, the most telling first.
+    fn cause_of(&self, index: usize, request: &Request, model: Option<u64>, recorded: Option<u64>) -> Cause {
+        let Some(start) = recorded else { return Cause::RecordedFailure };
+        if self.lost {
+            return Cause::LostRecords;
+        }
+        if self.machine.cpus_online > 1 && self.purge_is_near(index) {
+            return Cause::ConcurrentPurge;
+        }
+        if self.tally.adopted > 0 {
+            return Cause::AfterDivergence;
+        }
+        let overlaps = Extent::sized(start, request.size).is_some_and(|extent| self.overlaps_busy(extent));
+        if overlaps {
+            return Cause::OverlapsLive;
+        }
+        if model.is_none() {
+            return Cause::ModelFailed;
+        }
+        if !self.machine.from_boot && request.align > self.machine.page_size {
+            return Cause::UnknownShape;
+        }
+        Cause::Unexplained
+    }
+
+    /// Does a purge record stand close behind?
+    fn purge_is_near(&self, index: usize) -> bool {
+        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
+        ahead.into_iter().any(|later| matches!(later.kind, EventKind::Purge { num_purged, .. } if num_purged > 0))
+    }
+
+    fn overlaps_busy(&self, extent: Extent) -> bool {
+        let last = extent.end() - 1;
+        [extent.start(), last]
+            .into_iter()
+            .any(|addr| matches!(self.space.allocator().lookup(addr), crate::model::Place::Busy { .. }))
+    }
+}
+
+fn placed(answer: Answer) -> Option<u64> {
+    match answer {
+        Answer::Placed(extent) => Some(extent.start()),
+        _ => None,
+    }
+}
+
+fn recorded_of(event: &Event) -> Option<u64> {
+    match event.kind {
+        EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
+        _ => None,
+    }
+}
+
+/// The state before the first record: from boot around the early areas, else what the snapshot shows.
+fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
+    let mut setup = Setup {
+        rules: machine.policy.rules,
+        cpus_online: machine.cpus_online,
+        cpus_possible: machine.cpus_possible,
+        window: machine.window,
+        page_size: machine.page_size,
+        is_32_bit: machine.is_32_bit,
+        early: Vec::new(),
+    };
+    let usable = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
+    let allocator = match usable {
+        Some(before) if machine.from_boot => {
+            setup.early = early_areas(log, before);
+            Augmented::new(&setup)
+        }
+        Some(before) => {
+            let rows = |lazy: bool| -> Vec<Extent> {
+                let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
+                wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
+            };
+            Augmented::from_snapshot(&setup, &rows(false), &rows(true))
+        }
+        None => Augmented::new(&setup),
+    };
+    debug_assert!(machine.policy.rules.lazy == LazyStore::PerNode || allocator_nodes(&allocator) == 1);
+    AddressSpace::new(Box::new(allocator), machine.geometry)
+}
+
+fn allocator_nodes(allocator: &Augmented) -> u32 {
+    crate::model::Allocator::n_nodes(allocator)
+}
+
+/// Areas of a boot trace's snapshot that no record allocates: they were there before the allocator started. Per-CPU
+/// chunks are not: they come later, unseen.
+fn early_areas(log: &Log, before: &crate::log::Baseline) -> Vec<Extent> {
+    let mut allocated: Vec<u64> = log.events.iter().filter_map(recorded_of).collect();
+    allocated.sort_unstable();
+    let unseen = |start: u64| allocated.binary_search(&start).is_err();
+    let rows = before.areas.iter().filter(|area| area.state == BaselineState::Busy && area.kind() != "per-CPU");
+    let mut early: Vec<Extent> =
+        rows.filter(|area| unseen(area.start)).filter_map(|area| Extent::new(area.start, area.end)).collect();
+    early.sort();
+    early.dedup_by(|later, earlier| later.overlaps(*earlier));
+    early
+}

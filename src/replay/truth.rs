@@ -1,0 +1,105 @@
+//! How the model's last state compares with what the kernel itself said at the end.
+
+use std::collections::BTreeSet;
+
+use parsers::allocator_state::AllocatorState;
+
+use crate::log::{Baseline, Pointers};
+use crate::model::{AddressSpace, TreeId};
+
+/// `vmallocinfo.after` against the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterCheck {
+    /// Rows of the snapshot, lazily freed ones included.
+    pub areas_recorded: usize,
+    /// Areas of the model, lazily freed ones included.
+    pub areas_model: usize,
+    /// In the snapshot, not in the model.
+    pub missing: usize,
+    /// In the model, not in the snapshot.
+    pub extra: usize,
+}
+
+/// `allocator-state.after` against the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateCheck {
+    /// Same holes, one by one.
+    pub free_equal: bool,
+    /// Holes of the kernel.
+    pub free_recorded: usize,
+    /// Holes of the model.
+    pub free_model: usize,
+    /// Same pools, in the same order.
+    pub pools_equal: bool,
+    /// Same lazily freed ranges by node.
+    pub lazy_equal: bool,
+    /// Same areas in use by node.
+    pub busy_equal: bool,
+}
+
+/// Compares with a snapshot; `None` if its addresses cannot be used.
+pub fn check_after(space: &AddressSpace, after: &Baseline) -> Option<AfterCheck> {
+    if after.pointers != Pointers::Real {
+        return None;
+    }
+    let recorded: BTreeSet<(u64, u64)> = after.areas.iter().map(|area| (area.start, area.end)).collect();
+    let allocator = space.allocator();
+    let mut model = BTreeSet::new();
+    for node in 0..allocator.n_nodes() {
+        allocator.visit_busy(node, &mut |area| {
+            model.insert((area.start, area.end));
+        });
+        allocator.visit_lazy(node, &mut |area| {
+            model.insert((area.start, area.end));
+        });
+    }
+    Some(AfterCheck {
+        areas_recorded: recorded.len(),
+        areas_model: model.len(),
+        missing: recorded.difference(&model).count(),
+        extra: model.difference(&recorded).count(),
+    })
+}
+
+/// Compares with the kernel's own state.
+pub fn check_state(space: &AddressSpace, truth: &AllocatorState) -> StateCheck {
+    let allocator = space.allocator();
+    let free: Vec<(u64, u64)> = allocator
+        .tree(TreeId::Free)
+        .map(|view| view.ascending().map(|(_, area)| (area.start, area.end)).collect())
+        .unwrap_or_default();
+    let mut truth_free = truth.free.clone();
+    truth_free.sort_unstable();
+    let mut busy = BTreeSet::new();
+    let mut lazy = BTreeSet::new();
+    for node in 0..allocator.n_nodes() {
+        allocator.visit_busy(node, &mut |area| {
+            busy.insert((node, area.start, area.end));
+        });
+        allocator.visit_lazy(node, &mut |area| {
+            lazy.insert((node, area.start, area.end));
+        });
+    }
+    let mut pools: Vec<(u32, u64, u64)> = Vec::new();
+    allocator.visit_pools(&mut |node, area| pools.push((node, area.len_bytes() / allocator.page_size(), area.start)));
+    let owned = |list: &[parsers::allocator_state::Owned]| -> BTreeSet<(u32, u64, u64)> {
+        list.iter().map(|area| (area.node.unwrap_or(0), area.start, area.end)).collect()
+    };
+    StateCheck {
+        free_equal: free == truth_free,
+        free_recorded: truth_free.len(),
+        free_model: free.len(),
+        pools_equal: pools == truth_pools(truth),
+        lazy_equal: lazy == owned(&truth.lazy),
+        busy_equal: busy == owned(&truth.busy),
+    }
+}
+
+fn truth_pools(truth: &AllocatorState) -> Vec<(u32, u64, u64)> {
+    let mut pools: Vec<_> = truth.pools.iter().filter(|pool| !pool.areas.is_empty()).collect();
+    pools.sort_by_key(|pool| (pool.node, pool.pages));
+    pools
+        .into_iter()
+        .flat_map(|pool| pool.areas.iter().map(|&(start, _)| (pool.node, u64::from(pool.pages), start)))
+        .collect()
+}

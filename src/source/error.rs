@@ -1,0 +1,114 @@
+//! [`SourceError`]: why an input cannot be opened, and what to do about it.
+
+/// One plain sentence; [`SourceError::hint`] says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file cannot be read.
+    #[error("cannot read {name}: {reason}")]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// Nothing in it.
+    #[error("{name} is empty")]
+    Empty {
+        /// The file.
+        name: String,
+    },
+    /// Known, but not as something to replay.
+    #[error("{name} is {what}, which cannot be replayed")]
+    NotReadable {
+        /// The file.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A compressed file is damaged.
+    #[error("cannot decompress {name}: {reason}")]
+    Compressed {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Text without vmalloc events.
+    #[error("{name} has no vmalloc events ({other} other records)")]
+    NoEvents {
+        /// The file.
+        name: String,
+        /// Other records in it.
+        other: u64,
+    },
+    /// A folder without a trace or a snapshot.
+    #[error("the folder {name} holds neither a trace nor a snapshot")]
+    NoMembers {
+        /// The folder.
+        name: String,
+    },
+    /// A snapshot without a single area.
+    #[error("{name} holds no vmalloc areas")]
+    NoAreas {
+        /// The file.
+        name: String,
+    },
+    /// The snapshot is of another kernel or boot.
+    #[error(
+        "the snapshot does not belong to this trace: {outside} of its {areas} areas lie outside \
+         0x{vstart:x}-0x{vend:x}, where the trace allocates"
+    )]
+    AnotherMachine {
+        /// Areas of the snapshot.
+        areas: usize,
+        /// Those outside.
+        outside: usize,
+        /// Start of the trace's vmalloc range.
+        vstart: u64,
+        /// Its end.
+        vend: u64,
+    },
+    /// An op script where a capture is wanted.
+    #[error("{name} is an op script, not a capture")]
+    IsScript {
+        /// The file.
+        name: String,
+    },
+    /// `meta.toml` cannot be used.
+    #[error("cannot use {name}: {reason}")]
+    Meta {
+        /// The file.
+        name: String,
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+}
+
+impl SourceError {
+    /// What to do about it, in one line.
+    pub fn hint(&self) -> String {
+        let hint = match self {
+            Self::Unreadable { reason, .. } if reason.kind() == std::io::ErrorKind::PermissionDenied => {
+                "run as root, or copy the file with sudo and open the copy"
+            }
+            Self::Unreadable { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound => {
+                "check the name; without INPUT a built-in capture opens"
+            }
+            Self::Unreadable { .. } => "check that it is a readable file or a capture folder",
+            Self::Empty { .. } => "was tracing on? README.md shows how to record",
+            Self::NotReadable { .. } => {
+                "ftrace text, /proc/vmallocinfo text, op scripts and capture folders can be opened, also .zst"
+            }
+            Self::Compressed { .. } => "the file may be cut short; copy it again",
+            Self::NoEvents { .. } => {
+                "switch on events/vmalloc/enable before recording; the events exist from Linux 6.2 on"
+            }
+            Self::NoMembers { .. } => "a capture folder has trace.txt or vmallocinfo.before in it",
+            Self::NoAreas { .. } => "read /proc/vmallocinfo as root",
+            Self::AnotherMachine { .. } => "take the snapshot in the same boot as the trace, or leave it out",
+            Self::IsScript { .. } => "run it with: vmaplens replay FILE.ops --expect FILE.out",
+            Self::Meta { .. } => "correct it or take it out of the folder",
+        };
+        hint.to_owned()
+    }
+}

@@ -1,0 +1,77 @@
+//! `meta.toml` of a capture folder.
+
+use serde::Deserialize;
+
+use crate::log::{Origin, Window};
+
+use super::SourceError;
+
+/// The fields this program uses; the others are for people.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Meta {
+    description: Option<String>,
+    kernel_release: Option<String>,
+    arch: Option<String>,
+    page_size: Option<u64>,
+    cpus_possible: Option<String>,
+    cpus_online: Option<String>,
+    paging_levels: Option<u32>,
+    vmalloc_start: Option<String>,
+    vmalloc_end: Option<String>,
+    trace_clock: Option<String>,
+    traced_from_boot: Option<bool>,
+}
+
+/// Fills in what the text says.
+///
+/// # Errors
+/// It is not TOML, or a field has another type.
+pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceError> {
+    let meta: Meta = toml::from_str(text)
+        .map_err(|error| SourceError::Meta { name: name.to_owned(), reason: error.to_string().trim().to_owned() })?;
+    origin.description = meta.description;
+    origin.kernel = meta.kernel_release;
+    origin.arch = meta.arch;
+    origin.page_size = meta.page_size;
+    origin.cpus_possible = meta.cpus_possible.as_deref().and_then(count_cpus);
+    origin.cpus_online = meta.cpus_online.as_deref().and_then(count_cpus);
+    origin.paging_levels = meta.paging_levels;
+    origin.clock_name = meta.trace_clock;
+    origin.from_boot = meta.traced_from_boot;
+    let address = |text: Option<&String>| u64::from_str_radix(text?.trim_start_matches("0x"), 16).ok();
+    let ends = (address(meta.vmalloc_start.as_ref()), address(meta.vmalloc_end.as_ref()));
+    if let (Some(vstart), Some(vend)) = ends {
+        origin.vmalloc = Some(Window { vstart, vend });
+    }
+    Ok(())
+}
+
+/// CPUs in a list such as `0-3,8`.
+fn count_cpus(list: &str) -> Option<u32> {
+    list.split(',').try_fold(0_u32, |sum, part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists() {
+        assert_eq!(count_cpus("0"), Some(1));
+        assert_eq!(count_cpus("0-3"), Some(4));
+        assert_eq!(count_cpus("0-1,4,6-7"), Some(5));
+        assert_eq!(count_cpus("3-1"), None);
+        assert_eq!(count_cpus(""), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let error = read("meta.toml", "page_size = \"four\"", &mut Origin::default());
+        assert!(error.expect_err("not a number").to_string().starts_with("cannot use meta.toml"));
+    }
+}

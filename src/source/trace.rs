@@ -1,0 +1,80 @@
+//! ftrace text → events.
+
+use parsers::ftrace::{Body, Reader, Record, Stamp};
+
+use crate::event::{Addr, Event, EventKind, Nanos, TaskId};
+use crate::log::{Clock, FileProblem, Log, Window};
+
+/// Reads a trace; what is damaged is added to the log's problems.
+pub fn read(name: &str, text: &[u8], log: &mut Log) {
+    let mut reader = Reader::new(text);
+    let mut last = Last { at: Nanos(0), task: TaskId(0) };
+    for record in reader.by_ref() {
+        if let Some(event) = event_of(&record, &mut last, log) {
+            log.events.push(event);
+        }
+    }
+    let (header, problems) = reader.into_parts();
+    log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
+    let origin = &mut log.origin;
+    if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
+        origin.overwritten = written.saturating_sub(kept);
+    }
+    if origin.kernel.is_none() {
+        origin.kernel = header.kernel_release;
+    }
+    origin.cpus_online = origin.cpus_online.or(header.online_cpus);
+}
+
+/// What a record without a prefix takes over from the one before.
+struct Last {
+    at: Nanos,
+    task: TaskId,
+}
+
+fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event> {
+    let mut cpu = 0;
+    match &record.prefix {
+        Some(prefix) => {
+            cpu = prefix.cpu;
+            last.task = log.names.add_task(prefix.comm, prefix.pid);
+            let (at, clock) = match prefix.stamp {
+                Stamp::Nanos(at) | Stamp::Relative(at) => (at, Clock::Nanos),
+                Stamp::Ticks(at) => (at, Clock::Ticks),
+            };
+            last.at = Nanos(at);
+            log.origin.clock = clock;
+        }
+        None if matches!(record.body, Body::Lost { .. } | Body::BufferStarted { .. }) => {}
+        None => {
+            // No context at all: order is all there is.
+            log.origin.clock = Clock::None;
+            last.at = Nanos(log.events.len() as u64);
+        }
+    }
+    let kind = match &record.body {
+        Body::Alloc(alloc) => EventKind::Alloc {
+            addr: Addr(alloc.va_start),
+            size: alloc.size,
+            align: alloc.align,
+            window: log.names.add_window(Window { vstart: alloc.vstart, vend: alloc.vend }),
+            failed: alloc.failed,
+        },
+        Body::Free(free) => {
+            EventKind::Free { addr: Addr(free.va_start), nr_lazy: free.nr_lazy, nr_lazy_max: free.nr_lazy_max }
+        }
+        Body::Purge(purge) => EventKind::Purge {
+            start: Addr(purge.start),
+            end: Addr(purge.end),
+            num_purged: u32::try_from(purge.num_purged).unwrap_or(u32::MAX),
+        },
+        Body::Marker(text) => EventKind::Mark { text: log.names.add_text(text) },
+        Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },
+        Body::Lost { cpu: of, count } => {
+            cpu = *of;
+            EventKind::Lost { count: count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)) }
+        }
+        Body::Stack(_) | Body::UserStack(_) | Body::BufferStarted { .. } => return None,
+    };
+    Some(Event { at: last.at, line: record.line, task: last.task, cpu, kind })
+}
