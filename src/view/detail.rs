@@ -224,9 +224,9 @@ fn neighbours(facts: &mut Facts<'_, '_>, thing: &Thing) {
 /// Keys that do something with the thing.
 fn keys(thing: &Thing) -> Vec<Span> {
     let key = |key: &str| Span::new(key, Role::Key);
-    let mut spans = vec![key("f"), muted(" next event here  "), key("y"), muted(" copy")];
+    let mut spans = vec![key("f"), muted(" next event here, "), key("y"), muted(" copy")];
     if matches!(thing.kind, Kind::Busy | Kind::Lazy) {
-        spans.splice(0..0, [key("w"), muted(" why here  ")]);
+        spans.splice(0..0, [key("w"), muted(" why here, ")]);
     }
     spans
 }

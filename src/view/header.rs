@@ -108,9 +108,9 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
             format!("going to {}: {percent} %", text::count(target as u64))
         }
         None if play.playing => format!("{} {}", glyphs.playing, text::escape(play.speed.as_bytes())),
-        None => format!("{} paused", glyphs.paused),
+        None => glyphs.paused.to_string(),
     };
-    groups.push(Group::new(4, vec![Span::new(state, Role::Key)]));
+    groups.push(Group::new(1, vec![Span::new(state, Role::Key)]));
     groups
 }
 
@@ -126,9 +126,9 @@ fn trust(scene: &Scene<'_>) -> Vec<Group> {
         let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
         groups.push(Group::new(0, vec![Span::new(format!("{} {percent} % exact", glyphs.exact), Role::Good)]));
         let inferred = format!("{} {} inferred", glyphs.inferred, text::count(tally.inferred));
-        groups.push(Group::new(2, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
+        groups.push(Group::new(1, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
         let adopted = format!("{} {} adopted", glyphs.adopted, text::count(tally.adopted));
-        groups.push(Group::new(2, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
+        groups.push(Group::new(1, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
     } else if !replay.is_empty() {
         groups.push(Group::new(3, vec![Span::new("nothing judged yet", Role::Muted)]));
     }

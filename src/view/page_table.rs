@@ -23,7 +23,12 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let geometry = space.geometry();
     let thing = focus::thing_at(scene, space, addr);
     let walk = geometry.walk(addr);
-    let mut rows: Vec<Row> = walk.iter().map(|step| level(scene, columns, step)).collect();
+    let mut rows = Vec::new();
+    if height >= 8 {
+        let names = "     entry covers  entries areas in use need";
+        rows.push(Line::new(columns, scene.glyphs).put(names, Role::Muted).done());
+    }
+    rows.extend(walk.iter().map(|step| level(scene, columns, step)));
     if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
         rows.extend(needs(scene, columns, geometry, &walk, thing.kind, thing.extent));
     } else {
@@ -47,13 +52,13 @@ fn level(scene: &Scene<'_>, width: usize, step: &WalkStep) -> Row {
     let glyphs = scene.glyphs;
     let used = tables::used_entries(scene, step);
     let n_used = used.iter().filter(|&&used| used).count() as u64;
-    let count = format!(" {} of {} in use", text::count(n_used), text::count(step.level.entries));
+    let count = format!(" {} of {}", text::count(n_used), text::count(step.level.entries));
     let entry = 1_u64.checked_shl(step.level.shift).unwrap_or(u64::MAX);
     let mut line = Line::new(width, glyphs)
         .left(step.level.name, 4, Role::Title)
         .right(text::count(step.index), 5, Role::Number)
         .right(text::bytes(entry), 8, Role::Muted)
-        .put(" each ", Role::Muted);
+        .gap(2);
     let bars = line.room().saturating_sub(count.len()).min(64);
     if bars >= 8 {
         for span in occupancy(scene, &used, step, bars) {

@@ -142,7 +142,10 @@ impl Pane<'_, '_> {
             }
             Metric::Largest => ("largest hole", text::bytes(allocator.largest_hole())),
             Metric::Holes => ("holes", text::count(allocator.metrics().holes)),
-            Metric::Marks => ("failures", text::count(self.timeline().failures.len() as u64)),
+            Metric::Marks => {
+                let (failed, differ) = (self.timeline().failures.len(), self.timeline().divergences.len());
+                ("failed/differ", format!("{}/{}", text::count(failed as u64), text::count(differ as u64)))
+            }
         }
     }
 

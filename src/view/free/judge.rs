@@ -39,6 +39,11 @@ impl Judge {
         Some(Self { size, align, window, chosen, pooled })
     }
 
+    /// Start of the hole that was cut.
+    pub(super) fn chosen_start(&self) -> Option<u64> {
+        self.chosen.map(|(hole, ..)| hole.start())
+    }
+
     /// Judges one hole of the state before the event.
     pub(super) fn judge(&self, hole: Extent) -> Judgement {
         if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
