@@ -13,6 +13,7 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::DefaultTerminal;
+use ratatui::layout::Rect;
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::App;
@@ -63,8 +64,12 @@ impl Screen {
     }
 
     /// Forgets what the terminal shows: the next frame is drawn whole.
+    ///
+    /// `Terminal::clear` would ask the terminal where its cursor is, and the answer would be taken by whoever reads the
+    /// keys; a resize to the same size clears without a question.
     pub(crate) fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
     }
 
     /// The size now.
