@@ -24,6 +24,7 @@ mod theme;
 mod update;
 
 use std::io::{IsTerminal, stdout};
+use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr, bail};
 
@@ -32,6 +33,7 @@ pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
 
 use app::App;
+use draw::Loading;
 use keymap::Keymap;
 use terminal::Screen;
 use theme::Theme;
@@ -60,12 +62,20 @@ impl Default for UiOptions {
     }
 }
 
-/// Opens the interface on a replay, until the user leaves or a signal ends it. The terminal is given back as it was,
-/// whatever happens; the exit status is in [`Ended::status`].
+/// How long a read may take before the screen says so.
+const SILENT: Duration = Duration::from_millis(200);
+
+/// Opens the interface on what `load` reads, until the user leaves or a signal ends it. Reading runs beside the screen,
+/// so that a long one can be watched and left; what fails at once never touches the terminal. The terminal is given
+/// back as it was, whatever happens; the exit status is in [`Ended::status`].
 ///
 /// # Errors
-/// Standard output is no terminal, the terminal cannot be used, or the user's key table cannot be read.
-pub fn run(replay: Replay, options: &UiOptions) -> Result<Ended> {
+/// What `load` says; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
+pub fn run<E, F>(name: &str, load: F, options: &UiOptions) -> Result<Ended>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: FnOnce() -> Result<Replay, E> + Send + 'static,
+{
     if !stdout().is_terminal() {
         bail!("the terminal interface needs a terminal on standard output");
     }
@@ -78,9 +88,22 @@ pub fn run(replay: Replay, options: &UiOptions) -> Result<Ended> {
     let panic_on_key = env("VMAPLENS_TEST_PANIC").is_some_and(|value| value == "on the first key");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().wrap_err("cannot start the event loop")?;
-    let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
-    let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
-    let ended = runtime.block_on(runtime::run(&mut app, &mut screen, panic_on_key));
-    drop(screen);
+    let ended = runtime.block_on(async {
+        let mut job = tokio::task::spawn_blocking(move || load().map_err(color_eyre::Report::new));
+        let early = tokio::time::timeout(SILENT, &mut job).await;
+        let early = early.ok().map(|done| done.wrap_err("reading ended in a panic")).transpose()?.transpose()?;
+        let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
+        let replay = match early {
+            Some(replay) => replay,
+            None => match runtime::load(&mut screen, &Loading { name }, &mut job).await? {
+                Ok(replay) => replay,
+                Err(ended) => return Ok(ended),
+            },
+        };
+        let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
+        runtime::run(&mut app, &mut screen, panic_on_key).await
+    });
+    // A read that was left goes on in its thread until the process ends: nobody waits for it.
+    runtime.shutdown_background();
     ended
 }

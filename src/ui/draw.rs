@@ -1,5 +1,7 @@
 //! [`draw`]: an [`App`] on a frame. Decides nothing: what is where comes from `layout`, what it says from the views.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
@@ -32,6 +34,9 @@ const PLAIN: border::Set<'static> = border::Set {
 const PLAIN_FOCUSED: border::Set<'static> =
     border::Set { horizontal_top: "=", horizontal_bottom: "=", vertical_left: "#", vertical_right: "#", ..PLAIN };
 
+/// A palette higher than this hides what one is looking at.
+const PALETTE_ROWS: usize = 18;
+
 /// Puts everything on the frame.
 pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
     let size = frame.area().as_size();
@@ -52,9 +57,28 @@ pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
     }
 }
 
-/// One sentence, over as many lines as it takes.
+/// What is being read, before there is anything to show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loading<'a> {
+    /// Name of the input.
+    pub(crate) name: &'a str,
+}
+
+/// Puts the sentence of a long read on the frame.
+pub(crate) fn loading(loading: &Loading<'_>, since: Duration, frame: &mut Frame<'_>) {
+    let size = frame.area().as_size();
+    let seconds = since.as_secs();
+    let text = format!("Reading {} and replaying it once: {seconds} s. Ctrl-C or q leaves.", loading.name);
+    sentence(frame.buffer_mut(), size, &text);
+}
+
 fn too_small(buffer: &mut Buffer, size: Size) {
-    let sentence = format!("Too small: vmaplens needs {} columns and {} rows.", SMALLEST.width, SMALLEST.height);
+    let text = format!("Too small: vmaplens needs {} columns and {} rows.", SMALLEST.width, SMALLEST.height);
+    sentence(buffer, size, &text);
+}
+
+/// One sentence, over as many lines as it takes.
+fn sentence(buffer: &mut Buffer, size: Size, sentence: &str) {
     let mut y = 0;
     let mut x = 0;
     for word in sentence.split(' ') {
@@ -78,7 +102,8 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         message: None,
     };
     let mut rows = view::header::rows(&app.scene(), area.width, &play);
-    rows.truncate(usize::from(area.height));
+    // Where there is one line for two, the second matters more: it says which event is shown.
+    rows.drain(..rows.len().saturating_sub(usize::from(area.height)));
     paint::rows(buffer, area, &rows, None, app.theme, app.glyphs);
 }
 
@@ -290,8 +315,9 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
             sheet(app, buffer, area, &title, &rows);
         }
         Overlay::Palette { input, picked } => {
-            let area = Rect { height: area.height.min(18), ..area };
             let entries = palette::entries(app, input.value());
+            let rows = (entries.len().max(1) + 3).min(PALETTE_ROWS) as u16;
+            let area = Rect { height: area.height.min(rows), ..area };
             sheet(app, buffer, area, " actions   Tab completes, Enter runs, Esc closes ", &[]);
             let line = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: 1 };
             prompt(app, buffer, line, ":", input, "");
@@ -311,18 +337,23 @@ fn palette_rows(app: &App, entries: &[palette::Entry], picked: usize, size: Size
     }
     let picked = picked.min(entries.len() - 1);
     let top = picked.saturating_sub(height.saturating_sub(1)).min(entries.len().saturating_sub(1));
+    let name_of = |entry: &palette::Entry| {
+        if entry.arguments.is_empty() { entry.name.to_owned() } else { format!("{} ...", entry.name) }
+    };
+    let names = entries.iter().map(|entry| name_of(entry).width()).max().unwrap_or(0);
+    let keys = entries.iter().map(|entry| entry.keys.width()).max().unwrap_or(0);
     let shown = entries.iter().enumerate().skip(top).take(height);
     shown
         .map(|(at, entry)| {
             let mark = if at == picked { app.glyphs.cursor } else { ' ' };
-            let name = if entry.arguments.is_empty() { entry.name.to_owned() } else { format!("{} ...", entry.name) };
+            let name = name_of(entry);
             let title = match entry.arguments {
                 "" => entry.title.to_owned(),
                 arguments => format!("{}: {arguments}", entry.title),
             };
             let mut spans = vec![
-                Span::new(format!("{mark} {name:<21} "), Role::Title),
-                Span::new(format!("{:<12} ", entry.keys), Role::Key),
+                Span::new(format!("{mark} {name:<names$}  "), Role::Title),
+                Span::new(format!("{:<keys$}  ", entry.keys), Role::Key),
                 Span::new(title, Role::Text),
             ];
             for span in &mut spans {

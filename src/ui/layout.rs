@@ -128,12 +128,14 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
     let tall = rest.height >= 20;
     let map_rows = match (focus, tall) {
         (PaneId::Map, _) => rest.height / 3,
+        (_, true) if 40 <= rest.height => 5,
         (_, true) => 3,
         (_, false) => 2,
     };
     regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, map_rows)));
     let timeline_rows = match (focus, tall) {
         (PaneId::Timeline, _) => (rest.height / 4).clamp(2, 6),
+        (_, true) if 40 <= rest.height => 4,
         (_, true) => 2,
         (_, false) => 1,
     };

@@ -7,15 +7,19 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, WrapErr};
-use crossterm::event::{Event, EventStream};
+use crossterm::event::{Event, EventStream, KeyCode, KeyModifiers};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
+use super::draw::Loading;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
 
+/// How often the seconds of a long read are counted.
+const LOADING_FRAME: Duration = Duration::from_millis(100);
 /// At most so often a frame is drawn.
 const FRAME: Duration = Duration::from_millis(16);
 /// Terminal events taken before a frame is drawn: a held key must not keep the screen still.
@@ -54,6 +58,44 @@ impl Signals {
             _ = self.hup.recv() => Told::End(Ended::HungUp),
             _ = self.int.recv() => Told::End(Ended::Interrupted),
             _ = self.cont.recv() => Told::Continued,
+        }
+    }
+}
+
+/// Shows what is being read until it is there. `None`: the user or a signal ended the wait.
+pub(crate) async fn load<T>(
+    screen: &mut Screen,
+    loading: &Loading<'_>,
+    job: &mut JoinHandle<Result<T>>,
+) -> Result<Result<T, Ended>> {
+    let start = Instant::now();
+    let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
+    let mut input = EventStream::new();
+    loop {
+        screen.draw_loading(loading, start.elapsed()).wrap_err("cannot draw on the terminal")?;
+        tokio::select! {
+            biased;
+            told = signals.next() => match told {
+                Told::End(ended) => return Ok(Err(ended)),
+                Told::Continued => {
+                    drop(input);
+                    screen.resume().wrap_err("cannot take the terminal over again")?;
+                    input = EventStream::new();
+                }
+            },
+            done = &mut *job => return done.wrap_err("reading ended in a panic")?.map(Ok),
+            event = input.next() => match event {
+                Some(event) => {
+                    let key = event.wrap_err("cannot read from the terminal")?.as_key_press_event();
+                    match key.map(|key| (key.code, key.modifiers)) {
+                        Some((KeyCode::Char('c'), KeyModifiers::CONTROL)) => return Ok(Err(Ended::Interrupted)),
+                        Some((KeyCode::Char('q'), _)) => return Ok(Err(Ended::Quit)),
+                        _ => {}
+                    }
+                }
+                None => return Ok(Err(Ended::HungUp)),
+            },
+            () = tokio::time::sleep(LOADING_FRAME) => {}
         }
     }
 }

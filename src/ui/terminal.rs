@@ -6,6 +6,7 @@
 use std::io::{self, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
@@ -17,7 +18,7 @@ use ratatui::layout::Rect;
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::App;
-use super::draw;
+use super::draw::{self, Loading};
 
 /// What is switched on now, for the panic hook, which cannot reach a [`Screen`].
 static MOUSE: AtomicBool = AtomicBool::new(false);
@@ -60,6 +61,12 @@ impl Screen {
     /// Draws a frame.
     pub(crate) fn draw(&mut self, app: &App) -> io::Result<()> {
         self.terminal.draw(|frame| draw::draw(app, frame))?;
+        Ok(())
+    }
+
+    /// Draws what is being read.
+    pub(crate) fn draw_loading(&mut self, loading: &Loading<'_>, since: Duration) -> io::Result<()> {
+        self.terminal.draw(|frame| draw::loading(loading, since, frame))?;
         Ok(())
     }
 

@@ -18,11 +18,11 @@ pub(super) enum Way {
     Right,
 }
 
-/// Columns and rows the tree is panned at once.
-const PAN: (i32, i32) = (8, 2);
+/// Columns and levels the tree is panned at once.
+const PAN: (i32, i32) = (8, 1);
 
-/// No pane shows more steps of one event than this before it ends.
-const MAX_STEP_ROWS: usize = 1 << 20;
+/// No pane but the events has more rows than this; also the end of a count.
+const MAX_ROWS: usize = 1 << 20;
 
 /// The address a person means: under the pane's cursor, else the selected one.
 pub(super) fn address_in_mind(app: &App) -> Option<u64> {
@@ -34,7 +34,7 @@ pub(super) fn address_in_mind(app: &App) -> Option<u64> {
 
 /// Moves the pane's cursor, or pans.
 pub(super) fn walk(app: &mut App, way: Way, count: usize) {
-    for _ in 0..count.min(MAX_STEP_ROWS) {
+    for _ in 0..count.min(MAX_ROWS) {
         let moved = match (app.focus, way) {
             (PaneId::Step, Way::Up) => walk_sub_step(app, false),
             (PaneId::Step, Way::Down) => walk_sub_step(app, true),
@@ -218,7 +218,7 @@ pub(super) fn end(app: &mut App, bottom: bool) {
         }
         PaneId::Tree | PaneId::Map => {}
         _ if bottom => {
-            scroll_by(app, pane, true, app.replay.len().max(MAX_STEP_ROWS));
+            scroll_by(app, pane, true, app.replay.len().max(MAX_ROWS));
         }
         _ => content::set_scroll(app, pane, 0),
     }
@@ -285,24 +285,9 @@ fn walk_sub_step(app: &mut App, forward: bool) -> bool {
     true
 }
 
-/// Shows one sub-step, or the event as a whole, and brings its row into sight.
+/// Shows one sub-step, or the event as a whole. The step pane keeps the shown one in sight by itself.
 pub(super) fn show_sub_step(app: &mut App, at: Option<usize>) {
     app.sub_step = at;
+    app.panes.step_scroll = 0;
     app.dirty = true;
-    let Some(at) = at else {
-        app.panes.step_scroll = 0;
-        return;
-    };
-    let size = content::size_of(app, PaneId::Step);
-    let in_sight = |app: &App, scroll| {
-        let rows = content::rows_at(app, PaneId::Step, size, scroll);
-        size.height == 0 || rows.iter().any(|row| row.target == Some(Target::Step(at)))
-    };
-    if in_sight(app, app.panes.step_scroll) {
-        return;
-    }
-    // About as many rows as steps: a few headings between them at most.
-    let near = (at + 1).saturating_sub(usize::from(size.height) / 2);
-    let found = (near..near + 3 * usize::from(size.height) + 16).find(|&scroll| in_sight(app, scroll));
-    app.panes.step_scroll = found.unwrap_or(near);
 }
