@@ -132,3 +132,29 @@ fn a_plain_locale_gets_plain_characters() {
     session.type_keys("q");
     assert_eq!(session.exit_code(), 0);
 }
+
+#[test]
+fn with_the_trace_on_standard_input_keys_still_work() {
+    let mut session = Session::start(&Start { shell: true, ..Start::default() });
+    session.wait_for("the prompt", |screen| screen.contains("ready> "));
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/traces/amd64-612-first-steps/trace.txt.zst");
+    session.type_keys(&format!("cat {trace} | {} -\n", env!("CARGO_BIN_EXE_vmaplens")));
+    session.wait_for("the first frame", |screen| screen.contains("event 0 of") && screen.contains("q quit"));
+    session.type_keys("...q");
+    session.wait_for_modes_off();
+    session.type_keys("exit 7\n");
+    assert_eq!(session.exit_code(), 7);
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vmaplens"))
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("needs a terminal on standard output"), "{errors}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+}

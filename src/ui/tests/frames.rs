@@ -50,6 +50,42 @@ fn the_palette() {
 }
 
 #[test]
+fn the_problems_are_listed_with_their_places() {
+    let mut log = log();
+    let kinds = [parsers::ProblemKind::NotAnEvent, parsers::ProblemKind::Respelt, parsers::ProblemKind::CutOff];
+    log.problems = kinds
+        .into_iter()
+        .zip([3, 14, 900])
+        .map(|(kind, line)| crate::log::FileProblem {
+            file: "trace.txt".to_owned(),
+            problem: parsers::Problem { line, column: 1, offset: 0, kind },
+        })
+        .collect();
+    let mut app = app_of(log);
+    resize(&mut app, 80, 24);
+    script(&mut app, "!j");
+    insta::assert_snapshot!(frame(&app));
+    script(&mut app, "<enter>");
+    assert_eq!(app.replay.cursor(), 10, "line 14 is the tenth record");
+    script(&mut app, "!G<enter>");
+    assert_eq!(message(&app), "no event stands at or behind that line");
+}
+
+#[test]
+fn a_long_read_says_what_is_read() {
+    use super::super::draw::{Loading, loading};
+    let mut terminal = Terminal::new(TestBackend::new(40, 4)).expect("cannot fail");
+    let what = Loading { name: "trace.dat" };
+    terminal.draw(|frame| loading(&what, Duration::from_secs(7), frame)).expect("cannot fail");
+    terminal.backend().assert_buffer_lines([
+        "Reading trace.dat and replaying it once:",
+        "7 s. Ctrl-C or q leaves.                ",
+        "                                        ",
+        "                                        ",
+    ]);
+}
+
+#[test]
 fn too_small_is_one_sentence() {
     let mut app = app();
     resize(&mut app, 20, 6);

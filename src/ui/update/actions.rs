@@ -14,6 +14,8 @@ use crate::view::map::MapZoom;
 use crate::view::tree::TreePan;
 use crate::view::{Selection, Target};
 
+/// Levels of the map at once: each halves what a cell stands for, and from the whole range to a page it is far.
+const MAP_STEP: i32 = 2;
 /// As far in as the map goes: one cell for each page is reached long before.
 const MAX_MAP_LEVEL: u32 = 40;
 
@@ -60,8 +62,8 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::PageDown => inside::page(app, 1, 1),
         Action::Activate => inside::activate(app),
         Action::Follow => follow(app),
-        Action::MapIn => map_zoom(app, 1),
-        Action::MapOut => map_zoom(app, -1),
+        Action::MapIn => map_zoom(app, MAP_STEP),
+        Action::MapOut => map_zoom(app, -MAP_STEP),
         Action::MapWhole => app.panes.map_zoom = MapZoom::default(),
         Action::FreeOrder => exchange_order(app),
         Action::TreeNext => next_tree(app),

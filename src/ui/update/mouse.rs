@@ -4,7 +4,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::super::app::App;
+use super::super::app::{App, Pick};
 use super::super::draw;
 use super::super::layout::PaneBox;
 use super::super::msg::Effect;
@@ -51,6 +51,7 @@ fn turn(app: &mut App, at: Position, down: bool) {
         PaneId::Map => {
             let action = if down { super::Action::MapOut } else { super::Action::MapIn };
             actions::focus(app, PaneId::Map);
+            app.pick = under(app, &pane, at).or(app.pick);
             act(app, action, None);
         }
         id => {
@@ -81,20 +82,23 @@ fn click(app: &mut App, at: Position) -> Vec<Effect> {
         seek_to(app, &pane, at);
         return Vec::new();
     }
-    let size = pane.inner.as_size();
-    // The layout may have changed with the focus; what was under the pointer is what counts.
-    let rows = content::rows(app, pane.id, size);
-    if !pane.inner.contains(at) {
-        return Vec::new();
-    }
-    let (x, y) = (at.x - pane.inner.x, at.y - pane.inner.y);
-    let under =
-        paint::hits(&rows, size.width).into_iter().find(|hit| hit.y == y && hit.x <= x && x < hit.x + hit.width);
-    if let Some(hit) = under {
-        app.pick = Some(super::super::app::Pick { pane: pane.id, target: hit.target, x, y });
-        actions::go_to(app, hit.target);
+    if let Some(pick) = under(app, &pane, at) {
+        app.pick = Some(pick);
+        actions::go_to(app, pick.target);
     }
     Vec::new()
+}
+
+/// What is under the pointer. The layout may have changed with the focus: what was clicked on is what counts.
+fn under(app: &App, pane: &PaneBox, at: Position) -> Option<Pick> {
+    if !pane.inner.contains(at) {
+        return None;
+    }
+    let size = pane.inner.as_size();
+    let (x, y) = (at.x - pane.inner.x, at.y - pane.inner.y);
+    let hits = paint::hits(&content::rows(app, pane.id, size), size.width);
+    let hit = hits.into_iter().find(|hit| hit.y == y && hit.x <= x && x < hit.x + hit.width)?;
+    Some(Pick { pane: pane.id, target: hit.target, x, y })
 }
 
 /// A drag that started anywhere seeks while it is over the timeline.
