@@ -101,10 +101,8 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
     facts.add("extent", range, Some(Target::Address(extent.start())));
     let page = facts.scene.replay.space().allocator().page_size().max(1);
     let pages = extent.len_bytes() / page;
-    let mut size = vec![
-        number(text::bytes(extent.len_bytes())),
-        muted(format!(" = {}", text::plural(pages, "page", "pages"))),
-    ];
+    let mut size =
+        vec![number(text::bytes(extent.len_bytes())), muted(format!(" = {}", text::plural(pages, "page", "pages")))];
     if matches!(thing.kind, Kind::Busy | Kind::Lazy | Kind::Pooled) {
         if focus::has_guard(facts.scene, thing.kind, extent) {
             size.push(muted(", "));

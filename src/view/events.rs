@@ -227,8 +227,7 @@ pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<u
 /// How many records match.
 pub fn count(replay: &Replay, text: &str) -> usize {
     let log = replay.log();
-    Matcher::new(log, text)
-        .map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
+    Matcher::new(log, text).map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
 }
 
 /// The title: where the cursor is.

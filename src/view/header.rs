@@ -71,10 +71,7 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
         Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
         Group::new(
             3,
-            vec![
-                Span::new(kernel, Role::Text),
-                Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted),
-            ],
+            vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
         ),
         Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]),
     ]

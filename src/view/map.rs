@@ -130,9 +130,8 @@ impl Painter<'_, '_> {
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
             let from = start.saturating_add(self.cell_bytes * index as u64);
-            self.selected.is_some_and(|extent| {
-                extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end()
-            })
+            self.selected
+                .is_some_and(|extent| extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
         let mark = match (selected, changed) {
@@ -195,8 +194,8 @@ impl Painter<'_, '_> {
     /// A row without cells: dots, what was left out, dots.
     fn note(&self, start: Option<u64>, words: &str, role: Role) -> Row {
         let glyphs = self.scene.glyphs;
-        let changed = role == Role::Free
-            && start.is_some_and(|start| self.changes.iter().any(|change| change.start() == start));
+        let changed =
+            role == Role::Free && start.is_some_and(|start| self.changes.iter().any(|change| change.start() == start));
         let mark = if changed { glyphs.up.to_string() } else { String::new() };
         let line = self.label(Line::new(self.width, glyphs), &mark, start);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
@@ -212,11 +211,8 @@ impl Painter<'_, '_> {
 
     fn legend(&self) -> Row {
         let glyphs = self.scene.glyphs;
-        let partly = if glyphs.ascii {
-            glyphs.busy_part.to_string()
-        } else {
-            format!("{}{}", glyphs.bars[1], glyphs.bars[4])
-        };
+        let partly =
+            if glyphs.ascii { glyphs.busy_part.to_string() } else { format!("{}{}", glyphs.bars[1], glyphs.bars[4]) };
         let mut line = Line::new(self.width, glyphs)
             .gap(1)
             .put(text::bytes(self.cell_bytes), Role::Number)

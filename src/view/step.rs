@@ -108,7 +108,8 @@ fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step:
     let (function, words) = words::of(scene, facts, step);
     let is_shown = scene.sub_step == Some(index);
     let cursor = if is_shown { scene.glyphs.cursor } else { ' ' };
-    let mut spans = vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
+    let mut spans =
+        vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
     if !function.is_empty() {
         spans.push(Span::new(format!("{function} "), Role::Title));
     }

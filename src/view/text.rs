@@ -34,11 +34,7 @@ fn in_unit(n: u64) -> Option<(String, &'static str, &'static str)> {
     let (whole, rest) = (n / unit, n % unit);
     // Ten times the rest fits: the rest is below 2^60.
     let tenth = rest * 10 / unit;
-    let number = if rest == 0 || whole >= 100 {
-        count(whole)
-    } else {
-        format!("{whole}.{tenth}")
-    };
+    let number = if rest == 0 || whole >= 100 { count(whole) } else { format!("{whole}.{tenth}") };
     Some((number, name, letter))
 }
 
