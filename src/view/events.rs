@@ -116,7 +116,7 @@ fn row(
         line = line.right(event.cpu.to_string(), 3, role(Role::Muted)).gap(1);
     }
     if columns.task > 0 {
-        let label = text::escape(log.names.task(event.task).label().as_bytes());
+        let label = text::task(log.names.task(event.task));
         line = line.left(label, columns.task, role(Role::Text)).gap(1);
     }
     line = line.left(event.kind.word(), 6, role(kind_role(&event.kind))).gap(1);

@@ -53,12 +53,21 @@ pub(crate) struct Thing {
     pub(crate) area: AreaId,
 }
 
-/// The address the panes look at: the selected one, or what the current event placed, freed or purged.
+/// The address the panes look at: the selected one, or what the current event placed, freed or purged; in a snapshot
+/// the lowest area.
 pub fn focus_address(scene: &Scene<'_>) -> Option<u64> {
     match scene.selection {
         Selection::Address(addr) => Some(addr),
+        Selection::Follow if scene.replay.is_empty() => lowest_area(scene.replay.space()),
         Selection::Follow => event_address(scene),
     }
+}
+
+/// The lowest area in use: what a snapshot shows first.
+fn lowest_area(space: &AddressSpace) -> Option<u64> {
+    let allocator = space.allocator();
+    let trees = (0..allocator.n_nodes()).filter_map(|node| allocator.tree(TreeId::Busy(node)));
+    trees.filter(|busy| busy.tree.first != NIL).map(|busy| busy.areas[busy.tree.first].start).min()
 }
 
 /// The address the current event is about.

@@ -189,16 +189,21 @@ impl Painter<'_, '_> {
 
     fn elided(&self, extent: Extent) -> Row {
         let words = format!("{} free", text::bytes(extent.len_bytes()));
-        self.note(Some(extent.start()), &words, Role::Free)
+        self.note(Some(extent), &words, Role::Free)
     }
 
     /// A row without cells: dots, what was left out, dots.
-    fn note(&self, start: Option<u64>, words: &str, role: Role) -> Row {
+    fn note(&self, extent: Option<Extent>, words: &str, role: Role) -> Row {
         let glyphs = self.scene.glyphs;
-        let changed = role == Role::Free
-            && start.is_some_and(|start| self.changes.iter().any(|change| change.start() == start));
-        let mark = if changed { glyphs.up.to_string() } else { String::new() };
-        let line = self.label(Line::new(self.width, glyphs), &mark, start);
+        let start = extent.map(Extent::start);
+        let selected = extent.zip(self.selected).is_some_and(|(extent, selected)| extent.overlaps(selected));
+        let changed = extent.is_some_and(|extent| focus::any_overlap(&self.changes, extent.start(), extent.end()));
+        let mark = match (selected, changed) {
+            (true, _) => glyphs.cursor.to_string(),
+            (false, true) => glyphs.up.to_string(),
+            (false, false) => String::new(),
+        };
+        let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
         let ellipsis = String::from(glyphs.ellipsis);
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);

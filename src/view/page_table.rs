@@ -79,6 +79,8 @@ fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) 
             let part = &used[from..to];
             let n = part.iter().filter(|&&used| used).count();
             let bar = match n {
+                // A dash of a plain set would look like a bar.
+                0 if glyphs.ascii => ' ',
                 0 => glyphs.dot,
                 _ if n == part.len() => glyphs.bars[7],
                 _ => glyphs.bars[(n * 7 / part.len()).min(6)],

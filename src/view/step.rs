@@ -174,7 +174,7 @@ fn turns(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[S
 /// What the record itself says.
 fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
     let log = scene.replay.log();
-    let who = format!("{} on CPU {}", text::escape(log.names.task(event.task).label().as_bytes()), event.cpu);
+    let who = format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu);
     let words = Words::default();
     match event.kind {
         EventKind::Alloc { size, align, .. } => {
@@ -188,7 +188,7 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 return words.say(", older than the trace");
             };
             let size = super::events::freed_size(scene, seq).unwrap_or(0);
-            let by = text::escape(log.names.task(born.task).label().as_bytes());
+            let by = text::task(log.names.task(born.task));
             let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated by {by} "));
             words
                 .number(text::between(log, born.at, event.at, scene.glyphs))

@@ -11,7 +11,7 @@ use super::focus::{self, nearest};
 use super::line::{Line, wrap};
 use super::text;
 use super::{Role, Row, Scene, Selection, Span};
-use crate::model::{AddressSpace, AreaId, Extent, NIL, Step, TreeId, TreeView};
+use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
 
@@ -124,7 +124,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
         return sentence(format!("The {} is empty.", name(scene, which)));
     }
     let focus = focus_node(scene, &view, which);
-    let path = if which == TreeId::Free { picture::path_of(&scene.replay.outcome().steps) } else { Vec::new() };
+    let steps = &scene.replay.outcome().steps;
+    // While a search is walked, what it has not looked at yet is not on its path.
+    let walked = scene.sub_step.map_or(steps.len(), |step| (step + 1).min(steps.len()));
+    let path = if which == TreeId::Free { picture::path_of(&steps[..walked]) } else { Vec::new() };
     let marks = Marks { path, changed: changed_in(scene, which), focus };
     let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
     let legend = usize::from(height >= 8);
@@ -175,7 +178,8 @@ fn drawn(picture: &Picture<'_>, width: usize, height: usize, pan: TreePan) -> Ve
 
 fn crumb_row(picture: &Picture<'_>, width: usize, levels: usize) -> Row {
     let root = &picture.areas()[picture.view.tree.root];
-    let words = format!("{} {} up to the root ", picture.glyphs.up, text::plural(levels as u64, "level", "levels"));
+    let words =
+        format!("{} {} further up the root ", picture.glyphs.ellipsis, text::plural(levels as u64, "level", "levels"));
     let mut line = Line::new(width, picture.glyphs).put(words, Role::Muted);
     for mut span in picture.label(picture.view.tree.root).into_iter().skip(1) {
         span.target = Some(super::Target::Address(root.start));
@@ -231,6 +235,14 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
     let glyphs = scene.glyphs;
     let searched = picture.marks.path.len() as u64;
     let mut line = Line::new(width, glyphs);
+    let used_up = scene.replay.outcome().steps.iter().find_map(|step| match step {
+        Step::Clipped { hole, fit: Fit::Full, .. } => Some(hole.start()),
+        _ => None,
+    });
+    if let (Some(gone), false) = (used_up, picture.marks.path.is_empty()) {
+        let words = format!("{} {} was used up: its node is gone  ", glyphs.up, picture.addresses.short(gone));
+        line = line.put(words, Role::Changed);
+    }
     if searched > 0 {
         let mut looked: Vec<AreaId> = picture.marks.path.iter().map(|(id, _)| *id).collect();
         looked.sort_unstable();

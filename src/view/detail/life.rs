@@ -45,7 +45,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
 /// Event, time, task and CPU of a record.
 fn at(facts: &Facts<'_, '_>, seq: Seq, event: &Event) -> Vec<Span> {
     let log = facts.scene.replay.log();
-    let task = text::escape(log.names.task(event.task).label().as_bytes());
+    let task = text::task(log.names.task(event.task));
     let mut spans = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
     let time = text::time(log, event.at);
     if !time.is_empty() {

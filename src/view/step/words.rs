@@ -219,7 +219,7 @@ pub(super) fn turn(turn: Turn, misfit: &str) -> Words {
         Turn::Left => words.of("left", Role::Path).say(", a long enough hole lies lower"),
         Turn::Right => words.say(format!("{misfit}; ")).of("right", Role::Path).say(", a long enough hole lies higher"),
         Turn::Fits => words.of("fits", Role::Good),
-        Turn::Up => words.say(format!("{misfit}, nor what lies right of it; ")).of("back up", Role::Path),
+        Turn::Up => words.say(format!("{misfit}, nor anything to the right; ")).of("back up", Role::Path),
         Turn::UpThenRight => words.say("on the way up; ").of("down its right side", Role::Path),
     }
 }
