@@ -77,10 +77,7 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
         Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
         Group::new(
             2,
-            vec![
-                Span::new(kernel, Role::Text),
-                Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted),
-            ],
+            vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
         ),
         Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]),
     ]
@@ -127,8 +124,7 @@ fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
     let tally = replay.tally();
     let mut groups = Vec::new();
     let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
-    if tally.allocs > 0 {
-        let tenths = tally.exact * 1000 / tally.allocs;
+    if let Some(tenths) = (tally.exact * 1000).checked_div(tally.allocs) {
         let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
         groups.push(Group::new(0, vec![Span::new(format!("{} {percent} % exact", glyphs.exact), Role::Good)]));
         let name = |name: &'static str| if words { name } else { "" };

@@ -68,15 +68,15 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     if width == 0 || height == 0 {
         return Vec::new();
     }
-    let space = scene.replay.space();
+    let state = scene.replay.space();
     let addresses = focus::addresses(scene);
     let columns = Columns::for_width(width, addresses.width());
     let legend = usize::from(height >= 3);
     // One row is always kept for carets, so that the picture does not jump from event to event.
     let budget = height - legend - usize::from(height >= 6);
     let segments = lines::segments(scene);
-    let everything = lines::cell_for_all(space, &segments, columns.cells, budget);
-    let page = space.allocator().page_size().max(1);
+    let everything = lines::cell_for_all(state, &segments, columns.cells, budget);
+    let page = state.allocator().page_size().max(1);
     let cell_bytes = everything.checked_shr(zoom.level).unwrap_or(0).max(page);
     let row_bytes = cell_bytes * columns.cells as u64;
     let centre = zoom.centre.or_else(|| focus::focus_address(scene));
@@ -84,9 +84,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
         (1.., Some(centre)) => lines::start_for(&segments, row_bytes, centre, budget),
         _ => 0,
     };
-    let stretches = lines::rows_from(space, &segments, row_bytes, from, budget);
+    let stretches = lines::rows_from(state, &segments, row_bytes, from, budget);
     let selected = match scene.selection {
-        Selection::Address(addr) => Some(focus::thing_at(scene, space, addr).extent),
+        Selection::Address(addr) => Some(focus::thing_at(scene, state, addr).extent),
         Selection::Follow => None,
     };
     let changes = focus::changes(scene);
@@ -130,9 +130,8 @@ impl Painter<'_, '_> {
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
             let from = start.saturating_add(self.cell_bytes * index as u64);
-            self.selected.is_some_and(|extent| {
-                extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end()
-            })
+            self.selected
+                .is_some_and(|extent| extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
         let mark = match (selected, changed) {
@@ -172,7 +171,7 @@ impl Painter<'_, '_> {
             last = left + index + 1;
         }
         let summary = event_summary(self.scene);
-        if text::width(&summary) + 1 <= self.width.saturating_sub(last) {
+        if text::width(&summary) < self.width.saturating_sub(last) {
             return line.gap(1).put(summary, Role::Muted).done();
         }
         // No room to the right: to the left of the first caret, if it fits there.
@@ -217,11 +216,8 @@ impl Painter<'_, '_> {
 
     fn legend(&self) -> Row {
         let glyphs = self.scene.glyphs;
-        let partly = if glyphs.ascii {
-            glyphs.busy_part.to_string()
-        } else {
-            format!("{}{}", glyphs.bars[1], glyphs.bars[4])
-        };
+        let partly =
+            if glyphs.ascii { glyphs.busy_part.to_string() } else { format!("{}{}", glyphs.bars[1], glyphs.bars[4]) };
         let mut line = Line::new(self.width, glyphs)
             .gap(1)
             .put(text::bytes(self.cell_bytes), Role::Number)

@@ -127,7 +127,11 @@ fn needs(
         let others = all.saturating_sub(u64::from(kind != Kind::Lazy));
         let words = match others {
             0 => format!("No other area shares its {} table.", last.level.name),
-            _ => format!("{} the {} table.", text::plural(others, "other area shares", "other areas share"), last.level.name),
+            _ => format!(
+                "{} the {} table.",
+                text::plural(others, "other area shares", "other areas share"),
+                last.level.name
+            ),
         };
         rows.extend(wrap(&words, Role::Text, width, 2, scene.glyphs));
     }

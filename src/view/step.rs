@@ -108,7 +108,8 @@ fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step:
     let (function, words) = words::of(scene, facts, step);
     let is_shown = scene.sub_step == Some(index);
     let cursor = if is_shown { scene.glyphs.cursor } else { ' ' };
-    let mut spans = vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
+    let mut spans =
+        vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
     if !function.is_empty() {
         spans.push(Span::new(format!("{function} "), Role::Title));
     }
@@ -143,7 +144,9 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
     let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }
 
@@ -167,7 +170,9 @@ fn turns(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[S
     ];
     spans.extend(words::turn(turn, "do not fit").0);
     let mut rows = flow(&spans, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }
 

@@ -100,7 +100,8 @@ fn play() -> header::Play {
 fn all_panes(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<(&'static str, Vec<Row>)> {
     let zoom = map::MapZoom { level: scroll as u32 % 24, centre: None };
     let filter = events::EventFilter { text: "0".to_owned() };
-    let pan = tree::TreePan { dx: scroll as i32 * 3 - 9, dy: scroll as i32 - 4 };
+    let moved = i32::try_from(scroll).unwrap_or(0);
+    let pan = tree::TreePan { dx: moved * 3 - 9, dy: moved - 4 };
     vec![
         ("map", map::rows(scene, width, height, &map::MapZoom::default())),
         ("map, closer", map::rows(scene, width, height, &zoom)),

@@ -36,11 +36,7 @@ fn in_unit(n: u64) -> Option<(String, &'static str, &'static str)> {
     let (whole, rest) = (n / unit, n % unit);
     // Ten times the rest fits: the rest is below 2^60.
     let tenth = rest * 10 / unit;
-    let number = if rest == 0 || whole >= 100 {
-        count(whole)
-    } else {
-        format!("{whole}.{tenth}")
-    };
+    let number = if rest == 0 || whole >= 100 { count(whole) } else { format!("{whole}.{tenth}") };
     Some((number, name, letter))
 }
 
@@ -72,6 +68,11 @@ fn differing_digits(a: u64, base: u64) -> usize {
     16 - ((a ^ base).leading_zeros() as usize / 4)
 }
 
+/// An address of a 32-bit kernel.
+fn is_narrow(a: u64) -> bool {
+    u32::try_from(a).is_ok()
+}
+
 /// Writes addresses of one stretch short, yet so that no two of different ranges look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
@@ -88,14 +89,14 @@ impl Addresses {
 
     /// Columns of a short address of the stretch.
     pub fn width(&self) -> usize {
-        (self.digits + 1).max(if self.base <= u64::from(u32::MAX) { 10 } else { 0 })
+        (self.digits + 1).max(if is_narrow(self.base) { 10 } else { 0 })
     }
 
     /// `…5b8000`; an address outside the stretch gets as many digits as it takes to see that.
     pub fn short(&self, a: u64) -> String {
         let digits = differing_digits(a, self.base).max(self.digits);
         // Digits of the widest address there can be: nothing is left out then, and zeros in front say nothing.
-        let all = if self.base <= u64::from(u32::MAX) && a <= u64::from(u32::MAX) { 8 } else { 16 };
+        let all = if is_narrow(self.base) && is_narrow(a) { 8 } else { 16 };
         if digits >= all {
             return format!("0x{a:x}");
         }

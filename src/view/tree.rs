@@ -20,6 +20,9 @@ const MIN_DRAWING: usize = 40;
 /// The depth of a tree up to this size is counted; of a larger one the black height is told.
 const MAX_COUNTED: u32 = 4096;
 
+/// Farther than any tree is wide.
+const MAX_MOVED: i32 = 4096;
+
 /// How far the picture is moved: columns to the right, levels down from the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TreePan {
@@ -78,8 +81,9 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     let changed = steps.iter().rev().find_map(|step| match (which, step) {
         (TreeId::Free, Step::Clipped { placed, .. }) => Some(placed.end()),
         (TreeId::Free, Step::Returned { hole, .. }) => Some(hole.start()),
-        (TreeId::Busy(_), Step::BusyAdded { extent, .. }) => Some(extent.start()),
-        (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent.start()),
+        (TreeId::Busy(_), Step::BusyAdded { extent, .. }) | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => {
+            Some(extent.start())
+        }
         _ => None,
     });
     let addr = changed.or_else(|| focus::focus_address(scene));
@@ -94,8 +98,13 @@ fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
         .steps
         .iter()
         .filter_map(|step| match (which, *step) {
-            (TreeId::Free, Step::Clipped { placed: extent, .. })
-            | (TreeId::Free, Step::Returned { extent, .. } | Step::ChunkCarved { extent } | Step::Adopted { extent })
+            (
+                TreeId::Free,
+                Step::Clipped { placed: extent, .. }
+                | Step::Returned { extent, .. }
+                | Step::ChunkCarved { extent }
+                | Step::Adopted { extent },
+            )
             | (TreeId::Busy(_), Step::BusyAdded { extent, .. })
             | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent),
             _ => None,
@@ -148,19 +157,21 @@ fn drawn(picture: &Picture<'_>, width: usize, height: usize, pan: TreePan) -> Ve
         3..=4 => 1,
         _ => 2,
     };
-    let most = (all_levels - 1 - below).saturating_add_signed(-pan.dy as isize);
-    let room = width as i32 + 2 * pan.dx.abs().min(4096);
+    let dx = pan.dx.clamp(-MAX_MOVED, MAX_MOVED);
+    let dy = pan.dy.clamp(-MAX_MOVED, MAX_MOVED);
+    let most = (all_levels - 1 - below).saturating_add_signed(-dy as isize);
+    let room = to_columns(width) + 2 * dx.abs();
     if width >= MIN_DRAWING {
         for up in (0..=most.min(line_up.len() - 1)).rev() {
             let crumb = usize::from(up + 1 < line_up.len() && height >= 3);
             let frame = Frame { root: line_up[up], levels: (height - crumb).div_ceil(2), width: room };
-            let spine: Vec<AreaId> = line_up[..=up].iter().copied().collect();
+            let spine: Vec<AreaId> = line_up[..=up].to_vec();
             if let Some(drawing) = layout::draw(picture, &frame, &spine) {
                 let mut rows = Vec::with_capacity(height);
                 if crumb == 1 {
                     rows.push(crumb_row(picture, width, line_up.len() - 1 - up));
                 }
-                rows.extend(painted(picture, &drawing, width, height - crumb, pan.dx));
+                rows.extend(painted(picture, &drawing, width, height - crumb, dx));
                 return rows;
             }
         }
@@ -190,12 +201,13 @@ fn crumb_row(picture: &Picture<'_>, width: usize, levels: usize) -> Row {
 
 /// Rows of the drawing as far as they are in view.
 fn painted(picture: &Picture<'_>, drawing: &Drawing, width: usize, height: usize, dx: i32) -> Vec<Row> {
-    let free = width as i32 - drawing.width;
+    let width_here = to_columns(width);
+    let free = width_here - drawing.width;
     let offset = if free >= 0 {
         free / 2
     } else {
         // Wider than the pane because it may be moved: the focus stays in the middle.
-        drawing.focus.map_or(0, |focus| (width as i32 / 2 - focus).clamp(free, 0))
+        drawing.focus.map_or(0, |focus| (width_here / 2 - focus).clamp(free, 0))
     } - dx;
     let n_rows = drawing.placed.iter().map(|placed| placed.row + 1).max().unwrap_or(0).min(height);
     let mut by_row: Vec<Vec<&Placed>> = vec![Vec::new(); n_rows];
@@ -217,6 +229,11 @@ fn painted(picture: &Picture<'_>, drawing: &Drawing, width: usize, height: usize
         .collect()
 }
 
+/// A width as a column, which can be negative.
+fn to_columns(width: usize) -> i32 {
+    i32::try_from(width).unwrap_or(i32::MAX / 4)
+}
+
 /// Writes spans at a column that may lie left of the pane.
 fn put_at<'g>(mut line: Line<'g>, mut x: i32, spans: &[Span]) -> Line<'g> {
     for span in spans {
@@ -226,7 +243,7 @@ fn put_at<'g>(mut line: Line<'g>, mut x: i32, spans: &[Span]) -> Line<'g> {
             line = line.to(x.max(0) as usize);
             line.span(Span { text: visible, ..span.clone() });
         }
-        x += text::width(&span.text) as i32;
+        x += to_columns(text::width(&span.text));
     }
     line
 }

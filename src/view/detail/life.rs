@@ -17,7 +17,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
         } else {
             "not by a record of this trace: older than it, or carved unseen"
         };
-        facts.add("born", vec![muted(words)], None);
+        facts.add("born", &[muted(words)], None);
         return;
     }
     let born = Seq(born);
@@ -28,9 +28,9 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
         let ago = text::between(log, event.at, now.at, facts.scene.glyphs);
         spans.push(muted(format!(", {ago} before this event")));
     }
-    facts.add("born", spans, Some(Target::Event(born)));
+    facts.add("born", &spans, Some(Target::Event(born)));
     let Some((mate, end)) = replay.plan().mate(born).and_then(|mate| Some((mate, log.get(mate)?))) else {
-        facts.add("freed", vec![muted("not in this trace")], None);
+        facts.add("freed", &[muted("not in this trace")], None);
         return;
     };
     let mut spans = at(facts, mate, end);
@@ -39,7 +39,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     if mate.index() >= replay.cursor() {
         spans.push(muted(" (still to come)"));
     }
-    facts.add("freed", spans, Some(Target::Event(mate)));
+    facts.add("freed", &spans, Some(Target::Event(mate)));
 }
 
 /// Event, time, task and CPU of a record.

@@ -1,7 +1,7 @@
 //! What is in the tables a walk passes: entries in use, areas that share a table.
 
-use super::super::focus::{Kind, first_above, has_guard, is_per_cpu};
 use super::super::Scene;
+use super::super::focus::{Kind, first_above, has_guard, is_per_cpu};
 use crate::model::page_table::WalkStep;
 use crate::model::{Extent, NIL, TreeId};
 
@@ -25,7 +25,8 @@ pub(super) fn used_entries(scene: &Scene<'_>, step: &WalkStep) -> Vec<bool> {
             }
             let area = &busy.areas[id];
             let Some(extent) = Extent::new(area.start, area.end) else { break };
-            let mapped = mapped_part(scene, if is_per_cpu(scene, space, area) { Kind::PerCpu } else { Kind::Busy }, extent);
+            let mapped =
+                mapped_part(scene, if is_per_cpu(scene, space, area) { Kind::PerCpu } else { Kind::Busy }, extent);
             let low = mapped.start().max(step.table_start);
             let high = (mapped.end() - 1).min(last);
             if low <= high {

@@ -231,11 +231,7 @@ fn misfit(facts: &Facts, hole: Extent) -> String {
         return "below the window".to_owned();
     }
     let room = hole.end() - hole.start().max(window.vstart);
-    if room < size {
-        format!("{} too small", text::bytes(size - room))
-    } else {
-        "no aligned place in it".to_owned()
-    }
+    if room < size { format!("{} too small", text::bytes(size - room)) } else { "no aligned place in it".to_owned() }
 }
 
 fn refused(facts: &Facts, reason: RefusalReason) -> Words {

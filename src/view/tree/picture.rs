@@ -56,9 +56,10 @@ impl<'a> Picture<'a> {
     /// Did the search look at the node? A slot can be another area's by now, so one end must still be the same.
     pub(super) fn on_path(&self, id: AreaId) -> bool {
         let area = &self.areas()[id];
-        self.marks.path.iter().any(|(known, extent)| {
-            *known == id && (extent.start() == area.start || extent.end() == area.end)
-        })
+        self.marks
+            .path
+            .iter()
+            .any(|(known, extent)| *known == id && (extent.start() == area.start || extent.end() == area.end))
     }
 
     fn is_changed(&self, id: AreaId) -> bool {
@@ -116,7 +117,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
-        spans.iter_mut().for_each(|span| span.target = Some(Target::Address(area.start)));
+        for span in &mut spans {
+            span.target = Some(Target::Address(area.start));
+        }
         spans
     }
 
