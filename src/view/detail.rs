@@ -100,15 +100,16 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
     facts.add("extent", &range, Some(Target::Address(extent.start())));
     let page = facts.scene.replay.space().allocator().page_size().max(1);
     let pages = extent.len_bytes() / page;
+    let area = &facts.scene.replay.space().allocator().areas()[thing.area];
     let mut size =
         vec![number(text::bytes(extent.len_bytes())), muted(format!(" = {}", text::plural(pages, "page", "pages")))];
     if matches!(thing.kind, Kind::Busy | Kind::Lazy | Kind::Pooled) {
-        if focus::has_guard(facts.scene, thing.kind, extent) {
+        if focus::has_guard(facts.scene, thing.kind, area) {
             size.push(muted(", "));
             size.push(number(text::bytes(extent.len_bytes() - page.min(extent.len_bytes()))));
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
-            if focus::baseline_row(facts.scene, extent.start()).is_none() {
+            if focus::baseline_row(facts.scene, area).is_none() {
                 size.push(muted(" (assumed: nearly every area has a guard page)"));
             }
         } else {
@@ -143,7 +144,8 @@ fn place(facts: &mut Facts<'_, '_>, thing: &Thing) {
 
 /// Who asked for it, where a snapshot says so.
 fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
-    let Some(row) = focus::baseline_row(facts.scene, thing.extent.start()) else { return };
+    let area = &facts.scene.replay.space().allocator().areas()[thing.area];
+    let Some(row) = focus::baseline_row(facts.scene, area) else { return };
     let mut spans = Vec::new();
     if row.caller_full.is_empty() {
         spans.push(say(row.kind()));
@@ -164,9 +166,6 @@ fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
         let nodes: Vec<String> =
             row.nodes.iter().take(8).map(|(node, pages)| format!("N{node}={}", text::count(*pages))).collect();
         spans.push(muted(format!(", NUMA {}", nodes.join(" "))));
-    }
-    if row.end != thing.extent.end() {
-        spans.push(Span::new(" (the snapshot's row has another length)", Role::Warn));
     }
     facts.add("caller", &spans, None);
 }

@@ -75,16 +75,24 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     // One row is always kept for carets, so that the picture does not jump from event to event.
     let budget = height - legend - usize::from(height >= 6);
     let segments = lines::segments(scene);
-    let everything = lines::cell_for_all(state, &segments, columns.cells, budget);
+    let (widest, fits) = lines::widest_cell(state, &segments, columns.cells, budget);
     let page = state.allocator().page_size().max(1);
-    let cell_bytes = everything.checked_shr(zoom.level).unwrap_or(0).max(page);
+    let cell_bytes = widest.checked_shr(zoom.level).unwrap_or(0).max(page);
     let row_bytes = cell_bytes * columns.cells as u64;
-    let centre = zoom.centre.or_else(|| focus::focus_address(scene));
-    let from = match (zoom.level, centre) {
-        (1.., Some(centre)) => lines::start_for(&segments, row_bytes, centre, budget),
-        _ => 0,
+    let rows_from = |from| lines::rows_from(state, &segments, row_bytes, from, budget);
+    let around = |centre| rows_from(lines::start_for(&segments, row_bytes, centre, budget));
+    let stretches = match (zoom.level, zoom.centre.or_else(|| focus::focus_address(scene))) {
+        (1.., Some(centre)) => around(centre),
+        (0, Some(centre)) if !fits => {
+            let mut lowest = rows_from(0);
+            // All rows are taken, so there is more.
+            if let Some(last) = lowest.last_mut().filter(|_| budget >= 3) {
+                *last = Stretch::More;
+            }
+            if lines::shows(&lowest, row_bytes, centre) { lowest } else { around(centre) }
+        }
+        _ => rows_from(0),
     };
-    let stretches = lines::rows_from(state, &segments, row_bytes, from, budget);
     let selected = match scene.selection {
         Selection::Address(addr) => Some(focus::thing_at(scene, state, addr).extent),
         Selection::Follow => None,
@@ -97,6 +105,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
         match *stretch {
             Stretch::Cells { start, limit } => painter.cells(start, limit, &mut spare, &mut rows),
             Stretch::Elided { extent } => rows.push(painter.elided(extent)),
+            Stretch::More => rows.push(painter.note(None, "more above, in a higher pane", Role::Muted)),
             Stretch::Outside { bytes } => {
                 let words = format!("{} outside the vmalloc range", text::bytes(bytes));
                 rows.push(painter.note(None, &words, Role::Muted));

@@ -43,6 +43,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
     // Before the steps, which can be many: whether to trust them comes first.
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
+    if scene.replay.outcome().steps.is_empty() && facts.request.is_some() {
+        let words = "No steps under this record: the space was taken where a neighbouring record stands.";
+        rows.extend(wrap(words, Role::Muted, width, 2, scene.glyphs));
+    }
     for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
         match part {
             Part::One(index, step) => rows.extend(step_rows(scene, &facts, width, index, step)),

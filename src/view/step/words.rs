@@ -90,7 +90,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 (true, true) => "; every pool is emptied first, because a request was about to fail",
                 (true, false) => "; the pools decay a little first",
             };
-            let words = words.number(text::count(lazy_pages)).say(" lazy pages go back to the free tree");
+            let words = words.say("takes ").number(text::count(lazy_pages)).say(" lazy pages");
             ("__purge_vmap_area_lazy", words.say(pools))
         }
         Step::Decayed { node, pages, taken, left } => (
