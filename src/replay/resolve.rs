@@ -68,9 +68,10 @@ impl<'a> Resolver<'a> {
             mates: vec![NO_MATE; n],
             tallies: Vec::new(),
         };
-        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst)));
+        let n_tasks = log.names.tasks().len();
+        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst, n_tasks)));
         let checkpoints = Checkpoints::new(space.clone());
-        let overflow = vec![Overflow::None; log.names.tasks().len()];
+        let overflow = vec![Overflow::None; n_tasks];
         Self {
             log,
             machine,
