@@ -166,6 +166,8 @@ impl Pane<'_, '_> {
         };
         let most = (first..=last).max_by_key(|&order| (orders[order], 64 - order)).unwrap_or(first);
         let bar = |n: u64| match n {
+            // A dash of a plain set would look like a bar.
+            0 if glyphs.ascii => ' ',
             0 => glyphs.dot,
             _ => glyphs.bars[((n * 7).div_ceil(orders[most].max(1)) as usize).min(7)],
         };

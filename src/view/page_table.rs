@@ -5,11 +5,10 @@
 
 mod tables;
 
-use super::focus::{self, Kind};
+use super::focus::{self, Kind, Thing};
 use super::line::{Line, flow, scrolled, wrap};
 use super::text;
 use super::{Role, Row, Scene, Span, Target};
-use crate::model::Extent;
 use crate::model::page_table::{Geometry, WalkStep};
 
 /// The rows.
@@ -30,7 +29,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     }
     rows.extend(walk.iter().map(|step| level(scene, columns, step)));
     if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
-        rows.extend(needs(scene, columns, geometry, &walk, thing.kind, thing.extent));
+        rows.extend(needs(scene, columns, &walk, &thing));
     } else {
         let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
         rows.extend(wrap(&words, Role::Muted, columns, 2, scene.glyphs));
@@ -79,6 +78,8 @@ fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) 
             let part = &used[from..to];
             let n = part.iter().filter(|&&used| used).count();
             let bar = match n {
+                // A dash of a plain set would look like a bar.
+                0 if glyphs.ascii => ' ',
                 0 => glyphs.dot,
                 _ if n == part.len() => glyphs.bars[7],
                 _ => glyphs.bars[(n * 7 / part.len()).min(6)],
@@ -97,15 +98,10 @@ fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) 
 }
 
 /// Tables the area needs, and with how many others it shares the last one.
-fn needs(
-    scene: &Scene<'_>,
-    width: usize,
-    geometry: &Geometry,
-    walk: &[WalkStep],
-    kind: Kind,
-    extent: Extent,
-) -> Vec<Row> {
-    let mapped = tables::mapped_part(scene, kind, extent);
+fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> Vec<Row> {
+    let geometry = scene.replay.space().geometry();
+    let kind = thing.kind;
+    let mapped = tables::mapped_part(scene, kind, &scene.replay.space().allocator().areas()[thing.area], thing.extent);
     let mut spans = vec![
         Span::new(text::bytes(mapped.len_bytes()), Role::Number),
         Span::new(if kind == Kind::Lazy { " were mapped here, through " } else { " mapped here need " }, Role::Text),

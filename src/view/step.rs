@@ -43,6 +43,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
     // Before the steps, which can be many: whether to trust them comes first.
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
+    if scene.replay.outcome().steps.is_empty() && facts.request.is_some() {
+        let words = "No steps under this record: the space was taken where a neighbouring record stands.";
+        rows.extend(wrap(words, Role::Muted, width, 2, scene.glyphs));
+    }
     for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
         match part {
             Part::One(index, step) => rows.extend(step_rows(scene, &facts, width, index, step)),
@@ -144,7 +148,9 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
     let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }
 
@@ -168,14 +174,16 @@ fn turns(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[S
     ];
     spans.extend(words::turn(turn, "do not fit").0);
     let mut rows = flow(&spans, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }
 
 /// What the record itself says.
 fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
     let log = scene.replay.log();
-    let who = format!("{} on CPU {}", text::escape(log.names.task(event.task).label().as_bytes()), event.cpu);
+    let who = format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu);
     let words = Words::default();
     match event.kind {
         EventKind::Alloc { size, align, .. } => {
@@ -189,7 +197,7 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 return words.say(", older than the trace");
             };
             let size = super::events::freed_size(scene, seq).unwrap_or(0);
-            let by = text::escape(log.names.task(born.task).label().as_bytes());
+            let by = text::task(log.names.task(born.task));
             let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated by {by} "));
             words
                 .number(text::between(log, born.at, event.at, scene.glyphs))

@@ -48,7 +48,10 @@ impl Judge {
     pub(super) fn judge(&self, hole: Extent) -> Judgement {
         if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
             let rest = hole.len_bytes() - placed.len_bytes().min(hole.len_bytes());
-            let words = format!("chosen: {}, {} stay", fit.title(), text::bytes(rest));
+            let words = match fit {
+                Fit::Full => format!("chosen: {}, used up", fit.title()),
+                _ => format!("chosen: {}, {} stay", fit.title(), text::bytes(rest)),
+            };
             return Judgement { words, role: Role::Good, chosen: true, fits: true };
         }
         let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };

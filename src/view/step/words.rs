@@ -90,7 +90,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 (true, true) => "; every pool is emptied first, because a request was about to fail",
                 (true, false) => "; the pools decay a little first",
             };
-            let words = words.number(text::count(lazy_pages)).say(" lazy pages go back to the free tree");
+            let words = words.say("takes ").number(text::count(lazy_pages)).say(" lazy pages");
             ("__purge_vmap_area_lazy", words.say(pools))
         }
         Step::Decayed { node, pages, taken, left } => (
@@ -219,7 +219,7 @@ pub(super) fn turn(turn: Turn, misfit: &str) -> Words {
         Turn::Left => words.of("left", Role::Path).say(", a long enough hole lies lower"),
         Turn::Right => words.say(format!("{misfit}; ")).of("right", Role::Path).say(", a long enough hole lies higher"),
         Turn::Fits => words.of("fits", Role::Good),
-        Turn::Up => words.say(format!("{misfit}, nor what lies right of it; ")).of("back up", Role::Path),
+        Turn::Up => words.say(format!("{misfit}, nor anything to the right; ")).of("back up", Role::Path),
         Turn::UpThenRight => words.say("on the way up; ").of("down its right side", Role::Path),
     }
 }
@@ -231,11 +231,7 @@ fn misfit(facts: &Facts, hole: Extent) -> String {
         return "below the window".to_owned();
     }
     let room = hole.end() - hole.start().max(window.vstart);
-    if room < size {
-        format!("{} too small", text::bytes(size - room))
-    } else {
-        "no aligned place in it".to_owned()
-    }
+    if room < size { format!("{} too small", text::bytes(size - room)) } else { "no aligned place in it".to_owned() }
 }
 
 fn refused(facts: &Facts, reason: RefusalReason) -> Words {

@@ -117,7 +117,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
-        spans.iter_mut().for_each(|span| span.target = Some(Target::Address(area.start)));
+        for span in &mut spans {
+            span.target = Some(Target::Address(area.start));
+        }
         spans
     }
 
