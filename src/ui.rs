@@ -1,4 +1,4 @@
-//! The terminal interface: messages in, [`App`] changed by `update` alone, frames out.
+//! The terminal interface: messages in, `App` changed by `update` alone, frames out.
 //!
 //! Views say what is shown, in rows of roles; here is how it looks, where it lies, which key does what, and how the
 //! terminal is taken over and given back. This is the only module that knows a terminal.

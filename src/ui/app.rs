@@ -25,6 +25,9 @@ use crate::view::{Glyphs, Scene, Selection, Target};
 /// How long a message stays in the footer.
 const MESSAGE_FOR: Duration = Duration::from_secs(6);
 
+/// Records applied in one turn of the loop: a few milliseconds, so that keys are answered during a long seek.
+const SEEK_BUDGET: usize = 4096;
+
 /// What a pane remembers about what it shows.
 #[derive(Debug, Clone)]
 pub(crate) struct Panes {
@@ -105,6 +108,7 @@ pub(crate) struct App {
     pub(crate) playing: Option<Playing>,
     pub(crate) speed: Speed,
     pub(crate) seeking: Option<Seeking>,
+    pub(crate) seek_budget: usize,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
     pub(crate) search: Search,
@@ -120,11 +124,13 @@ pub(crate) struct App {
 impl App {
     /// The interface on a replay, as it looks first.
     pub(crate) fn new(replay: Replay, size: Size, keymap: Keymap, theme: Theme, glyphs: &'static Glyphs) -> Self {
+        // A snapshot has no events: what lies where is its first question.
+        let focus = if replay.is_empty() { PaneId::Map } else { PaneId::Events };
         Self {
             replay,
             size,
             now: Duration::ZERO,
-            focus: PaneId::Events,
+            focus,
             zoom: false,
             selection: Selection::Follow,
             sub_step: None,
@@ -144,6 +150,7 @@ impl App {
             playing: None,
             speed: Speed::default(),
             seeking: None,
+            seek_budget: SEEK_BUDGET,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
             search: Search::default(),

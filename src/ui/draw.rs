@@ -10,7 +10,7 @@ use ratatui::symbols::border;
 use ratatui::widgets::{Block, Borders, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
-use super::action::{ACTIONS, Action, Place};
+use super::action::{ACTIONS, Action, Place, Section, Spec};
 use super::app::{App, Pending};
 use super::layout::{self, PaneBox, Regions, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
@@ -211,12 +211,16 @@ pub(crate) struct Hint {
 /// The footer's hints: those of the focused pane first, then as many as fit; help and quit always.
 pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     const ALWAYS: [Action; 2] = [Action::Help, Action::Quit];
-    let hint = |spec: &super::action::Spec| {
+    let hint = |spec: &Spec| {
         let key = app.keymap.label(spec.action);
         let columns = (key.width() + 1 + spec.hint.width()) as u16;
         (!key.is_empty()).then_some(Hint { x: 0, width: columns, action: spec.action, key, word: spec.hint })
     };
-    let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action));
+    // A snapshot has no time to move through.
+    let useful = |spec: &&Spec| {
+        !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside | Section::Find)
+    };
+    let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action)).filter(useful);
     let (own, rest): (Vec<_>, Vec<_>) = shown
         .filter(|spec| matches!(spec.place, Place::Anywhere) || spec.place == Place::Pane(app.focus))
         .partition(|spec| spec.place != Place::Anywhere);

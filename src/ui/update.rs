@@ -99,6 +99,7 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             let value = value.saturating_mul(10).saturating_add(digit).min(MAX_COUNT);
             app.pending = Pending::Count { value, since: app.now, single: None };
         }
+        Pending::Count { .. } if app.keymap.lookup(app.focus, &[key]) == Match::Action(Action::Cancel) => {}
         Pending::Count { value, .. } => return pressed(app, None, key, Some(value)),
         Pending::First(first) => return pressed(app, Some(first), key, None),
         Pending::Nothing => match key.digit() {

@@ -146,7 +146,8 @@ impl Session {
             let at = line.find(text)?;
             Some((line[..at].chars().count(), row))
         });
-        found.unwrap_or_else(|| panic!("no {text:?} on\n{screen}"))
+        assert!(found.is_some(), "no {text:?} on\n{screen}");
+        found.unwrap_or_default()
     }
 
     pub(crate) fn resize(&mut self, rows: u16, cols: u16) {

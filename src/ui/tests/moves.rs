@@ -243,17 +243,35 @@ fn a_snapshot_can_be_looked_at_but_not_stepped() {
     use crate::log::{Baseline, Pointers};
     let mut log = log();
     log.events.clear();
-    log.before = Some(Baseline { areas: Vec::new(), pointers: Pointers::Real });
-    let Ok(replay) = Replay::open(Arc::new(log), &Settings::default()) else { return };
-    let mut app = app();
-    app.replay = replay;
+    let area = crate::log::BaselineArea {
+        line: 1,
+        start: START,
+        end: START + 0x3000,
+        size: 0x3000,
+        caller: "bpf_prog_alloc".to_owned(),
+        caller_full: "bpf_prog_alloc+0x2f/0xb0".to_owned(),
+        module: None,
+        pages: 2,
+        phys: None,
+        flags: crate::log::baseline::Flags::VMALLOC,
+        nodes: Vec::new(),
+        state: crate::log::BaselineState::Busy,
+        repaired: false,
+    };
+    log.before = Some(Baseline { areas: vec![area], pointers: Pointers::Real });
+    let mut app = app_of(log);
+    assert_eq!(app.focus, PaneId::Map);
+    assert!(!frame(&app).to_string().contains("Space play"), "no hint leads nowhere");
     for keys in [".", ",", "}", "f", "<space>", "5G", "$"] {
         script(&mut app, keys);
         assert_eq!(message(&app), "this input is a snapshot: it has no events to step through", "{keys}");
     }
     script(&mut app, "/");
     assert!(app.overlays.is_empty());
-    frame(&app);
+    script(&mut app, ":goto 0xffffc90000001000<enter>");
+    assert_eq!(app.selection, Selection::Address(START + 0x1000));
+    script(&mut app, "<shift-tab>z");
+    find(&app, "bpf_prog_alloc");
 }
 
 #[test]
@@ -266,4 +284,30 @@ fn no_key_and_no_size_breaks_anything() {
         app.overlays.clear();
         frame(&app);
     }
+}
+
+#[test]
+fn a_long_seek_goes_on_between_keys_and_escape_forgets_it() {
+    let mut log = log();
+    let mark = log.events[11];
+    log.events = vec![mark; 2_000];
+    let mut app = app_of(log);
+    app.seek_budget = 100;
+    script(&mut app, "3G:goto 1500<enter>");
+    assert!(app.seeking.is_some_and(|seeking| seeking.target == 1_500 && 0 < seeking.at));
+    assert_eq!(app.replay.cursor(), 3, "the screen shows the old place until the new one is reached");
+    script(&mut app, "<esc>");
+    assert_eq!((app.replay.cursor(), app.seeking), (3, None));
+    assert_eq!(message(&app), "stopped: still at event 3");
+    script(&mut app, "1500G.");
+    assert_eq!(app.heading(), 1_501, "a step counts from where the seek leads");
+    script(&mut app, &"<wait>".repeat(15));
+    assert_eq!((app.replay.cursor(), app.seeking), (1_501, None));
+}
+
+#[test]
+fn escape_drops_a_count() {
+    let mut app = app();
+    script(&mut app, "12<esc>.");
+    assert_eq!(app.replay.cursor(), 1);
 }

@@ -14,9 +14,6 @@ use crate::replay::{Replay, Seek};
 use crate::view::tree::TreePan;
 use crate::view::{Selection, Target};
 
-/// Records applied in one turn of the loop, so that keys are answered during a long seek.
-const BUDGET: usize = 4096;
-
 /// Says why nothing can be stepped, if the input is a snapshot.
 fn refuse_without_events(app: &mut App) -> bool {
     if app.replay.is_empty() {
@@ -64,7 +61,7 @@ pub(super) fn head_for(app: &mut App, target: usize) {
 /// One turn of a seek.
 pub(super) fn go_on(app: &mut App) {
     let Some(Seeking { target, .. }) = app.seeking else { return };
-    match app.replay.seek(target, BUDGET) {
+    match app.replay.seek(target, app.seek_budget) {
         Seek::Done => {
             app.seeking = None;
             arrived(app);
