@@ -315,7 +315,7 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
                 0 => " problems ".to_owned(),
                 _ => format!(" problems   {} of {n}   Enter goes there ", scroll + 1),
             };
-            let rows = problems::rows(app, *scroll, usize::from(size.height));
+            let rows = problems::rows(app, *scroll, size.width, usize::from(size.height));
             sheet(app, buffer, area, &title, &rows);
         }
         Overlay::Palette { input, picked } => {

@@ -30,13 +30,22 @@ impl Hit {
 
 /// Everything in `rows` that leads somewhere, from the top, spans before the row they are in.
 pub(crate) fn hits(rows: &[Row], width: u16) -> Vec<Hit> {
-    let mut hits = Vec::new();
+    let mut hits: Vec<Hit> = Vec::new();
     for (row, y) in rows.iter().zip(0u16..) {
         let mut x = 0u16;
         for span in &row.spans {
             let columns = span.text.width() as u16;
             if let Some(target) = span.target.filter(|_| x < width) {
-                hits.push(Hit { y, x, width: columns.min(width - x), target, whole_row: false });
+                let columns = columns.min(width - x);
+                match hits.last_mut() {
+                    // A thing drawn in several roles is one thing.
+                    Some(Hit { y: on, x: from, width: so_far, target: same, whole_row: false })
+                        if *on == y && *same == target && *from + *so_far == x =>
+                    {
+                        *so_far += columns;
+                    }
+                    _ => hits.push(Hit { y, x, width: columns, target, whole_row: false }),
+                }
             }
             x = x.saturating_add(columns);
         }
@@ -95,4 +104,53 @@ pub(crate) fn rows(buffer: &mut Buffer, area: Rect, rows: &[Row], picked: Option
 /// A row of plain words, as overlays use.
 pub(crate) fn words(parts: &[(&str, Role)]) -> Row {
     Row { spans: parts.iter().map(|&(text, role)| Span::new(text, role)).collect(), ..Row::default() }
+}
+
+/// A word in a column and its meaning beside it, in as many rows as it takes.
+pub(crate) fn explained(word: &str, column: usize, meaning: &str, role: Role, width: u16) -> Vec<Row> {
+    let room = usize::from(width).saturating_sub(column + 3).max(20);
+    let mut rows: Vec<Row> = Vec::new();
+    let mut head = format!("  {word:<column$} ");
+    let mut line = String::new();
+    let mut end = |head: &mut String, line: &mut String| {
+        let head = std::mem::replace(head, " ".repeat(column + 3));
+        let line = std::mem::take(line);
+        rows.push(Row { spans: vec![Span::new(head, role), Span::new(line, Role::Text)], ..Row::default() });
+    };
+    for part in meaning.split_whitespace() {
+        if !line.is_empty() && room < line.width() + 1 + part.width() {
+            end(&mut head, &mut line);
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    end(&mut head, &mut line);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_one_thing_are_one_hit_and_the_row_comes_last() {
+        let target = Some(Target::Address(1));
+        let part = |text: &str, target| Span { target, ..Span::new(text, Role::Text) };
+        let row = Row {
+            spans: vec![part("ab", None), part("cd", target), part("e", target), part(" ", None), part("f", target)],
+            target: Some(Target::Step(3)),
+            focused: false,
+        };
+        let hits: Vec<_> = hits(&[Row::default(), row], 7).iter().map(|hit| (hit.y, hit.x, hit.width)).collect();
+        assert_eq!(hits, [(1, 2, 3), (1, 6, 1), (1, 0, 7)]);
+    }
+
+    #[test]
+    fn a_long_meaning_goes_on_below_itself() {
+        let rows = explained("key", 4, "what it does in many words", Role::Key, 30);
+        let lines: Vec<String> = rows.iter().map(Row::text).collect();
+        assert_eq!(lines, ["  key  what it does in many", "       words"]);
+    }
 }

@@ -1,11 +1,9 @@
 //! The help: keys of the focused pane, keys everywhere, the mouse, and a legend of every sign and word on the screen.
 
-use unicode_width::UnicodeWidthStr;
-
 use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
 use super::super::app::App;
-use super::super::paint::words;
-use crate::view::{Glyphs, Role, Row, Span};
+use super::super::paint::{explained, words};
+use crate::view::{Glyphs, Role, Row};
 
 /// Columns for the keys.
 const KEYS: usize = 16;
@@ -72,17 +70,23 @@ pub(crate) fn rows(app: &App, width: u16) -> Vec<Row> {
     }
     let key = app.key(super::super::action::Action::Bottom);
     rows.push(Row::of("Numbers", Role::Title));
-    rows.extend(lines(&format!("digits {key}"), KEYS, "go to that event, as 1234 and then the key", Role::Key, width));
-    rows.extend(lines("digits and a key", KEYS, "as often as the number says", Role::Key, width));
+    rows.extend(explained(
+        &format!("digits {key}"),
+        KEYS,
+        "go to that event, as 1234 and then the key",
+        Role::Key,
+        width,
+    ));
+    rows.extend(explained("digits and a key", KEYS, "as often as the number says", Role::Key, width));
     rows.push(Row::default());
     rows.push(Row::of("Mouse", Role::Title));
-    rows.extend(MOUSE.iter().flat_map(|(what, does)| lines(what, KEYS, does, Role::Key, width)));
+    rows.extend(MOUSE.iter().flat_map(|(what, does)| explained(what, KEYS, does, Role::Key, width)));
     rows.push(Row::default());
     rows.push(Row::of("Signs", Role::Title));
     rows.extend(signs(app.glyphs));
     rows.push(Row::default());
     rows.push(Row::of("Words", Role::Title));
-    rows.extend(GLOSSARY.iter().flat_map(|(word, means)| lines(word, WORDS, means, Role::Number, width)));
+    rows.extend(GLOSSARY.iter().flat_map(|(word, means)| explained(word, WORDS, means, Role::Number, width)));
     rows
 }
 
@@ -97,28 +101,7 @@ fn entry(app: &App, spec: &Spec, width: u16) -> Vec<Row> {
     }
     let title =
         if spec.arguments.is_empty() { spec.title.to_owned() } else { format!("{}: {}", spec.title, spec.arguments) };
-    lines(&keys, KEYS, &title, Role::Key, width)
-}
-
-/// A word in a column and its meaning beside it, in as many rows as it takes.
-fn lines(word: &str, column: usize, meaning: &str, role: Role, width: u16) -> Vec<Row> {
-    let room = usize::from(width).saturating_sub(column + 3).max(20);
-    let mut rows: Vec<Row> = Vec::new();
-    let mut head = format!("  {word:<column$} ");
-    let mut line = String::new();
-    for part in meaning.split_whitespace() {
-        if !line.is_empty() && room < line.width() + 1 + part.width() {
-            rows.push(Row { spans: vec![Span::new(head, role), Span::new(line, Role::Text)], ..Row::default() });
-            head = " ".repeat(column + 3);
-            line = String::new();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(part);
-    }
-    rows.push(Row { spans: vec![Span::new(head, role), Span::new(line, Role::Text)], ..Row::default() });
-    rows
+    explained(&keys, KEYS, &title, Role::Key, width)
 }
 
 /// Every sign of the panes.
