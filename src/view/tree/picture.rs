@@ -71,10 +71,9 @@ impl<'a> Picture<'a> {
     pub(super) fn label(&self, id: AreaId) -> Vec<Span> {
         let area = &self.areas()[id];
         let (focused, path, changed) = (id == self.marks.focus, self.on_path(id), self.is_changed(id));
-        let (mark, role) = match (focused, changed, path) {
-            (true, ..) => (self.glyphs.cursor, if changed { Role::Changed } else { Role::Key }),
-            (_, true, _) => (self.glyphs.up, Role::Changed),
-            (_, _, true) => (self.glyphs.path, Role::Path),
+        let (mark, role) = match (focused, path) {
+            (true, _) => (self.glyphs.cursor, Role::Key),
+            (_, true) => (self.glyphs.path, Role::Path),
             _ => (' ', Role::Text),
         };
         let text_role = match (changed, path) {
@@ -98,6 +97,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
+        if changed {
+            spans.push(Span::new(format!(" {}", self.glyphs.up), Role::Changed));
+        }
         for span in &mut spans {
             span.strong = focused;
             span.target = Some(Target::Address(area.start));
@@ -115,7 +117,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
-        spans.iter_mut().for_each(|span| span.target = Some(Target::Address(area.start)));
+        for span in &mut spans {
+            span.target = Some(Target::Address(area.start));
+        }
         spans
     }
 
