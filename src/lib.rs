@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod event;
+pub mod insight;
 pub mod log;
 pub mod model;
 pub mod policy;

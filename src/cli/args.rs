@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::Window;
 use crate::replay::Settings;
 use crate::source::Companions;
+use crate::ui::{ColorChoice, ThemeChoice};
 
 /// Replay, inspect and understand the Linux kernel's vmalloc allocator.
 ///
@@ -29,6 +30,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Headless replay: what happened, how the address space ended, cost per event.
     Replay(ReplayArgs),
+    /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
+    Inspect(InspectArgs),
+    /// The records of an input as JSON Lines, or only how many there are.
+    Parse(ParseArgs),
+    /// Files for the shell and the manual.
+    Generate(GenerateArgs),
 }
 
 /// What every command that takes an INPUT takes.
@@ -64,6 +71,51 @@ pub struct InputArgs {
     /// Say nothing on standard error but errors.
     #[arg(long)]
     pub quiet: bool,
+    /// Colours: what the terminal and `NO_COLOR` say, always, or never.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// What the terminal and the environment say.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<When> for ColorChoice {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::Always => Self::Always,
+            When::Never => Self::Never,
+        }
+    }
+}
+
+/// `--theme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Background {
+    /// What the terminal says, else dark.
+    Auto,
+    /// Light text on dark.
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+impl From<Background> for ThemeChoice {
+    fn from(background: Background) -> Self {
+        match background {
+            Background::Auto => Self::Auto,
+            Background::Dark => Self::Dark,
+            Background::Light => Self::Light,
+        }
+    }
 }
 
 impl InputArgs {
@@ -101,6 +153,15 @@ pub struct UiArgs {
     /// The input.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Draw with plain characters, whatever the locale says.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Colours for a dark or a light background.
+    #[arg(long, value_name = "BACKGROUND", value_enum, default_value_t = Background::Auto)]
+    pub theme: Background,
+    /// Leave the mouse to the terminal, so that its own selection works.
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// Options of `verify`.
@@ -129,6 +190,61 @@ pub struct ReplayArgs {
     /// Time N random seeks in a replay as the UI holds it.
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct InspectArgs {
+    /// The input; without one this machine's /proc/vmallocinfo. Of a capture its last snapshot is taken.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Show every caller, not only those with the most address space.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `parse`.
+#[derive(Debug, Clone, Args)]
+pub struct ParseArgs {
+    /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Parse everything, but print only how many records of each kind there are, the sum of their sizes, and how many
+    /// places are damaged.
+    #[arg(long)]
+    pub count: bool,
+    /// A damaged record is an error instead of a reported problem.
+    #[arg(long)]
+    pub strict: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Options of `generate`.
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    /// What to make.
+    #[command(subcommand)]
+    pub what: Generated,
+}
+
+/// What `generate` makes.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Generated {
+    /// Completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
 }
 
 fn parse_range(text: &str) -> Result<Window, String> {

@@ -1,7 +1,7 @@
 //! Standard output and error: data on one, talk on the other; a closed pipe is success.
 
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::log::{Log, escape};
 
@@ -39,11 +39,16 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
 /// The file appears whole or not at all.
 fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |reason| CliError::Write { name: escape(path.to_string_lossy().as_bytes()), reason };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
+    let part = part_of(path);
     std::fs::write(&part, text).map_err(failed)?;
     std::fs::rename(&part, path).map_err(failed)
+}
+
+/// The name of a file that is still being written.
+pub(super) fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 /// One line on standard error.
@@ -58,19 +63,28 @@ pub fn report_error(error: &CliError) {
     talk(&format!(" hint: {}", error.hint()));
 }
 
+/// Fails on the first damaged place: `--strict`.
+///
+/// # Errors
+/// There is one.
+pub fn first_problem(log: &Log) -> Result<(), CliError> {
+    let Some(first) = log.problems.first() else { return Ok(()) };
+    let problem = &first.problem;
+    Err(CliError::Strict {
+        file: first.file.clone(),
+        line: problem.line,
+        column: problem.column,
+        what: problem.kind.to_string(),
+    })
+}
+
 /// Names damaged places on standard error, or fails on the first with `--strict`.
 ///
 /// # Errors
 /// `--strict`, and there is one.
 pub fn report_problems(log: &Log, args: &InputArgs) -> Result<(), CliError> {
-    if let (true, Some(first)) = (args.strict, log.problems.first()) {
-        let problem = &first.problem;
-        return Err(CliError::Strict {
-            file: first.file.clone(),
-            line: problem.line,
-            column: problem.column,
-            what: problem.kind.to_string(),
-        });
+    if args.strict {
+        first_problem(log)?;
     }
     if args.quiet {
         return Ok(());
