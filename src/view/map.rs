@@ -213,7 +213,8 @@ impl Painter<'_, '_> {
         };
         let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
-        let ellipsis = String::from(glyphs.ellipsis);
+        // The plain set's ellipsis is its sign for lazy as well.
+        let ellipsis = if glyphs.ascii { "...".to_owned() } else { glyphs.ellipsis.to_string() };
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
         let line = line.put(format!("{ellipsis} "), Role::Muted).put(words, role);
         let row = line.put(format!(" {ellipsis}"), Role::Muted);
