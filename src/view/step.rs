@@ -72,7 +72,7 @@ fn elsewhere(kind: &EventKind) -> Option<&'static str> {
             Some("No steps under this record: the space was taken where a neighbouring record stands.")
         }
         EventKind::Purge { num_purged: 1.., .. } => {
-            Some("No steps under this record: an allocation before it shows that the purge was over by then.")
+            Some("No steps under this record: an allocation before it shows that the purge had come that far.")
         }
         _ => None,
     }

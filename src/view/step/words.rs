@@ -78,7 +78,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
     }
 }
 
-/// The steps of a purge, and the rare ones.
+/// The steps of a purge.
 fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
     let short = |addr| facts.addresses.short(addr);
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
@@ -130,6 +130,15 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 .number(text::count(lazy_pages))
                 .say(" lazy pages left"),
         ),
+        ref rare => rare_words(facts, rare),
+    }
+}
+
+/// The steps that no record of their own announces.
+fn rare_words(facts: &Facts, step: &Step) -> (&'static str, Words) {
+    let short = |addr| facts.addresses.short(addr);
+    let words = Words::default();
+    match *step {
         Step::ChunkCarved { extent } => (
             "pcpu_get_vm_areas",
             words
