@@ -2,9 +2,13 @@
 
 pub mod args;
 pub mod error;
+pub mod generate;
+pub mod inspect;
 pub mod json;
 pub mod output;
+pub mod parse;
 pub mod replay;
+pub mod sink;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -35,6 +39,9 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
     match &cli.command {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Parse(args)) => parse::run(args),
+        Some(Command::Generate(args)) => generate::run(args),
         None => Ok(0),
     }
 }

@@ -10,9 +10,11 @@
 
 pub mod cli;
 pub mod event;
+pub mod insight;
 pub mod log;
 pub mod model;
 pub mod policy;
 pub mod replay;
 pub mod source;
+pub mod ui;
 pub mod view;

@@ -6,6 +6,7 @@ pub mod error;
 pub mod folder;
 pub mod meta;
 pub mod snapshot;
+pub mod texts;
 pub mod trace;
 
 use std::path::{Path, PathBuf};

@@ -29,6 +29,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Headless replay: what happened, how the address space ended, cost per event.
     Replay(ReplayArgs),
+    /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
+    Inspect(InspectArgs),
+    /// The records of an input as JSON Lines, or only how many there are.
+    Parse(ParseArgs),
+    /// Files for the shell and the manual.
+    Generate(GenerateArgs),
 }
 
 /// What every command that takes an INPUT takes.
@@ -129,6 +135,61 @@ pub struct ReplayArgs {
     /// Time N random seeks in a replay as the UI holds it.
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct InspectArgs {
+    /// The input; without one this machine's /proc/vmallocinfo. Of a capture its last snapshot is taken.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Show every caller, not only those with the most address space.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `parse`.
+#[derive(Debug, Clone, Args)]
+pub struct ParseArgs {
+    /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Parse everything, but print only how many records of each kind there are, the sum of their sizes, and how many
+    /// places are damaged.
+    #[arg(long)]
+    pub count: bool,
+    /// A damaged record is an error instead of a reported problem.
+    #[arg(long)]
+    pub strict: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Options of `generate`.
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    /// What to make.
+    #[command(subcommand)]
+    pub what: Generated,
+}
+
+/// What `generate` makes.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Generated {
+    /// Completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
 }
 
 fn parse_range(text: &str) -> Result<Window, String> {

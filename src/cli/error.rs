@@ -43,6 +43,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// The reader of our output has seen enough: success.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Write { reason, .. } if reason.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// What to do about it, in one line.
     pub fn hint(&self) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! Standard output and error: data on one, talk on the other; a closed pipe is success.
 
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::log::{Log, escape};
 
@@ -39,11 +39,16 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
 /// The file appears whole or not at all.
 fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |reason| CliError::Write { name: escape(path.to_string_lossy().as_bytes()), reason };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
+    let part = part_of(path);
     std::fs::write(&part, text).map_err(failed)?;
     std::fs::rename(&part, path).map_err(failed)
+}
+
+/// The name of a file that is still being written.
+pub(super) fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 /// One line on standard error.

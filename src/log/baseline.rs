@@ -11,6 +11,15 @@ pub struct Baseline {
     pub pointers: Pointers,
 }
 
+/// The word of the machine contract: `real`, `hashed` or `zeroed`; placeholders tell as little as zeros.
+pub fn pointers_word(pointers: Pointers) -> &'static str {
+    match pointers {
+        Pointers::Real => "real",
+        Pointers::Hashed => "hashed",
+        Pointers::Zeroed | Pointers::Unready | Pointers::None => "zeroed",
+    }
+}
+
 /// How a row of the file stands in the allocator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaselineState {

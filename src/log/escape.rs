@@ -9,15 +9,8 @@ pub fn escape(bytes: &[u8]) -> String {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
-                '\0'..='\x1f' | '\x7f' => push(&mut out, format_args!("\\x{:02x}", c as u32)),
-                '\u{80}'..='\u{9f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
-                | '\u{61c}'
-                | '\u{feff}' => {
-                    push(&mut out, format_args!("\\u{{{:x}}}", c as u32));
-                }
+                '\0'..='\x7f' if is_hostile(c) => push(&mut out, format_args!("\\x{:02x}", c as u32)),
+                c if is_hostile(c) => push(&mut out, format_args!("\\u{{{:x}}}", c as u32)),
                 c => out.push(c),
             }
         }
@@ -26,6 +19,12 @@ pub fn escape(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Whether a terminal could act on a character, or show text in another order because of it.
+pub fn is_hostile(c: char) -> bool {
+    matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
 }
 
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {

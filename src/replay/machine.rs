@@ -157,7 +157,7 @@ fn fails_with_errno(log: &Log) -> bool {
 }
 
 /// The vmalloc range is the widest window of all: modules and test windows are small beside it.
-fn widest_window(log: &Log) -> Option<Window> {
+pub(crate) fn widest_window(log: &Log) -> Option<Window> {
     log.names.windows().iter().copied().filter(|window| window.vend > window.vstart).max_by_key(|w| w.len_bytes())
 }
 

@@ -17,8 +17,8 @@ pub enum SourceError {
         /// The file.
         name: String,
     },
-    /// Known, but not as something to replay.
-    #[error("{name} is {what}, which cannot be replayed")]
+    /// Known, but not to this program.
+    #[error("{name} is {what}, which this program cannot read")]
     NotReadable {
         /// The file.
         name: String,

@@ -42,7 +42,7 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
 }
 
 /// A member, plain or compressed; `None` if the folder has neither.
-fn member(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+pub(super) fn member(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
     for file in [name.to_owned(), format!("{name}.zst")] {
         let path = folder.join(&file);
         if path.is_file() {

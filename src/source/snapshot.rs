@@ -1,23 +1,36 @@
 //! `/proc/vmallocinfo` text → [`Baseline`].
 
+use std::borrow::Cow;
+
 use parsers::vmallocinfo::{self, Confidence, State};
 
 use crate::log::{Baseline, BaselineArea, BaselineState, FileProblem, Log, Pointers};
 
 use super::SourceError;
 
+/// What people paste into a mail or copy from a terminal is far below this.
+const MAX_PASTED: usize = 4 << 20;
+
 /// Reads a snapshot; what is damaged is added to `problems`.
 ///
 /// # Errors
 /// There is not a single area in it.
 pub fn read(name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<Baseline, SourceError> {
-    let snapshot = vmallocinfo::parse(text);
+    let text = unfolded(text);
+    let snapshot = vmallocinfo::parse(&text);
     let found = snapshot.problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });
     problems.extend(found);
     if snapshot.areas.is_empty() {
         return Err(SourceError::NoAreas { name: name.to_owned() });
     }
     Ok(Baseline { areas: snapshot.areas.iter().map(area).collect(), pointers: snapshot.pointers })
+}
+
+/// The text without the line breaks that a terminal or a mailer made inside words, so that lines count rows again. A
+/// file too large to have been pasted comes back as it is.
+pub fn unfolded(text: &[u8]) -> Cow<'_, [u8]> {
+    let pasted = Some(text).filter(|text| text.len() <= MAX_PASTED);
+    pasted.and_then(vmallocinfo::unfold).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn area(row: &vmallocinfo::Area<'_>) -> BaselineArea {

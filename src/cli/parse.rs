@@ -1,0 +1,279 @@
+//! `vmaplens parse`: the records of an input as JSON Lines, or only how many there are.
+//!
+//! It goes straight from the parsers to the output; nothing of the input is kept but the text itself.
+
+mod lines;
+mod object;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use parsers::Problem;
+use parsers::ftrace::{Body, Reader};
+use parsers::ops::Op;
+use parsers::problem::MAX_PROBLEMS;
+use parsers::sniff::Format;
+use parsers::vmallocinfo;
+use serde::Serialize;
+
+use crate::source::texts::{self, Text};
+use crate::source::{Input, SourceError, snapshot};
+
+use super::args::ParseArgs;
+use super::error::CliError;
+use super::json::document;
+use super::output;
+use super::sink::Sink;
+use lines::Lines;
+
+/// Version of both outputs.
+const SCHEMA: &str = "vmaplens.parse/1";
+/// Lines are handed on in pieces of this size.
+const FLUSH_BYTES: usize = 256 * 1024;
+/// Rows of a `/proc/vmallocinfo` are parsed in pieces of this size: they stay in the cache.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The kinds of records, as `kind` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Alloc,
+    Free,
+    Purge,
+    Lost,
+    Marker,
+    Stack,
+    UserStack,
+    Probe,
+    Other,
+    BufferStarted,
+    Area,
+    Op,
+}
+
+impl Kind {
+    const WORDS: [&'static str; 12] = [
+        "alloc",
+        "free",
+        "purge",
+        "lost",
+        "marker",
+        "stack",
+        "user_stack",
+        "probe",
+        "other",
+        "buffer_started",
+        "area",
+        "op",
+    ];
+
+    fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+fn kind_of(body: &Body<'_>) -> Kind {
+    match body {
+        Body::Alloc(_) => Kind::Alloc,
+        Body::Free(_) => Kind::Free,
+        Body::Purge(_) => Kind::Purge,
+        Body::Lost { .. } => Kind::Lost,
+        Body::Marker(_) => Kind::Marker,
+        Body::Stack(_) => Kind::Stack,
+        Body::UserStack(_) => Kind::UserStack,
+        Body::Probe { .. } => Kind::Probe,
+        Body::Other { .. } => Kind::Other,
+        Body::BufferStarted { .. } => Kind::BufferStarted,
+    }
+}
+
+/// What `--count` tells.
+#[derive(Debug, Default)]
+struct Tally {
+    kinds: [u64; Kind::WORDS.len()],
+    size: u128,
+    problems: u64,
+    /// A parser stopped listing problems.
+    more_problems: bool,
+}
+
+/// The document of `parse --count --json`.
+#[derive(Debug, Serialize)]
+struct Count {
+    schema: &'static str,
+    input: String,
+    /// Only kinds that occur.
+    kinds: BTreeMap<&'static str, u64>,
+    /// Sum of `size` over all records that have one.
+    size: u128,
+    problems: u64,
+    /// `false`: there are more problems than were counted.
+    problems_complete: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The input cannot be read, holds no records, or is damaged and `--strict` was given.
+pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
+    let input = Input::from_arg(Some(&args.input), Input::Live);
+    let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default() };
+    if !args.count {
+        job.sink = Some(Sink::open(args.output.output.as_deref())?);
+    }
+    match texts::each(&input, &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
+        Err(error) if error.is_closed_pipe() => Ok(0),
+        done => done.map(|()| 0),
+    }
+}
+
+struct Job<'a> {
+    args: &'a ParseArgs,
+    tally: Tally,
+    /// Where lines go; `None` with `--count`.
+    sink: Option<Sink>,
+    lines: Lines,
+}
+
+impl Job<'_> {
+    fn text(&mut self, text: Text<'_>) -> Result<(), CliError> {
+        let before = self.tally.records();
+        match text.format {
+            Format::FtraceText | Format::Unknown => self.trace(text)?,
+            Format::Vmallocinfo => self.snapshot(text)?,
+            Format::OpScript => self.script(text)?,
+            format => {
+                return Err(SourceError::NotReadable { name: text.name.to_owned(), what: format.title() }.into());
+            }
+        }
+        let name = || text.name.to_owned();
+        match text.format {
+            _ if before < self.tally.records() => Ok(()),
+            Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
+            Format::Vmallocinfo => Err(SourceError::NoAreas { name: name() }.into()),
+            _ => Err(SourceError::NoEvents { name: name(), other: 0 }.into()),
+        }
+    }
+
+    fn trace(&mut self, text: Text<'_>) -> Result<(), CliError> {
+        let mut reader = Reader::new(text.bytes);
+        if self.args.count {
+            for record in reader.by_ref() {
+                self.tally
+                    .add(kind_of(&record.body), if let Body::Alloc(alloc) = record.body { alloc.size } else { 0 });
+            }
+        } else {
+            let mut ahead = reader.next();
+            self.lines.trace_header(text.name, reader.header(), ahead.as_ref());
+            while let Some(record) = ahead {
+                ahead = reader.next();
+                self.tally.add(kind_of(&record.body), 0);
+                self.lines.record(&record, ahead.as_ref());
+                self.flush(FLUSH_BYTES)?;
+            }
+        }
+        if text.format == Format::Unknown && self.tally.records() == 0 {
+            // Every line would be named as damaged, and none of them is meant to be a record.
+            return Ok(());
+        }
+        self.problems(text.name, reader.into_parts().1, 0)
+    }
+
+    fn snapshot(&mut self, text: Text<'_>) -> Result<(), CliError> {
+        let whole = snapshot::unfolded(text.bytes);
+        for (n, piece) in texts::pieces(&whole, PIECE_BYTES).enumerate() {
+            let parsed = vmallocinfo::parse(piece.bytes);
+            if n == 0 && !self.args.count {
+                self.lines.snapshot_header(text.name, parsed.pointers);
+            }
+            for area in &parsed.areas {
+                self.tally.add(Kind::Area, area.size);
+                if !self.args.count {
+                    self.lines.area(area, piece.lines_before);
+                    self.flush(FLUSH_BYTES)?;
+                }
+            }
+            self.problems(text.name, parsed.problems, piece.lines_before)?;
+        }
+        Ok(())
+    }
+
+    fn script(&mut self, text: Text<'_>) -> Result<(), CliError> {
+        let script = parsers::ops::parse(text.bytes);
+        if !self.args.count {
+            self.lines.script_header(text.name, &script.header);
+        }
+        for op in &script.ops {
+            self.tally.add(Kind::Op, if let Op::Alloc { size, .. } = op.op { size } else { 0 });
+            if !self.args.count {
+                self.lines.op(op);
+                self.flush(FLUSH_BYTES)?;
+            }
+        }
+        self.problems(text.name, script.problems, 0)
+    }
+
+    fn flush(&mut self, at: usize) -> Result<(), CliError> {
+        if let Some(sink) = self.sink.as_mut().filter(|_| at <= self.lines.out.len()) {
+            sink.write(&self.lines.out)?;
+            self.lines.out.clear();
+        }
+        Ok(())
+    }
+
+    /// Names damaged places on standard error, all that the parser lists.
+    fn problems(&mut self, file: &str, problems: Vec<Problem>, lines_before: u32) -> Result<(), CliError> {
+        self.tally.problems += problems.len().min(MAX_PROBLEMS) as u64;
+        self.tally.more_problems |= MAX_PROBLEMS < problems.len();
+        for problem in problems {
+            let Problem { column, kind, .. } = problem;
+            let line = problem.line.saturating_add(lines_before);
+            if self.args.strict {
+                return Err(CliError::Strict { file: file.to_owned(), line, column, what: kind.to_string() });
+            }
+            if !self.args.quiet {
+                output::talk(&format!("{file}:{line}:{column}: {kind}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, input: &Input) -> Result<(), CliError> {
+        self.flush(0)?;
+        if let Some(sink) = self.sink.take() {
+            return sink.finish();
+        }
+        let count = self.tally.count(input.name());
+        let text = if self.args.output.json { document(&count) } else { describe(&count) };
+        output::write(&self.args.output, &text)
+    }
+}
+
+impl Tally {
+    fn add(&mut self, kind: Kind, size: u64) {
+        self.kinds[kind as usize] += 1;
+        self.size += u128::from(size);
+    }
+
+    fn records(&self) -> u64 {
+        self.kinds.iter().sum()
+    }
+
+    fn count(&self, input: String) -> Count {
+        let kinds = Kind::WORDS.into_iter().zip(self.kinds).filter(|(_, n)| 0 < *n).collect();
+        let Self { size, problems, more_problems, .. } = *self;
+        Count { schema: SCHEMA, input, kinds, size, problems, problems_complete: !more_problems }
+    }
+}
+
+fn describe(count: &Count) -> String {
+    let mut out = String::new();
+    let more = if count.problems_complete { "" } else { " and more" };
+    // Writing to a string cannot fail.
+    for word in Kind::WORDS {
+        if let Some(n) = count.kinds.get(word) {
+            let _ = writeln!(out, "{word:<14} {n:>14}");
+        }
+    }
+    let _ = writeln!(out, "{:<14} {:>14}\n{:<14} {:>14}{more}", "size", count.size, "problems", count.problems);
+    out
+}

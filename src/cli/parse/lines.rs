@@ -1,0 +1,308 @@
+//! Records as JSON Lines.
+
+use parsers::ftrace::{Body, Frame, Header, Prefix, Record, Stamp};
+use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
+use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
+
+use super::object::Object;
+use super::{SCHEMA, kind_of};
+
+/// Turns records into lines in a buffer that the caller empties.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Whole lines.
+    pub(super) out: Vec<u8>,
+    n_events: u64,
+    n_stacks: u64,
+    /// Digits of an address: trace text does not pad them.
+    digits: usize,
+    /// The next record is a stack that was written before the event it belongs to.
+    stack_is_written: bool,
+    /// The last event of each CPU, with its task: a stack belongs to it.
+    last_events: Vec<Option<(i32, u64)>>,
+}
+
+impl Lines {
+    /// Starts a text.
+    fn start(&mut self, file: &str, format: &'static str) -> Object<'_> {
+        let out = std::mem::take(&mut self.out);
+        *self = Self { out, digits: 16, ..Self::default() };
+        let mut object = Object::open(&mut self.out, "header");
+        object.text("schema", SCHEMA.as_bytes());
+        object.text("tool", concat!("vmaplens ", env!("CARGO_PKG_VERSION")).as_bytes());
+        object.text("file", file.as_bytes());
+        object.text("format", format.as_bytes());
+        object
+    }
+
+    pub(super) fn trace_header(&mut self, file: &str, header: &Header, first: Option<&Record<'_>>) {
+        let stamps = first.and_then(|record| record.prefix.as_ref()).map(|prefix| match prefix.stamp {
+            Stamp::Nanos(_) => &b"ns"[..],
+            Stamp::Ticks(_) => b"ticks",
+            Stamp::Relative(_) => b"ns-since-clear",
+        });
+        let mut object = self.start(file, "ftrace-text");
+        object.text_or_null("time", stamps);
+        object.number_or_null("time_resolution_ns", stamps.filter(|unit| *unit != b"ticks").map(|_| 1000));
+        object.text_or_null("tracer", header.tracer.as_ref().map(String::as_bytes));
+        object.text_or_null("kernel", header.kernel_release.as_ref().map(String::as_bytes));
+        object.number_or_null("online_cpus", header.online_cpus.map(u64::from));
+        object.number_or_null("entries_in_buffer", header.entries_in_buffer);
+        object.number_or_null("entries_written", header.entries_written);
+        object.close();
+    }
+
+    pub(super) fn snapshot_header(&mut self, file: &str, pointers: Pointers) {
+        let mut object = self.start(file, "vmallocinfo");
+        object.text("pointers", crate::log::baseline::pointers_word(pointers).as_bytes());
+        object.close();
+    }
+
+    pub(super) fn script_header(&mut self, file: &str, header: &ScriptHeader) {
+        let mut object = self.start(file, "op-script");
+        object.text_or_null("title", header.title.as_ref().map(String::as_bytes));
+        object.text_or_null("era", header.era.as_ref().map(String::as_bytes));
+        if let Some((start, end)) = header.range {
+            object.address("vstart", start, 16);
+            object.address("vend", end, 16);
+        }
+        object.number_or_null("cpus", header.cpus.map(u64::from));
+        object.number_or_null("possible", header.possible.map(u64::from));
+        let early = header.early.iter().map(|(start, end)| format!("0x{start:016x}-0x{end:016x}"));
+        object.texts("early", early);
+        object.bool("autowork", header.autowork);
+        object.text("helpers", if header.helpers == Helpers::Sched { b"sched" } else { b"flush" });
+        object.close();
+    }
+
+    /// One record of a trace. `next` is the one after it: a stack is written before the event it belongs to.
+    pub(super) fn record(&mut self, record: &Record<'_>, next: Option<&Record<'_>>) {
+        if let Body::Stack(frames) | Body::UserStack(frames) = &record.body {
+            if !std::mem::take(&mut self.stack_is_written) {
+                self.stack(record, frames);
+            }
+            return;
+        }
+        let id = self.n_events;
+        self.n_events += 1;
+        if let Some(prefix) = &record.prefix {
+            let cpu = usize::from(prefix.cpu);
+            if self.last_events.len() <= cpu {
+                self.last_events.resize(cpu + 1, None);
+            }
+            self.last_events[cpu] = Some((prefix.pid, id));
+        }
+        let mut stack = None;
+        if let Some(Record { body: Body::Stack(frames), .. }) = next
+            && let Some(next) = next.filter(|next| same_task(next, record))
+        {
+            stack = Some(self.n_stacks);
+            self.stack(next, frames);
+            self.stack_is_written = true;
+        }
+        self.learn_digits(&record.body);
+        let digits = self.digits;
+        let mut object = Object::open(&mut self.out, kind_of(&record.body).word());
+        object.number("i", id);
+        object.number("line", u64::from(record.line));
+        if let Body::Lost { cpu, count } = record.body {
+            object.number("cpu", u64::from(cpu));
+            object.number_or_null("count", count);
+        } else if let Body::BufferStarted { cpu } = record.body {
+            object.number("cpu", u64::from(cpu));
+        } else {
+            prefix_fields(&mut object, record.prefix.as_ref());
+            body_fields(&mut object, &record.body, digits);
+            object.number_or_null("stack", stack);
+        }
+        object.close();
+    }
+
+    fn stack(&mut self, record: &Record<'_>, frames: &[Frame<'_>]) {
+        let task = record.prefix.as_ref().map(|prefix| (prefix.cpu, prefix.pid));
+        let of = task.and_then(|(cpu, pid)| {
+            let last = self.last_events.get(usize::from(cpu)).copied().flatten();
+            last.filter(|(last_pid, _)| *last_pid == pid).map(|(_, event)| event)
+        });
+        let mut object = Object::open(&mut self.out, kind_of(&record.body).word());
+        object.number("id", self.n_stacks);
+        object.number("line", u64::from(record.line));
+        object.number_or_null("event", of);
+        object.texts("frames", frames.iter().map(frame_text));
+        object.close();
+        self.n_stacks += 1;
+    }
+
+    /// A 64-bit kernel's addresses are high, a 32-bit kernel's fit in 32 bits.
+    fn learn_digits(&mut self, body: &Body<'_>) {
+        let seen = match body {
+            Body::Alloc(alloc) => alloc.vend,
+            Body::Free(free) => free.va_start,
+            Body::Purge(purge) => purge.end,
+            _ => 0,
+        };
+        if 0 < seen {
+            self.digits = if u32::try_from(seen).is_ok() { 8 } else { 16 };
+        }
+    }
+
+    /// One row of `/proc/vmallocinfo`.
+    pub(super) fn area(&mut self, area: &Area<'_>, lines_before: u32) {
+        let digits = usize::from(area.address_digits);
+        let caller = area.caller.as_ref();
+        let mut object = Object::open(&mut self.out, "area");
+        object.number("line", u64::from(area.line) + u64::from(lines_before));
+        if area.unready {
+            object.null("start");
+            object.null("end");
+        } else {
+            object.address("start", area.start, digits);
+            object.address("end", area.end, digits);
+        }
+        object.number("size", area.size);
+        object.text_or_null("caller", caller.map(|caller| caller.symbol));
+        object.number_or_null("offset", caller.filter(|caller| caller.length != 0).map(|caller| caller.offset));
+        object.text_or_null("module", caller.and_then(|caller| caller.module));
+        object.number_or_null("pages", area.pages);
+        match area.phys {
+            Some(phys) => object.address("phys", phys, usize::from(area.phys_digits).max(8)),
+            None => object.null("phys"),
+        }
+        let ram = (area.state == State::VmMapRam).then_some("vm_map_ram");
+        object.texts("flags", area.flags.names().chain(ram));
+        object.numbers("nodes", &area.nodes);
+        object.bool("unpurged", area.state == State::Unpurged);
+        object.text("confidence", if area.confidence == Confidence::Exact { b"exact" } else { b"repaired" });
+        object.close();
+    }
+
+    /// One op of a script.
+    pub(super) fn op(&mut self, op: &OpLine) {
+        let mut object = Object::open(&mut self.out, "op");
+        object.number("line", u64::from(op.line));
+        object.text("op", op_word(op.op).as_bytes());
+        match op.op {
+            Op::Alloc { id, size, align, window, cpu } => {
+                object.number("id", id);
+                object.number("size", size);
+                object.number("align", align);
+                if let Some((start, end)) = window {
+                    object.address("vstart", start, 16);
+                    object.address("vend", end, 16);
+                }
+                object.number("cpu", u64::from(cpu));
+            }
+            Op::Free { id, cpu } => {
+                object.number("id", id);
+                object.number("cpu", u64::from(cpu));
+            }
+            Op::Hash { free } | Op::Dump { free } => object.bool("free", free),
+            Op::Purge | Op::Work | Op::Shrink | Op::Lazy | Op::Check | Op::Mark => {}
+        }
+        object.close();
+    }
+}
+
+/// The word of the script language, `alloc` and `free` in full.
+fn op_word(op: Op) -> &'static str {
+    match op {
+        Op::Alloc { .. } => "alloc",
+        Op::Free { .. } => "free",
+        Op::Purge => "purge",
+        Op::Work => "work",
+        Op::Shrink => "shrink",
+        Op::Lazy => "lazy",
+        Op::Check => "check",
+        Op::Hash { .. } => "hash",
+        Op::Dump { .. } => "dump",
+        Op::Mark => "mark",
+    }
+}
+
+fn prefix_fields(object: &mut Object<'_>, prefix: Option<&Prefix<'_>>) {
+    let Some(prefix) = prefix else {
+        for key in ["ts_ns", "cpu", "pid", "tgid", "comm"] {
+            object.null(key);
+        }
+        return;
+    };
+    match prefix.stamp {
+        Stamp::Nanos(nanos) | Stamp::Relative(nanos) => object.number("ts_ns", nanos),
+        Stamp::Ticks(ticks) => {
+            object.null("ts_ns");
+            object.number("ticks", ticks);
+        }
+    }
+    object.number("cpu", u64::from(prefix.cpu));
+    object.signed("pid", i64::from(prefix.pid));
+    match prefix.tgid {
+        Some(tgid) => object.signed("tgid", i64::from(tgid)),
+        None => object.null("tgid"),
+    }
+    object.text("comm", prefix.comm);
+    if std::str::from_utf8(prefix.comm).is_err() {
+        object.hex_bytes("comm_hex", prefix.comm);
+    }
+}
+
+fn body_fields(object: &mut Object<'_>, body: &Body<'_>, digits: usize) {
+    match body {
+        Body::Alloc(alloc) => {
+            object.address("addr", alloc.va_start, digits);
+            object.number("size", alloc.size);
+            object.number("align", alloc.align);
+            object.address("vstart", alloc.vstart, digits);
+            object.address("vend", alloc.vend, digits);
+            object.bool("failed", alloc.failed);
+        }
+        Body::Free(free) => {
+            object.address("addr", free.va_start, digits);
+            // The record carries no size.
+            object.null("size");
+            object.number("nr_lazy", free.nr_lazy);
+            object.number("nr_lazy_max", free.nr_lazy_max);
+        }
+        Body::Purge(purge) => {
+            object.address("start", purge.start, digits);
+            object.address("end", purge.end, digits);
+            object.number("purged", purge.num_purged);
+        }
+        Body::Marker(text) => object.text("text", text),
+        Body::Probe { name, at, args } => {
+            object.text("name", name);
+            object.text("at", at);
+            object.text("args", args);
+        }
+        Body::Other { name, args } => {
+            object.text("name", name);
+            object.text("args", args);
+        }
+        Body::Stack(_) | Body::UserStack(_) | Body::Lost { .. } | Body::BufferStarted { .. } => {}
+    }
+}
+
+/// Whether a stack belongs to the event right before it.
+fn same_task(stack: &Record<'_>, event: &Record<'_>) -> bool {
+    let task = |record: &Record<'_>| record.prefix.as_ref().map(|prefix| (prefix.cpu, prefix.pid));
+    task(stack).is_some() && task(stack) == task(event)
+}
+
+/// As the kernel prints it: `alloc_vmap_area+0x3b3/0x8e0 [module]`, or the address alone.
+fn frame_text(frame: &Frame<'_>) -> Vec<u8> {
+    let mut text = frame.symbol.to_vec();
+    if let Some(offset) = frame.offset {
+        text.extend_from_slice(format!("+0x{offset:x}").as_bytes());
+    }
+    if let Some(length) = frame.length {
+        text.extend_from_slice(format!("/0x{length:x}").as_bytes());
+    }
+    if let (true, Some(address)) = (text.is_empty(), frame.address) {
+        text.extend_from_slice(format!("0x{address:016x}").as_bytes());
+    }
+    if let Some(module) = frame.module {
+        text.extend_from_slice(b" [");
+        text.extend_from_slice(module);
+        text.push(b']');
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! [`Sink`]: output that is written while it is made, for results too large to hold.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::log::escape;
+
+use super::error::CliError;
+use super::output::part_of;
+
+/// Standard output, or a file that appears whole or not at all.
+#[derive(Debug)]
+pub struct Sink {
+    to: Box<dyn Output>,
+    name: String,
+    /// The file's name while it grows, and its name at the end.
+    rename: Option<(PathBuf, PathBuf)>,
+}
+
+/// What a sink writes to.
+trait Output: Write + std::fmt::Debug {}
+impl<T: Write + std::fmt::Debug> Output for T {}
+
+impl Sink {
+    /// Opens FILE, or standard output.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        let Some(path) = path else {
+            let name = "standard output".to_owned();
+            return Ok(Self { to: Box::new(std::io::stdout().lock()), name, rename: None });
+        };
+        let name = escape(path.to_string_lossy().as_bytes());
+        let part = part_of(path);
+        match File::create(&part) {
+            Ok(file) => Ok(Self { to: Box::new(file), name, rename: Some((part, path.to_owned())) }),
+            Err(reason) => Err(CliError::Write { name, reason }),
+        }
+    }
+
+    /// Writes some whole lines.
+    ///
+    /// # Errors
+    /// What the system says; see [`CliError::is_closed_pipe`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.to.write_all(bytes).map_err(|reason| CliError::Write { name: self.name.clone(), reason })
+    }
+
+    /// Everything is written.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(mut self) -> Result<(), CliError> {
+        let renamed = self.to.flush().and_then(|()| match self.rename.take() {
+            Some((part, path)) => std::fs::rename(part, path),
+            None => Ok(()),
+        });
+        renamed.map_err(|reason| CliError::Write { name: self.name.clone(), reason })
+    }
+}
+
+impl Drop for Sink {
+    /// A run that failed leaves no half file behind.
+    fn drop(&mut self) {
+        if let Some((part, _)) = &self.rename {
+            // Nothing can be done about a file that cannot be removed.
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
