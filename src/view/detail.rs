@@ -60,9 +60,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
             facts.add("what", &[Span::new(words, Role::Text)], None);
         }
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
-            place(&mut facts, &thing);
-            life::add(&mut facts, &thing);
             caller(&mut facts, &thing);
+            life::add(&mut facts, &thing);
+            place(&mut facts, &thing);
         }
     }
     neighbours(&mut facts, &thing);
@@ -110,7 +110,7 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
             if focus::baseline_row(facts.scene, area).is_none() {
-                size.push(muted(" (assumed: nearly every area has a guard page)"));
+                size.push(muted(" (guard assumed)"));
             }
         } else {
             size.push(muted(", no guard page"));

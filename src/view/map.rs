@@ -213,7 +213,8 @@ impl Painter<'_, '_> {
         };
         let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
-        let ellipsis = String::from(glyphs.ellipsis);
+        // The plain set's ellipsis is its sign for lazy as well.
+        let ellipsis = if glyphs.ascii { "...".to_owned() } else { glyphs.ellipsis.to_string() };
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
         let line = line.put(format!("{ellipsis} "), Role::Muted).put(words, role);
         let row = line.put(format!(" {ellipsis}"), Role::Muted);
@@ -305,11 +306,17 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     let window = space.allocator().window();
     let stretch = focus::stretch(space);
     let metrics = space.allocator().metrics();
+    let all = text::bytes(focus::window_bytes(window));
+    // A small window is its own stretch.
+    let part = if stretch.len_bytes() == window.len_bytes() {
+        format!(" + {all}")
+    } else {
+        format!(" + {} of {all}", text::bytes(stretch.len_bytes()))
+    };
     vec![
         Span::new("map", Role::Title),
         Span::new(format!("  {}", text::addr(stretch.start())), Role::Number),
-        Span::new(format!(" + {}", text::bytes(stretch.len_bytes())), Role::Number),
-        Span::new(format!(" of {}", text::bytes(focus::window_bytes(window))), Role::Muted),
+        Span::new(part, Role::Number),
         Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
         Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),
         Span::new(format!(" in use, {}", text::bytes(metrics.busy_bytes)), Role::Muted),

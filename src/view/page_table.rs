@@ -22,18 +22,18 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let geometry = space.geometry();
     let thing = focus::thing_at(scene, space, addr);
     let walk = geometry.walk(addr);
-    let mut rows = Vec::new();
-    if height >= 8 {
+    // The answer first, then how it comes about.
+    let mut rows = if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
+        needs(scene, columns, &walk, &thing)
+    } else {
+        let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
+        wrap(&words, Role::Muted, columns, 2, scene.glyphs)
+    };
+    if height >= 9 {
         let names = "     entry covers  entries areas in use need";
         rows.push(Line::new(columns, scene.glyphs).put(names, Role::Muted).done());
     }
     rows.extend(walk.iter().map(|step| level(scene, columns, step)));
-    if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
-        rows.extend(needs(scene, columns, &walk, &thing));
-    } else {
-        let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
-        rows.extend(wrap(&words, Role::Muted, columns, 2, scene.glyphs));
-    }
     rows.extend(so_far(scene, columns, geometry));
     scrolled(rows, scroll, height)
 }
@@ -114,22 +114,18 @@ fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> V
     spans.push(Span::new(if levels.len() == 1 { " table" } else { " tables" }, Role::Text));
     let boot: Vec<&str> = geometry.levels.iter().filter(|level| level.preallocated).map(|level| level.name).collect();
     spans.push(Span::new(format!(" ({} there since boot).", boot.join(" and ")), Role::Muted));
-    let mut rows = flow(&spans, width, 2, scene.glyphs);
     if let Some(last) = walk.last() {
         let table = last.level.entries << last.level.shift;
         let all = tables::areas_in(scene, last.table_start, last.table_start.saturating_add(table));
         let others = all.saturating_sub(u64::from(kind != Kind::Lazy));
-        let words = match others {
-            0 => format!("No other area shares its {} table.", last.level.name),
-            _ => format!(
-                "{} the {} table.",
-                text::plural(others, "other area shares", "other areas share"),
-                last.level.name
-            ),
+        let shares = match others {
+            0 => format!(" No other area uses its {} table.", last.level.name),
+            1 => format!(" 1 other area uses its {} table.", last.level.name),
+            _ => format!(" {} other areas use its {} table.", text::count(others), last.level.name),
         };
-        rows.extend(wrap(&words, Role::Text, width, 2, scene.glyphs));
+        spans.push(Span::new(shares, Role::Text));
     }
-    rows
+    flow(&spans, width, 2, scene.glyphs)
 }
 
 /// Tables all areas have needed so far, and what this event added.

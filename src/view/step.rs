@@ -43,9 +43,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
     // Before the steps, which can be many: whether to trust them comes first.
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
-    if scene.replay.outcome().steps.is_empty() && facts.request.is_some() {
-        let words = "No steps under this record: the space was taken where a neighbouring record stands.";
-        rows.extend(wrap(words, Role::Muted, width, 2, scene.glyphs));
+    if scene.replay.outcome().steps.is_empty() {
+        rows.extend(
+            elsewhere(&event.kind).map(|words| wrap(words, Role::Muted, width, 2, scene.glyphs)).into_iter().flatten(),
+        );
     }
     for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
         match part {
@@ -62,6 +63,19 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         None => scroll,
     };
     scrolled(rows, top, height)
+}
+
+/// Why there are no steps under a record that should have some.
+fn elsewhere(kind: &EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Alloc { .. } => {
+            Some("No steps under this record: the space was taken where a neighbouring record stands.")
+        }
+        EventKind::Purge { num_purged: 1.., .. } => {
+            Some("No steps under this record: an allocation before it shows that the purge had come that far.")
+        }
+        _ => None,
+    }
 }
 
 /// Steps as they are shown: one by one, or many in a line.
@@ -245,7 +259,12 @@ fn purge_record(scene: &Scene<'_>, words: Words, num_purged: u32) -> Words {
     let words = words
         .of("A purge ends: ", Role::Title)
         .number(text::plural(num_purged.into(), "area", "areas"))
-        .say(" by the record, ")
+        .say(" by the record");
+    if steps.is_empty() {
+        return words;
+    }
+    let words = words
+        .say(", ")
         .number(text::plural(pages, "page", "pages"))
         .say(" moved, ")
         .number(text::plural(merged, "merge", "merges"));

@@ -180,6 +180,7 @@ fn a_failure_says_by_how_much() {
     let steps = lines(&step::rows(&scene, 200, 20, 0));
     assert!(steps.contains("no place"), "{steps}");
     assert!(steps.contains("behind the window"), "{steps}");
+    assert!(steps.contains("nothing is free inside the window"), "{steps}");
     let detail = lines(&detail::rows(&scene, 80, 10, 0));
     assert!(detail.contains("request for 16 KiB was given no address"), "{detail}");
     let holes = lines(&free::rows(&scene, 100, 12, 0, free::FreeOrder::Address));

@@ -84,7 +84,9 @@ pub struct Addresses {
 impl Addresses {
     /// Addresses near `[base, top]` are told apart by the digits in which the two ends differ, six at least.
     pub fn between(base: u64, top: u64, glyphs: &Glyphs) -> Self {
-        Self { base, digits: differing_digits(top, base).max(6), ellipsis: glyphs.ellipsis }
+        // A 32-bit address is short enough as it is.
+        let digits = if is_narrow(base) && is_narrow(top) { 8 } else { differing_digits(top, base).max(6) };
+        Self { base, digits, ellipsis: glyphs.ellipsis }
     }
 
     /// Columns of a short address of the stretch.
@@ -219,6 +221,8 @@ mod tests {
         assert_eq!(short.short(base + 0x5b_8000), "…5b8000");
         assert_eq!(short.short(0xffff_e8ff_ffc0_0000), "…e8ffffc00000");
         assert_eq!(short.short(0x1000), "0x1000");
+        let narrow = Addresses::between(0xe080_0000, 0xe0ff_ffff, &UNICODE);
+        assert_eq!(narrow.short(0xe080_3000), "0xe0803000");
     }
 
     #[test]

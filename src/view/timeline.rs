@@ -176,6 +176,9 @@ impl Pane<'_, '_> {
             Metric::Marks => (None, Role::Text),
         };
         let Some(value) = value else { return (' ', Role::Text) };
+        if value == 0 {
+            return (if glyphs.ascii { ' ' } else { glyphs.dot }, Role::Muted);
+        }
         let eighth = u128::from(value) * 8 / u128::from(scale);
         // Above the limit is worth a look.
         let role = if metric == Metric::Lazy && value > scale { Role::Warn } else { role };

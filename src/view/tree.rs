@@ -252,11 +252,12 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
     let glyphs = scene.glyphs;
     let searched = picture.marks.path.len() as u64;
     let mut line = Line::new(width, glyphs);
+    let searched_state = std::ptr::eq(state(scene), scene.replay.before());
     let used_up = scene.replay.outcome().steps.iter().find_map(|step| match step {
         Step::Clipped { hole, fit: Fit::Full, .. } => Some(hole.start()),
         _ => None,
     });
-    if let (Some(gone), false) = (used_up, picture.marks.path.is_empty()) {
+    if let (Some(gone), false, false) = (used_up, searched_state, picture.marks.path.is_empty()) {
         let words = format!("{} {} was used up: its node is gone  ", glyphs.up, picture.addresses.short(gone));
         line = line.put(words, Role::Changed);
     }

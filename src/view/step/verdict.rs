@@ -15,11 +15,8 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
     let divergence = scene.replay.plan().divergences.binary_search_by_key(&seq, |found| found.seq);
     let divergence = divergence.ok().map(|at| scene.replay.plan().divergences[at]);
     let words = match scene.replay.verdict(seq) {
-        Verdict::NotJudged => match unknown_free(scene) {
-            Some(addr) => Words::default()
-                .of(format!("{} ", glyphs.inferred), Role::Warn)
-                .say("nothing in the model changed: no area is known at ")
-                .number(addresses.short(addr)),
+        Verdict::NotJudged => match compared(scene, addresses, event) {
+            Some(words) => words,
             None => return Vec::new(),
         },
         Verdict::Exact if failed => {
@@ -67,9 +64,34 @@ fn displaced(scene: &Scene<'_>, words: Words) -> Words {
     words.say("; ").number(text::plural(n.into(), "area", "areas")).say(" the model held in use had to go")
 }
 
-fn unknown_free(scene: &Scene<'_>) -> Option<u64> {
-    scene.replay.outcome().answers.iter().find_map(|answer| match answer {
-        Answer::UnknownFree(addr) => Some(*addr),
-        _ => None,
+/// Frees and purges are not predicted, but they carry a number the model has as well.
+fn compared(scene: &Scene<'_>, addresses: &Addresses, event: &Event) -> Option<Words> {
+    let glyphs = scene.glyphs;
+    let (what, recorded, model) =
+        scene.replay.outcome().answers.iter().rev().find_map(|answer| match (answer, event.kind) {
+            (Answer::Freed(freed), EventKind::Free { nr_lazy, .. }) => {
+                Some(("lazy pages", nr_lazy, Some(freed.nr_lazy)))
+            }
+            (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
+                Some(("areas purged", num_purged.into(), Some(purged.num_purged.into())))
+            }
+            (Answer::UnknownFree(addr), EventKind::Free { .. }) => Some(("", *addr, None)),
+            _ => None,
+        })?;
+    Some(match model {
+        None => Words::default()
+            .of(format!("{} ", glyphs.inferred), Role::Warn)
+            .say("nothing in the model changed: no area is known at ")
+            .number(addresses.short(recorded)),
+        Some(model) if model == recorded => Words::default()
+            .of(format!("{} agrees", glyphs.exact), Role::Good)
+            .say(format!(": {} {what}, by record and model alike", text::count(model))),
+        Some(model) => Words::default()
+            .of(format!("{} differs", glyphs.inferred), Role::Warn)
+            .say(format!(": {what}, "))
+            .number(text::count(recorded))
+            .say(" by the record, ")
+            .number(text::count(model))
+            .say(" by the model"),
     })
 }

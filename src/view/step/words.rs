@@ -3,7 +3,8 @@
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
 use super::Facts;
-use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step, Turn};
+use crate::model::search::largest_hole_in;
+use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step, TreeId, Turn};
 
 /// A sentence being put together.
 #[derive(Default)]
@@ -36,7 +37,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
         Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
         Step::Visited { extent, subtree_max, turn, .. } => ("", visited(scene, facts, extent, subtree_max, turn)),
-        Step::Refused { reason } => ("alloc_vmap_area", refused(facts, reason)),
+        Step::Refused { reason } => ("alloc_vmap_area", refused(scene, facts, reason)),
         Step::Clipped { hole, placed, fit } => ("va_clip", clipped(&facts.addresses, hole, placed, fit)),
         Step::BusyAdded { node, extent } => (
             "insert_vmap_area",
@@ -78,7 +79,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
     }
 }
 
-/// The steps of a purge, and the rare ones.
+/// The steps of a purge.
 fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
     let short = |addr| facts.addresses.short(addr);
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
@@ -130,6 +131,15 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 .number(text::count(lazy_pages))
                 .say(" lazy pages left"),
         ),
+        ref rare => rare_words(facts, rare),
+    }
+}
+
+/// The steps that no record of their own announces.
+fn rare_words(facts: &Facts, step: &Step) -> (&'static str, Words) {
+    let short = |addr| facts.addresses.short(addr);
+    let words = Words::default();
+    match *step {
         Step::ChunkCarved { extent } => (
             "pcpu_get_vm_areas",
             words
@@ -234,11 +244,12 @@ fn misfit(facts: &Facts, hole: Extent) -> String {
     if room < size { format!("{} too small", text::bytes(size - room)) } else { "no aligned place in it".to_owned() }
 }
 
-fn refused(facts: &Facts, reason: RefusalReason) -> Words {
+fn refused(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason) -> Words {
     let words = Words::default().of("no place: ", Role::Bad);
-    match (reason, facts.request) {
-        (RefusalReason::NoHole, _) => words.say("no hole above the window's start is long enough"),
-        (RefusalReason::BehindWindow { would_be }, Some((size, _, window))) => {
+    let Some((size, _, window)) = facts.request else { return words };
+    let words = match reason {
+        RefusalReason::NoHole => words.say("no hole above the window's start is long enough"),
+        RefusalReason::BehindWindow { would_be } => {
             let end = would_be.saturating_add(size);
             words
                 .say("the lowest hole that fits gives ")
@@ -247,10 +258,17 @@ fn refused(facts: &Facts, reason: RefusalReason) -> Words {
                 .number(text::bytes(end.saturating_sub(window.vend)))
                 .say(" behind the window; no other hole is tried")
         }
-        (RefusalReason::BehindWindow { would_be }, None) => words
-            .say("the lowest hole that fits gives ")
-            .number(facts.addresses.short(would_be))
-            .say(", behind the window"),
+    };
+    let Some(free) = scene.replay.before().allocator().tree(TreeId::Free) else { return words };
+    let largest = largest_hole_in(free.areas, &free.tree, window.vstart, window.vend);
+    let words = match largest {
+        0 => return words.say("; nothing is free inside the window"),
+        _ => words.say("; the largest hole inside the window has ").number(text::bytes(largest)),
+    };
+    match size.checked_sub(largest) {
+        Some(short @ 1..) => words.say(", ").number(text::bytes(short)).say(" too little"),
+        // It is large enough, yet alignment or the order of the search keeps it from being used.
+        _ => words.say(", enough without alignment, but the search does not come to it"),
     }
 }
 

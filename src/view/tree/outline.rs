@@ -30,10 +30,17 @@ pub(super) fn rows(picture: &Picture<'_>, spine: &[AreaId], width: usize, n_rows
             }
             let is_leaf = picture.areas()[child].child == [NIL, NIL];
             // The children of the focus are named, the others counted.
-            let spans = if is_leaf || next.is_none() { picture.label(child) } else { picture.folded(child) };
+            let spans = if is_leaf || next.is_none() { picture.label(child) } else { folded(picture, child) };
             push(depth + 1, side, spans);
         }
     }
     rows.truncate(n_rows);
     rows
+}
+
+/// A subtree left out, set off from the letter of its side.
+fn folded(picture: &Picture<'_>, id: AreaId) -> Vec<Span> {
+    let mut spans = vec![Span::new(" ", Role::Text)];
+    spans.extend(picture.folded(id));
+    spans
 }
