@@ -158,3 +158,36 @@ fn without_a_terminal_it_says_so() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn without_mouse_the_terminal_keeps_it() {
+    let mut session = Session::start(&Start { args: &["--no-mouse"], ..Start::default() });
+    session.wait_for("the first frame", |screen| screen.contains("q quit"));
+    assert_eq!(session.modes(), pty::Modes { alternate_screen: true, mouse: false, bracketed_paste: true });
+    session.type_keys("q");
+    assert_eq!(session.exit_code(), 0);
+    session.assert_given_back();
+}
+
+#[test]
+fn a_read_that_takes_long_is_shown_and_can_be_left() {
+    // Nobody ever writes into it: the read waits as long as one likes.
+    let fifo = concat!(env!("CARGO_TARGET_TMPDIR"), "/never-written");
+    let _ = std::fs::remove_file(fifo);
+    assert!(std::process::Command::new("mkfifo").arg(fifo).status().expect("mkfifo").success());
+    for (key, code) in [("q", 0), ("\u{3}", 130)] {
+        let mut session = Session::start(&Start { args: &[fifo], ..Start::default() });
+        session.wait_for("the sentence", |screen| screen.contains("Reading never-written"));
+        session.type_keys(key);
+        assert_eq!(session.exit_code(), code);
+        session.assert_given_back();
+    }
+}
+
+#[test]
+fn what_cannot_be_read_never_touches_the_terminal() {
+    let mut session = Session::start(&Start { args: &["no-such-file"], ..Start::default() });
+    assert_eq!(session.exit_code(), 2);
+    session.wait_for("the reason", |screen| screen.contains("no-such-file") && screen.contains("hint:"));
+    session.assert_given_back();
+}

@@ -17,6 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Start<'a> {
     /// Variables besides TERM, PATH and LANG.
     pub(crate) env: &'a [(&'a str, &'a str)],
+    /// What the program is called with.
+    pub(crate) args: &'a [&'a str],
     /// An interactive shell instead of the program.
     pub(crate) shell: bool,
 }
@@ -73,6 +75,7 @@ impl Session {
         } else {
             CommandBuilder::new(env!("CARGO_BIN_EXE_vmaplens"))
         };
+        command.args(start.args);
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
