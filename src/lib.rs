@@ -16,4 +16,5 @@ pub mod model;
 pub mod policy;
 pub mod replay;
 pub mod source;
+pub mod ui;
 pub mod view;

@@ -144,3 +144,6 @@ pub struct Scene<'a> {
     /// Characters to draw with.
     pub glyphs: &'a Glyphs,
 }
+
+#[cfg(test)]
+mod tests;

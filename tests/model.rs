@@ -114,7 +114,8 @@ fn run(policy: &str, acts: &[Act]) {
 
 fn alloc(space: &mut Augmented, plain: &Plain, request: &Request) -> Option<Extent> {
     let answer = space.place(request, None);
-    let from_tree = !matches!(answer, Ok(placement) if matches!(placement.source, vmaplens::model::Source::Pool { .. }));
+    let from_tree =
+        !matches!(answer, Ok(placement) if matches!(placement.source, vmaplens::model::Source::Pool { .. }));
     if from_tree && request.align <= PAGE {
         let lowest = plain.lowest(request.size, PAGE, request.window);
         assert_eq!(answer.ok().map(|placement| placement.start), lowest, "{request:?}");

@@ -104,6 +104,12 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let log = Arc::new(open_log(&input, &args.input.companions())?);
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
+    if log.counts().alloc == 0 {
+        return Err(CliError::Other {
+            what: format!("{} has no allocation records to verify", input.name()),
+            hint: "record with events/vmalloc/enable switched on (Linux 6.2 and later)".to_owned(),
+        });
+    }
     replay.seek(replay.len(), usize::MAX);
     let report = report(&log, &replay);
     let text = if args.output.json { document(&report) } else { describe(&report) };

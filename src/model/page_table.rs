@@ -142,39 +142,60 @@ fn blocks(extent: Extent, shift: u32) -> std::ops::RangeInclusive<u64> {
 /// the set only grows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TablesTouched {
-    /// Per level from the bottom: sorted numbers of the blocks that have a table.
-    levels: Vec<Vec<u64>>,
+    /// Per level that is not preallocated, from the top.
+    levels: Vec<BlockRuns>,
+}
+
+/// Blocks that have a table, as runs `first..=last`, ascending, neither overlapping nor touching. An area of many GiB
+/// is one run, not a loop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct BlockRuns {
+    runs: Vec<(u64, u64)>,
+}
+
+impl BlockRuns {
+    fn add(&mut self, first: u64, last: u64) {
+        // Runs that overlap or touch the new one become part of it.
+        let from = self.runs.partition_point(|&(_, end)| end < first && first - end > 1);
+        let to = self.runs.partition_point(|&(start, _)| start <= last || start - last == 1);
+        if let [(start, end)] = self.runs[from..to]
+            && start <= first
+            && last <= end
+        {
+            return;
+        }
+        let joined = self.runs[from..to].iter().fold((first, last), |(a, b), &(start, end)| (a.min(start), b.max(end)));
+        self.runs.splice(from..to, [joined]);
+    }
+
+    fn count(&self) -> u64 {
+        self.runs.iter().map(|(first, last)| last - first + 1).sum()
+    }
 }
 
 impl TablesTouched {
     /// Notes the tables a mapping of `extent` needs. The last page is left out: nearly always it is the guard.
     pub fn map(&mut self, geometry: &Geometry, extent: Extent) {
-        let mapped = match Extent::new(extent.start(), extent.end().saturating_sub(geometry.page_size)) {
-            Some(without_guard) => without_guard,
-            None => extent,
-        };
+        let without_guard = Extent::new(extent.start(), extent.end().saturating_sub(geometry.page_size));
+        let mapped = without_guard.unwrap_or(extent);
         let below_top = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated);
         for (depth, pair) in below_top.enumerate() {
             if self.levels.len() <= depth {
-                self.levels.push(Vec::new());
+                self.levels.push(BlockRuns::default());
             }
-            let known = &mut self.levels[depth];
-            for block in blocks(mapped, pair[0].shift) {
-                if let Err(place) = known.binary_search(&block) {
-                    known.insert(place, block);
-                }
-            }
+            let touched = blocks(mapped, pair[0].shift);
+            self.levels[depth].add(*touched.start(), *touched.end());
         }
     }
 
     /// Tables needed so far, all levels.
     pub fn count(&self) -> u64 {
-        self.levels.iter().map(|level| level.len() as u64).sum()
+        self.levels.iter().map(BlockRuns::count).sum()
     }
 
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        self.levels.iter().map(|level| level.capacity() as u64 * 8).sum()
+        self.levels.iter().map(|level| level.runs.capacity() as u64 * 16).sum()
     }
 }
 
@@ -204,5 +225,24 @@ mod tests {
         // 512 pages that straddle a 2 MiB border need a second PTE table.
         tables.map(&X86_64_4, Extent::sized(0xffff_c900_001f_f000, 0x20_1000).expect("extent"));
         assert_eq!(tables.count(), 3);
+        // 32 TiB at once: 2^24 PTE tables and 2^15 PMD tables, and no loop over them.
+        tables.map(&X86_64_4, Extent::sized(0xffff_c900_0000_0000, 32 << 40).expect("extent"));
+        assert_eq!(tables.count(), (1 << 24) + (1 << 15));
+    }
+
+    #[test]
+    fn runs_join_where_they_meet() {
+        let mut runs = BlockRuns::default();
+        for (first, last) in [(10, 12), (20, 22), (14, 14), (13, 13), (0, u64::MAX - 1)] {
+            runs.add(first, last);
+            assert!(runs.runs.windows(2).all(|pair| pair[1].0 > pair[0].1 + 1), "{runs:?}");
+        }
+        assert_eq!(runs.runs, [(0, u64::MAX - 1)]);
+        let mut runs = BlockRuns::default();
+        runs.add(10, 12);
+        runs.add(20, 22);
+        assert_eq!(runs.count(), 6);
+        runs.add(12, 20);
+        assert_eq!(runs.runs, [(10, 22)]);
     }
 }

@@ -191,7 +191,8 @@ impl Augmented {
 
     fn search_length(&self, request: &Request) -> (u64, LengthReason) {
         let Request { size, align, window, .. } = *request;
-        let padded = size.wrapping_add(align).wrapping_sub(1);
+        // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
+        let padded = size.checked_add(align - 1).unwrap_or(u64::MAX);
         match self.rules.search {
             SearchLength::AlwaysPadded => (padded, LengthReason::RoomForAlignment),
             SearchLength::AlwaysSize => (size, LengthReason::AlwaysSize),

@@ -1,7 +1,7 @@
 //! [`Machine`]: what the capture says of the machine, completed by what the events show and by what the user says.
 
 use crate::event::EventKind;
-use crate::log::{Log, Window};
+use crate::log::{Log, Pointers, Window};
 use crate::model::page_table::{Geometry, geometry_of};
 use crate::policy::{self, Chosen, Release};
 
@@ -38,6 +38,16 @@ pub enum OpenError {
         /// The release.
         release: String,
     },
+    /// The range does not hold a single recorded address.
+    #[error("the range 0x{vstart:x}-0x{vend:x} contradicts the trace: none of its {n} allocations lies inside")]
+    Contradiction {
+        /// Start of the range.
+        vstart: u64,
+        /// Its end.
+        vend: u64,
+        /// Successful allocations of the trace.
+        n: usize,
+    },
     /// A setting makes no sense.
     #[error("{what}")]
     BadSetting {
@@ -56,6 +66,9 @@ impl OpenError {
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
                 let ids: Vec<_> = policy::POLICIES.iter().map(|entry| entry.id).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
+            }
+            Self::Contradiction { .. } => {
+                "leave --range out, or correct vmalloc_start and vmalloc_end in meta.toml".to_owned()
             }
             Self::BadSetting { .. } => "see --help for what the option takes".to_owned(),
         }
@@ -100,11 +113,13 @@ impl Machine {
         if !page_size.is_power_of_two() || !(512..=1 << 20).contains(&page_size) {
             return Err(OpenError::BadSetting { what: format!("a page of {page_size} bytes does not exist") });
         }
-        let window = settings.range.or(origin.vmalloc).or_else(|| widest_window(log)).unwrap_or(DEFAULT_WINDOW);
+        let named = settings.range.or(origin.vmalloc);
+        let window = named.or_else(|| widest_window(log)).or_else(|| window_of_snapshot(log)).unwrap_or(DEFAULT_WINDOW);
         if window.vstart >= window.vend {
             let what = format!("the range 0x{:x}-0x{:x} is empty", window.vstart, window.vend);
             return Err(OpenError::BadSetting { what });
         }
+        check_addresses(log, window)?;
         let seen = log.events.iter().map(|event| u32::from(event.cpu) + 1).max().unwrap_or(1);
         let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
         Ok(Self {
@@ -114,7 +129,7 @@ impl Machine {
             window,
             page_size,
             is_32_bit: window.vend <= u64::from(u32::MAX),
-            from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none()),
+            from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none() && begins_at_the_start(log)),
             geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
         })
     }
@@ -144,4 +159,53 @@ fn fails_with_errno(log: &Log) -> bool {
 /// The vmalloc range is the widest window of all: modules and test windows are small beside it.
 pub(crate) fn widest_window(log: &Log) -> Option<Window> {
     log.names.windows().iter().copied().filter(|window| window.vend > window.vstart).max_by_key(|w| w.len_bytes())
+}
+
+/// A range that holds none of the recorded addresses is another machine's.
+fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
+    let mut recorded = log.events.iter().filter_map(|event| match event.kind {
+        EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
+        _ => None,
+    });
+    let inside = |addr: u64| window.vstart <= addr && addr < window.vend;
+    let n = recorded.clone().count();
+    if n == 0 || recorded.any(inside) {
+        return Ok(());
+    }
+    Err(OpenError::Contradiction { vstart: window.vstart, vend: window.vend, n })
+}
+
+/// The first allocation of a kernel gets the first address of its window.
+fn begins_at_the_start(log: &Log) -> bool {
+    let first = log.events.iter().find_map(|event| match event.kind {
+        EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window).vstart)),
+        _ => None,
+    });
+    first.is_some_and(|(addr, vstart)| addr == vstart)
+}
+
+/// Where KASLR can put the vmalloc base of x86-64: it is a multiple of this.
+const BASE_STEP: u64 = 1 << 30;
+/// The vmalloc range of x86-64 with four levels, in bytes.
+const RANGE_4_LEVEL: u64 = 32 << 40;
+/// The same with five levels.
+const RANGE_5_LEVEL: u64 = 12_800 << 40;
+/// Above this x86-64 has its fixed areas and modules, whatever KASLR does.
+const FIXED_FROM: u64 = 0xffff_fe00_0000_0000;
+
+/// The vmalloc range behind a snapshot without a trace, from where its areas lie. On x86-64 it follows from the lowest
+/// area; elsewhere it is the stretch in use.
+fn window_of_snapshot(log: &Log) -> Option<Window> {
+    let snapshot = log.before.as_ref().filter(|before| before.pointers == Pointers::Real)?;
+    let areas = snapshot.areas.iter().filter(|area| area.start < FIXED_FROM);
+    let (low, high) = areas.fold((u64::MAX, 0), |(low, high), area| (low.min(area.start), high.max(area.end)));
+    let base = low & !(BASE_STEP - 1);
+    match low {
+        u64::MAX => None,
+        0xff00_0000_0000_0000..0xffff_0000_0000_0000 => {
+            Some(Window { vstart: base, vend: base.checked_add(RANGE_5_LEVEL - 1)? })
+        }
+        0xffff_8800_0000_0000.. => Some(Window { vstart: base, vend: base.checked_add(RANGE_4_LEVEL - 1)? }),
+        _ => Some(Window { vstart: low, vend: high }),
+    }
 }

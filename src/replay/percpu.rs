@@ -83,7 +83,7 @@ fn announced(log: &Log, machine: &Machine, unit: u64) -> Option<Vec<u64>> {
 }
 
 fn occurs(log: &Log, burst: &[u64]) -> bool {
-    let mut watch = ChunkWatch::new(burst.to_vec());
+    let mut watch = ChunkWatch::new(burst.to_vec(), log.names.tasks().len());
     log.events.iter().any(|event| watch.ends_burst(event))
 }
 
@@ -96,19 +96,15 @@ pub struct ChunkWatch {
 }
 
 impl ChunkWatch {
-    /// Watches for a burst.
-    pub fn new(burst: Vec<u64>) -> Self {
-        Self { burst, seen: Vec::new() }
+    /// Watches for a burst of any of a log's tasks.
+    pub fn new(burst: Vec<u64>, n_tasks: usize) -> Self {
+        Self { burst, seen: vec![0; n_tasks] }
     }
 
     /// Does this record end a burst? The chunk is carved right after it.
     pub fn ends_burst(&mut self, event: &Event) -> bool {
         let EventKind::Alloc { size, failed: false, .. } = event.kind else { return false };
-        let task = event.task.0 as usize;
-        if self.seen.len() <= task {
-            self.seen.resize(task + 1, 0);
-        }
-        let seen = &mut self.seen[task];
+        let Some(seen) = self.seen.get_mut(event.task.0 as usize) else { return false };
         let expected = self.burst.get(usize::from(*seen));
         *seen = match expected {
             Some(&next) if next == size => *seen + 1,

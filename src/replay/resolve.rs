@@ -5,6 +5,8 @@
 //!
 //! Longer than 400 lines: prediction, comparison and the timings tried are one loop over one state.
 
+mod timings;
+
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::log::{BaselineState, Log, Pointers, Window};
 use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
@@ -15,8 +17,6 @@ use super::percpu::{ChunkKind, ChunkWatch, chunk_kind};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
 use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
 
-/// How far behind its purge record an allocation can stand that was carved before it, in records.
-const MAX_BEFORE_PURGE: usize = 512;
 /// How far before its purge record an allocation can stand that was carved after it, in records.
 const MAX_AFTER_PURGE: usize = 512;
 
@@ -52,6 +52,8 @@ pub(super) struct Resolver<'a> {
     before_purge: Option<BeforePurge>,
     /// Index of a purge record whose purge was applied before its place.
     purged_early: Option<usize>,
+    /// Indices of allocations that were applied before their place.
+    taken_early: Vec<usize>,
     lost: bool,
 }
 
@@ -70,9 +72,10 @@ impl<'a> Resolver<'a> {
             mates: vec![NO_MATE; n],
             tallies: Vec::new(),
         };
-        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst)));
+        let n_tasks = log.names.tasks().len();
+        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst, n_tasks)));
         let checkpoints = Checkpoints::new(space.clone());
-        let overflow = vec![Overflow::None; log.names.tasks().len()];
+        let overflow = vec![Overflow::None; n_tasks];
         Self {
             log,
             machine,
@@ -84,6 +87,7 @@ impl<'a> Resolver<'a> {
             overflow,
             before_purge: None,
             purged_early: None,
+            taken_early: Vec::new(),
             lost: false,
         }
     }
@@ -156,6 +160,10 @@ impl<'a> Resolver<'a> {
         let first_attempt = self.note_attempt(event, failed, window);
         let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
         let recorded = (!failed).then_some(addr.0);
+        if let Some(place) = self.taken_early.iter().position(|&early| early == index) {
+            self.taken_early.swap_remove(place);
+            return self.diverge(index, recorded, recorded, Verdict::Inferred(Timing::Exchanged));
+        }
         if request.check(self.machine.page_size).is_err() {
             return self.settle_adopted(index, &request, None, recorded, Cause::Unexplained);
         }
@@ -167,9 +175,7 @@ impl<'a> Resolver<'a> {
             self.apply(Op::Alloc { request, born });
             return;
         }
-        let timing = self.try_before_purge(index, event, &request, recorded);
-        let timing = timing.or_else(|| self.try_after_purge(index, &request, recorded));
-        match timing {
+        match self.try_timings(index, event, &request, recorded) {
             Some(timing) => self.diverge(index, model, recorded, Verdict::Inferred(timing)),
             None => {
                 let cause = self.cause_of(index, &request, model, recorded);
@@ -235,73 +241,6 @@ impl<'a> Resolver<'a> {
     /// Can a record stand on the wrong side of a purge record at all?
     fn can_be_exchanged(&self) -> bool {
         self.machine.policy.rules.reschedules_before_record || self.machine.cpus_online > 1
-    }
-
-    /// The space may have been taken before the latest purge: the first allocation of its task behind the purge record
-    /// is tried there, and everything since must come out as recorded.
-    fn try_before_purge(
-        &mut self,
-        index: usize,
-        event: &Event,
-        request: &Request,
-        recorded: Option<u64>,
-    ) -> Option<Timing> {
-        let before = self.before_purge.as_ref()?;
-        let (from, first_op) = (before.index, before.first_op);
-        let between = &self.log.events[from..index];
-        let own = |other: &Event| other.task == event.task && matches!(other.kind, EventKind::Alloc { .. });
-        if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
-            return None;
-        }
-        let mut space = before.space.clone();
-        let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(space.apply(&op, None)) != recorded {
-            return None;
-        }
-        for later in &self.plan.ops[first_op..] {
-            let answer = space.apply(later, None);
-            if let Op::Alloc { born, .. } = later
-                && placed(answer) != recorded_of(&self.log.events[*born as usize])
-            {
-                return None;
-            }
-        }
-        self.space = space;
-        self.plan.ops.insert(first_op, op);
-        for upto in &mut self.plan.upto[from..] {
-            *upto += 1;
-        }
-        if let Some(before) = &mut self.before_purge {
-            before.space.apply(&op, None);
-            before.first_op += 1;
-        }
-        self.checkpoints.forget_from(from);
-        Some(Timing::BeforePurge)
-    }
-
-    /// A purge that is recorded later may have come this far already: it is applied here if that gives the recorded
-    /// address.
-    fn try_after_purge(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
-        if self.machine.cpus_online < 2 || self.purged_early.is_some() {
-            return None;
-        }
-        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
-        let event = self.log.events[purge];
-        let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
-        let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
-        let mut space = self.space.clone();
-        let purge_op = Op::Purge { kind };
-        space.apply(&purge_op, None);
-        let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(space.apply(&op, None)) != recorded {
-            return None;
-        }
-        self.space = space;
-        self.plan.ops.extend([purge_op, op]);
-        self.purged_early = Some(purge);
-        self.before_purge = None;
-        Some(Timing::AfterPurge)
     }
 
     fn settle_adopted(

@@ -3,7 +3,7 @@
 mod life;
 
 use super::focus::{self, Kind, Thing};
-use super::line::{flow, scrolled, wrap};
+use super::line::{Line, flow, scrolled, wrap};
 use super::text;
 use super::{Role, Row, Scene, Span, Target};
 use crate::model::{Extent, TreeId};
@@ -19,18 +19,17 @@ struct Facts<'s, 'a> {
 }
 
 impl Facts<'_, '_> {
-    fn add(&mut self, label: &str, spans: Vec<Span>, target: Option<Target>) {
-        let label = if self.width >= 30 { format!("{label:LABEL$}") } else { format!("{label} ") };
-        let mut line = vec![Span::new(label.clone(), Role::Muted)];
-        // `flow` makes one blank of many: the column is made of a span of its own.
-        line[0].text = label.trim_end().to_owned();
-        let pad = label.len() - line[0].text.len();
-        let first = flow(&spans, self.width.saturating_sub(label.len()).max(1), 0, self.scene.glyphs);
-        for (index, row) in first.into_iter().enumerate() {
-            let mut out = super::line::Line::new(self.width, self.scene.glyphs);
-            out = if index == 0 { out.put(&line[0].text, Role::Muted).gap(pad) } else { out.gap(label.len()) };
-            row.spans.into_iter().for_each(|span| out.span(span));
-            let mut row = out.done();
+    fn add(&mut self, label: &str, spans: &[Span], target: Option<Target>) {
+        let column = if self.width >= 30 { LABEL } else { label.len() + 1 };
+        let glyphs = self.scene.glyphs;
+        let told = flow(spans, self.width.saturating_sub(column).max(1), 0, glyphs);
+        for (index, row) in told.into_iter().enumerate() {
+            let mut line = Line::new(self.width, glyphs);
+            line = line.left(if index == 0 { label } else { "" }, column, Role::Muted);
+            for span in row.spans {
+                line.span(span);
+            }
+            let mut row = line.done();
             row.target = target;
             self.rows.push(row);
         }
@@ -58,7 +57,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         Kind::Free => hole(&mut facts, &thing),
         Kind::Unknown => {
             let words = "No area and no hole is known here: not a vmalloc address, or in the middle of a change.";
-            facts.add("what", vec![Span::new(words, Role::Text)], None);
+            facts.add("what", &[Span::new(words, Role::Text)], None);
         }
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
             place(&mut facts, &thing);
@@ -67,7 +66,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         }
     }
     neighbours(&mut facts, &thing);
-    facts.add("keys", keys(&thing), None);
+    facts.add("keys", &keys(&thing), None);
     scrolled(facts.rows, scroll, height)
 }
 
@@ -98,27 +97,26 @@ fn muted(words: impl Into<String>) -> Span {
 fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let extent = thing.extent;
     let range = vec![number(text::addr(extent.start())), muted(" to "), number(text::addr(extent.end()))];
-    facts.add("extent", range, Some(Target::Address(extent.start())));
+    facts.add("extent", &range, Some(Target::Address(extent.start())));
     let page = facts.scene.replay.space().allocator().page_size().max(1);
     let pages = extent.len_bytes() / page;
-    let mut size = vec![
-        number(text::bytes(extent.len_bytes())),
-        muted(format!(" = {}", text::plural(pages, "page", "pages"))),
-    ];
+    let area = &facts.scene.replay.space().allocator().areas()[thing.area];
+    let mut size =
+        vec![number(text::bytes(extent.len_bytes())), muted(format!(" = {}", text::plural(pages, "page", "pages")))];
     if matches!(thing.kind, Kind::Busy | Kind::Lazy | Kind::Pooled) {
-        if focus::has_guard(facts.scene, thing.kind, extent) {
+        if focus::has_guard(facts.scene, thing.kind, area) {
             size.push(muted(", "));
             size.push(number(text::bytes(extent.len_bytes() - page.min(extent.len_bytes()))));
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
-            if focus::baseline_row(facts.scene, extent.start()).is_none() {
+            if focus::baseline_row(facts.scene, area).is_none() {
                 size.push(muted(" (assumed: nearly every area has a guard page)"));
             }
         } else {
             size.push(muted(", no guard page"));
         }
     }
-    facts.add("size", size, None);
+    facts.add("size", &size, None);
 }
 
 /// Where the allocator keeps it.
@@ -141,12 +139,13 @@ fn place(facts: &mut Facts<'_, '_>, thing: &Thing) {
     } else if many && owner == 0 && thing.kind != Kind::Pooled {
         spans.push(muted("; once purged it goes to the free tree, never to a pool"));
     }
-    facts.add("kept in", spans, None);
+    facts.add("kept in", &spans, None);
 }
 
 /// Who asked for it, where a snapshot says so.
 fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
-    let Some(row) = focus::baseline_row(facts.scene, thing.extent.start()) else { return };
+    let area = &facts.scene.replay.space().allocator().areas()[thing.area];
+    let Some(row) = focus::baseline_row(facts.scene, area) else { return };
     let mut spans = Vec::new();
     if row.caller_full.is_empty() {
         spans.push(say(row.kind()));
@@ -168,10 +167,7 @@ fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
             row.nodes.iter().take(8).map(|(node, pages)| format!("N{node}={}", text::count(*pages))).collect();
         spans.push(muted(format!(", NUMA {}", nodes.join(" "))));
     }
-    if row.end != thing.extent.end() {
-        spans.push(Span::new(" (the snapshot's row has another length)", Role::Warn));
-    }
-    facts.add("caller", spans, None);
+    facts.add("caller", &spans, None);
 }
 
 /// What a hole is good for.
@@ -180,10 +176,10 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let window = allocator.window();
     let inside = Extent::new(window.vstart, window.vend).and_then(|window| window.intersection(thing.extent));
     match inside {
-        None => facts.add("window", vec![muted("outside the vmalloc range: for modules and other windows only")], None),
+        None => facts.add("window", &[muted("outside the vmalloc range: for modules and other windows only")], None),
         Some(inside) if inside != thing.extent => {
             let spans = vec![number(text::bytes(inside.len_bytes())), muted(" of it inside the vmalloc range")];
-            facts.add("window", spans, None);
+            facts.add("window", &spans, None);
         }
         Some(_) => {}
     }
@@ -195,7 +191,7 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
         muted(", largest hole from there down "),
         number(text::bytes(area.subtree_max)),
     ];
-    facts.add("node", spans, None);
+    facts.add("node", &spans, None);
 }
 
 /// What lies directly below and above.
@@ -217,16 +213,16 @@ fn neighbours(facts: &mut Facts<'_, '_>, thing: &Thing) {
             muted(" at "),
             number(addresses.short(other.extent.start())),
         ];
-        facts.add(label, spans, Some(Target::Address(other.extent.start())));
+        facts.add(label, &spans, Some(Target::Address(other.extent.start())));
     }
 }
 
 /// Keys that do something with the thing.
 fn keys(thing: &Thing) -> Vec<Span> {
     let key = |key: &str| Span::new(key, Role::Key);
-    let mut spans = vec![key("f"), muted(" next event here  "), key("y"), muted(" copy")];
+    let mut spans = vec![key("f"), muted(" next event here, "), key("y"), muted(" copy")];
     if matches!(thing.kind, Kind::Busy | Kind::Lazy) {
-        spans.splice(0..0, [key("w"), muted(" why here  ")]);
+        spans.splice(0..0, [key("w"), muted(" why here, ")]);
     }
     spans
 }

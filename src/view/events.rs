@@ -20,10 +20,11 @@ pub struct EventFilter {
 /// Which columns there is room for.
 struct Columns {
     time: usize,
-    cpu: bool,
-    align: bool,
-    full_address: bool,
+    /// 0 where a column has no room.
+    cpu: usize,
     task: usize,
+    align: usize,
+    full_address: bool,
     searching: bool,
 }
 
@@ -31,10 +32,10 @@ impl Columns {
     fn for_width(width: usize, time: usize, searching: bool) -> Self {
         Self {
             time,
-            cpu: width >= 36,
-            align: width >= 56,
-            full_address: width >= 92,
+            cpu: if width >= 36 { 3 } else { 0 },
             task: if width >= 74 { 16 } else { 0 },
+            align: if width >= 56 { 8 } else { 0 },
+            full_address: width >= 92,
             searching,
         }
     }
@@ -77,15 +78,15 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
 fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Addresses) -> Row {
     let mut line = Line::new(width, scene.glyphs).gap(3 + usize::from(columns.searching));
     line = line.right("time", columns.time, Role::Muted).gap(1);
-    if columns.cpu {
-        line = line.right("cpu", 3, Role::Muted).gap(1);
+    if columns.cpu > 0 {
+        line = line.right("cpu", columns.cpu, Role::Muted).gap(1);
     }
     if columns.task > 0 {
         line = line.left("task", columns.task, Role::Muted).gap(1);
     }
     line = line.left("what", 6, Role::Muted).gap(1).right("size", 9, Role::Muted).gap(1);
-    if columns.align {
-        line = line.right("align", 8, Role::Muted).gap(1);
+    if columns.align > 0 {
+        line = line.right("align", columns.align, Role::Muted).gap(1);
     }
     let room = if columns.full_address { 18 } else { addresses.width() };
     line.left("address", room.max(7), Role::Muted).done()
@@ -112,11 +113,11 @@ fn row(
     }
     line = line.put(glyph.to_string(), glyph_role).gap(1);
     line = line.right(text::stamp(log, event.at), columns.time, role(Role::Text)).gap(1);
-    if columns.cpu {
-        line = line.right(event.cpu.to_string(), 3, role(Role::Muted)).gap(1);
+    if columns.cpu > 0 {
+        line = line.right(event.cpu.to_string(), columns.cpu, role(Role::Muted)).gap(1);
     }
     if columns.task > 0 {
-        let label = text::escape(log.names.task(event.task).label().as_bytes());
+        let label = text::task(log.names.task(event.task));
         line = line.left(label, columns.task, role(Role::Text)).gap(1);
     }
     line = line.left(event.kind.word(), 6, role(kind_role(&event.kind))).gap(1);
@@ -144,12 +145,12 @@ fn facts<'g>(
     let numbers = |line: Line<'g>, size: Option<u64>, align: u64| {
         let size = size.map_or_else(|| "?".to_owned(), text::bytes);
         let line = line.right(size, 9, role(Role::Number)).gap(1);
-        if !columns.align {
+        if columns.align == 0 {
             return line;
         }
         let page = scene.replay.space().allocator().page_size();
         let align = if align > page { text::bytes(align) } else { String::new() };
-        line.right(align, 8, role(Role::Muted)).gap(1)
+        line.right(align, columns.align, role(Role::Muted)).gap(1)
     };
     match event.kind {
         EventKind::Alloc { addr, size, align, failed, .. } => {
@@ -163,7 +164,11 @@ fn facts<'g>(
         }
         EventKind::Purge { start, end, num_purged } if start.0 < end.0 => {
             let areas = text::plural(num_purged.into(), "area", "areas");
-            let line = line.right(areas, 9, role(Role::Number)).gap(1).gap(if columns.align { 9 } else { 0 });
+            let line = line.right(areas, 9, role(Role::Number)).gap(1).gap(if columns.align > 0 {
+                columns.align + 1
+            } else {
+                0
+            });
             let line = line.put(address(start.0), role(Role::Number));
             let span = format!("  flush over {}", text::bytes(end.0 - start.0));
             if line.room() >= span.len() { line.put(span, Role::Muted) } else { line }
@@ -227,8 +232,7 @@ pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<u
 /// How many records match.
 pub fn count(replay: &Replay, text: &str) -> usize {
     let log = replay.log();
-    Matcher::new(log, text)
-        .map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
+    Matcher::new(log, text).map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
 }
 
 /// The title: where the cursor is.

@@ -2,7 +2,7 @@
 
 use super::text::Addresses;
 use super::{Scene, Selection};
-use crate::event::EventKind;
+use crate::event::{EventKind, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
 use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
 
@@ -53,12 +53,21 @@ pub(crate) struct Thing {
     pub(crate) area: AreaId,
 }
 
-/// The address the panes look at: the selected one, or what the current event placed, freed or purged.
+/// The address the panes look at: the selected one, or what the current event placed, freed or purged; in a snapshot
+/// the lowest area.
 pub fn focus_address(scene: &Scene<'_>) -> Option<u64> {
     match scene.selection {
         Selection::Address(addr) => Some(addr),
+        Selection::Follow if scene.replay.is_empty() => lowest_area(scene.replay.space()),
         Selection::Follow => event_address(scene),
     }
+}
+
+/// The lowest area in use: what a snapshot shows first.
+fn lowest_area(space: &AddressSpace) -> Option<u64> {
+    let allocator = space.allocator();
+    let trees = (0..allocator.n_nodes()).filter_map(|node| allocator.tree(TreeId::Busy(node)));
+    trees.filter(|busy| busy.tree.first != NIL).map(|busy| busy.areas[busy.tree.first].start).min()
 }
 
 /// The address the current event is about.
@@ -185,32 +194,36 @@ pub(crate) fn is_per_cpu(scene: &Scene<'_>, space: &AddressSpace, area: &VmapAre
     if area.start < middle || window.vend <= area.start {
         return false;
     }
-    match baseline_row(scene, area.start) {
+    match baseline_row(scene, area) {
         Some(row) => row.kind() == "per-CPU",
         None => window.len_bytes() > SMALL_WINDOW,
     }
 }
 
-/// The row of a snapshot that starts at `start`: of the one before the log, else of the one after it.
-pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, start: u64) -> Option<&'a BaselineArea> {
+/// The row of a snapshot for an area: of the one before the log if the area is that old, of the one after it if the
+/// area is never freed.
+pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a BaselineArea> {
     let log = scene.replay.log();
-    [&log.before, &log.after].into_iter().flatten().filter(|baseline| baseline.pointers == Pointers::Real).find_map(
-        |baseline| {
-            // Ascending up to 6.8 and with one node; node by node after that.
-            let found = baseline.areas.binary_search_by_key(&start, |row| row.start).ok();
-            let found = found.or_else(|| baseline.areas.iter().position(|row| row.start == start))?;
-            baseline.areas.get(found)
-        },
-    )
+    let old = area.born == VmapArea::UNBORN;
+    let kept = old || scene.replay.plan().mate(Seq(area.born)).is_none();
+    let before = log.before.as_ref().filter(|_| old);
+    let after = log.after.as_ref().filter(|_| kept);
+    let usable = [before, after].into_iter().flatten().filter(|baseline| baseline.pointers == Pointers::Real);
+    usable.into_iter().find_map(|baseline| {
+        // Ascending up to 6.8 and with one node; node by node after that.
+        let found = baseline.areas.binary_search_by_key(&area.start, |row| row.start).ok();
+        let found = found.or_else(|| baseline.areas.iter().position(|row| row.start == area.start))?;
+        baseline.areas.get(found).filter(|row| row.end == area.end)
+    })
 }
 
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
-pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, extent: Extent) -> bool {
+pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
-    if kind == Kind::PerCpu || extent.len_bytes() <= page {
+    if kind == Kind::PerCpu || area.len_bytes() <= page {
         return false;
     }
-    match baseline_row(scene, extent.start()) {
+    match baseline_row(scene, area) {
         Some(row) if row.state == BaselineState::VmMapRam => false,
         Some(row) if row.pages > 0 => row.pages.saturating_mul(page) < row.size,
         _ => true,

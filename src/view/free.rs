@@ -54,10 +54,15 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     if height >= 4 && pane.judge.is_some() {
         rows.push(pane.question());
     }
-    let n_rows = height.saturating_sub(rows.len());
-    for hole in pane.shown(order, scroll, n_rows) {
+    let mut n_rows = height.saturating_sub(rows.len());
+    let mut shown = pane.shown(order, scroll, n_rows);
+    // What was chosen is on the screen wherever the list is scrolled to.
+    if let Some(hole) = pane.pinned().filter(|hole| n_rows >= 4 && !shown.contains(hole)) {
+        n_rows -= 1;
         rows.push(pane.row(hole));
+        shown.truncate(n_rows);
     }
+    rows.extend(shown.into_iter().map(|hole| pane.row(hole)));
     if view.tree.len == 0 && rows.len() < height {
         rows.push(Line::new(width, scene.glyphs).put("Nothing is free.", Role::Muted).done());
     }
@@ -97,6 +102,16 @@ impl Pane<'_, '_> {
         holes
     }
 
+    /// The hole the event took, or the selected one.
+    fn pinned(&self) -> Option<Extent> {
+        let addr = match self.scene.selection {
+            Selection::Address(addr) => addr,
+            Selection::Follow => self.judge.as_ref()?.chosen_start()?,
+        };
+        let hole = &self.view.areas[self.view.areas.find_containing(&self.view.tree, addr)];
+        Extent::new(hole.start, hole.end)
+    }
+
     fn row(&self, hole: Extent) -> Row {
         let shown = clipped(hole, self.window);
         let judgement = self.judge.as_ref().map(|judge| judge.judge(hole));
@@ -123,7 +138,7 @@ impl Pane<'_, '_> {
         if shown != hole {
             let real = format!("  of {} from {}", text::bytes(hole.len_bytes()), self.addresses.short(hole.start()));
             line = line.put(real, Role::Muted);
-        } else if hole.end() <= self.window.vstart || self.window.vend <= hole.start() {
+        } else if self.judge.is_none() && self.is_outside(hole) {
             line = line.put("  outside the vmalloc range", Role::Muted);
         }
         let mut row = line.target(Target::Address(shown.start())).focused(selected).done();
@@ -133,10 +148,14 @@ impl Pane<'_, '_> {
         row
     }
 
-    /// Holes by powers of two, one bar each.
+    fn is_outside(&self, hole: Extent) -> bool {
+        hole.end() <= self.window.vstart || self.window.vend <= hole.start()
+    }
+
+    /// Holes of the vmalloc range by powers of two, one bar each.
     fn histogram(&self) -> Row {
         let mut orders = [0_u64; 64];
-        for hole in self.summed() {
+        for hole in self.summed().filter(|hole| !self.is_outside(*hole)) {
             orders[clipped(hole, self.window).len_bytes().ilog2() as usize] += 1;
         }
         let glyphs = self.scene.glyphs;
@@ -147,6 +166,8 @@ impl Pane<'_, '_> {
         };
         let most = (first..=last).max_by_key(|&order| (orders[order], 64 - order)).unwrap_or(first);
         let bar = |n: u64| match n {
+            // A dash of a plain set would look like a bar.
+            0 if glyphs.ascii => ' ',
             0 => glyphs.dot,
             _ => glyphs.bars[((n * 7).div_ceil(orders[most].max(1)) as usize).min(7)],
         };

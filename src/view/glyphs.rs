@@ -55,6 +55,8 @@ pub struct Glyphs {
     pub bars: [char; 8],
     /// Between facts of one line.
     pub dot: char,
+    /// From a number to a number.
+    pub dash: char,
     /// Points down.
     pub down: char,
     /// A node on a search path.
@@ -95,6 +97,7 @@ pub const UNICODE: Glyphs = Glyphs {
     paused: '‖',
     bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     dot: '·',
+    dash: '–',
     down: '▼',
     path: '›',
     bends: ['┘', '└'],
@@ -130,6 +133,7 @@ pub const ASCII: Glyphs = Glyphs {
     paused: '=',
     bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
     dot: '-',
+    dash: '-',
     down: 'v',
     path: ':',
     bends: ['\'', '`'],

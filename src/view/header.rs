@@ -8,6 +8,11 @@ use crate::event::EventKind;
 /// Below this width the header takes two rows.
 const ONE_ROW: u16 = 100;
 
+/// In two rows narrower than this the counts of what was not exact have their sign for a name.
+const TWO_LONG_ROWS: u16 = 76;
+/// In one row narrower than this they do as well.
+const LONG_WORDS: u16 = 130;
+
 /// What only the running interface knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Play {
@@ -43,8 +48,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, play: &Play) -> Vec<Row> {
         Some(message) => vec![Group::new(0, vec![Span::new(text::escape(message.as_bytes()), Role::Text)])],
         None => what(scene),
     };
-    let (place, trust) = (place(scene, play), trust(scene));
     let columns = usize::from(width);
+    let words = (TWO_LONG_ROWS..ONE_ROW).contains(&width) || width >= LONG_WORDS;
+    let (place, trust) = (place(scene, play), trust(scene, words));
     if width >= ONE_ROW {
         return vec![spread(scene, columns, what, place.into_iter().chain(trust).collect())];
     }
@@ -70,11 +76,8 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
         Group::new(6, vec![Span { strong: true, ..Span::new("vmaplens", Role::Title) }]),
         Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
         Group::new(
-            3,
-            vec![
-                Span::new(kernel, Role::Text),
-                Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted),
-            ],
+            2,
+            vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
         ),
         Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]),
     ]
@@ -98,7 +101,7 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
     if let Some((_, event)) = replay.current() {
         let time = text::time(replay.log(), event.at);
         if !time.is_empty() {
-            groups.push(Group::new(2, vec![Span::new(time, Role::Number)]));
+            groups.push(Group::new(3, vec![Span::new(time, Role::Number)]));
         }
     }
     let glyphs = scene.glyphs;
@@ -108,27 +111,27 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
             format!("going to {}: {percent} %", text::count(target as u64))
         }
         None if play.playing => format!("{} {}", glyphs.playing, text::escape(play.speed.as_bytes())),
-        None => format!("{} paused", glyphs.paused),
+        None => glyphs.paused.to_string(),
     };
-    groups.push(Group::new(4, vec![Span::new(state, Role::Key)]));
+    groups.push(Group::new(1, vec![Span::new(state, Role::Key)]));
     groups
 }
 
 /// Exact, inferred, adopted; what was damaged; what was lost.
-fn trust(scene: &Scene<'_>) -> Vec<Group> {
+fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
     let replay = scene.replay;
     let glyphs = scene.glyphs;
     let tally = replay.tally();
     let mut groups = Vec::new();
     let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
-    if tally.allocs > 0 {
-        let tenths = tally.exact * 1000 / tally.allocs;
+    if let Some(tenths) = (tally.exact * 1000).checked_div(tally.allocs) {
         let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
         groups.push(Group::new(0, vec![Span::new(format!("{} {percent} % exact", glyphs.exact), Role::Good)]));
-        let inferred = format!("{} {} inferred", glyphs.inferred, text::count(tally.inferred));
-        groups.push(Group::new(2, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
-        let adopted = format!("{} {} adopted", glyphs.adopted, text::count(tally.adopted));
-        groups.push(Group::new(2, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
+        let name = |name: &'static str| if words { name } else { "" };
+        let inferred = format!("{} {}{}", glyphs.inferred, text::count(tally.inferred), name(" inferred"));
+        groups.push(Group::new(1, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
+        let adopted = format!("{} {}{}", glyphs.adopted, text::count(tally.adopted), name(" adopted"));
+        groups.push(Group::new(1, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
     } else if !replay.is_empty() {
         groups.push(Group::new(3, vec![Span::new("nothing judged yet", Role::Muted)]));
     }

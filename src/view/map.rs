@@ -68,25 +68,33 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     if width == 0 || height == 0 {
         return Vec::new();
     }
-    let space = scene.replay.space();
+    let state = scene.replay.space();
     let addresses = focus::addresses(scene);
     let columns = Columns::for_width(width, addresses.width());
     let legend = usize::from(height >= 3);
     // One row is always kept for carets, so that the picture does not jump from event to event.
     let budget = height - legend - usize::from(height >= 6);
     let segments = lines::segments(scene);
-    let everything = lines::cell_for_all(space, &segments, columns.cells, budget);
-    let page = space.allocator().page_size().max(1);
-    let cell_bytes = everything.checked_shr(zoom.level).unwrap_or(0).max(page);
+    let (widest, fits) = lines::widest_cell(state, &segments, columns.cells, budget);
+    let page = state.allocator().page_size().max(1);
+    let cell_bytes = widest.checked_shr(zoom.level).unwrap_or(0).max(page);
     let row_bytes = cell_bytes * columns.cells as u64;
-    let centre = zoom.centre.or_else(|| focus::focus_address(scene));
-    let from = match (zoom.level, centre) {
-        (1.., Some(centre)) => lines::start_for(&segments, row_bytes, centre, budget),
-        _ => 0,
+    let rows_from = |from| lines::rows_from(state, &segments, row_bytes, from, budget);
+    let around = |centre| rows_from(lines::start_for(&segments, row_bytes, centre, budget));
+    let stretches = match (zoom.level, zoom.centre.or_else(|| focus::focus_address(scene))) {
+        (1.., Some(centre)) => around(centre),
+        (0, Some(centre)) if !fits => {
+            let mut lowest = rows_from(0);
+            // All rows are taken, so there is more.
+            if let Some(last) = lowest.last_mut().filter(|_| budget >= 3) {
+                *last = Stretch::More;
+            }
+            if lines::shows(&lowest, row_bytes, centre) { lowest } else { around(centre) }
+        }
+        _ => rows_from(0),
     };
-    let stretches = lines::rows_from(space, &segments, row_bytes, from, budget);
     let selected = match scene.selection {
-        Selection::Address(addr) => Some(focus::thing_at(scene, space, addr).extent),
+        Selection::Address(addr) => Some(focus::thing_at(scene, state, addr).extent),
         Selection::Follow => None,
     };
     let changes = focus::changes(scene);
@@ -97,6 +105,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
         match *stretch {
             Stretch::Cells { start, limit } => painter.cells(start, limit, &mut spare, &mut rows),
             Stretch::Elided { extent } => rows.push(painter.elided(extent)),
+            Stretch::More => rows.push(painter.note(None, "more above, in a higher pane", Role::Muted)),
             Stretch::Outside { bytes } => {
                 let words = format!("{} outside the vmalloc range", text::bytes(bytes));
                 rows.push(painter.note(None, &words, Role::Muted));
@@ -130,9 +139,8 @@ impl Painter<'_, '_> {
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
             let from = start.saturating_add(self.cell_bytes * index as u64);
-            self.selected.is_some_and(|extent| {
-                extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end()
-            })
+            self.selected
+                .is_some_and(|extent| extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
         let mark = match (selected, changed) {
@@ -172,7 +180,7 @@ impl Painter<'_, '_> {
             last = left + index + 1;
         }
         let summary = event_summary(self.scene);
-        if text::width(&summary) + 1 <= self.width.saturating_sub(last) {
+        if text::width(&summary) < self.width.saturating_sub(last) {
             return line.gap(1).put(summary, Role::Muted).done();
         }
         // No room to the right: to the left of the first caret, if it fits there.
@@ -189,16 +197,21 @@ impl Painter<'_, '_> {
 
     fn elided(&self, extent: Extent) -> Row {
         let words = format!("{} free", text::bytes(extent.len_bytes()));
-        self.note(Some(extent.start()), &words, Role::Free)
+        self.note(Some(extent), &words, Role::Free)
     }
 
     /// A row without cells: dots, what was left out, dots.
-    fn note(&self, start: Option<u64>, words: &str, role: Role) -> Row {
+    fn note(&self, extent: Option<Extent>, words: &str, role: Role) -> Row {
         let glyphs = self.scene.glyphs;
-        let changed = role == Role::Free
-            && start.is_some_and(|start| self.changes.iter().any(|change| change.start() == start));
-        let mark = if changed { glyphs.up.to_string() } else { String::new() };
-        let line = self.label(Line::new(self.width, glyphs), &mark, start);
+        let start = extent.map(Extent::start);
+        let selected = extent.zip(self.selected).is_some_and(|(extent, selected)| extent.overlaps(selected));
+        let changed = extent.is_some_and(|extent| focus::any_overlap(&self.changes, extent.start(), extent.end()));
+        let mark = match (selected, changed) {
+            (true, _) => glyphs.cursor.to_string(),
+            (false, true) => glyphs.up.to_string(),
+            (false, false) => String::new(),
+        };
+        let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
         let ellipsis = String::from(glyphs.ellipsis);
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
@@ -212,11 +225,8 @@ impl Painter<'_, '_> {
 
     fn legend(&self) -> Row {
         let glyphs = self.scene.glyphs;
-        let partly = if glyphs.ascii {
-            glyphs.busy_part.to_string()
-        } else {
-            format!("{}{}", glyphs.bars[1], glyphs.bars[4])
-        };
+        let partly =
+            if glyphs.ascii { glyphs.busy_part.to_string() } else { format!("{}{}", glyphs.bars[1], glyphs.bars[4]) };
         let mut line = Line::new(self.width, glyphs)
             .gap(1)
             .put(text::bytes(self.cell_bytes), Role::Number)

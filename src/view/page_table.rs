@@ -5,11 +5,10 @@
 
 mod tables;
 
-use super::focus::{self, Kind};
+use super::focus::{self, Kind, Thing};
 use super::line::{Line, flow, scrolled, wrap};
 use super::text;
 use super::{Role, Row, Scene, Span, Target};
-use crate::model::Extent;
 use crate::model::page_table::{Geometry, WalkStep};
 
 /// The rows.
@@ -23,9 +22,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let geometry = space.geometry();
     let thing = focus::thing_at(scene, space, addr);
     let walk = geometry.walk(addr);
-    let mut rows: Vec<Row> = walk.iter().map(|step| level(scene, columns, step)).collect();
+    let mut rows = Vec::new();
+    if height >= 8 {
+        let names = "     entry covers  entries areas in use need";
+        rows.push(Line::new(columns, scene.glyphs).put(names, Role::Muted).done());
+    }
+    rows.extend(walk.iter().map(|step| level(scene, columns, step)));
     if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
-        rows.extend(needs(scene, columns, geometry, &walk, thing.kind, thing.extent));
+        rows.extend(needs(scene, columns, &walk, &thing));
     } else {
         let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
         rows.extend(wrap(&words, Role::Muted, columns, 2, scene.glyphs));
@@ -47,13 +51,13 @@ fn level(scene: &Scene<'_>, width: usize, step: &WalkStep) -> Row {
     let glyphs = scene.glyphs;
     let used = tables::used_entries(scene, step);
     let n_used = used.iter().filter(|&&used| used).count() as u64;
-    let count = format!(" {} of {} in use", text::count(n_used), text::count(step.level.entries));
+    let count = format!(" {} of {}", text::count(n_used), text::count(step.level.entries));
     let entry = 1_u64.checked_shl(step.level.shift).unwrap_or(u64::MAX);
     let mut line = Line::new(width, glyphs)
         .left(step.level.name, 4, Role::Title)
         .right(text::count(step.index), 5, Role::Number)
         .right(text::bytes(entry), 8, Role::Muted)
-        .put(" each ", Role::Muted);
+        .gap(2);
     let bars = line.room().saturating_sub(count.len()).min(64);
     if bars >= 8 {
         for span in occupancy(scene, &used, step, bars) {
@@ -74,6 +78,8 @@ fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) 
             let part = &used[from..to];
             let n = part.iter().filter(|&&used| used).count();
             let bar = match n {
+                // A dash of a plain set would look like a bar.
+                0 if glyphs.ascii => ' ',
                 0 => glyphs.dot,
                 _ if n == part.len() => glyphs.bars[7],
                 _ => glyphs.bars[(n * 7 / part.len()).min(6)],
@@ -92,15 +98,10 @@ fn occupancy(scene: &Scene<'_>, used: &[bool], step: &WalkStep, columns: usize) 
 }
 
 /// Tables the area needs, and with how many others it shares the last one.
-fn needs(
-    scene: &Scene<'_>,
-    width: usize,
-    geometry: &Geometry,
-    walk: &[WalkStep],
-    kind: Kind,
-    extent: Extent,
-) -> Vec<Row> {
-    let mapped = tables::mapped_part(scene, kind, extent);
+fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> Vec<Row> {
+    let geometry = scene.replay.space().geometry();
+    let kind = thing.kind;
+    let mapped = tables::mapped_part(scene, kind, &scene.replay.space().allocator().areas()[thing.area], thing.extent);
     let mut spans = vec![
         Span::new(text::bytes(mapped.len_bytes()), Role::Number),
         Span::new(if kind == Kind::Lazy { " were mapped here, through " } else { " mapped here need " }, Role::Text),
@@ -120,7 +121,11 @@ fn needs(
         let others = all.saturating_sub(u64::from(kind != Kind::Lazy));
         let words = match others {
             0 => format!("No other area shares its {} table.", last.level.name),
-            _ => format!("{} the {} table.", text::plural(others, "other area shares", "other areas share"), last.level.name),
+            _ => format!(
+                "{} the {} table.",
+                text::plural(others, "other area shares", "other areas share"),
+                last.level.name
+            ),
         };
         rows.extend(wrap(&words, Role::Text, width, 2, scene.glyphs));
     }

@@ -1,6 +1,6 @@
 //! The steps: what did the allocator just do, and why?
 //!
-//! First what the record says, then every step in order and in the kernel's words, then whether the model agrees.
+//! First what the record says and whether the model agrees, then every step in order and in the kernel's words.
 
 mod verdict;
 mod words;
@@ -16,8 +16,8 @@ use words::Words;
 
 /// A run of alike steps up to this length is shown whole.
 const MAX_RUN: usize = 8;
-/// Nodes of a search up to this many are shown whole.
-const MAX_VISITS: usize = 24;
+/// Nodes passed in one direction up to this many are shown one by one.
+const MAX_TURNS: usize = 3;
 
 /// What the sentences need to know of the event.
 struct Facts {
@@ -41,13 +41,18 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     };
     let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
+    // Before the steps, which can be many: whether to trust them comes first.
+    rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
+    if scene.replay.outcome().steps.is_empty() && facts.request.is_some() {
+        let words = "No steps under this record: the space was taken where a neighbouring record stands.";
+        rows.extend(wrap(words, Role::Muted, width, 2, scene.glyphs));
+    }
     for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
         match part {
             Part::One(index, step) => rows.extend(step_rows(scene, &facts, width, index, step)),
-            Part::More { from, steps } => rows.extend(more(scene, width, from, steps)),
+            Part::More { from, steps } => rows.extend(more(scene, &facts, width, from, steps)),
         }
     }
-    rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
     let top = match scene.sub_step {
         // The step that is shown must be on the screen.
         Some(_) => rows.iter().position(|row| row.focused).map_or(scroll, |at| {
@@ -65,28 +70,35 @@ enum Part<'a> {
     More { from: usize, steps: &'a [Step] },
 }
 
+/// Are two steps alike? Nodes of a search are if it went on from them in the same way.
+fn alike(a: &Step, b: &Step) -> bool {
+    match (a, b) {
+        (Step::Visited { turn: a, .. }, Step::Visited { turn: b, .. }) => a == b,
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
 /// Cuts the middle out of long runs of alike steps, but never the one that is shown.
 fn parts(steps: &[Step], shown: Option<usize>) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut from = 0;
-    for run in steps.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
-        let limit = if matches!(run[0], Step::Visited { .. }) { MAX_VISITS } else { MAX_RUN };
+    for run in steps.chunk_by(alike) {
         let to = from + run.len();
-        if run.len() <= limit {
-            parts.extend((from..).zip(run).map(|(index, step)| Part::One(index, step)));
-        } else {
-            let kept = limit / 2 - 1;
-            let visible = |index: usize| {
-                index < from + kept || to - kept <= index || shown.is_some_and(|shown| shown.abs_diff(index) <= 1)
-            };
-            let mut index = from;
-            while index < to {
-                if visible(index) {
-                    parts.push(Part::One(index, &steps[index]));
-                    index += 1;
-                    continue;
-                }
-                let end = (index..to).find(|&next| visible(next)).unwrap_or(to);
+        // A search is told turn by turn: of a run in one direction the ends are enough.
+        let (limit, kept) = if matches!(run[0], Step::Visited { .. }) { (MAX_TURNS, 0) } else { (MAX_RUN, 3) };
+        let visible = |index: usize| {
+            run.len() <= limit
+                || index < from + kept
+                || to - kept <= index
+                || shown.is_some_and(|shown| shown.abs_diff(index) <= 1)
+        };
+        let mut index = from;
+        while index < to {
+            let end = (index..to).find(|&next| visible(next)).unwrap_or(to);
+            if end == index {
+                parts.push(Part::One(index, &steps[index]));
+                index += 1;
+            } else {
                 parts.push(Part::More { from: index, steps: &steps[index..end] });
                 index = end;
             }
@@ -100,7 +112,8 @@ fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step:
     let (function, words) = words::of(scene, facts, step);
     let is_shown = scene.sub_step == Some(index);
     let cursor = if is_shown { scene.glyphs.cursor } else { ' ' };
-    let mut spans = vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
+    let mut spans =
+        vec![Span::new(format!("{cursor}{:>2} ", index + 1), if is_shown { Role::Key } else { Role::Muted })];
     if !function.is_empty() {
         spans.push(Span::new(format!("{function} "), Role::Title));
     }
@@ -117,7 +130,7 @@ fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step:
 }
 
 /// One line for steps left out.
-fn more(scene: &Scene<'_>, width: usize, from: usize, steps: &[Step]) -> Vec<Row> {
+fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[Step]) -> Vec<Row> {
     let n = text::count(steps.len() as u64);
     let bytes: u64 = steps
         .iter()
@@ -130,19 +143,47 @@ fn more(scene: &Scene<'_>, width: usize, from: usize, steps: &[Step]) -> Vec<Row
         Step::Returned { .. } => format!("{n} more returned, {}", text::bytes(bytes)),
         Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
         Step::Decayed { .. } => format!("{n} more pools decayed"),
-        Step::Visited { .. } => format!("{n} more nodes looked at"),
+        Step::Visited { .. } => return turns(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
     let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
+    rows
+}
+
+/// One line for nodes passed in one direction.
+fn turns(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[Step]) -> Vec<Row> {
+    let at = |step: Option<&Step>| match step {
+        Some(Step::Visited { extent, turn, .. }) => Some((facts.addresses.short(extent.start()), *turn)),
+        _ => None,
+    };
+    let (Some((first, turn)), Some((last, _))) = (at(steps.first()), at(steps.last())) else { return Vec::new() };
+    let number = format!(" {:>2}{}{}", from + 1, scene.glyphs.dash, from + steps.len());
+    let mut spans = vec![
+        Span::new(number, Role::Muted),
+        Span::new(format!(" {} ", scene.glyphs.arrow), Role::Path),
+        Span::new(format!("{} nodes", text::count(steps.len() as u64)), Role::Number),
+        Span::new(" from ", Role::Text),
+        Span::new(first, Role::Number),
+        Span::new(" to ", Role::Text),
+        Span::new(last, Role::Number),
+        Span::new(": ", Role::Text),
+    ];
+    spans.extend(words::turn(turn, "do not fit").0);
+    let mut rows = flow(&spans, width, 4, scene.glyphs);
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }
 
 /// What the record itself says.
 fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
     let log = scene.replay.log();
-    let who = format!("{} on CPU {}", text::escape(log.names.task(event.task).label().as_bytes()), event.cpu);
+    let who = format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu);
     let words = Words::default();
     match event.kind {
         EventKind::Alloc { size, align, .. } => {
@@ -156,7 +197,7 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 return words.say(", older than the trace");
             };
             let size = super::events::freed_size(scene, seq).unwrap_or(0);
-            let by = text::escape(log.names.task(born.task).label().as_bytes());
+            let by = text::task(log.names.task(born.task));
             let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated by {by} "));
             words
                 .number(text::between(log, born.at, event.at, scene.glyphs))

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Glyphs;
+pub use crate::log::escape;
+
 use crate::event::Nanos;
-use crate::log::{Clock, Log};
+use crate::log::{Clock, Log, Task};
 
 /// Units of bytes, largest first, with the letter used where room is short.
 const UNITS: [(u64, &str, &str); 6] = [
@@ -34,11 +36,7 @@ fn in_unit(n: u64) -> Option<(String, &'static str, &'static str)> {
     let (whole, rest) = (n / unit, n % unit);
     // Ten times the rest fits: the rest is below 2^60.
     let tenth = rest * 10 / unit;
-    let number = if rest == 0 || whole >= 100 {
-        count(whole)
-    } else {
-        format!("{whole}.{tenth}")
-    };
+    let number = if rest == 0 || whole >= 100 { count(whole) } else { format!("{whole}.{tenth}") };
     Some((number, name, letter))
 }
 
@@ -70,6 +68,11 @@ fn differing_digits(a: u64, base: u64) -> usize {
     16 - ((a ^ base).leading_zeros() as usize / 4)
 }
 
+/// An address of a 32-bit kernel.
+fn is_narrow(a: u64) -> bool {
+    u32::try_from(a).is_ok()
+}
+
 /// Writes addresses of one stretch short, yet so that no two of different ranges look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
@@ -86,14 +89,16 @@ impl Addresses {
 
     /// Columns of a short address of the stretch.
     pub fn width(&self) -> usize {
-        self.digits + 1
+        (self.digits + 1).max(if is_narrow(self.base) { 10 } else { 0 })
     }
 
     /// `…5b8000`; an address outside the stretch gets as many digits as it takes to see that.
     pub fn short(&self, a: u64) -> String {
         let digits = differing_digits(a, self.base).max(self.digits);
-        if digits >= 16 {
-            return format!("{a:016x}");
+        // Digits of the widest address there can be: nothing is left out then, and zeros in front say nothing.
+        let all = if is_narrow(self.base) && is_narrow(a) { 8 } else { 16 };
+        if digits >= all {
+            return format!("0x{a:x}");
         }
         let shown = a & ((1_u64 << (4 * digits)) - 1);
         format!("{}{shown:0digits$x}", self.ellipsis)
@@ -144,6 +149,11 @@ pub fn time(log: &Log, at: Nanos) -> String {
     }
 }
 
+/// `comm-pid`, the name made harmless.
+pub fn task(task: &Task) -> String {
+    format!("{}-{}", escape(&task.comm), task.pid)
+}
+
 /// Columns a text takes.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
@@ -169,41 +179,6 @@ pub fn clip<'a>(text: &'a str, room: usize, glyphs: &Glyphs) -> Cow<'a, str> {
     }
     clipped.push(glyphs.ellipsis);
     Cow::Owned(clipped)
-}
-
-/// Other people's bytes made harmless: control characters, line separators and characters that turn the writing
-/// direction become visible escapes, bytes that are not UTF-8 become `\xNN`.
-pub fn escape(hostile: &[u8]) -> String {
-    let mut text = String::with_capacity(hostile.len());
-    for chunk in hostile.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' => text.push_str("\\\\"),
-                '\t' => text.push_str("\\t"),
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                '\u{0}'..='\u{1f}' | '\u{7f}' => text.push_str(&format!("\\x{:02x}", u32::from(c))),
-                _ if is_hostile(c) => text.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-                _ => text.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
-/// C1 controls, bidi controls, zero-width characters, line and paragraph separators, tags.
-fn is_hostile(c: char) -> bool {
-    matches!(c,
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}' | '\u{61c}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -243,15 +218,7 @@ mod tests {
         let short = Addresses::between(base, base + (6 << 20), &UNICODE);
         assert_eq!(short.short(base + 0x5b_8000), "…5b8000");
         assert_eq!(short.short(0xffff_e8ff_ffc0_0000), "…e8ffffc00000");
-        assert_eq!(short.short(0x1000), "0000000000001000");
-    }
-
-    #[test]
-    fn hostile_bytes_become_visible() {
-        assert_eq!(escape(b"a\x1b[31m\x00\x7f\t"), "a\\x1b[31m\\x00\\x7f\\t");
-        assert_eq!(escape("x\u{202e}y\u{9b}z".as_bytes()), "x\\u{202e}y\\u{9b}z");
-        assert_eq!(escape(b"\xff\xfe ok"), "\\xff\\xfe ok");
-        assert_eq!(escape("日本".as_bytes()), "日本");
+        assert_eq!(short.short(0x1000), "0x1000");
     }
 
     #[test]

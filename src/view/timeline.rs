@@ -40,7 +40,7 @@ fn chosen(scene: &Scene<'_>, height: u16) -> Vec<Metric> {
 fn label_width(width: u16) -> usize {
     match width {
         80.. => 27,
-        48..80 => 13,
+        48..80 => 15,
         _ => 0,
     }
 }
@@ -101,7 +101,7 @@ impl Pane<'_, '_> {
         let (name, value) = self.label(metric);
         let mut line = Line::new(self.width, self.scene.glyphs);
         if self.label > 0 {
-            line = line.gap(1).left(name, if self.label > 20 { 13 } else { self.label - 1 }, Role::Muted);
+            line = line.gap(1).left(name, 13, Role::Muted);
             if self.label > 20 {
                 line = line.right(value, self.label - 15, Role::Number);
             }
@@ -142,7 +142,10 @@ impl Pane<'_, '_> {
             }
             Metric::Largest => ("largest hole", text::bytes(allocator.largest_hole())),
             Metric::Holes => ("holes", text::count(allocator.metrics().holes)),
-            Metric::Marks => ("failures", text::count(self.timeline().failures.len() as u64)),
+            Metric::Marks => {
+                let (failed, differ) = (self.timeline().failures.len(), self.timeline().divergences.len());
+                ("failed/differ", format!("{}/{}", text::count(failed as u64), text::count(differ as u64)))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::focus::{self, nearest};
 use super::line::{Line, wrap};
 use super::text;
 use super::{Role, Row, Scene, Selection, Span};
-use crate::model::{AddressSpace, AreaId, Extent, NIL, Step, TreeId, TreeView};
+use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
 
@@ -19,6 +19,9 @@ use picture::{Marks, Picture};
 const MIN_DRAWING: usize = 40;
 /// The depth of a tree up to this size is counted; of a larger one the black height is told.
 const MAX_COUNTED: u32 = 4096;
+
+/// Farther than any tree is wide.
+const MAX_MOVED: i32 = 4096;
 
 /// How far the picture is moved: columns to the right, levels down from the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,8 +81,9 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     let changed = steps.iter().rev().find_map(|step| match (which, step) {
         (TreeId::Free, Step::Clipped { placed, .. }) => Some(placed.end()),
         (TreeId::Free, Step::Returned { hole, .. }) => Some(hole.start()),
-        (TreeId::Busy(_), Step::BusyAdded { extent, .. }) => Some(extent.start()),
-        (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent.start()),
+        (TreeId::Busy(_), Step::BusyAdded { extent, .. }) | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => {
+            Some(extent.start())
+        }
         _ => None,
     });
     let addr = changed.or_else(|| focus::focus_address(scene));
@@ -94,8 +98,13 @@ fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
         .steps
         .iter()
         .filter_map(|step| match (which, *step) {
-            (TreeId::Free, Step::Clipped { placed: extent, .. })
-            | (TreeId::Free, Step::Returned { extent, .. } | Step::ChunkCarved { extent } | Step::Adopted { extent })
+            (
+                TreeId::Free,
+                Step::Clipped { placed: extent, .. }
+                | Step::Returned { extent, .. }
+                | Step::ChunkCarved { extent }
+                | Step::Adopted { extent },
+            )
             | (TreeId::Busy(_), Step::BusyAdded { extent, .. })
             | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent),
             _ => None,
@@ -124,7 +133,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
         return sentence(format!("The {} is empty.", name(scene, which)));
     }
     let focus = focus_node(scene, &view, which);
-    let path = if which == TreeId::Free { picture::path_of(&scene.replay.outcome().steps) } else { Vec::new() };
+    let steps = &scene.replay.outcome().steps;
+    // While a search is walked, what it has not looked at yet is not on its path.
+    let walked = scene.sub_step.map_or(steps.len(), |step| (step + 1).min(steps.len()));
+    let path = if which == TreeId::Free { picture::path_of(&steps[..walked]) } else { Vec::new() };
     let marks = Marks { path, changed: changed_in(scene, which), focus };
     let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
     let legend = usize::from(height >= 8);
@@ -145,19 +157,21 @@ fn drawn(picture: &Picture<'_>, width: usize, height: usize, pan: TreePan) -> Ve
         3..=4 => 1,
         _ => 2,
     };
-    let most = (all_levels - 1 - below).saturating_add_signed(-pan.dy as isize);
-    let room = width as i32 + 2 * pan.dx.abs().min(4096);
+    let dx = pan.dx.clamp(-MAX_MOVED, MAX_MOVED);
+    let dy = pan.dy.clamp(-MAX_MOVED, MAX_MOVED);
+    let most = (all_levels - 1 - below).saturating_add_signed(-dy as isize);
+    let room = to_columns(width) + 2 * dx.abs();
     if width >= MIN_DRAWING {
         for up in (0..=most.min(line_up.len() - 1)).rev() {
             let crumb = usize::from(up + 1 < line_up.len() && height >= 3);
             let frame = Frame { root: line_up[up], levels: (height - crumb).div_ceil(2), width: room };
-            let spine: Vec<AreaId> = line_up[..=up].iter().copied().collect();
+            let spine: Vec<AreaId> = line_up[..=up].to_vec();
             if let Some(drawing) = layout::draw(picture, &frame, &spine) {
                 let mut rows = Vec::with_capacity(height);
                 if crumb == 1 {
                     rows.push(crumb_row(picture, width, line_up.len() - 1 - up));
                 }
-                rows.extend(painted(picture, &drawing, width, height - crumb, pan.dx));
+                rows.extend(painted(picture, &drawing, width, height - crumb, dx));
                 return rows;
             }
         }
@@ -175,7 +189,8 @@ fn drawn(picture: &Picture<'_>, width: usize, height: usize, pan: TreePan) -> Ve
 
 fn crumb_row(picture: &Picture<'_>, width: usize, levels: usize) -> Row {
     let root = &picture.areas()[picture.view.tree.root];
-    let words = format!("{} {} up to the root ", picture.glyphs.up, text::plural(levels as u64, "level", "levels"));
+    let words =
+        format!("{} {} further up the root ", picture.glyphs.ellipsis, text::plural(levels as u64, "level", "levels"));
     let mut line = Line::new(width, picture.glyphs).put(words, Role::Muted);
     for mut span in picture.label(picture.view.tree.root).into_iter().skip(1) {
         span.target = Some(super::Target::Address(root.start));
@@ -186,12 +201,13 @@ fn crumb_row(picture: &Picture<'_>, width: usize, levels: usize) -> Row {
 
 /// Rows of the drawing as far as they are in view.
 fn painted(picture: &Picture<'_>, drawing: &Drawing, width: usize, height: usize, dx: i32) -> Vec<Row> {
-    let free = width as i32 - drawing.width;
+    let width_here = to_columns(width);
+    let free = width_here - drawing.width;
     let offset = if free >= 0 {
         free / 2
     } else {
         // Wider than the pane because it may be moved: the focus stays in the middle.
-        drawing.focus.map_or(0, |focus| (width as i32 / 2 - focus).clamp(free, 0))
+        drawing.focus.map_or(0, |focus| (width_here / 2 - focus).clamp(free, 0))
     } - dx;
     let n_rows = drawing.placed.iter().map(|placed| placed.row + 1).max().unwrap_or(0).min(height);
     let mut by_row: Vec<Vec<&Placed>> = vec![Vec::new(); n_rows];
@@ -213,6 +229,11 @@ fn painted(picture: &Picture<'_>, drawing: &Drawing, width: usize, height: usize
         .collect()
 }
 
+/// A width as a column, which can be negative.
+fn to_columns(width: usize) -> i32 {
+    i32::try_from(width).unwrap_or(i32::MAX / 4)
+}
+
 /// Writes spans at a column that may lie left of the pane.
 fn put_at<'g>(mut line: Line<'g>, mut x: i32, spans: &[Span]) -> Line<'g> {
     for span in spans {
@@ -222,7 +243,7 @@ fn put_at<'g>(mut line: Line<'g>, mut x: i32, spans: &[Span]) -> Line<'g> {
             line = line.to(x.max(0) as usize);
             line.span(Span { text: visible, ..span.clone() });
         }
-        x += text::width(&span.text) as i32;
+        x += to_columns(text::width(&span.text));
     }
     line
 }
@@ -231,6 +252,14 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
     let glyphs = scene.glyphs;
     let searched = picture.marks.path.len() as u64;
     let mut line = Line::new(width, glyphs);
+    let used_up = scene.replay.outcome().steps.iter().find_map(|step| match step {
+        Step::Clipped { hole, fit: Fit::Full, .. } => Some(hole.start()),
+        _ => None,
+    });
+    if let (Some(gone), false) = (used_up, picture.marks.path.is_empty()) {
+        let words = format!("{} {} was used up: its node is gone  ", glyphs.up, picture.addresses.short(gone));
+        line = line.put(words, Role::Changed);
+    }
     if searched > 0 {
         let mut looked: Vec<AreaId> = picture.marks.path.iter().map(|(id, _)| *id).collect();
         looked.sort_unstable();

@@ -17,7 +17,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
         } else {
             "not by a record of this trace: older than it, or carved unseen"
         };
-        facts.add("born", vec![muted(words)], None);
+        facts.add("born", &[muted(words)], None);
         return;
     }
     let born = Seq(born);
@@ -28,9 +28,9 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
         let ago = text::between(log, event.at, now.at, facts.scene.glyphs);
         spans.push(muted(format!(", {ago} before this event")));
     }
-    facts.add("born", spans, Some(Target::Event(born)));
+    facts.add("born", &spans, Some(Target::Event(born)));
     let Some((mate, end)) = replay.plan().mate(born).and_then(|mate| Some((mate, log.get(mate)?))) else {
-        facts.add("freed", vec![muted("not in this trace")], None);
+        facts.add("freed", &[muted("not in this trace")], None);
         return;
     };
     let mut spans = at(facts, mate, end);
@@ -39,13 +39,13 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     if mate.index() >= replay.cursor() {
         spans.push(muted(" (still to come)"));
     }
-    facts.add("freed", spans, Some(Target::Event(mate)));
+    facts.add("freed", &spans, Some(Target::Event(mate)));
 }
 
 /// Event, time, task and CPU of a record.
 fn at(facts: &Facts<'_, '_>, seq: Seq, event: &Event) -> Vec<Span> {
     let log = facts.scene.replay.log();
-    let task = text::escape(log.names.task(event.task).label().as_bytes());
+    let task = text::task(log.names.task(event.task));
     let mut spans = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
     let time = text::time(log, event.at);
     if !time.is_empty() {

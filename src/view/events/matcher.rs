@@ -30,7 +30,7 @@ impl Matcher {
             numeric: needle.starts_with(|c: char| c.is_ascii_digit()),
         };
         let tasks = log.names.tasks().iter();
-        matcher.tasks = tasks.map(|task| matcher.finds(&text::escape(task.label().as_bytes()))).collect();
+        matcher.tasks = tasks.map(|task| matcher.finds(&text::task(task))).collect();
         Some(matcher)
     }
 

@@ -39,11 +39,19 @@ impl Judge {
         Some(Self { size, align, window, chosen, pooled })
     }
 
+    /// Start of the hole that was cut.
+    pub(super) fn chosen_start(&self) -> Option<u64> {
+        self.chosen.map(|(hole, ..)| hole.start())
+    }
+
     /// Judges one hole of the state before the event.
     pub(super) fn judge(&self, hole: Extent) -> Judgement {
         if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
             let rest = hole.len_bytes() - placed.len_bytes().min(hole.len_bytes());
-            let words = format!("chosen: {}, {} stay", fit.title(), text::bytes(rest));
+            let words = match fit {
+                Fit::Full => format!("chosen: {}, used up", fit.title()),
+                _ => format!("chosen: {}, {} stay", fit.title(), text::bytes(rest)),
+            };
             return Judgement { words, role: Role::Good, chosen: true, fits: true };
         }
         let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };

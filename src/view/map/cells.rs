@@ -152,8 +152,8 @@ pub(super) fn fill(
             each_in(space, &busy.tree, start, end, |area| {
                 let per_cpu = is_per_cpu(scene, space, area);
                 canvas.take(area, usize::from(per_cpu));
-                if let (true, Some(extent)) = (one_page && !per_cpu, Extent::new(area.start, area.end)) {
-                    mark_guard(scene, &mut canvas, extent);
+                if one_page && !per_cpu {
+                    mark_guard(scene, &mut canvas, area);
                 }
             });
         }
@@ -180,9 +180,9 @@ pub(super) fn fill(
 }
 
 /// Marks the cell of an area's last page, if that page is a guard.
-fn mark_guard(scene: &Scene<'_>, canvas: &mut Canvas, extent: Extent) {
-    let last = extent.end() - canvas.cell_bytes.min(extent.len_bytes());
-    if last < canvas.start || canvas.end <= last || !has_guard(scene, Kind::Busy, extent) {
+fn mark_guard(scene: &Scene<'_>, canvas: &mut Canvas, area: &VmapArea) {
+    let last = area.end - canvas.cell_bytes.min(area.len_bytes());
+    if last < canvas.start || canvas.end <= last || !has_guard(scene, Kind::Busy, area) {
         return;
     }
     let index = (last - canvas.start) / canvas.cell_bytes;

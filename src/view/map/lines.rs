@@ -22,6 +22,8 @@ pub(super) enum Stretch {
         /// The part of the hole that is left out.
         extent: Extent,
     },
+    /// What follows has no room.
+    More,
     /// Addresses no request may use, between two windows.
     Outside {
         /// How many bytes.
@@ -104,7 +106,7 @@ pub(super) fn rows_from(
 }
 
 /// The smallest cell, a power of two of pages, at which everything fits into `n_rows` rows of `n_cells`.
-pub(super) fn cell_for_all(space: &AddressSpace, segments: &[Extent], n_cells: usize, n_rows: usize) -> u64 {
+fn cell_for_all(space: &AddressSpace, segments: &[Extent], n_cells: usize, n_rows: usize) -> u64 {
     let mut cell = space.allocator().page_size().max(1);
     // A first guess saves most of the counting: the stretch itself must fit.
     let needed = stretch(space).len_bytes() / (n_cells as u64 * n_rows as u64).max(1);
@@ -116,6 +118,27 @@ pub(super) fn cell_for_all(space: &AddressSpace, segments: &[Extent], n_cells: u
         cell *= 2;
     }
     cell
+}
+
+/// The cell of level 0, and whether all there is fits with it. Where the ends of the space would make the cells so large
+/// that nothing can be seen of what is between, the stretch in use alone decides.
+pub(super) fn widest_cell(space: &AddressSpace, segments: &[Extent], n_cells: usize, n_rows: usize) -> (u64, bool) {
+    let everything = cell_for_all(space, segments, n_cells, n_rows);
+    let (bytes, rows) = (stretch(space).len_bytes(), (n_rows as u64 * 2 / 3).max(1));
+    let mut own = space.allocator().page_size().max(1);
+    while own < everything && own * n_cells as u64 * rows < bytes {
+        own *= 2;
+    }
+    if everything / 8 > own { (own, false) } else { (everything, true) }
+}
+
+/// Does one of the rows stand for `addr`?
+pub(super) fn shows(rows: &[Stretch], row_bytes: u64, addr: u64) -> bool {
+    rows.iter().any(|row| match *row {
+        Stretch::Cells { start, limit } => start <= addr && addr < start.saturating_add(row_bytes).min(limit),
+        Stretch::Elided { extent } => extent.contains_addr(addr),
+        Stretch::Outside { .. } | Stretch::More => false,
+    })
 }
 
 /// Where to start so that `centre` is in view, as near to the middle as holes that are left out allow.

@@ -1,9 +1,9 @@
 //! What is in the tables a walk passes: entries in use, areas that share a table.
 
-use super::super::focus::{Kind, first_above, has_guard, is_per_cpu};
 use super::super::Scene;
+use super::super::focus::{Kind, first_above, has_guard, is_per_cpu};
 use crate::model::page_table::WalkStep;
-use crate::model::{Extent, NIL, TreeId};
+use crate::model::{Extent, NIL, TreeId, VmapArea};
 
 /// Entries of one table that areas in use need.
 pub(super) fn used_entries(scene: &Scene<'_>, step: &WalkStep) -> Vec<bool> {
@@ -25,7 +25,8 @@ pub(super) fn used_entries(scene: &Scene<'_>, step: &WalkStep) -> Vec<bool> {
             }
             let area = &busy.areas[id];
             let Some(extent) = Extent::new(area.start, area.end) else { break };
-            let mapped = mapped_part(scene, if is_per_cpu(scene, space, area) { Kind::PerCpu } else { Kind::Busy }, extent);
+            let kind = if is_per_cpu(scene, space, area) { Kind::PerCpu } else { Kind::Busy };
+            let mapped = mapped_part(scene, kind, area, extent);
             let low = mapped.start().max(step.table_start);
             let high = (mapped.end() - 1).min(last);
             if low <= high {
@@ -43,9 +44,9 @@ pub(super) fn used_entries(scene: &Scene<'_>, step: &WalkStep) -> Vec<bool> {
 }
 
 /// The part of an area that is mapped: all but its guard page.
-pub(super) fn mapped_part(scene: &Scene<'_>, kind: Kind, extent: Extent) -> Extent {
+pub(super) fn mapped_part(scene: &Scene<'_>, kind: Kind, area: &VmapArea, extent: Extent) -> Extent {
     let page = scene.replay.space().allocator().page_size();
-    if !has_guard(scene, kind, extent) {
+    if !has_guard(scene, kind, area) {
         return extent;
     }
     Extent::new(extent.start(), extent.end() - page.min(extent.len_bytes())).unwrap_or(extent)

@@ -2,7 +2,7 @@
 
 use super::super::line::flow;
 use super::super::text::{self, Addresses};
-use super::super::{Row, Role, Scene};
+use super::super::{Role, Row, Scene};
 use super::Words;
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::model::Answer;
@@ -22,9 +22,9 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
                 .number(addresses.short(addr)),
             None => return Vec::new(),
         },
-        Verdict::Exact if failed => Words::default()
-            .of(format!("{} exact", glyphs.exact), Role::Good)
-            .say(": the model finds no place either"),
+        Verdict::Exact if failed => {
+            Words::default().of(format!("{} exact", glyphs.exact), Role::Good).say(": the model finds no place either")
+        }
         Verdict::Exact => Words::default()
             .of(format!("{} exact", glyphs.exact), Role::Good)
             .say(": the model chose the recorded address"),
@@ -34,10 +34,8 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
             divergence,
         ),
         Verdict::Adopted(cause) => {
-            let words = Words::default()
-                .of(format!("{} adopted", glyphs.adopted), Role::Bad)
-                .say(": ")
-                .say(cause.because());
+            let words =
+                Words::default().of(format!("{} adopted", glyphs.adopted), Role::Bad).say(": ").say(cause.because());
             displaced(scene, against(words, addresses, divergence))
         }
     };
@@ -48,11 +46,7 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
 fn against(words: Words, addresses: &Addresses, divergence: Option<Divergence>) -> Words {
     let Some(divergence) = divergence else { return words };
     let answer = |addr: Option<Addr>| addr.map_or_else(|| "no space".to_owned(), |addr| addresses.short(addr.0));
-    words
-        .say("; record ")
-        .number(answer(divergence.recorded))
-        .say(", model at first ")
-        .number(answer(divergence.model))
+    words.say("; record ").number(answer(divergence.recorded)).say(", model at first ").number(answer(divergence.model))
 }
 
 /// An adoption can push out areas that the model thought in use.

@@ -90,7 +90,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 (true, true) => "; every pool is emptied first, because a request was about to fail",
                 (true, false) => "; the pools decay a little first",
             };
-            let words = words.number(text::count(lazy_pages)).say(" lazy pages go back to the free tree");
+            let words = words.say("takes ").number(text::count(lazy_pages)).say(" lazy pages");
             ("__purge_vmap_area_lazy", words.say(pools))
         }
         Step::Decayed { node, pages, taken, left } => (
@@ -207,13 +207,31 @@ fn visited(scene: &Scene<'_>, facts: &Facts, extent: Extent, subtree_max: u64, t
         .say(format!(" {}, ", text::bytes(extent.len_bytes())))
         .of(format!("{}{}", scene.glyphs.max, text::bytes(subtree_max)), Role::Muted)
         .say(": ");
+    let mut words = words;
+    words.0.extend(self::turn(turn, &misfit(facts, extent)).0);
+    words
+}
+
+/// Where a search went from a node, and why. `misfit` says why it did not stop there.
+pub(super) fn turn(turn: Turn, misfit: &str) -> Words {
+    let words = Words::default();
     match turn {
         Turn::Left => words.of("left", Role::Path).say(", a long enough hole lies lower"),
-        Turn::Right => words.say("does not fit; ").of("right", Role::Path).say(", a long enough hole lies higher"),
+        Turn::Right => words.say(format!("{misfit}; ")).of("right", Role::Path).say(", a long enough hole lies higher"),
         Turn::Fits => words.of("fits", Role::Good),
-        Turn::Up => words.say("does not fit, no child can serve; ").of("back up", Role::Path),
-        Turn::UpThenRight => words.say("passed on the way up; ").of("down its right side", Role::Path),
+        Turn::Up => words.say(format!("{misfit}, nor anything to the right; ")).of("back up", Role::Path),
+        Turn::UpThenRight => words.say("on the way up; ").of("down its right side", Role::Path),
     }
+}
+
+/// Why a request does not fit a hole.
+fn misfit(facts: &Facts, hole: Extent) -> String {
+    let Some((size, _, window)) = facts.request else { return "does not fit".to_owned() };
+    if hole.end() <= window.vstart {
+        return "below the window".to_owned();
+    }
+    let room = hole.end() - hole.start().max(window.vstart);
+    if room < size { format!("{} too small", text::bytes(size - room)) } else { "no aligned place in it".to_owned() }
 }
 
 fn refused(facts: &Facts, reason: RefusalReason) -> Words {

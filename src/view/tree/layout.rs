@@ -55,15 +55,15 @@ pub(super) fn draw(picture: &Picture<'_>, frame: &Frame, spine: &[AreaId]) -> Op
     // Nearest to the focus first: its own children, then those of the nodes above it, then their children.
     let mut waiting: std::collections::VecDeque<AreaId> =
         spine.iter().flat_map(|&id| picture.areas()[id].child).filter(|&id| id != NIL).collect();
-    let mut tries = 0;
+    let mut budget = MAX_TRIES;
     while let Some(id) = waiting.pop_front() {
         if open.contains(&id) {
             continue;
         }
-        tries += 1;
-        if tries > MAX_TRIES {
+        if budget == 0 {
             break;
         }
+        budget -= 1;
         open.push(id);
         let tried = block(picture, frame, &open, frame.root, 1);
         if fits(&tried, frame) {
@@ -98,7 +98,7 @@ fn finish(picture: &Picture<'_>, mut block: Block) -> Drawing {
 }
 
 fn columns(spans: &[Span]) -> i32 {
-    spans.iter().map(|span| text::width(&span.text)).sum::<usize>() as i32
+    i32::try_from(spans.iter().map(|span| text::width(&span.text)).sum::<usize>()).unwrap_or(i32::MAX / 4)
 }
 
 /// Lays out the subtree of `id` from `level` (from 1) on. Depth is bounded by the levels of the frame.
@@ -118,9 +118,6 @@ fn block(picture: &Picture<'_>, frame: &Frame, open: &[AreaId], id: AreaId, leve
         return Block { placed: vec![Placed { row, x: 0, spans }], outline, anchor: width / 2 };
     }
     let [left, right] = children.map(|child| (child != NIL).then(|| block(picture, frame, open, child, level + 1)));
-    let lines = [picture.on_path(children[0]), picture.on_path(children[1])];
-    let glyphs = picture.glyphs;
-    let [flat, _, corner_left, corner_right, tee] = glyphs.tree;
     let (mut below, centre, ends) = match (left, right) {
         (Some(left), Some(mut right)) => {
             let shift = beside(&left, &right);
@@ -138,27 +135,7 @@ fn block(picture: &Picture<'_>, frame: &Frame, open: &[AreaId], id: AreaId, leve
         }
         (None, None) => unreachable!("a node without children is a leaf"),
     };
-    let line = |from: i32, to: i32, path: bool| {
-        let role = if path { Role::Path } else { Role::Muted };
-        Span::new(flat.to_string().repeat((to - from).max(0) as usize), role)
-    };
-    let role = |path: bool| if path { Role::Path } else { Role::Muted };
-    let mut spokes = Vec::new();
-    let has = [children[0] != NIL, children[1] != NIL];
-    if has[0] {
-        spokes.push(Span::new(corner_left.to_string(), role(lines[0])));
-        spokes.push(line(ends.0 + 1, centre, lines[0]));
-    }
-    let middle = match has {
-        [true, true] => tee,
-        [true, false] => glyphs.bends[0],
-        _ => glyphs.bends[1],
-    };
-    spokes.push(Span::new(middle.to_string(), role(lines[0] || lines[1])));
-    if has[1] {
-        spokes.push(line(centre + 1, ends.1, lines[1]));
-        spokes.push(Span::new(corner_right.to_string(), role(lines[1])));
-    }
+    let spokes = spokes(picture, children, ends, centre);
     below.placed.push(Placed { row: row + 1, x: ends.0, spans: spokes });
     let x = centre - width / 2;
     below.placed.push(Placed { row, x, spans });
@@ -166,6 +143,31 @@ fn block(picture: &Picture<'_>, frame: &Frame, open: &[AreaId], id: AreaId, leve
     below.outline.insert(0, (x.min(ends.0), (x + width).max(ends.1 + 1)));
     below.anchor = centre;
     below
+}
+
+/// The lines from a node at column `centre` to its children at the columns `ends`.
+fn spokes(picture: &Picture<'_>, children: [AreaId; 2], ends: (i32, i32), centre: i32) -> Vec<Span> {
+    let [flat, _, corner_left, corner_right, tee] = picture.glyphs.tree;
+    let [path_left, path_right] = children.map(|child| child != NIL && picture.on_path(child));
+    let role = |path: bool| if path { Role::Path } else { Role::Muted };
+    let line =
+        |from: i32, to: i32, path: bool| Span::new(flat.to_string().repeat((to - from).max(0) as usize), role(path));
+    let mut spans = Vec::with_capacity(5);
+    if children[0] != NIL {
+        spans.push(Span::new(corner_left.to_string(), role(path_left)));
+        spans.push(line(ends.0 + 1, centre, path_left));
+    }
+    let middle = match children.map(|child| child != NIL) {
+        [true, true] => tee,
+        [true, false] => picture.glyphs.bends[0],
+        _ => picture.glyphs.bends[1],
+    };
+    spans.push(Span::new(middle.to_string(), role(path_left || path_right)));
+    if children[1] != NIL {
+        spans.push(line(centre + 1, ends.1, path_right));
+        spans.push(Span::new(corner_right.to_string(), role(path_right)));
+    }
+    spans
 }
 
 /// How far `right` must move so that nothing of it touches `left`.

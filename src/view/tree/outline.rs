@@ -11,7 +11,9 @@ pub(super) fn rows(picture: &Picture<'_>, spine: &[AreaId], width: usize, n_rows
     let mut rows = Vec::new();
     let mut push = |depth: usize, side: &str, spans: Vec<Span>| {
         let mut line = Line::new(width, picture.glyphs).gap(depth.min(width / 3)).put(side, Role::Muted);
-        spans.into_iter().for_each(|span| line.span(span));
+        for span in spans {
+            line.span(span);
+        }
         rows.push(line.done());
     };
     for (depth, &id) in spine.iter().enumerate() {

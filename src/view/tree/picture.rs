@@ -56,9 +56,10 @@ impl<'a> Picture<'a> {
     /// Did the search look at the node? A slot can be another area's by now, so one end must still be the same.
     pub(super) fn on_path(&self, id: AreaId) -> bool {
         let area = &self.areas()[id];
-        self.marks.path.iter().any(|(known, extent)| {
-            *known == id && (extent.start() == area.start || extent.end() == area.end)
-        })
+        self.marks
+            .path
+            .iter()
+            .any(|(known, extent)| *known == id && (extent.start() == area.start || extent.end() == area.end))
     }
 
     fn is_changed(&self, id: AreaId) -> bool {
@@ -70,10 +71,9 @@ impl<'a> Picture<'a> {
     pub(super) fn label(&self, id: AreaId) -> Vec<Span> {
         let area = &self.areas()[id];
         let (focused, path, changed) = (id == self.marks.focus, self.on_path(id), self.is_changed(id));
-        let (mark, role) = match (focused, changed, path) {
-            (true, ..) => (self.glyphs.cursor, if changed { Role::Changed } else { Role::Key }),
-            (_, true, _) => (self.glyphs.up, Role::Changed),
-            (_, _, true) => (self.glyphs.path, Role::Path),
+        let (mark, role) = match (focused, path) {
+            (true, _) => (self.glyphs.cursor, Role::Key),
+            (_, true) => (self.glyphs.path, Role::Path),
             _ => (' ', Role::Text),
         };
         let text_role = match (changed, path) {
@@ -97,6 +97,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
+        if changed {
+            spans.push(Span::new(format!(" {}", self.glyphs.up), Role::Changed));
+        }
         for span in &mut spans {
             span.strong = focused;
             span.target = Some(Target::Address(area.start));
@@ -114,7 +117,9 @@ impl<'a> Picture<'a> {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
-        spans.iter_mut().for_each(|span| span.target = Some(Target::Address(area.start)));
+        for span in &mut spans {
+            span.target = Some(Target::Address(area.start));
+        }
         spans
     }
 

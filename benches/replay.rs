@@ -1,0 +1,73 @@
+//! What the hot paths cost: parsing, resolving, replaying, moving the cursor. `cargo bench --bench replay`
+//!
+//! `VMAPLENS_BENCH_CAPTURE=FOLDER` measures another capture than the one in `traces/`. For the 50th and 99th percentile
+//! of seeks and steps see `vmaplens replay CAPTURE --seeks 1000`.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use vmaplens::log::Log;
+use vmaplens::replay::{Replay, Settings};
+use vmaplens::source::{Companions, Input, open_log};
+
+fn main() {
+    divan::main();
+}
+
+fn folder() -> PathBuf {
+    let built_in = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("traces/amd64-612-vmstress-10k");
+    std::env::var_os("VMAPLENS_BENCH_CAPTURE").map_or_else(built_in, PathBuf::from)
+}
+
+fn log() -> Arc<Log> {
+    Arc::new(open_log(&Input::Path(folder()), &Companions::default()).expect("a capture"))
+}
+
+fn replay() -> Replay {
+    Replay::open(log(), &Settings::default()).expect("replays")
+}
+
+#[divan::bench]
+fn parse_trace_text(bencher: Bencher<'_, '_>) {
+    let packed = std::fs::read(folder().join("trace.txt.zst")).expect("a packed trace");
+    let text = zstd::stream::decode_all(packed.as_slice()).expect("zstd");
+    bencher.counter(BytesCount::new(text.len())).bench(|| parsers::ftrace::Reader::new(black_box(&text)).count());
+}
+
+#[divan::bench]
+fn resolve(bencher: Bencher<'_, '_>) {
+    let log = log();
+    let events = ItemsCount::new(log.events.len());
+    bencher.counter(events).bench(|| Replay::open(Arc::clone(&log), &Settings::default()));
+}
+
+#[divan::bench]
+fn apply_every_operation(bencher: Bencher<'_, '_>) {
+    let replay = replay();
+    bencher.counter(ItemsCount::new(replay.len())).with_inputs(|| replay.start().clone()).bench_values(|mut space| {
+        for op in replay.plan().ops() {
+            black_box(space.apply(op, None));
+        }
+        space
+    });
+}
+
+#[divan::bench]
+fn jump_to_a_far_record(bencher: Bencher<'_, '_>) {
+    let mut replay = replay();
+    let mut at = 1;
+    bencher.bench_local(|| {
+        at = (at * 7919 + 13) % replay.len();
+        replay.seek(black_box(at), usize::MAX)
+    });
+}
+
+#[divan::bench]
+fn step_and_step_back(bencher: Bencher<'_, '_>) {
+    let mut replay = replay();
+    replay.seek(replay.len() / 2, usize::MAX);
+    bencher.bench_local(|| (replay.step(), replay.step_back()));
+}

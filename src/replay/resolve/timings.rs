@@ -1,0 +1,160 @@
+//! The timings a trace leaves open, tried one after the other when the model's own answer is not the recorded one.
+
+use crate::event::{Event, EventKind};
+use crate::model::{Op, PurgeKind, Request};
+
+use super::{MAX_AFTER_PURGE, Overflow, Resolver, Timing, placed, recorded_of};
+
+/// How far behind its purge record an allocation can stand that was carved before it, in records.
+const MAX_BEFORE_PURGE: usize = 512;
+/// How far two exchanged records of different CPUs can stand apart, in records.
+const MAX_EXCHANGED: usize = 64;
+
+impl Resolver<'_> {
+    /// Takes the first timing that gives the recorded address. It stays binding for what follows.
+    pub(super) fn try_timings(
+        &mut self,
+        index: usize,
+        event: &Event,
+        request: &Request,
+        recorded: Option<u64>,
+    ) -> Option<Timing> {
+        self.try_before_purge(index, event, request, recorded)
+            .or_else(|| self.try_after_purge(index, request, recorded))
+            .or_else(|| self.try_exchanged(index, event, request, recorded))
+            .or_else(|| self.try_other_node(index, request, recorded))
+            .or_else(|| self.try_pool_missed(index, request, recorded))
+    }
+
+    /// The space may have been taken before the latest purge: the first allocation of its task behind the purge record
+    /// is tried there, and everything since must come out as recorded.
+    fn try_before_purge(
+        &mut self,
+        index: usize,
+        event: &Event,
+        request: &Request,
+        recorded: Option<u64>,
+    ) -> Option<Timing> {
+        let before = self.before_purge.as_ref()?;
+        let (from, first_op) = (before.index, before.first_op);
+        let between = &self.log.events[from..index];
+        let own = |other: &Event| other.task == event.task && matches!(other.kind, EventKind::Alloc { .. });
+        if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
+            return None;
+        }
+        let mut space = before.space.clone();
+        let op = Op::Alloc { request: *request, born: index as u32 };
+        if placed(space.apply(&op, None)) != recorded {
+            return None;
+        }
+        for later in &self.plan.ops[first_op..] {
+            let answer = space.apply(later, None);
+            if let Op::Alloc { born, .. } = later
+                && placed(answer) != recorded_of(&self.log.events[*born as usize])
+            {
+                return None;
+            }
+        }
+        self.space = space;
+        self.plan.ops.insert(first_op, op);
+        for upto in &mut self.plan.upto[from..] {
+            *upto += 1;
+        }
+        if let Some(before) = &mut self.before_purge {
+            before.space.apply(&op, None);
+            before.first_op += 1;
+        }
+        self.checkpoints.forget_from(from);
+        Some(Timing::BeforePurge)
+    }
+
+    /// A purge that is recorded later may have come this far already: it is applied here if that gives the recorded
+    /// address.
+    fn try_after_purge(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+        if self.machine.cpus_online < 2 || self.purged_early.is_some() {
+            return None;
+        }
+        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
+        let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
+        let event = self.log.events[purge];
+        let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
+        let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
+        let mut space = self.space.clone();
+        let purge_op = Op::Purge { kind };
+        space.apply(&purge_op, None);
+        let op = Op::Alloc { request: *request, born: index as u32 };
+        if placed(space.apply(&op, None)) != recorded {
+            return None;
+        }
+        self.space = space;
+        self.plan.ops.extend([purge_op, op]);
+        self.purged_early = Some(purge);
+        self.before_purge = None;
+        Some(Timing::AfterPurge)
+    }
+
+    /// An allocation of another CPU that is recorded behind this one may have come first.
+    fn try_exchanged(
+        &mut self,
+        index: usize,
+        event: &Event,
+        request: &Request,
+        recorded: Option<u64>,
+    ) -> Option<Timing> {
+        if self.machine.cpus_online < 2 {
+            return None;
+        }
+        let mut cpus_seen = vec![event.cpu];
+        let ahead = self.log.events[index + 1..].iter().take(MAX_EXCHANGED).zip(index + 1..);
+        for (other, place) in ahead {
+            // Only the next record of each CPU can have come early: one CPU's changes are in the order of its records.
+            if cpus_seen.contains(&other.cpu) {
+                continue;
+            }
+            cpus_seen.push(other.cpu);
+            let EventKind::Alloc { size, align, window, failed: false, .. } = other.kind else { continue };
+            let window = self.log.names.window(window);
+            let early = Request { size, align, window, cpu: u32::from(other.cpu), first_attempt: true };
+            if self.taken_early.contains(&place) || early.check(self.machine.page_size).is_err() {
+                continue;
+            }
+            let mut space = self.space.clone();
+            let ops =
+                [Op::Alloc { request: early, born: place as u32 }, Op::Alloc { request: *request, born: index as u32 }];
+            if placed(space.apply(&ops[0], None)) == recorded_of(other)
+                && placed(space.apply(&ops[1], None)) == recorded
+            {
+                self.space = space;
+                self.plan.ops.extend(ops);
+                self.taken_early.push(place);
+                return Some(Timing::Exchanged);
+            }
+        }
+        None
+    }
+
+    /// The task may have looked at another node's pool: it moved between reading its CPU and the record.
+    fn try_other_node(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+        let n_nodes = self.space.allocator().n_nodes();
+        let own = request.cpu % n_nodes;
+        (0..n_nodes).filter(|&node| node != own).find_map(|node| {
+            let moved = Request { cpu: node, ..*request };
+            self.accept_if(index, &moved, recorded, Timing::OtherNode)
+        })
+    }
+
+    /// The pool may have been empty at the moment of the look, and filled before the record.
+    fn try_pool_missed(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+        let missed = Request { first_attempt: false, ..*request };
+        self.accept_if(index, &missed, recorded, Timing::PoolMissed)
+    }
+
+    fn accept_if(&mut self, index: usize, request: &Request, recorded: Option<u64>, timing: Timing) -> Option<Timing> {
+        let answer = self.space.allocator().place(request, None);
+        if answer.ok().map(|placement| placement.start) != recorded {
+            return None;
+        }
+        self.apply(Op::Alloc { request: *request, born: index as u32 });
+        Some(timing)
+    }
+}

@@ -1,0 +1,109 @@
+//! The terminal interface: messages in, [`App`] changed by `update` alone, frames out.
+//!
+//! Views say what is shown, in rows of roles; here is how it looks, where it lies, which key does what, and how the
+//! terminal is taken over and given back. This is the only module that knows a terminal.
+
+mod action;
+mod app;
+mod content;
+mod draw;
+mod jumps;
+mod keymap;
+mod layout;
+mod msg;
+mod overlay;
+mod paint;
+mod pane;
+mod runtime;
+mod search;
+mod speed;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod update;
+
+use std::io::{IsTerminal, stdout};
+use std::time::Duration;
+
+use color_eyre::eyre::{Result, WrapErr, bail};
+
+pub use keymap::KeymapError;
+pub use msg::Ended;
+pub use theme::{ColorChoice, Depth, ThemeChoice};
+
+use app::App;
+use draw::Loading;
+use keymap::Keymap;
+use terminal::Screen;
+use theme::Theme;
+
+use crate::replay::Replay;
+use crate::view::{ASCII, UNICODE};
+
+/// What the command line and the settings say about the interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UiOptions {
+    /// `--color`.
+    pub color: ColorChoice,
+    /// `--ascii`: plain characters whatever the locale says.
+    pub ascii: bool,
+    /// Colours for a dark or a light background.
+    pub theme: ThemeChoice,
+    /// Take the mouse; without it the terminal's own selection works as usual.
+    pub mouse: bool,
+    /// The user's rows of the key table, as TOML.
+    pub keys: Option<String>,
+}
+
+impl Default for UiOptions {
+    fn default() -> Self {
+        Self { color: ColorChoice::Auto, ascii: false, theme: ThemeChoice::Auto, mouse: true, keys: None }
+    }
+}
+
+/// How long a read may take before the screen says so.
+const SILENT: Duration = Duration::from_millis(200);
+
+/// Opens the interface on what `load` reads, until the user leaves or a signal ends it. Reading runs beside the screen,
+/// so that a long one can be watched and left; what fails at once never touches the terminal. The terminal is given
+/// back as it was, whatever happens; the exit status is in [`Ended::status`].
+///
+/// # Errors
+/// What `load` says; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
+pub fn run<E, F>(name: &str, load: F, options: &UiOptions) -> Result<Ended>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: FnOnce() -> Result<Replay, E> + Send + 'static,
+{
+    if !stdout().is_terminal() {
+        bail!("the terminal interface needs a terminal on standard output");
+    }
+    let env = |name: &str| std::env::var(name).ok();
+    let keymap = Keymap::new(options.keys.as_deref())?;
+    let theme = Theme { depth: Depth::resolve(options.color, &env), light: theme::is_light(options.theme, &env) };
+    // crossterm must not interfere: at depth none no colour is set in the first place.
+    crossterm::style::force_color_output(true);
+    let glyphs = if options.ascii || !theme::speaks_utf8(&env) { &ASCII } else { &UNICODE };
+    let panic_on_key = env("VMAPLENS_TEST_PANIC").is_some_and(|value| value == "on the first key");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().wrap_err("cannot start the event loop")?;
+    let ended = runtime.block_on(async {
+        let mut job = tokio::task::spawn_blocking(move || load().map_err(color_eyre::Report::new));
+        let early = tokio::time::timeout(SILENT, &mut job).await;
+        let early = early.ok().map(|done| done.wrap_err("reading ended in a panic")).transpose()?.transpose()?;
+        let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
+        let replay = match early {
+            Some(replay) => replay,
+            None => match runtime::load(&mut screen, &Loading { name }, &mut job).await? {
+                Ok(replay) => replay,
+                Err(ended) => return Ok(ended),
+            },
+        };
+        let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
+        runtime::run(&mut app, &mut screen, panic_on_key).await
+    });
+    // A read that was left goes on in its thread until the process ends: nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}

@@ -1,0 +1,214 @@
+//! [`ACTIONS`]: everything a user can ask for. One table drives the key map, the footer's hints, the help and the
+//! palette; the keys themselves are in `keys-default.toml`.
+
+use super::pane::PaneId;
+
+/// Something a user can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    Forward,
+    Back,
+    ForwardTen,
+    BackTen,
+    Play,
+    Faster,
+    Slower,
+    SpeedUnit,
+    NextInteresting,
+    PreviousInteresting,
+    NextTouching,
+    Start,
+    End,
+    Goto,
+    SubForward,
+    SubBack,
+    Search,
+    SearchNext,
+    SearchPrevious,
+    SetMark,
+    GoMark,
+    JumpBack,
+    JumpForward,
+    Up,
+    Down,
+    Left,
+    Right,
+    Top,
+    Bottom,
+    HalfUp,
+    HalfDown,
+    PageUp,
+    PageDown,
+    Activate,
+    Follow,
+    Copy,
+    NextPane,
+    PreviousPane,
+    Zoom,
+    ArrangeStep,
+    MapIn,
+    MapOut,
+    MapWhole,
+    FreeOrder,
+    TreeNext,
+    Palette,
+    Help,
+    Problems,
+    Theme,
+    Redraw,
+    Cancel,
+    Suspend,
+    Quit,
+    Interrupt,
+}
+
+/// Where an action means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Whatever has the focus.
+    Anywhere,
+    /// While this pane has the focus.
+    Pane(PaneId),
+}
+
+/// Chapters of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    Time,
+    Inside,
+    Find,
+    Move,
+    Panes,
+    Program,
+}
+
+/// The chapters, in the order of the help.
+pub(crate) const SECTIONS: &[(Section, &str)] = &[
+    (Section::Time, "Through the trace"),
+    (Section::Inside, "Inside one event"),
+    (Section::Find, "Find and return"),
+    (Section::Move, "Inside a pane"),
+    (Section::Panes, "Panes"),
+    (Section::Program, "Program"),
+];
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub(crate) action: Action,
+    /// Name in the key table and the palette.
+    pub(crate) name: &'static str,
+    /// What it does, for the help and the palette.
+    pub(crate) title: &'static str,
+    /// A word for the footer; empty: not shown there.
+    pub(crate) hint: &'static str,
+    pub(crate) place: Place,
+    pub(crate) section: Section,
+    /// What can be typed behind the name in the palette; empty: nothing.
+    pub(crate) arguments: &'static str,
+}
+
+const fn row(action: Action, section: Section, name: &'static str, title: &'static str) -> Spec {
+    Spec { action, name, title, hint: "", place: Place::Anywhere, section, arguments: "" }
+}
+
+impl Spec {
+    const fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
+    const fn within(self, pane: PaneId) -> Self {
+        Self { place: Place::Pane(pane), ..self }
+    }
+
+    const fn with(self, arguments: &'static str) -> Self {
+        Self { arguments, ..self }
+    }
+}
+
+/// Every action. The order is the order of the help; footer hints are taken in this order too.
+pub(crate) const ACTIONS: &[Spec] = &[
+    row(Action::Forward, Section::Time, "forward", "one event forward (a count before it: that many)").hint("forward"),
+    row(Action::Back, Section::Time, "back", "one event back").hint("back"),
+    row(Action::ForwardTen, Section::Time, "forward-ten", "ten events forward"),
+    row(Action::BackTen, Section::Time, "back-ten", "ten events back"),
+    row(Action::Play, Section::Time, "play", "play or pause").hint("play"),
+    row(Action::Faster, Section::Time, "faster", "play faster"),
+    row(Action::Slower, Section::Time, "slower", "play slower"),
+    row(Action::SpeedUnit, Section::Time, "speed-unit", "play in events or in trace time per second"),
+    row(
+        Action::NextInteresting,
+        Section::Time,
+        "next-interesting",
+        "next failure, purge, divergence, mark or loss of records",
+    )
+    .hint("next of note"),
+    row(
+        Action::PreviousInteresting,
+        Section::Time,
+        "previous-interesting",
+        "previous failure, purge, divergence, mark or loss of records",
+    ),
+    row(Action::NextTouching, Section::Time, "next-touching", "next event that touches the selection")
+        .hint("next touching"),
+    row(Action::Start, Section::Time, "start", "before the first event"),
+    row(Action::End, Section::Time, "end", "after the last event"),
+    row(Action::Goto, Section::Time, "goto", "go to an event, a moment or an address")
+        .with("N, +N, -N, +10ms, -2s, 1.25s, 50%, 0xADDRESS"),
+    row(Action::SubForward, Section::Inside, "inside", "next thing the allocator did in this event").hint("inside"),
+    row(Action::SubBack, Section::Inside, "inside-back", "previous thing the allocator did in this event"),
+    row(Action::Search, Section::Find, "search", "search kind, task, address and size of the events").hint("search"),
+    row(Action::SearchNext, Section::Find, "search-next", "next match"),
+    row(Action::SearchPrevious, Section::Find, "search-previous", "previous match"),
+    row(Action::SetMark, Section::Find, "mark", "mark this place; a letter follows"),
+    row(Action::GoMark, Section::Find, "go-to-mark", "return to a mark; its letter follows"),
+    row(Action::JumpBack, Section::Find, "jump-back", "the place before the last jump"),
+    row(Action::JumpForward, Section::Find, "jump-forward", "the place before the last jump back"),
+    row(Action::Up, Section::Move, "up", "up"),
+    row(Action::Down, Section::Move, "down", "down"),
+    row(Action::Left, Section::Move, "left", "left; pans the tree and the map"),
+    row(Action::Right, Section::Move, "right", "right; pans the tree and the map"),
+    row(Action::Top, Section::Move, "top", "to the top of the pane"),
+    row(Action::Bottom, Section::Move, "bottom", "to the bottom; with a number before it: go to that event"),
+    row(Action::HalfUp, Section::Move, "half-page-up", "half a page up"),
+    row(Action::HalfDown, Section::Move, "half-page-down", "half a page down"),
+    row(Action::PageUp, Section::Move, "page-up", "a page up"),
+    row(Action::PageDown, Section::Move, "page-down", "a page down"),
+    row(Action::Activate, Section::Move, "open", "go to the picked event, or select the picked address").hint("select"),
+    row(Action::Follow, Section::Move, "follow", "drop the selection: follow the current event again"),
+    row(Action::Copy, Section::Move, "copy", "copy the selected address to the clipboard"),
+    row(Action::MapIn, Section::Panes, "map-in", "map: fewer bytes in a cell, around the picked address")
+        .within(PaneId::Map)
+        .hint("closer"),
+    row(Action::MapOut, Section::Panes, "map-out", "map: more bytes in a cell").within(PaneId::Map).hint("wider"),
+    row(Action::MapWhole, Section::Panes, "map-whole", "map: the whole range").within(PaneId::Map).hint("whole"),
+    row(Action::FreeOrder, Section::Panes, "free-order", "free: holes by address or by size")
+        .within(PaneId::Free)
+        .hint("order"),
+    row(Action::TreeNext, Section::Panes, "next-tree", "tree: free tree, or the busy or lazy tree of a node")
+        .within(PaneId::Tree)
+        .hint("other tree"),
+    row(Action::NextPane, Section::Panes, "next-pane", "focus the next pane").hint("pane"),
+    row(Action::PreviousPane, Section::Panes, "previous-pane", "focus the previous pane"),
+    row(Action::Zoom, Section::Panes, "zoom", "the focused pane alone, or all of them again").hint("zoom"),
+    row(Action::ArrangeStep, Section::Panes, "arrange-step", "all panes around the current event"),
+    row(Action::Problems, Section::Program, "problems", "what was damaged in the input"),
+    row(Action::Palette, Section::Program, "palette", "any action by name").hint("actions"),
+    row(Action::Help, Section::Program, "help", "help for the focused pane, signs and words").hint("help"),
+    row(Action::Theme, Section::Program, "theme", "colours for a dark or a light background").with("dark, light"),
+    row(Action::Redraw, Section::Program, "redraw", "draw everything again"),
+    row(Action::Cancel, Section::Program, "cancel", "close what is open, or stop what is under way; never quits"),
+    row(Action::Suspend, Section::Program, "suspend", "stop the program; the shell's fg brings it back"),
+    row(Action::Quit, Section::Program, "quit", "close what is open, else quit").hint("quit"),
+    row(Action::Interrupt, Section::Program, "interrupt", "quit at once"),
+];
+
+/// The row of an action.
+pub(crate) fn spec(action: Action) -> &'static Spec {
+    ACTIONS.iter().find(|spec| spec.action == action).unwrap_or(&ACTIONS[0])
+}
+
+/// The row of a name.
+pub(crate) fn named(name: &str) -> Option<&'static Spec> {
+    ACTIONS.iter().find(|spec| spec.name == name)
+}

@@ -1,0 +1,201 @@
+//! [`App`]: everything the interface knows. Changed by `update` alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ratatui::layout::Size;
+
+use super::action::Action;
+use super::jumps::{Jumps, Spot};
+use super::keymap::{Key, Keymap};
+use super::layout::{self, Regions};
+use super::overlay::Overlay;
+use super::pane::PaneId;
+use super::search::Search;
+use super::speed::Speed;
+use super::theme::Theme;
+use crate::model::TreeId;
+use crate::replay::Replay;
+use crate::view::events::EventFilter;
+use crate::view::free::FreeOrder;
+use crate::view::map::MapZoom;
+use crate::view::tree::TreePan;
+use crate::view::{Glyphs, Scene, Selection, Target};
+
+/// How long a message stays in the footer.
+const MESSAGE_FOR: Duration = Duration::from_secs(6);
+
+/// What a pane remembers about what it shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Panes {
+    /// First record shown; `None`: follow the cursor.
+    pub(crate) events_top: Option<usize>,
+    pub(crate) filter: EventFilter,
+    pub(crate) step_scroll: usize,
+    pub(crate) tree_pan: TreePan,
+    pub(crate) tree: TreeId,
+    pub(crate) free_scroll: usize,
+    pub(crate) free_order: FreeOrder,
+    pub(crate) tables_scroll: usize,
+    pub(crate) detail_scroll: usize,
+    pub(crate) map_zoom: MapZoom,
+}
+
+/// What the cursor of the focused pane is on. The place tells apart several stretches with the same target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pick {
+    pub(crate) pane: PaneId,
+    pub(crate) target: Target,
+    pub(crate) x: u16,
+    pub(crate) y: u16,
+}
+
+/// Keys that wait for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pending {
+    #[default]
+    Nothing,
+    /// The first of two.
+    First(Key),
+    /// Digits so far, and when the first was pressed: one digit alone becomes an action after a while.
+    Count { value: usize, since: Duration, single: Option<Key> },
+    /// A letter to set a mark.
+    SetMark,
+    /// A letter to go to a mark.
+    GoMark,
+}
+
+/// Playing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Playing {
+    /// When it was last advanced.
+    pub(crate) last: Duration,
+    /// Thousandths of an event left over; in trace time: nanoseconds since the current event.
+    pub(crate) owed: u64,
+}
+
+/// A seek that takes more than one turn of the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seeking {
+    pub(crate) target: usize,
+    /// Records applied so far.
+    pub(crate) at: usize,
+}
+
+/// A sentence in the footer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) text: String,
+    pub(crate) until: Duration,
+}
+
+/// Everything the interface knows.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) replay: Replay,
+    pub(crate) size: Size,
+    /// Time since the start, as the last tick said.
+    pub(crate) now: Duration,
+    pub(crate) focus: PaneId,
+    pub(crate) zoom: bool,
+    pub(crate) selection: Selection,
+    pub(crate) sub_step: Option<usize>,
+    pub(crate) panes: Panes,
+    pub(crate) pick: Option<Pick>,
+    pub(crate) playing: Option<Playing>,
+    pub(crate) speed: Speed,
+    pub(crate) seeking: Option<Seeking>,
+    pub(crate) jumps: Jumps,
+    pub(crate) marks: BTreeMap<char, Spot>,
+    pub(crate) search: Search,
+    pub(crate) overlays: Vec<Overlay>,
+    pub(crate) pending: Pending,
+    pub(crate) message: Option<Message>,
+    pub(crate) keymap: Keymap,
+    pub(crate) theme: Theme,
+    pub(crate) glyphs: &'static Glyphs,
+    pub(crate) dirty: bool,
+}
+
+impl App {
+    /// The interface on a replay, as it looks first.
+    pub(crate) fn new(replay: Replay, size: Size, keymap: Keymap, theme: Theme, glyphs: &'static Glyphs) -> Self {
+        Self {
+            replay,
+            size,
+            now: Duration::ZERO,
+            focus: PaneId::Events,
+            zoom: false,
+            selection: Selection::Follow,
+            sub_step: None,
+            panes: Panes {
+                events_top: None,
+                filter: EventFilter::default(),
+                step_scroll: 0,
+                tree_pan: TreePan::default(),
+                tree: TreeId::Free,
+                free_scroll: 0,
+                free_order: FreeOrder::Address,
+                tables_scroll: 0,
+                detail_scroll: 0,
+                map_zoom: MapZoom::default(),
+            },
+            pick: None,
+            playing: None,
+            speed: Speed::default(),
+            seeking: None,
+            jumps: Jumps::default(),
+            marks: BTreeMap::new(),
+            search: Search::default(),
+            overlays: Vec::new(),
+            pending: Pending::Nothing,
+            message: None,
+            keymap,
+            theme,
+            glyphs,
+            dirty: true,
+        }
+    }
+
+    /// What the views may look at.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene { replay: &self.replay, selection: self.selection, sub_step: self.sub_step, glyphs: self.glyphs }
+    }
+
+    /// Where everything is at the last known size.
+    pub(crate) fn regions(&self) -> Regions {
+        layout::regions(self.size, self.focus, self.zoom)
+    }
+
+    /// Where the cursor is, or will be when the seek is over.
+    pub(crate) fn heading(&self) -> usize {
+        self.seeking.map_or(self.replay.cursor(), |seeking| seeking.target)
+    }
+
+    /// The place to return to.
+    pub(crate) fn spot(&self) -> Spot {
+        Spot { cursor: self.heading(), selection: self.selection }
+    }
+
+    /// Says something in the footer for a while.
+    pub(crate) fn say(&mut self, text: impl Into<String>) {
+        self.message = Some(Message { text: text.into(), until: self.now + MESSAGE_FOR });
+    }
+
+    /// The first key of an action, for sentences.
+    pub(crate) fn key(&self, action: Action) -> String {
+        self.keymap.label(action)
+    }
+
+    /// Must the loop come back without being asked? Then how soon.
+    pub(crate) fn wants_tick(&self) -> Option<Duration> {
+        if self.seeking.is_some() || self.search.is_stale() {
+            return Some(Duration::ZERO);
+        }
+        if self.playing.is_some() {
+            return Some(Duration::from_millis(16));
+        }
+        let waiting = matches!(self.pending, Pending::Count { single: Some(_), .. }) || self.message.is_some();
+        waiting.then(|| Duration::from_millis(100))
+    }
+}

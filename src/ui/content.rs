@@ -1,0 +1,111 @@
+//! What each pane shows: the views' rows, with the pane's own scroll. Drawing, the mouse and a pane's cursor all ask
+//! here.
+
+use ratatui::layout::Size;
+
+use super::app::{App, Pick};
+use super::paint::{self, Hit};
+use super::pane::PaneId;
+use crate::view::{self, Role, Row, Span, Target};
+
+/// The rows of a pane.
+pub(crate) fn rows(app: &App, id: PaneId, size: Size) -> Vec<Row> {
+    let scroll = match id {
+        PaneId::Events => app.panes.events_top.unwrap_or(0),
+        _ => scroll(app, id),
+    };
+    rows_at(app, id, size, scroll)
+}
+
+/// The rows of a pane, were it scrolled to `scroll`. The map, the tree and the timeline do not scroll by rows.
+pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<Row> {
+    let scene = app.scene();
+    let Size { width, height } = size;
+    if width == 0 || height == 0 {
+        return Vec::new();
+    }
+    match id {
+        PaneId::Map => view::map::rows(&scene, width, height, &app.panes.map_zoom),
+        PaneId::Events => {
+            let top = app.panes.events_top.map(|_| scroll);
+            view::events::rows(&scene, width, height, top, &app.panes.filter)
+        }
+        PaneId::Step => view::step::rows(&scene, width, height, scroll),
+        PaneId::Tree => view::tree::rows(&scene, width, height, app.panes.tree_pan, app.panes.tree),
+        PaneId::Free => view::free::rows(&scene, width, height, scroll, app.panes.free_order),
+        PaneId::Tables => view::page_table::rows(&scene, width, height, scroll),
+        PaneId::Detail => view::detail::rows(&scene, width, height, scroll),
+        PaneId::Timeline => view::timeline::rows(&scene, width, height),
+    }
+}
+
+/// The title of a pane's border.
+pub(crate) fn title(app: &App, id: PaneId) -> Vec<Span> {
+    let scene = app.scene();
+    match id {
+        PaneId::Map => view::map::title(&scene),
+        PaneId::Events => view::events::title(&scene),
+        PaneId::Step => view::step::title(&scene),
+        PaneId::Tree => view::tree::title(&scene, app.panes.tree),
+        PaneId::Free => view::free::title(&scene),
+        PaneId::Tables => view::page_table::title(&scene),
+        PaneId::Detail => view::detail::title(&scene),
+        PaneId::Timeline => vec![Span::new("timeline", Role::Title)],
+    }
+}
+
+/// The pane's own scroll, in rows.
+pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
+    match id {
+        PaneId::Events => events_top(app),
+        PaneId::Step => app.panes.step_scroll,
+        PaneId::Free => app.panes.free_scroll,
+        PaneId::Tables => app.panes.tables_scroll,
+        PaneId::Detail => app.panes.detail_scroll,
+        PaneId::Map | PaneId::Tree | PaneId::Timeline => 0,
+    }
+}
+
+/// Sets the pane's own scroll.
+pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
+    match id {
+        PaneId::Events => app.panes.events_top = Some(to.min(app.replay.len().saturating_sub(1))),
+        PaneId::Step => app.panes.step_scroll = to,
+        PaneId::Free => app.panes.free_scroll = to,
+        PaneId::Tables => app.panes.tables_scroll = to,
+        PaneId::Detail => app.panes.detail_scroll = to,
+        PaneId::Map | PaneId::Tree | PaneId::Timeline => {}
+    }
+}
+
+/// The record in the first row of the events, wherever it came from.
+fn events_top(app: &App) -> usize {
+    if let Some(top) = app.panes.events_top {
+        return top;
+    }
+    let size = size_of(app, PaneId::Events);
+    let rows = rows_at(app, PaneId::Events, size, 0);
+    let first = rows.iter().find_map(|row| match row.target {
+        Some(Target::Event(seq)) => Some(seq.index()),
+        _ => None,
+    });
+    first.unwrap_or(0)
+}
+
+/// Records the events pane has room for now: its heading is no record.
+pub(crate) fn events_room(app: &App) -> usize {
+    let rows = rows(app, PaneId::Events, size_of(app, PaneId::Events));
+    rows.iter().filter(|row| matches!(row.target, Some(Target::Event(_)))).count()
+}
+
+/// The size a pane's rows have now.
+pub(crate) fn size_of(app: &App, id: PaneId) -> Size {
+    app.regions().pane(id).map_or(Size::ZERO, |shown| shown.inner.as_size())
+}
+
+/// What the cursor of a pane is on, if the rows still have it: the same target, as near as possible to where it was.
+pub(crate) fn picked(pick: Option<Pick>, id: PaneId, rows: &[Row], width: u16) -> Option<Hit> {
+    let pick = pick.filter(|pick| pick.pane == id)?;
+    let same = paint::hits(rows, width).into_iter().filter(|hit| hit.target == pick.target);
+    same.min_by_key(|hit| (!hit.whole_row, hit.y.abs_diff(pick.y), hit.distance(pick.x)))
+}

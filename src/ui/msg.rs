@@ -1,0 +1,57 @@
+//! [`Msg`] and [`Effect`]: what comes in, and what the outside world is asked to do.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+/// Everything that can happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Msg {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    /// Time has passed: how much since the start.
+    Tick(Duration),
+}
+
+/// Everything the outside world must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Forget what the terminal shows.
+    Redraw,
+    /// Stop until the shell brings the program back.
+    Suspend,
+    /// Leave.
+    Quit(Ended),
+}
+
+/// Why the interface ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The user was done.
+    Quit,
+    /// Ctrl-C, or SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// SIGHUP: the terminal went away.
+    HungUp,
+}
+
+impl Ended {
+    /// The exit status shells expect: 0, or 128 and the number of the signal.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Quit => 0,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}

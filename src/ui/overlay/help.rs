@@ -1,0 +1,157 @@
+//! The help: keys of the focused pane, keys everywhere, the mouse, and a legend of every sign and word on the screen.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
+use super::super::app::App;
+use super::super::paint::words;
+use crate::view::{Glyphs, Role, Row, Span};
+
+/// Columns for the keys.
+const KEYS: usize = 16;
+/// Columns for words that are explained.
+const WORDS: usize = 16;
+
+/// What the mouse does.
+const MOUSE: &[(&str, &str)] = &[
+    ("click", "focus the pane, and go to what is under the pointer"),
+    ("wheel", "scroll what is under the pointer; over the map closer or wider; over the timeline step"),
+    ("drag", "on the timeline: seek"),
+    ("Shift", "held while dragging, most terminals select text as usual; --no-mouse gives the mouse back"),
+];
+
+/// Words of the field and of the kernel, as the panes use them.
+const GLOSSARY: &[(&str, &str)] = &[
+    ("area", "an allocated or freed range, guard page included (the kernel's vmap_area)"),
+    ("hole", "a free range: one node of the free tree"),
+    ("busy", "in use"),
+    ("lazy", "freed, but not reusable before the next purge flushes the TLBs"),
+    ("pooled", "parked in a node's pool for the next request of that size (6.9 and later)"),
+    ("guard", "the unmapped page that ends an area"),
+    ("purge", "turns lazy areas into holes or pooled areas, after one TLB flush"),
+    ("lazy limit", "lazy_max_pages: with more lazy pages than this a purge is due"),
+    ("node", "a vmap_node, one for each CPU up to 128 (6.9 and later); a tree's is a tree node"),
+    ("subtree max", "the largest hole below a tree node: how the search knows where not to look"),
+    ("lowest match", "the kernel's search: the lowest hole that fits after alignment"),
+    ("length", "what the search asks for: the size, plus alignment - 1 above page alignment"),
+    ("window", "the addresses a request may use, [vstart, vend)"),
+    ("full fit", "FL: the area takes the whole hole"),
+    ("left edge", "LE: the area takes the lower part of the hole"),
+    ("right edge", "RE: the area takes the upper part of the hole"),
+    ("no edge", "NE: the area cuts the hole in two"),
+    ("merge", "joining a hole with its neighbours"),
+    ("policy", "the placement rule the model replays: a kernel era, or the recorded addresses"),
+    ("exact", "the model chose the recorded address by itself"),
+    ("inferred", "it did under one of the timings the trace leaves open; the step pane names it"),
+    ("adopted", "it did not: the recorded address was forced into the state"),
+    ("divergence", "an allocation that was not exact"),
+    ("lost", "the kernel dropped records before this one"),
+    ("problem", "a damaged place of the input"),
+    ("seq, #N", "number of an event in the trace, from 0"),
+    ("PGD P4D PUD", "page-table levels from the top; a level that is folded costs nothing"),
+    ("PMD PTE", "the lower levels; a PTE maps one page"),
+    ("huge", "one entry of an upper level that maps a large page without a table below it"),
+    ("KiB MiB GiB", "1024 bytes, 1024 KiB, 1024 MiB; TiB is 1024 GiB"),
+    ("K M G T", "the same, where there is little room"),
+];
+
+/// Every row of the help for the focused pane, `width` columns wide.
+pub(crate) fn rows(app: &App, width: u16) -> Vec<Row> {
+    let mut rows = vec![Row::of(app.focus.question(), Role::Text), Row::default()];
+    let own: Vec<&Spec> = ACTIONS.iter().filter(|spec| spec.place == Place::Pane(app.focus)).collect();
+    if !own.is_empty() {
+        rows.push(Row::of(format!("Only in {}", app.focus.name()), Role::Title));
+        rows.extend(own.into_iter().flat_map(|spec| entry(app, spec, width)));
+        rows.push(Row::default());
+    }
+    for &(section, title) in SECTIONS {
+        rows.push(Row::of(title, Role::Title));
+        let here = ACTIONS.iter().filter(|spec| spec.section == section && spec.place != Place::Pane(app.focus));
+        rows.extend(here.flat_map(|spec| entry(app, spec, width)));
+        rows.push(Row::default());
+    }
+    let key = app.key(super::super::action::Action::Bottom);
+    rows.push(Row::of("Numbers", Role::Title));
+    rows.extend(lines(&format!("digits {key}"), KEYS, "go to that event, as 1234 and then the key", Role::Key, width));
+    rows.extend(lines("digits and a key", KEYS, "as often as the number says", Role::Key, width));
+    rows.push(Row::default());
+    rows.push(Row::of("Mouse", Role::Title));
+    rows.extend(MOUSE.iter().flat_map(|(what, does)| lines(what, KEYS, does, Role::Key, width)));
+    rows.push(Row::default());
+    rows.push(Row::of("Signs", Role::Title));
+    rows.extend(signs(app.glyphs));
+    rows.push(Row::default());
+    rows.push(Row::of("Words", Role::Title));
+    rows.extend(GLOSSARY.iter().flat_map(|(word, means)| lines(word, WORDS, means, Role::Number, width)));
+    rows
+}
+
+fn entry(app: &App, spec: &Spec, width: u16) -> Vec<Row> {
+    let mut keys = app.keymap.labels(spec.action).join("  ");
+    if !spec.arguments.is_empty() {
+        let colon = format!(":{}", spec.name);
+        keys = if keys.is_empty() { colon } else { format!("{keys}  {colon}") };
+    }
+    if keys.is_empty() {
+        keys = format!(":{}", spec.name);
+    }
+    let title =
+        if spec.arguments.is_empty() { spec.title.to_owned() } else { format!("{}: {}", spec.title, spec.arguments) };
+    lines(&keys, KEYS, &title, Role::Key, width)
+}
+
+/// A word in a column and its meaning beside it, in as many rows as it takes.
+fn lines(word: &str, column: usize, meaning: &str, role: Role, width: u16) -> Vec<Row> {
+    let room = usize::from(width).saturating_sub(column + 3).max(20);
+    let mut rows: Vec<Row> = Vec::new();
+    let mut head = format!("  {word:<column$} ");
+    let mut line = String::new();
+    for part in meaning.split_whitespace() {
+        if !line.is_empty() && room < line.width() + 1 + part.width() {
+            rows.push(Row { spans: vec![Span::new(head, role), Span::new(line, Role::Text)], ..Row::default() });
+            head = " ".repeat(column + 3);
+            line = String::new();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    rows.push(Row { spans: vec![Span::new(head, role), Span::new(line, Role::Text)], ..Row::default() });
+    rows
+}
+
+/// Every sign of the panes.
+fn signs(glyphs: &Glyphs) -> Vec<Row> {
+    let sign = |glyph: char, role: Role, means: &str| {
+        words(&[("  ", Role::Text), (&glyph.to_string(), role), ("  ", Role::Text), (means, Role::Text)])
+    };
+    let bars: String = glyphs.bars.iter().collect();
+    vec![
+        sign(glyphs.busy, Role::Busy, "map: wholly in use"),
+        sign(glyphs.busy_part, Role::Busy, "map: partly in use"),
+        sign(glyphs.lazy, Role::Lazy, "map: lazily freed"),
+        sign(glyphs.pooled, Role::Pooled, "map: pooled"),
+        sign(glyphs.free, Role::Free, "map: free"),
+        sign(glyphs.per_cpu, Role::PerCpu, "map: a per-CPU chunk"),
+        sign(glyphs.guard, Role::Guard, "a guard page"),
+        sign(glyphs.up, Role::Changed, "map: here this event changed something (underlined as well)"),
+        sign(glyphs.cursor, Role::Key, "the current event or step"),
+        sign(glyphs.node_black, Role::NodeBlack, "a black tree node"),
+        sign(glyphs.node_red, Role::NodeRed, "a red tree node"),
+        sign(glyphs.path, Role::Path, "tree: on the way of the search"),
+        sign(glyphs.down, Role::Muted, "tree: goes on below"),
+        sign(glyphs.max, Role::Number, "tree: the subtree max behind it"),
+        sign(glyphs.exact, Role::Good, "exact"),
+        sign(glyphs.inferred, Role::Warn, "inferred"),
+        sign(glyphs.adopted, Role::Bad, "adopted"),
+        sign(glyphs.failure, Role::Bad, "the request failed"),
+        sign(glyphs.purge, Role::Text, "a purge"),
+        sign(glyphs.lost, Role::Warn, "lost records"),
+        sign(glyphs.mark, Role::Text, "a marker in the trace"),
+        sign(glyphs.playing, Role::Text, "playing"),
+        sign(glyphs.paused, Role::Text, "paused"),
+        sign(glyphs.ellipsis, Role::Muted, "something was left out here"),
+        words(&[("  ", Role::Text), (&bars, Role::Busy), ("  how full or how high, lowest first", Role::Text)]),
+    ]
+}

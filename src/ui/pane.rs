@@ -1,0 +1,67 @@
+//! [`PaneId`]: the panes, their names and their order.
+
+/// A pane that can have the focus. The header and the footer cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PaneId {
+    Map,
+    Events,
+    Step,
+    Tree,
+    Free,
+    Tables,
+    Detail,
+    Timeline,
+}
+
+/// Every pane, in the order Tab goes through them.
+pub(crate) const PANES: &[PaneId] = &[
+    PaneId::Events,
+    PaneId::Step,
+    PaneId::Tree,
+    PaneId::Free,
+    PaneId::Tables,
+    PaneId::Detail,
+    PaneId::Map,
+    PaneId::Timeline,
+];
+
+impl PaneId {
+    /// The word of the tab strip, the key table and the help.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::Events => "events",
+            Self::Step => "step",
+            Self::Tree => "tree",
+            Self::Free => "free",
+            Self::Tables => "tables",
+            Self::Detail => "detail",
+            Self::Timeline => "timeline",
+        }
+    }
+
+    /// The question the pane answers, for the help.
+    pub(crate) fn question(self) -> &'static str {
+        match self {
+            Self::Map => "map: where is everything? One cell stands for a stretch of addresses.",
+            Self::Events => "events: what happened when? One row for each record of the trace.",
+            Self::Step => "step: what did the allocator just do, and why? One row for each thing it did.",
+            Self::Tree => "tree: what does the tree look like, and which way did the search go?",
+            Self::Free => "free: what is free, and which holes could serve this request?",
+            Self::Tables => "tables: what does this address cost in page tables?",
+            Self::Detail => "detail: what is the selected thing?",
+            Self::Timeline => "timeline: where in the trace should I look?",
+        }
+    }
+
+    /// The pane of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        PANES.iter().copied().find(|pane| pane.name() == name)
+    }
+
+    /// The pane `by` places further in Tab order.
+    pub(crate) fn next(self, by: isize) -> Self {
+        let at = PANES.iter().position(|&pane| pane == self).unwrap_or(0).cast_signed();
+        PANES[(at + by).rem_euclid(PANES.len().cast_signed()).cast_unsigned()]
+    }
+}

@@ -1,0 +1,208 @@
+//! [`act`]: what each action does. The work is in the neighbouring modules.
+
+use super::super::action::Action;
+use super::super::app::{App, Pending};
+use super::super::jumps::Spot;
+use super::super::msg::{Effect, Ended};
+use super::super::overlay::Overlay;
+use super::super::pane::PaneId;
+use super::{inside, overlays, time};
+use crate::event::EventKind;
+use crate::model::TreeId;
+use crate::view::free::FreeOrder;
+use crate::view::map::MapZoom;
+use crate::view::tree::TreePan;
+use crate::view::{Selection, Target};
+
+/// Levels of the map at once: each halves what a cell stands for, and from the whole range to a page it is far.
+const MAP_STEP: i32 = 2;
+/// As far in as the map goes: one cell for each page is reached long before.
+const MAX_MAP_LEVEL: u32 = 40;
+
+/// Carries out an action; `count` is the number typed before it.
+pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
+    let many = count.unwrap_or(1);
+    let signed = many.cast_signed();
+    match action {
+        Action::Forward => time::step(app, signed),
+        Action::Back => time::step(app, -signed),
+        Action::ForwardTen => time::step(app, 10 * signed),
+        Action::BackTen => time::step(app, -10 * signed),
+        Action::Play => time::play_or_pause(app),
+        Action::Faster => change_speed(app, signed),
+        Action::Slower => change_speed(app, -signed),
+        Action::SpeedUnit => time::exchange_unit(app),
+        Action::NextInteresting => time::interesting(app, true),
+        Action::PreviousInteresting => time::interesting(app, false),
+        Action::NextTouching => time::next_touching(app),
+        Action::Start => time::jump(app, 0),
+        Action::End => time::jump(app, app.replay.len()),
+        Action::Goto => overlays::open_palette(app, "goto "),
+        Action::SubForward => inside::sub_step(app, true),
+        Action::SubBack => inside::sub_step(app, false),
+        Action::Search => overlays::open_search(app),
+        Action::SearchNext => time::next_match(app, true),
+        Action::SearchPrevious => time::next_match(app, false),
+        Action::SetMark => app.pending = Pending::SetMark,
+        Action::GoMark => app.pending = Pending::GoMark,
+        Action::JumpBack => travel(app, true),
+        Action::JumpForward => travel(app, false),
+        Action::Up => inside::walk(app, inside::Way::Up, many),
+        Action::Down => inside::walk(app, inside::Way::Down, many),
+        Action::Left => inside::walk(app, inside::Way::Left, many),
+        Action::Right => inside::walk(app, inside::Way::Right, many),
+        Action::Top => inside::end(app, false),
+        Action::Bottom => match count {
+            Some(target) => time::jump(app, target),
+            None => inside::end(app, true),
+        },
+        Action::HalfUp => inside::page(app, -1, 2),
+        Action::HalfDown => inside::page(app, 1, 2),
+        Action::PageUp => inside::page(app, -1, 1),
+        Action::PageDown => inside::page(app, 1, 1),
+        Action::Activate => inside::activate(app),
+        Action::Follow => follow(app),
+        Action::MapIn => map_zoom(app, MAP_STEP),
+        Action::MapOut => map_zoom(app, -MAP_STEP),
+        Action::MapWhole => app.panes.map_zoom = MapZoom::default(),
+        Action::FreeOrder => exchange_order(app),
+        Action::TreeNext => next_tree(app),
+        Action::NextPane => focus(app, app.focus.next(1)),
+        Action::PreviousPane => focus(app, app.focus.next(-1)),
+        Action::Zoom => app.zoom = !app.zoom,
+        Action::ArrangeStep => app.zoom = false,
+        Action::Palette => overlays::open_palette(app, ""),
+        Action::Help => app.overlays.push(Overlay::Help { scroll: 0 }),
+        Action::Problems => app.overlays.push(Overlay::Problems { scroll: 0 }),
+        Action::Theme => app.theme.light = !app.theme.light,
+        Action::Cancel => cancel(app),
+        Action::Copy => return copy(app),
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Quit => return vec![Effect::Quit(Ended::Quit)],
+        Action::Interrupt => return vec![Effect::Quit(Ended::Interrupted)],
+    }
+    Vec::new()
+}
+
+/// Goes where a target leads, as Enter and a click do.
+pub(super) fn go_to(app: &mut App, target: Target) {
+    match target {
+        Target::Event(seq) => time::jump(app, seq.index() + 1),
+        Target::Address(address) => select(app, Selection::Address(address)),
+        Target::Step(at) => inside::show_sub_step(app, Some(at)),
+    }
+}
+
+/// Selects, and notes the place before.
+pub(super) fn select(app: &mut App, selection: Selection) {
+    if app.selection != selection {
+        let from = app.spot();
+        app.jumps.leave(from);
+        app.selection = selection;
+        app.panes.tree_pan = TreePan::default();
+        app.panes.detail_scroll = 0;
+        app.panes.tables_scroll = 0;
+    }
+}
+
+/// Moves the focus; the cursor of the pane left behind is forgotten.
+pub(super) fn focus(app: &mut App, pane: PaneId) {
+    if app.focus != pane {
+        app.focus = pane;
+        app.pick = None;
+    }
+}
+
+fn follow(app: &mut App) {
+    app.pick = None;
+    app.panes.events_top = None;
+    app.panes.tree_pan = TreePan::default();
+    select(app, Selection::Follow);
+}
+
+/// One thing at a time, the most recent first; never quits.
+fn cancel(app: &mut App) {
+    if app.seeking.is_some() {
+        time::forget_target(app);
+    } else if app.playing.is_some() {
+        app.playing = None;
+    } else if app.sub_step.is_some() {
+        inside::show_sub_step(app, None);
+    } else if app.pick.is_some() || app.panes.events_top.is_some() {
+        app.pick = None;
+        app.panes.events_top = None;
+    } else if !app.search.text().is_empty() {
+        app.search.set("");
+        app.panes.filter.text.clear();
+    } else {
+        follow(app);
+    }
+}
+
+fn travel(app: &mut App, back: bool) {
+    let from = app.spot();
+    let to = if back { app.jumps.back(from) } else { app.jumps.forward(from) };
+    match to {
+        Some(Spot { cursor, selection }) => {
+            app.selection = selection;
+            time::head_for(app, cursor);
+        }
+        None if back => app.say("no earlier place"),
+        None => app.say("no later place"),
+    }
+}
+
+fn change_speed(app: &mut App, by: isize) {
+    app.speed.change(by);
+    app.say(format!("speed: {}", app.speed.label()));
+}
+
+fn map_zoom(app: &mut App, by: i32) {
+    let level = app.panes.map_zoom.level.saturating_add_signed(by).min(MAX_MAP_LEVEL);
+    let centre = match (level, inside::address_in_mind(app)) {
+        (0, _) => None,
+        (_, Some(address)) => Some(address),
+        (_, None) => app.panes.map_zoom.centre,
+    };
+    app.panes.map_zoom = MapZoom { level, centre };
+}
+
+fn exchange_order(app: &mut App) {
+    app.panes.free_order = match app.panes.free_order {
+        FreeOrder::Address => FreeOrder::Size,
+        FreeOrder::Size => FreeOrder::Address,
+    };
+    app.panes.free_scroll = 0;
+}
+
+/// Free, then the busy and the lazy tree of each node, where the era has them.
+fn next_tree(app: &mut App) {
+    let allocator = app.replay.space().allocator();
+    let nodes = allocator.n_nodes();
+    let mut trees = vec![TreeId::Free];
+    trees.extend((0..nodes).flat_map(|node| [TreeId::Busy(node), TreeId::Lazy(node)]));
+    trees.retain(|&id| allocator.tree(id).is_some());
+    let at = trees.iter().position(|&id| id == app.panes.tree).map_or(0, |at| at + 1);
+    app.panes.tree = trees.get(at).copied().unwrap_or(TreeId::Free);
+    app.panes.tree_pan = TreePan::default();
+    app.pick = None;
+}
+
+fn copy(app: &mut App) -> Vec<Effect> {
+    let address = inside::address_in_mind(app).or_else(|| {
+        let (_, event) = app.replay.current()?;
+        match event.kind {
+            EventKind::Alloc { addr, .. } | EventKind::Free { addr, .. } => Some(addr.0),
+            EventKind::Purge { start, .. } => Some(start.0),
+            EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
+        }
+    });
+    let Some(address) = address else {
+        app.say("nothing to copy: no address is selected");
+        return Vec::new();
+    };
+    let text = format!("0x{address:016x}");
+    app.say(format!("copied {text}"));
+    vec![Effect::Copy(text)]
+}

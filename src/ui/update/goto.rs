@@ -1,0 +1,127 @@
+//! `:goto`: a number, a distance, a moment, a share or an address.
+
+use super::super::app::App;
+use super::{actions, time};
+use crate::log::Clock;
+use crate::view::Selection;
+
+/// Where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goto {
+    /// After so many events.
+    Event(usize),
+    /// So many events on, or back.
+    Events(isize),
+    /// So much trace time on, or back.
+    Nanos(i64),
+    /// A moment of the trace clock.
+    Moment(u64),
+    /// Thousandths of the trace.
+    Share(u32),
+    /// Selects an address.
+    Address(u64),
+}
+
+/// Reads what stands behind `goto`.
+pub(super) fn parse(text: &str) -> Option<Goto> {
+    let text = text.trim().replace([',', '_'], "");
+    let text = text.as_str();
+    match text {
+        "start" => return Some(Goto::Event(0)),
+        "end" => return Some(Goto::Event(usize::MAX)),
+        _ => {}
+    }
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(hex, 16).ok().map(Goto::Address);
+    }
+    if let Some(share) = text.strip_suffix('%') {
+        let share: f64 = share.parse().ok()?;
+        return (0.0..=100.0).contains(&share).then_some(Goto::Share((share * 10.0).round() as u32));
+    }
+    let (sign, rest) = match text.strip_prefix(['+', '-']) {
+        Some(rest) => (Some(if text.starts_with('-') { -1 } else { 1 }), rest),
+        None => (None, text),
+    };
+    if !rest.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    if rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        let n: usize = rest.parse().ok()?;
+        return Some(sign.map_or(Goto::Event(n), |sign| Goto::Events(isize::try_from(n).unwrap_or(isize::MAX) * sign)));
+    }
+    let nanos = nanos(rest)?;
+    Some(sign.map_or(Goto::Moment(nanos), |sign| Goto::Nanos(i64::try_from(nanos).unwrap_or(i64::MAX) * sign as i64)))
+}
+
+/// `10ms`, `1.5s`, `3us`: nanoseconds.
+fn nanos(text: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 6] = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("min", 6e10), ("s", 1e9)];
+    let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let number: f64 = number.trim().parse().ok()?;
+    (number.is_finite() && 0.0 <= number).then_some((number * factor).round() as u64)
+}
+
+/// Goes there, or says why not.
+pub(super) fn go(app: &mut App, text: &str) {
+    let Some(goto) = parse(text) else {
+        app.say(format!("cannot go to {text:?}: try 1234, +10, -500, +10ms, 1.25s, 50% or 0xADDRESS"));
+        return;
+    };
+    let n = app.replay.len();
+    let here = app.heading();
+    let target = match goto {
+        Goto::Address(address) => return actions::select(app, Selection::Address(address)),
+        Goto::Event(target) => target,
+        Goto::Events(by) => here.saturating_add_signed(by),
+        Goto::Share(thousandths) => (n as u128 * u128::from(thousandths) / 1_000) as usize,
+        Goto::Nanos(_) | Goto::Moment(_) if app.replay.log().origin.clock != Clock::Nanos => {
+            return app.say("this trace has no time in nanoseconds: give a number of events");
+        }
+        Goto::Moment(at) => moment(app, at),
+        Goto::Nanos(by) => {
+            let events = &app.replay.log().events;
+            let from = events.get(here.saturating_sub(1)).map_or(0, |event| event.at.0);
+            moment(app, from.saturating_add_signed(by))
+        }
+    };
+    time::jump(app, target);
+}
+
+/// Events up to a moment of the trace clock.
+fn moment(app: &App, at: u64) -> usize {
+    let events = &app.replay.log().events;
+    // Stamps of different CPUs can stand in the wrong order: the first later one decides.
+    events.iter().position(|event| at < event.at.0).unwrap_or(events.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        let cases = [
+            ("1234", Some(Goto::Event(1234))),
+            ("1,234", Some(Goto::Event(1234))),
+            ("+10ms", Some(Goto::Nanos(10_000_000))),
+            ("-1.5s", Some(Goto::Nanos(-1_500_000_000))),
+            ("-500", Some(Goto::Events(-500))),
+            ("+3", Some(Goto::Events(3))),
+            ("50%", Some(Goto::Share(500))),
+            ("1.25s", Some(Goto::Moment(1_250_000_000))),
+            ("0xffff800000000000", Some(Goto::Address(0xffff_8000_0000_0000))),
+            ("end", Some(Goto::Event(usize::MAX))),
+            ("", None),
+            ("+", None),
+            ("120%", None),
+            ("0xzz", None),
+            ("5 parsecs", None),
+            ("99999999999999999999999", None),
+            ("-", None),
+            ("é", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Nonsense is survived: whatever the records say, the replay neither panics nor loses track of its own state.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use vmaplens::event::{Addr, Event, EventKind, Nanos, TaskId};
+use vmaplens::log::{Log, Window};
+use vmaplens::replay::{Replay, Settings};
+
+const BASE: u64 = 0xffff_c900_0000_0000;
+
+fn address() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => (0_u64..64).prop_map(|page| BASE + page * 4096),
+        1 => Just(0),
+        1 => Just(u64::MAX - 4095),
+        1 => any::<u64>(),
+    ]
+}
+
+fn size() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => (1_u64..9).prop_map(|pages| pages * 4096), 1 => Just(0), 1 => Just(u64::MAX), 1 => any::<u64>()]
+}
+
+fn kind(log: &mut Log) -> impl Strategy<Value = EventKind> + use<> {
+    let whole = log.names.add_window(Window { vstart: BASE, vend: 0xffff_e8ff_ffff_ffff });
+    let odd = log.names.add_window(Window { vstart: 9, vend: 3 });
+    let window = prop_oneof![9 => Just(whole), 1 => Just(odd)];
+    let align = prop_oneof![6 => Just(1_u64), 3 => (12_u32..63).prop_map(|shift| 1 << shift), 1 => any::<u64>()];
+    prop_oneof![
+        6 => (address(), size(), align, window, prop::bool::weighted(0.1)).prop_map(
+            |(addr, size, align, window, failed)| EventKind::Alloc { addr: Addr(addr), size, align, window, failed }
+        ),
+        5 => (address(), any::<u64>()).prop_map(
+            |(addr, nr_lazy)| EventKind::Free { addr: Addr(addr), nr_lazy, nr_lazy_max: 8192 }
+        ),
+        2 => (address(), address(), any::<u32>()).prop_map(
+            |(start, end, num_purged)| EventKind::Purge { start: Addr(start), end: Addr(end), num_purged }
+        ),
+        1 => Just(EventKind::Lost { count: 7 }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_records_are_survived(
+        kinds in prop::collection::vec((kind(&mut Log::default()), 0_u16..4), 1..120),
+        kernel in prop_oneof![Just("5.10"), Just("6.5"), Just("6.12"), Just("7.2")],
+    ) {
+        let mut log = Log::default();
+        let _ = kind(&mut log);
+        let task = log.names.add_task(b"evil\n\x1b[2J", 1);
+        log.origin.kernel = Some(kernel.to_owned());
+        for (index, (kind, cpu)) in kinds.into_iter().enumerate() {
+            let task = if index % 5 == 0 { TaskId(u32::MAX) } else { task };
+            log.events.push(Event { at: Nanos(index as u64), line: index as u32, task, cpu, kind });
+        }
+        let n = log.events.len();
+        // A range that holds no recorded address is refused; that is an answer too.
+        let Ok(mut replay) = Replay::open(Arc::new(log), &Settings::default()) else { return Ok(()) };
+        let tally = replay.plan().tally(n);
+        prop_assert_eq!(tally.exact + tally.inferred + tally.adopted, tally.allocs);
+        replay.seek(n, usize::MAX);
+        let last = replay.space().digest();
+        replay.seek(n / 2, usize::MAX);
+        while replay.step() {}
+        prop_assert_eq!(replay.space().digest(), last);
+    }
+}
