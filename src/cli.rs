@@ -9,6 +9,7 @@ pub mod output;
 pub mod parse;
 pub mod replay;
 pub mod sink;
+pub mod ui;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -42,6 +43,6 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Generate(args)) => generate::run(args),
-        None => Ok(0),
+        None => ui::run(&cli.ui),
     }
 }

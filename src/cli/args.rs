@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::Window;
 use crate::replay::Settings;
 use crate::source::Companions;
+use crate::ui::{ColorChoice, ThemeChoice};
 
 /// Replay, inspect and understand the Linux kernel's vmalloc allocator.
 ///
@@ -70,6 +71,51 @@ pub struct InputArgs {
     /// Say nothing on standard error but errors.
     #[arg(long)]
     pub quiet: bool,
+    /// Colours: what the terminal and `NO_COLOR` say, always, or never.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// What the terminal and the environment say.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<When> for ColorChoice {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::Always => Self::Always,
+            When::Never => Self::Never,
+        }
+    }
+}
+
+/// `--theme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Background {
+    /// What the terminal says, else dark.
+    Auto,
+    /// Light text on dark.
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+impl From<Background> for ThemeChoice {
+    fn from(background: Background) -> Self {
+        match background {
+            Background::Auto => Self::Auto,
+            Background::Dark => Self::Dark,
+            Background::Light => Self::Light,
+        }
+    }
 }
 
 impl InputArgs {
@@ -107,6 +153,15 @@ pub struct UiArgs {
     /// The input.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Draw with plain characters, whatever the locale says.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Colours for a dark or a light background.
+    #[arg(long, value_name = "BACKGROUND", value_enum, default_value_t = Background::Auto)]
+    pub theme: Background,
+    /// Leave the mouse to the terminal, so that its own selection works.
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// Options of `verify`.

@@ -63,19 +63,28 @@ pub fn report_error(error: &CliError) {
     talk(&format!(" hint: {}", error.hint()));
 }
 
+/// Fails on the first damaged place: `--strict`.
+///
+/// # Errors
+/// There is one.
+pub fn first_problem(log: &Log) -> Result<(), CliError> {
+    let Some(first) = log.problems.first() else { return Ok(()) };
+    let problem = &first.problem;
+    Err(CliError::Strict {
+        file: first.file.clone(),
+        line: problem.line,
+        column: problem.column,
+        what: problem.kind.to_string(),
+    })
+}
+
 /// Names damaged places on standard error, or fails on the first with `--strict`.
 ///
 /// # Errors
 /// `--strict`, and there is one.
 pub fn report_problems(log: &Log, args: &InputArgs) -> Result<(), CliError> {
-    if let (true, Some(first)) = (args.strict, log.problems.first()) {
-        let problem = &first.problem;
-        return Err(CliError::Strict {
-            file: first.file.clone(),
-            line: problem.line,
-            column: problem.column,
-            what: problem.kind.to_string(),
-        });
+    if args.strict {
+        first_problem(log)?;
     }
     if args.quiet {
         return Ok(());

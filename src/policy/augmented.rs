@@ -5,21 +5,18 @@
 //! Longer than 400 lines: allocation, free and purge share their private steps, and apart they would only call each
 //! other.
 
+mod as_allocator;
 mod dump;
 mod free;
 mod percpu;
 mod pool;
 mod state;
 
-use std::fmt::Write;
-
 use crate::log::Window;
-use crate::model::audit::Broken;
-use crate::model::search::{Wanted, align_up, find_lowest_match, largest_hole_in};
+use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
-    Allocator, AreaId, Areas, Extent, Freed, HelperOrder, LengthReason, Metrics, NIL, Owner, Place, Placement,
-    PoolAnswer, PurgeKind, Purged, Refusal, RefusalReason, Request, Sink, Source, Step, Steps, Tree, TreeId, TreeView,
-    UnknownArea, VmapArea,
+    AreaId, Areas, Extent, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step, Tree,
+    VmapArea,
 };
 
 use super::rules::{LazyStore, Rules, SearchLength};
@@ -260,195 +257,5 @@ impl Augmented {
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();
         sink.step(|| Step::BusyAdded { node, extent });
-    }
-}
-
-/// Calls the generic method with the caller's steps, or with none.
-macro_rules! with_steps {
-    ($steps:expr, $sink:ident => $call:expr) => {
-        match $steps {
-            Some($sink) => $call,
-            None => {
-                let $sink = &mut ();
-                $call
-            }
-        }
-    };
-}
-
-impl Allocator for Augmented {
-    fn place(&self, request: &Request, steps: Option<&mut Steps>) -> Result<Placement, Refusal> {
-        with_steps!(steps, sink => self.place_with(request, sink))
-    }
-
-    fn settle(
-        &mut self,
-        request: &Request,
-        answer: Result<Placement, Refusal>,
-        born: u32,
-        steps: Option<&mut Steps>,
-    ) -> Option<Extent> {
-        with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
-    }
-
-    fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32 {
-        with_steps!(steps, sink => self.adopt_with(extent, owner, born, sink))
-    }
-
-    fn free(&mut self, addr: u64, steps: Option<&mut Steps>) -> Result<Freed, UnknownArea> {
-        with_steps!(steps, sink => self.free_with(addr, sink))
-    }
-
-    fn purge(&mut self, kind: PurgeKind, helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged {
-        with_steps!(steps, sink => self.purge_with(kind, helpers, sink))
-    }
-
-    fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32> {
-        with_steps!(steps, sink => self.shrink_with(sink))
-    }
-
-    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
-        let carved = with_steps!(steps, sink => self.carve_chunks(&[(0, size)], align, sink));
-        carved.and_then(|extents| extents.first().copied())
-    }
-
-    fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged> {
-        with_steps!(steps, sink => self.drain_with(helpers, sink))
-    }
-
-    fn drain_pending(&self) -> bool {
-        self.drain_pending
-    }
-
-    fn set_drain_pending(&mut self, pending: bool) {
-        self.drain_pending = pending;
-    }
-
-    fn drains_inline(&self) -> bool {
-        self.rules.drain == super::rules::Drain::Inline
-    }
-
-    fn lazy_max_pages(&self) -> u64 {
-        self.lazy_max_pages
-    }
-
-    fn lazy_pages(&self) -> u64 {
-        self.lazy_pages
-    }
-
-    fn window(&self) -> Window {
-        self.window
-    }
-
-    fn page_size(&self) -> u64 {
-        self.page_size
-    }
-
-    fn n_nodes(&self) -> u32 {
-        self.nodes.len() as u32
-    }
-
-    fn areas(&self) -> &Areas {
-        &self.areas
-    }
-
-    fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
-        let node = |node: u32| self.nodes.get(node as usize);
-        let (tree, augmented) = match id {
-            TreeId::Free => (self.free, true),
-            TreeId::Busy(n) => (node(n)?.busy, false),
-            TreeId::Lazy(n) if self.rules.lazy != LazyStore::Stack => (node(n)?.lazy, false),
-            TreeId::Lazy(_) => return None,
-        };
-        Some(TreeView { areas: &self.areas, tree, augmented })
-    }
-
-    fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea)) {
-        for (node, state) in self.nodes.iter().enumerate() {
-            for (_, pool) in state.pools.non_empty() {
-                let mut id = pool.head;
-                while id != NIL {
-                    visit(node as u32, &self.areas[id]);
-                    id = self.areas[id].next;
-                }
-            }
-        }
-    }
-
-    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
-        if let Some(view) = self.tree(TreeId::Busy(node)) {
-            view.ascending().for_each(|(_, area)| visit(area));
-        }
-    }
-
-    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
-        self.each_lazy().filter(|&(of, _)| of == node).for_each(|(_, id)| visit(&self.areas[id]));
-    }
-
-    fn busy_bytes(&self) -> u64 {
-        self.busy_bytes
-    }
-
-    fn n_holes(&self) -> u32 {
-        self.free.len
-    }
-
-    fn lookup(&self, addr: u64) -> Place {
-        self.lookup_addr(addr)
-    }
-
-    fn metrics(&self) -> Metrics {
-        self.count_metrics()
-    }
-
-    fn largest_hole(&self) -> u64 {
-        largest_hole_in(&self.areas, &self.free, self.window.vstart, self.window.vend)
-    }
-
-    fn dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result {
-        self.write_dump(free_only, out)
-    }
-
-    fn audit(&self) -> Result<(), Broken> {
-        self.audit_all()
-    }
-
-    fn heap_bytes(&self) -> u64 {
-        let pools: usize = self.nodes.iter().map(|node| node.pools.heap_bytes()).sum();
-        self.areas.heap_bytes() + (pools + self.nodes.len() * size_of::<Node>()) as u64
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Allocator> {
-        Box::new(self.clone())
-    }
-}
-
-/// What the pool said, before anything is done about it.
-impl Augmented {
-    fn ask_pool<S: Sink>(&self, request: &Request, sink: &mut S) -> Option<Placement> {
-        if self.nodes.len() == 1 {
-            return None;
-        }
-        let node = self.cpu_node(request.cpu);
-        let pages = request.size / self.page_size;
-        let mut answered = |answer| sink.step(|| Step::PoolAsked { node, pages, answer });
-        if !request.first_attempt || !self.is_poolable(request) {
-            answered(PoolAnswer::NotEligible);
-            return None;
-        }
-        let Some(pool) = self.nodes[node as usize].pools.of_pages(pages) else {
-            answered(PoolAnswer::NoSuchPool);
-            return None;
-        };
-        let Some(head) = self.areas.extent(pool.head) else {
-            answered(PoolAnswer::Empty);
-            return None;
-        };
-        if head.start().is_multiple_of(request.align) {
-            answered(PoolAnswer::Hit(head));
-            return Some(Placement { start: head.start(), source: Source::Pool { node, area: pool.head } });
-        }
-        answered(PoolAnswer::Rotated(head));
-        None
     }
 }

@@ -1,6 +1,6 @@
 //! Pools: areas of 1 to 256 pages that a purge parks per node instead of merging them (6.9 and later).
 
-use crate::model::{AreaId, Extent, NIL, Request, Sink, Step, Tree};
+use crate::model::{AreaId, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree};
 
 use super::super::rules::Decay;
 use super::Augmented;
@@ -54,6 +54,34 @@ impl Pools {
 }
 
 impl Augmented {
+    /// `node_pool_del_va`: the pool's head, if the request may use pools and the head is aligned. Changes nothing.
+    pub(super) fn ask_pool<S: Sink>(&self, request: &Request, sink: &mut S) -> Option<Placement> {
+        if self.nodes.len() == 1 {
+            return None;
+        }
+        let node = self.cpu_node(request.cpu);
+        let pages = request.size / self.page_size;
+        let mut answered = |answer| sink.step(|| Step::PoolAsked { node, pages, answer });
+        if !request.first_attempt || !self.is_poolable(request) {
+            answered(PoolAnswer::NotEligible);
+            return None;
+        }
+        let Some(pool) = self.nodes[node as usize].pools.of_pages(pages) else {
+            answered(PoolAnswer::NoSuchPool);
+            return None;
+        };
+        let Some(head) = self.areas.extent(pool.head) else {
+            answered(PoolAnswer::Empty);
+            return None;
+        };
+        if head.start().is_multiple_of(request.align) {
+            answered(PoolAnswer::Hit(head));
+            return Some(Placement { start: head.start(), source: Source::Pool { node, area: pool.head } });
+        }
+        answered(PoolAnswer::Rotated(head));
+        None
+    }
+
     /// Node whose pools the CPU uses.
     pub(super) fn cpu_node(&self, cpu: u32) -> u32 {
         cpu % self.nodes.len() as u32

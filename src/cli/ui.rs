@@ -1,0 +1,52 @@
+//! `vmaplens [INPUT]`: the terminal UI.
+
+use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
+
+use crate::replay::Replay;
+use crate::source::{Input, open_log};
+use crate::ui::{UiOptions, run as run_ui};
+
+use super::args::UiArgs;
+use super::error::CliError;
+
+/// Runs the command; the status is the one shells expect of how it ended.
+///
+/// # Errors
+/// The input cannot be opened or replayed, or there is no terminal.
+pub fn run(args: &UiArgs) -> Result<u8, CliError> {
+    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let name = input.name();
+    if !stdout().is_terminal() {
+        return Err(CliError::Other {
+            what: "the terminal UI needs a terminal on standard output".to_owned(),
+            hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),
+        });
+    }
+    let companions = args.input.companions();
+    let settings = args.input.settings();
+    let options = UiOptions {
+        color: args.input.color.into(),
+        ascii: args.ascii,
+        theme: args.theme.into(),
+        mouse: !args.no_mouse,
+        keys: None,
+    };
+    let strict = args.input.strict;
+    let load = move || -> Result<Replay, CliError> {
+        let log = open_log(&input, &companions)?;
+        if strict {
+            super::output::first_problem(&log)?;
+        }
+        Ok(Replay::open(Arc::new(log), &settings)?)
+    };
+    // Before the UI takes the terminal over: its own hooks come on top and run first. Installing twice is harmless.
+    let _ = color_eyre::install();
+    match run_ui(&name, load, &options) {
+        Ok(ended) => Ok(ended.status()),
+        Err(report) => Err(report.downcast::<CliError>().unwrap_or_else(|report| CliError::Other {
+            what: format!("{report:#}"),
+            hint: "verify, replay, inspect and parse work without a screen".to_owned(),
+        })),
+    }
+}
