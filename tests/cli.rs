@@ -289,3 +289,20 @@ fn completions_know_the_commands() {
         assert!(ok(&["generate", "completions", shell]).contains("inspect"), "{shell}");
     }
 }
+
+/// `traces/README.md` has a row for each capture, with its counts.
+#[test]
+fn the_table_of_captures_is_current() {
+    let table = fs::read_to_string("traces/README.md").expect("traces/README.md");
+    for entry in fs::read_dir("traces").expect("traces") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            let count = json(&["parse", "--count", "--json", "--quiet", &path.to_string_lossy()]);
+            let kinds = ["alloc", "free", "purge"].map(|kind| count["kinds"][kind].to_string());
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let row = table.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+            assert!(row.contains(&format!("| {} |", kinds.join(" / "))), "{name}: {kinds:?}");
+        }
+    }
+}
