@@ -1,6 +1,7 @@
 //! `vmaplens generate`: files for the shell and the manual, made from the clap types.
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
 
 use super::args::{Cli, GenerateArgs, Generated};
 use super::error::CliError;
@@ -30,18 +31,60 @@ fn completions(shell: clap_complete::Shell) -> String {
 /// # Errors
 /// The page cannot be made.
 pub fn man() -> Result<String, CliError> {
-    // No date and no version: the page changes when the program does, and only then.
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    let mut bytes = Vec::new();
-    let failed = |reason| CliError::Write { name: "the manual page".to_owned(), reason };
-    let page = clap_mangen::Man::new(command.clone()).date("").source("vmaplens").manual("User Commands");
-    page.render(&mut bytes).map_err(failed)?;
+    // No date and no version: the page changes when the program does, and only then.
+    let page = Man::new(command.clone()).date("").source("vmaplens").manual("User Commands");
+    let mut text = rendered(|out| {
+        page.render_title(out)?;
+        page.render_name_section(out)?;
+        page.render_synopsis_section(out)?;
+        page.render_description_section(out)?;
+        page.render_options_section(out)
+    })?;
+    text.push_str(".SH COMMANDS\n");
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        bytes.extend_from_slice(format!(".SH VMAPLENS {}\n", sub.get_name().to_uppercase()).as_bytes());
-        let page = clap_mangen::Man::new(sub.clone());
-        page.render_description_section(&mut bytes).map_err(failed)?;
-        page.render_options_section(&mut bytes).map_err(failed)?;
+        push_command(&mut text, "vmaplens", sub)?;
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    text.push_str(EXIT_STATUS);
+    Ok(text)
+}
+
+const EXIT_STATUS: &str = "\
+.SH EXIT STATUS
+.TP
+\\fB0\\fR
+Done, and the answer is good. A reader that closes the pipe early is no failure.
+.TP
+\\fB1\\fR
+Done, and the answer is no: an address was not the recorded one, a result not the expected one.
+.TP
+\\fB2\\fR
+The command line or the input cannot be used; standard error says why and what to do.
+";
+
+/// One command as a subsection; commands below it follow. Their depth is that of the clap types.
+fn push_command(text: &mut String, above: &str, command: &Command) -> Result<(), CliError> {
+    let name = format!("{above} {}", command.get_name());
+    let page = Man::new(command.clone());
+    let sections = rendered(|out| {
+        page.render_description_section(out)?;
+        page.render_options_section(out)
+    })?;
+    // The page of a single command has headings of its own.
+    let body: Vec<_> = sections.lines().filter(|line| !line.starts_with(".SH ") && !line.starts_with(".ie ")).collect();
+    let body = body.join("\n");
+    text.extend([".SS ", &name, "\n", &body, "\n"]);
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        push_command(text, &name, sub)?;
+    }
+    Ok(())
+}
+
+fn rendered(render: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    match render(&mut bytes) {
+        Ok(()) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(reason) => Err(CliError::Write { name: "the manual page".to_owned(), reason }),
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
+//!
+//! Longer than 400 lines: prediction, comparison and the timings tried are one loop over one state.
 
 mod timings;
 
@@ -173,13 +175,11 @@ impl<'a> Resolver<'a> {
             self.apply(Op::Alloc { request, born });
             return;
         }
-        match self.try_timings(index, event, &request, recorded) {
-            Some(timing) => self.diverge(index, model, recorded, Verdict::Inferred(timing)),
-            None => {
-                let cause = self.cause_of(index, &request, model, recorded);
-                self.settle_adopted(index, &request, model, recorded, cause);
-            }
+        if let Some(timing) = self.try_timings(index, event, &request, recorded) {
+            return self.diverge(index, model, recorded, Verdict::Inferred(timing));
         }
+        let cause = self.cause_of(index, &request, model, recorded);
+        self.settle_adopted(index, &request, model, recorded, cause);
     }
 
     /// Keeps track of failing requests; answers whether this is a first attempt.
