@@ -83,7 +83,7 @@ pub fn open(input: &Input, companions: &Companions) -> Result<Opened, SourceErro
         Input::Path(path) if path.is_dir() => folder::read(path)?,
         _ => match from_bytes(&name, &bytes::read(input)?)? {
             Opened::Log(log) => *log,
-            script => return Ok(script),
+            script @ Opened::Script(_) => return Ok(script),
         },
     };
     for (path, is_before) in [(&companions.before, true), (&companions.after, false)] {

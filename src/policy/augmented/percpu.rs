@@ -131,7 +131,7 @@ mod tests {
         let mut space = empty();
         let two = [(0, 0x1_0000), (0x10_0000, 0x1_0000)];
         let three = [(0, 0x2_0000), (0x4_0000, 0x1_0000), (0xc_0000, 0x2_0000)];
-        let rounds: [(&[(u64, u64)], &[u64]); 5] = [
+        let rounds: [(&[_], &[u64]); 5] = [
             (&two, &[0xee_0000, 0xfe_0000]),
             (&two, &[0xed_0000, 0xfd_0000]),
             (&three, &[0xef_0000, 0xf3_0000, 0xfb_0000]),
