@@ -1,7 +1,5 @@
 //! The binary from the outside: what it prints, where, and with which exit code.
 
-#![expect(clippy::panic, reason = "a test says what was said instead")]
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
