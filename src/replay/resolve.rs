@@ -1,4 +1,4 @@
-//! [`Resolver`]: goes through the records once, predicts every allocation, compares, adopts on a difference and goes on.
+//! `Resolver`: goes through the records once, predicts every allocation, compares, adopts on a difference and goes on.
 //!
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).

@@ -47,8 +47,8 @@ pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceErr
 }
 
 /// CPUs in a list such as `0-3,8`.
-fn count_cpus(list: &str) -> Option<u32> {
-    list.split(',').try_fold(0_u32, |sum, part| {
+fn count_cpus(cpus: &str) -> Option<u32> {
+    cpus.split(',').try_fold(0_u32, |sum, part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         sum.checked_add(last.checked_sub(first)?.checked_add(1)?)

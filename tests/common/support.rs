@@ -22,6 +22,6 @@ pub fn replay(name: &str) -> Replay {
 /// A compressed file of `tests/data/`.
 pub fn data(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
-    let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let packed = std::fs::read(&path).expect(name);
     zstd::stream::decode_all(packed.as_slice()).expect(name)
 }
