@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vmaplens::replay::{Replay, Settings};
-use vmaplens::source::{Companions, Input, open_log};
+use vmaplens::source::{Input, Reading, open_log};
 use vmaplens::ui::Headless;
 
 /// Movements measured.
@@ -17,7 +17,7 @@ const ROUNDS: usize = 500;
 fn main() {
     let built_in = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("traces/amd64-612-vmstress-10k");
     let folder = std::env::var_os("VMAPLENS_BENCH_CAPTURE").map_or_else(built_in, PathBuf::from);
-    let log = Arc::new(open_log(&Input::Path(folder), &Companions::default()).expect("a capture"));
+    let log = Arc::new(open_log(&Input::Path(folder), &Reading::default()).expect("a capture"));
     let n = log.events.len();
     let began = Instant::now();
     let replay = Replay::open(log, &Settings::default()).expect("replays");
