@@ -102,7 +102,7 @@ const SHOWN: usize = 20;
 /// The input cannot be opened or replayed.
 pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
-    let log = Arc::new(open_log(&input, &args.input.companions())?);
+    let log = Arc::new(open_log(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
     if log.counts().alloc == 0 {

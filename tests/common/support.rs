@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use vmaplens::log::Log;
 use vmaplens::replay::{Replay, Settings};
-use vmaplens::source::{Companions, Input, open_log};
+use vmaplens::source::{Input, Reading, open_log};
 
 /// A capture of `traces/`.
 pub fn capture(name: &str) -> Arc<Log> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("traces").join(name);
-    Arc::new(open_log(&Input::Path(path), &Companions::default()).expect(name))
+    Arc::new(open_log(&Input::Path(path), &Reading::default()).expect(name))
 }
 
 /// The same, opened for replay.
