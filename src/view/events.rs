@@ -88,7 +88,7 @@ fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Address
     if columns.align > 0 {
         line = line.right("align", columns.align, Role::Muted).gap(1);
     }
-    let room = if columns.full_address { 18 } else { addresses.width() };
+    let room = if columns.full_address { scene.addr_width() } else { addresses.width() };
     line.left("address", room.max(7), Role::Muted).done()
 }
 
@@ -141,7 +141,7 @@ fn facts<'g>(
 ) -> Line<'g> {
     let log = scene.replay.log();
     let role = |role: Role| if future { Role::Muted } else { role };
-    let address = |addr: u64| if columns.full_address { text::addr(addr) } else { addresses.short(addr) };
+    let address = |addr: u64| if columns.full_address { scene.addr(addr) } else { addresses.short(addr) };
     let numbers = |line: Line<'g>, size: Option<u64>, align: u64| {
         let size = size.map_or_else(|| "?".to_owned(), text::bytes);
         let line = line.right(size, 9, role(Role::Number)).gap(1);

@@ -7,6 +7,7 @@ mod judge;
 use super::focus;
 use super::line::{Line, wrap};
 use super::text::{self, Addresses};
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::log::Window;
 use crate::model::{AddressSpace, Areas, Extent, Tree, TreeId, TreeView};
@@ -33,6 +34,9 @@ fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
 /// The rows: holes by size, what the request could use, and the holes from `scroll` on.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: FreeOrder) -> Vec<Row> {
     let (width, height) = (usize::from(width), usize::from(height));
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return unplaced.sentence(scene, &unplaced.no_holes(), width, height as u16);
+    }
     let Some(view) = state(scene).allocator().tree(TreeId::Free) else {
         let mut rows = wrap("This kernel keeps no list of holes.", Role::Muted, width, 0, scene.glyphs);
         rows.truncate(height);
@@ -122,8 +126,8 @@ impl Pane<'_, '_> {
         };
         let glyphs = self.scene.glyphs;
         let mark = if chosen || selected { glyphs.cursor.to_string() } else { String::new() };
-        let address = if self.width >= 64 { text::addr(shown.start()) } else { self.addresses.short(shown.start()) };
-        let column = if self.width >= 64 { 18 } else { self.addresses.width() };
+        let address = if self.width >= 64 { self.scene.addr(shown.start()) } else { self.addresses.short(shown.start()) };
+        let column = if self.width >= 64 { self.scene.addr_width() } else { self.addresses.width() };
         let mut line = Line::new(self.width, glyphs)
             .left(mark, 1, Role::Key)
             .right(address, column, Role::Number)
@@ -216,6 +220,10 @@ fn largest(areas: &Areas, tree: &Tree, window: Window) -> u64 {
 /// The title: how many holes, how large the largest is, and which moment is shown.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     let mut spans = vec![Span::new("free list", Role::Title)];
+    if Unplaced::of(scene).is_some() {
+        spans.push(Span::new("  not known", Role::Warn));
+        return spans;
+    }
     let allocator = state(scene).allocator();
     let Some(view) = allocator.tree(TreeId::Free) else { return spans };
     spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "hole", "holes")), Role::Number));

@@ -9,6 +9,7 @@ mod lines;
 use super::focus::{self, Kind};
 use super::line::Line;
 use super::text::{self, Addresses};
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::event::EventKind;
 use crate::model::{Answer, Extent};
@@ -34,9 +35,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn for_width(width: usize, short: usize) -> Self {
+    fn for_width(width: usize, long: usize, short: usize) -> Self {
         let full = width >= 60;
-        let label = if full { 18 } else { short };
+        let label = if full { long } else { short };
         let room = width.saturating_sub(label + 2);
         if room < 8 {
             return Self { label: 0, full: false, cells: width.saturating_sub(1).max(1), share: false };
@@ -68,9 +69,12 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     if width == 0 || height == 0 {
         return Vec::new();
     }
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return unplaced.map(scene, width, height as u16);
+    }
     let state = scene.replay.space();
     let addresses = focus::addresses(scene);
-    let columns = Columns::for_width(width, addresses.width());
+    let columns = Columns::for_width(width, scene.addr_width(), addresses.width());
     let legend = usize::from(height >= 3);
     // One row is always kept for carets, so that the picture does not jump from event to event.
     let budget = height - legend - usize::from(height >= 6);
@@ -125,7 +129,7 @@ impl Painter<'_, '_> {
             return line;
         }
         let label = match start {
-            Some(start) if self.columns.full => text::addr(start),
+            Some(start) if self.columns.full => self.scene.addr(start),
             Some(start) => self.addresses.short(start),
             None => String::new(),
         };
@@ -213,8 +217,7 @@ impl Painter<'_, '_> {
         };
         let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
-        // The plain set's ellipsis is its sign for lazy as well.
-        let ellipsis = if glyphs.ascii { "...".to_owned() } else { glyphs.ellipsis.to_string() };
+        let ellipsis = glyphs.ellipsis;
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
         let line = line.put(format!("{ellipsis} "), Role::Muted).put(words, role);
         let row = line.put(format!(" {ellipsis}"), Role::Muted);
@@ -302,6 +305,11 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
 
 /// The title: where, how much, of how much.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    if let Some(unplaced) = Unplaced::of(scene) {
+        let sums = Span::new(format!("  {}", unplaced.sums()), Role::Number);
+        let why = Span::new(format!(" {} {}", scene.glyphs.dot, unplaced.word()), Role::Warn);
+        return vec![Span::new("map", Role::Title), sums, why];
+    }
     let space = scene.replay.space();
     let window = space.allocator().window();
     let stretch = focus::stretch(space);
@@ -315,7 +323,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     };
     vec![
         Span::new("map", Role::Title),
-        Span::new(format!("  {}", text::addr(stretch.start())), Role::Number),
+        Span::new(format!("  {}", scene.addr(stretch.start())), Role::Number),
         Span::new(part, Role::Number),
         Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
         Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),

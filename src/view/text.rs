@@ -58,9 +58,14 @@ pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// An address in full: `0x` and sixteen digits.
-pub fn addr(a: u64) -> String {
-    format!("0x{a:016x}")
+/// An address in full: `0x` and sixteen digits, or eight on a 32-bit kernel.
+pub fn addr(a: u64, is_32_bit: bool) -> String {
+    if is_32_bit { format!("0x{a:08x}") } else { format!("0x{a:016x}") }
+}
+
+/// Columns of an address in full.
+pub fn addr_width(is_32_bit: bool) -> usize {
+    if is_32_bit { 10 } else { 18 }
 }
 
 /// Hex digits below the digits that `a` and `base` have in common from the top.
@@ -97,18 +102,13 @@ impl Addresses {
     /// `…5b8000`; an address outside the stretch gets as many digits as it takes to see that.
     pub fn short(&self, a: u64) -> String {
         let digits = differing_digits(a, self.base).max(self.digits);
-        // Digits of the widest address there can be: nothing is left out then, and zeros in front say nothing.
-        let all = if is_narrow(self.base) && is_narrow(a) { 8 } else { 16 };
-        if digits >= all {
-            return format!("0x{a:x}");
+        // Digits of the widest address there can be: nothing is left out then.
+        let is_32_bit = is_narrow(self.base) && is_narrow(a);
+        if digits >= if is_32_bit { 8 } else { 16 } {
+            return addr(a, is_32_bit);
         }
         let shown = a & ((1_u64 << (4 * digits)) - 1);
         format!("{}{shown:0digits$x}", self.ellipsis)
-    }
-
-    /// Full if it fits `room` columns, else short.
-    pub fn fitting(&self, a: u64, room: usize) -> String {
-        if room >= 18 { addr(a) } else { self.short(a) }
     }
 }
 
@@ -220,9 +220,12 @@ mod tests {
         let short = Addresses::between(base, base + (6 << 20), &UNICODE);
         assert_eq!(short.short(base + 0x5b_8000), "…5b8000");
         assert_eq!(short.short(0xffff_e8ff_ffc0_0000), "…e8ffffc00000");
-        assert_eq!(short.short(0x1000), "0x1000");
+        assert_eq!(short.short(0x1000), "0x0000000000001000");
         let narrow = Addresses::between(0xe080_0000, 0xe0ff_ffff, &UNICODE);
         assert_eq!(narrow.short(0xe080_3000), "0xe0803000");
+        assert_eq!(narrow.short(0x1000), "0x00001000");
+        assert_eq!(addr(0xfcbf_e000, true), "0xfcbfe000");
+        assert_eq!(addr(0xfcbf_e000, false), "0x00000000fcbfe000");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Matcher {
     }
 
     fn finds_addr(&self, addr: u64) -> bool {
-        self.hex && text::addr(addr).contains(&self.needle.to_lowercase())
+        self.hex && text::addr(addr, u32::try_from(addr).is_ok()).contains(&self.needle.to_lowercase())
     }
 
     fn finds_size(&self, size: u64) -> bool {
