@@ -18,6 +18,7 @@ pub mod text;
 pub mod timeline;
 pub mod tree;
 pub(crate) mod unplaced;
+pub(crate) mod within;
 
 pub use focus::focus_address;
 pub use glyphs::{ASCII, Glyphs, UNICODE};

@@ -1,6 +1,8 @@
 //! The detail: what is this thing? Everything known of what lies at the selected address.
 
 mod life;
+mod record;
+mod request;
 
 use super::facts::{Facts, muted, number, say};
 use super::focus::{self, Kind, Thing};
@@ -17,14 +19,16 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         return scrolled(unplaced.detail(scene, width), scroll, height);
     }
     let Some(addr) = focus::focus_address(scene) else {
-        let sentence = match focus::event_request(scene) {
-            Some((size, ..)) => format!(
-                "This request for {} was given no address. The step pane says why, the free list what there was.",
-                text::bytes(size)
-            ),
-            None => "Nothing selected: click in the map, or step to an event that has an address.".to_owned(),
-        };
-        return scrolled(wrap(&sentence, Role::Muted, width, 0, scene.glyphs), 0, height);
+        let mut facts = Facts::new(scene, width);
+        match (focus::event_request(scene), scene.replay.current()) {
+            (Some(request), _) => request::add(&mut facts, request),
+            (None, Some((seq, event))) => record::add(&mut facts, seq, event),
+            (None, None) => {
+                let sentence = "Nothing selected: click in the map, or step to an event that has an address.";
+                facts.rows = wrap(sentence, Role::Muted, width, 0, scene.glyphs);
+            }
+        }
+        return scrolled(facts.rows, scroll, height);
     };
     let space = scene.replay.space();
     let thing = focus::thing_at(scene, space, addr);
@@ -199,18 +203,28 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         spans.push(Span::new(format!("  {}", unplaced.sums()), Role::Number));
         return spans;
     }
-    if let Some(addr) = focus::focus_address(scene) {
-        let thing = focus::thing_at(scene, scene.replay.space(), addr);
-        let noun = match thing.kind {
-            Kind::Free => "hole",
-            Kind::PerCpu => "per-CPU chunk",
-            Kind::Busy => "busy area",
-            Kind::Lazy => "lazy area",
-            Kind::Pooled => "pooled area",
-            Kind::Unknown => "unknown",
-        };
-        spans.push(Span::new(format!("  {noun}"), role_of(thing.kind)));
-        spans.push(Span::new(format!(" {}", text::bytes(thing.extent.len_bytes())), Role::Number));
-    }
+    let Some(addr) = focus::focus_address(scene) else {
+        let request = focus::event_request(scene).map(|(size, ..)| text::bytes(size));
+        match (request, scene.replay.current()) {
+            (Some(size), _) => {
+                spans.push(Span::new("  failed request", Role::Bad));
+                spans.push(Span::new(format!(" {size}"), Role::Number));
+            }
+            (None, Some((_, event))) => spans.push(Span::new(format!("  {}", event.kind.word()), Role::Muted)),
+            (None, None) => {}
+        }
+        return spans;
+    };
+    let thing = focus::thing_at(scene, scene.replay.space(), addr);
+    let noun = match thing.kind {
+        Kind::Free => "hole",
+        Kind::PerCpu => "per-CPU chunk",
+        Kind::Busy => "busy area",
+        Kind::Lazy => "lazy area",
+        Kind::Pooled => "pooled area",
+        Kind::Unknown => "unknown",
+    };
+    spans.push(Span::new(format!("  {noun}"), role_of(thing.kind)));
+    spans.push(Span::new(format!(" {}", text::bytes(thing.extent.len_bytes())), Role::Number));
     spans
 }

@@ -58,6 +58,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     if height >= 4 && pane.judge.is_some() {
         rows.push(pane.question());
     }
+    if let Some(note) = pane.note(order).filter(|_| scroll == 0 && rows.len() + 3 < height) {
+        rows.push(note);
+    }
     let mut n_rows = height.saturating_sub(rows.len());
     let mut shown = pane.shown(order, scroll, n_rows);
     // What was chosen is on the screen wherever the list is scrolled to.
@@ -91,7 +94,9 @@ impl Pane<'_, '_> {
         let last = (self.view.tree.len as usize).saturating_sub(n_rows);
         let scroll = scroll.min(last);
         if order == FreeOrder::Address {
-            return all().skip(scroll).take(n_rows).collect();
+            // What lies below the window comes last, so that the reasons that matter are on the screen.
+            let below = self.below();
+            return all().skip(below).chain(all().take(below)).skip(scroll).take(n_rows).collect();
         }
         let mut holes: Vec<Extent> = all().collect();
         let key = |hole: &Extent| (std::cmp::Reverse(clipped(*hole, self.window).len_bytes()), hole.start());
@@ -104,6 +109,20 @@ impl Pane<'_, '_> {
         holes.sort_unstable_by_key(key);
         holes.drain(..scroll.min(holes.len()));
         holes
+    }
+
+    /// Holes below the request's window, if there are some worth moving out of the way.
+    fn below(&self) -> usize {
+        let Some(judge) = &self.judge else { return 0 };
+        let below = self.view.ascending().take_while(|(_, hole)| hole.end <= judge.window.vstart).count();
+        if below < 2 || below == self.view.tree.len as usize { 0 } else { below }
+    }
+
+    /// Says where the holes below the window are.
+    fn note(&self, order: FreeOrder) -> Option<Row> {
+        let below = Some(self.below() as u64).filter(|&below| order == FreeOrder::Address && below > 0)?;
+        let words = format!(" {} below the window, at the end of this list", text::plural(below, "hole", "holes"));
+        Some(Line::new(self.width, self.scene.glyphs).put(words, Role::Muted).done())
     }
 
     /// The hole the event took, or the selected one.
@@ -126,7 +145,8 @@ impl Pane<'_, '_> {
         };
         let glyphs = self.scene.glyphs;
         let mark = if chosen || selected { glyphs.cursor.to_string() } else { String::new() };
-        let address = if self.width >= 64 { self.scene.addr(shown.start()) } else { self.addresses.short(shown.start()) };
+        let address =
+            if self.width >= 64 { self.scene.addr(shown.start()) } else { self.addresses.short(shown.start()) };
         let column = if self.width >= 64 { self.scene.addr_width() } else { self.addresses.width() };
         let mut line = Line::new(self.width, glyphs)
             .left(mark, 1, Role::Key)

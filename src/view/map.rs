@@ -5,6 +5,7 @@
 
 mod cells;
 mod lines;
+mod window;
 
 use super::focus::{self, Kind};
 use super::line::Line;
@@ -77,7 +78,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     let columns = Columns::for_width(width, scene.addr_width(), addresses.width());
     let legend = usize::from(height >= 3);
     // One row is always kept for carets, so that the picture does not jump from event to event.
-    let budget = height - legend - usize::from(height >= 6);
+    let window = window::of(scene).filter(|_| height >= 5 && zoom.level == 0);
+    let budget = height - legend - usize::from(height >= 6) - if window.is_some() { 2 } else { 0 };
     let segments = lines::segments(scene);
     let (widest, fits) = lines::widest_cell(state, &segments, columns.cells, budget);
     let page = state.allocator().page_size().max(1);
@@ -105,9 +107,13 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     let painter = Painter { scene, width, columns, addresses, cell_bytes, changes, selected };
     let mut spare = height - legend - stretches.len();
     let mut rows = Vec::with_capacity(height);
+    if let Some(window) = window {
+        spare -= 2;
+        window::rows(&painter, window, &mut rows);
+    }
     for stretch in &stretches {
         match *stretch {
-            Stretch::Cells { start, limit } => painter.cells(start, limit, &mut spare, &mut rows),
+            Stretch::Cells { start, limit } => painter.cells((start, limit, cell_bytes), &mut spare, &mut rows),
             Stretch::Elided { extent } => rows.push(painter.elided(extent)),
             Stretch::More => rows.push(painter.note(None, "more above, in a higher pane", Role::Muted)),
             Stretch::Outside { bytes } => {
@@ -137,14 +143,13 @@ impl Painter<'_, '_> {
     }
 
     /// A row of cells, and the caret row below it if the event changed something there and a row is to spare.
-    fn cells(&self, start: u64, limit: u64, spare: &mut usize, rows: &mut Vec<Row>) {
+    fn cells(&self, (start, limit, cell_bytes): (u64, u64, u64), spare: &mut usize, rows: &mut Vec<Row>) {
         let scene = self.scene;
-        let cells = cells::fill(scene, start, limit, self.cell_bytes, self.columns.cells, &self.changes);
+        let cells = cells::fill(scene, start, limit, cell_bytes, self.columns.cells, &self.changes);
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
-            let from = start.saturating_add(self.cell_bytes * index as u64);
-            self.selected
-                .is_some_and(|extent| extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end())
+            let from = start.saturating_add(cell_bytes * index as u64);
+            self.selected.is_some_and(|extent| extent.start() < from.saturating_add(cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
         let mark = match (selected, changed) {
@@ -155,7 +160,7 @@ impl Painter<'_, '_> {
         let mut line = self.label(Line::new(self.width, scene.glyphs), &mark, Some(start));
         for (index, cell) in cells.iter().enumerate() {
             let (glyph, role) = cell.look(scene);
-            let from = start.saturating_add(self.cell_bytes * index as u64);
+            let from = start.saturating_add(cell_bytes * index as u64);
             line.span(Span {
                 text: glyph.to_string(),
                 role,

@@ -19,8 +19,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         return unplaced.sentence(scene, &unplaced.no_tables(), columns, height);
     }
     let Some(addr) = focus::focus_address(scene) else {
-        let sentence = "No address yet: select one in the map, or step to an event that has one.";
-        return scrolled(wrap(sentence, Role::Muted, columns, 0, scene.glyphs), 0, height);
+        let sentence = match (focus::event_request(scene), scene.replay.current()) {
+            (Some(_), _) => "This request was given no address: it needs no table.",
+            (None, Some(_)) => "This event is about no address. Select one in the map to see its tables.",
+            (None, None) => "No address yet: select one in the map, or step to an event that has one.",
+        };
+        let mut rows = wrap(sentence, Role::Muted, columns, 0, scene.glyphs);
+        rows.extend(so_far(scene, columns, scene.replay.space().geometry()));
+        return scrolled(rows, scroll, height);
     };
     let space = scene.replay.space();
     let geometry = space.geometry();

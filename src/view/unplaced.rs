@@ -46,7 +46,9 @@ impl<'a> Unplaced<'a> {
     fn why(self) -> [Span; 2] {
         let why = match self.baseline.pointers {
             Pointers::Hashed => "The addresses are hashed: where the areas lie cannot be told.",
-            Pointers::Unready => "The kernel could not hash addresses yet and printed none: nobody can tell where areas lie.",
+            Pointers::Unready => {
+                "The kernel could not hash addresses yet and printed none: nobody can tell where areas lie."
+            }
             _ => "The addresses are hidden, all zero: where the areas lie cannot be told.",
         };
         [Span::new(why, Role::Warn), say(" Read the file as root with kernel.kptr_restrict=1.")]
@@ -80,7 +82,10 @@ impl<'a> Unplaced<'a> {
     /// What the page-table pane says.
     pub(crate) fn no_tables(self) -> String {
         let pages = self.baseline.areas.iter().fold(0_u64, |sum, area| sum.saturating_add(area.pages));
-        format!("No table is known: {} of data are mapped, but where is not told.", text::plural(pages, "page", "pages"))
+        format!(
+            "No table is known: {} of data are mapped, but where is not told.",
+            text::plural(pages, "page", "pages")
+        )
     }
 
     /// Runs of touching areas, where hashes tell them: no shuffled file of zeros is one long run.
@@ -148,7 +153,8 @@ impl<'a> Unplaced<'a> {
         let mut facts = Facts::new(scene, width);
         for (place, group) in summary.by_caller.iter().take(MAX_CALLERS).enumerate() {
             let name = group.caller.map_or_else(|| group.kind.to_owned(), |caller| text::escape(caller.as_bytes()));
-            let module = group.module.map(|module| format!(" [{}]", text::escape(module.as_bytes()))).unwrap_or_default();
+            let module =
+                group.module.map(|module| format!(" [{}]", text::escape(module.as_bytes()))).unwrap_or_default();
             let areas = text::plural(group.totals.areas, "area", "areas");
             let words =
                 [number(text::bytes(group.totals.virtual_bytes)), muted(format!(" in {areas}: ")), say(name + &module)];
