@@ -33,10 +33,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn for_width(width: usize, time: usize, searching: bool) -> Self {
+    fn for_width(width: usize, time: usize, address: usize, searching: bool) -> Self {
+        // Marks, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
+        let others = 3 + usize::from(searching) + time + 1 + 7 + 10 + address;
         Self {
             time,
-            cpu: if width >= 36 { 3 } else { 0 },
+            cpu: if width >= others + 4 { 3 } else { 0 },
             task: if width >= 74 { 16 } else { 0 },
             align: if width >= 56 { 8 } else { 0 },
             full_address: width >= 92,
@@ -63,8 +65,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let shown = &log.events[top..log.events.len().min(top + n_rows)];
     let time = shown.iter().map(|event| text::stamp(log, event.at).len()).max().unwrap_or(0).max(4);
     let matcher = Matcher::new(log, &filter.text);
-    let columns = Columns::for_width(width, time, matcher.is_some());
     let addresses = focus::addresses(scene);
+    let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
+    let columns = Columns::for_width(width, time, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
     if head == 1 {
         rows.push(names(scene, width, &columns, &addresses));
@@ -182,6 +185,15 @@ fn facts<'g>(
         EventKind::Mark { text } | EventKind::Other { name: text } => {
             line.put(text::escape(log.names.text(text)), role(Role::Text))
         }
+    }
+}
+
+/// The address a row shows.
+fn address(event: &Event) -> Option<u64> {
+    match event.kind {
+        EventKind::Alloc { addr, failed: false, .. } | EventKind::Free { addr, .. } => Some(addr.0),
+        EventKind::Purge { start, end, .. } if start.0 < end.0 => Some(start.0),
+        _ => None,
     }
 }
 

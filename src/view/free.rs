@@ -42,8 +42,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
         rows.truncate(height);
         return rows;
     };
-    let pane = Pane {
+    let mut pane = Pane {
         scene,
+        column: 0,
         width,
         view,
         judge: Judge::of(scene),
@@ -63,6 +64,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     }
     let mut n_rows = height.saturating_sub(rows.len());
     let mut shown = pane.shown(order, scroll, n_rows);
+    pane.column = if width >= 64 {
+        scene.addr_width()
+    } else {
+        // Holes in other windows have longer addresses, which must not be cut.
+        let starts = shown.iter().map(|hole| clipped(*hole, pane.window).start());
+        let widest = starts.map(|start| text::width(&pane.addresses.short(start))).max();
+        widest.unwrap_or(0).max(pane.addresses.width()).min(width / 2)
+    };
     // What was chosen is on the screen wherever the list is scrolled to.
     if let Some(hole) = pane.pinned().filter(|hole| n_rows >= 4 && !shown.contains(hole)) {
         n_rows -= 1;
@@ -80,6 +89,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
 struct Pane<'s, 'a> {
     scene: &'s Scene<'a>,
     width: usize,
+    /// Columns of the addresses.
+    column: usize,
     view: TreeView<'a>,
     judge: Option<Judge>,
     window: Window,
@@ -147,10 +158,9 @@ impl Pane<'_, '_> {
         let mark = if chosen || selected { glyphs.cursor.to_string() } else { String::new() };
         let address =
             if self.width >= 64 { self.scene.addr(shown.start()) } else { self.addresses.short(shown.start()) };
-        let column = if self.width >= 64 { self.scene.addr_width() } else { self.addresses.width() };
         let mut line = Line::new(self.width, glyphs)
             .left(mark, 1, Role::Key)
-            .right(address, column, Role::Number)
+            .right(address, self.column, Role::Number)
             .gap(1)
             .right(text::bytes(shown.len_bytes()), 9, Role::Free)
             .gap(2);

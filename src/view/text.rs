@@ -102,10 +102,12 @@ impl Addresses {
     /// `…5b8000`; an address outside the stretch gets as many digits as it takes to see that.
     pub fn short(&self, a: u64) -> String {
         let digits = differing_digits(a, self.base).max(self.digits);
-        // Digits of the widest address there can be: nothing is left out then.
-        let is_32_bit = is_narrow(self.base) && is_narrow(a);
-        if digits >= if is_32_bit { 8 } else { 16 } {
-            return addr(a, is_32_bit);
+        if is_narrow(self.base) && is_narrow(a) {
+            return addr(a, true);
+        }
+        // Nothing is left out: zeros in front would say nothing.
+        if digits >= 16 {
+            return format!("0x{a:x}");
         }
         let shown = a & ((1_u64 << (4 * digits)) - 1);
         format!("{}{shown:0digits$x}", self.ellipsis)
@@ -220,7 +222,7 @@ mod tests {
         let short = Addresses::between(base, base + (6 << 20), &UNICODE);
         assert_eq!(short.short(base + 0x5b_8000), "…5b8000");
         assert_eq!(short.short(0xffff_e8ff_ffc0_0000), "…e8ffffc00000");
-        assert_eq!(short.short(0x1000), "0x0000000000001000");
+        assert_eq!(short.short(0x1000), "0x1000");
         let narrow = Addresses::between(0xe080_0000, 0xe0ff_ffff, &UNICODE);
         assert_eq!(narrow.short(0xe080_3000), "0xe0803000");
         assert_eq!(narrow.short(0x1000), "0x00001000");

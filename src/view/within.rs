@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::Scene;
-use super::text;
+use super::focus::{first_above, is_per_cpu};
+use super::{Scene, text};
 use crate::event::Seq;
 use crate::log::Pointers;
 use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
-
-use super::focus::first_above;
 
 /// Areas looked at for the holders; more would cost more than a frame.
 const MAX_HELD: usize = 50_000;
@@ -107,6 +105,7 @@ pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> 
             let name = match (born, callers.get(&area.start)) {
                 (Some(event), _) => text::escape(&log.names.task(event.task).comm),
                 (None, Some(caller)) if !caller.is_empty() => text::escape(caller.as_bytes()),
+                (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
                 (None, _) => "older than the trace".to_owned(),
             };
             let bytes = area.end.min(part.end()) - area.start.max(part.start());

@@ -76,7 +76,8 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, (size, align, window): (u64, u64, W
     }
     if all.len() > MAX_HOLDERS {
         let rest: u64 = all[MAX_HOLDERS..].iter().map(|holder| holder.bytes).sum();
-        let words = format!("{} others  {}", text::count((all.len() - MAX_HOLDERS) as u64), text::bytes(rest));
+        let others = text::plural((all.len() - MAX_HOLDERS) as u64, "other", "others");
+        let words = format!("{others}  {}", text::bytes(rest));
         facts.add("", &[muted(words)], None);
     }
 }
