@@ -11,7 +11,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use vmaplens::log::Log;
 use vmaplens::replay::{Replay, Settings};
-use vmaplens::source::{Companions, Input, open_log};
+use vmaplens::source::{Input, Reading, open_log};
 
 fn main() {
     divan::main();
@@ -23,7 +23,7 @@ fn folder() -> PathBuf {
 }
 
 fn log() -> Arc<Log> {
-    Arc::new(open_log(&Input::Path(folder()), &Companions::default()).expect("a capture"))
+    Arc::new(open_log(&Input::Path(folder()), &Reading::default()).expect("a capture"))
 }
 
 fn replay() -> Replay {

@@ -54,9 +54,11 @@ impl Input {
     }
 }
 
-/// Files that go with an input.
+/// How an input is to be read: what it is, and the files that go with it.
 #[derive(Debug, Clone, Default)]
-pub struct Companions {
+pub struct Reading {
+    /// `--format`: what the input is, whatever its content looks like.
+    pub format: Option<Format>,
     /// `--snapshot`: `/proc/vmallocinfo` before the trace.
     pub before: Option<PathBuf>,
     /// `--after`: `/proc/vmallocinfo` after it.
@@ -76,17 +78,17 @@ pub enum Opened {
 ///
 /// # Errors
 /// It cannot be read, or holds nothing this program knows.
-pub fn open(input: &Input, companions: &Companions) -> Result<Opened, SourceError> {
+pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
     let name = input.name();
     let mut log = match input {
         Input::Embedded => embedded::log(),
         Input::Path(path) if path.is_dir() => folder::read(path)?,
-        _ => match from_bytes(&name, &bytes::read(input)?)? {
+        _ => match from_bytes(&name, &bytes::read(input)?, reading.format)? {
             Opened::Log(log) => *log,
-            script => return Ok(script),
+            script @ Opened::Script(_) => return Ok(script),
         },
     };
-    for (path, is_before) in [(&companions.before, true), (&companions.after, false)] {
+    for (path, is_before) in [(&reading.before, true), (&reading.after, false)] {
         let Some(path) = path else { continue };
         let file = Input::Path(path.clone());
         let baseline = snapshot::read(&file.name(), &bytes::read(&file)?, &mut log.problems)?;
@@ -106,17 +108,17 @@ pub fn open(input: &Input, companions: &Companions) -> Result<Opened, SourceErro
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_log(input: &Input, companions: &Companions) -> Result<Log, SourceError> {
-    match open(input, companions)? {
+pub fn open_log(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
+    match open(input, reading)? {
         Opened::Log(log) => Ok(*log),
         Opened::Script(_) => Err(SourceError::IsScript { name: input.name() }),
     }
 }
 
 /// What plain bytes are.
-fn from_bytes(name: &str, bytes: &[u8]) -> Result<Opened, SourceError> {
+fn from_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<Opened, SourceError> {
     let bytes = bytes::decompress(name, bytes)?;
-    match sniff(&bytes) {
+    match format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes)) {
         Format::Empty => Err(SourceError::Empty { name: name.to_owned() }),
         Format::OpScript => Ok(Opened::Script(Box::new(parsers::ops::parse(&bytes)))),
         Format::Vmallocinfo => {

@@ -7,6 +7,7 @@ mod action;
 mod app;
 mod content;
 mod draw;
+mod headless;
 mod jumps;
 mod keymap;
 mod layout;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr, bail};
 
+pub use headless::Headless;
 pub use keymap::KeymapError;
 pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};

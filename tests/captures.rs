@@ -1,5 +1,6 @@
 //! Real captures with golden verdicts: the addresses real kernels chose, and their own free lists at the end.
 
+#[path = "common/support.rs"]
 mod common;
 
 use vmaplens::event::Seq;

@@ -69,7 +69,8 @@ fn refused(args: &[&str], words: &str) {
     assert_eq!(output.status.code(), Some(2), "{args:?}: {talk}");
     assert_eq!(text(&output.stdout), "", "{args:?}");
     let said: Vec<&str> = talk.lines().collect();
-    let [error, hint] = said[..] else { panic!("{args:?} said {talk}") };
+    assert_eq!(said.len(), 2, "{args:?} said {talk}");
+    let (error, hint) = (said[0], said[1]);
     assert!(error.starts_with("error: ") && error.contains(words), "{args:?} said {error}");
     assert!(hint.starts_with(" hint: ") && " hint: ".len() < hint.len(), "{args:?} said {hint}");
 }

@@ -1,12 +1,14 @@
 //! The allocator from a second direction: random operations, every derived value recomputed after each, the tree's
 //! answer compared with a linear scan of a model without a tree, and the worked examples of the specification.
 
+#![expect(clippy::panic, reason = "a test says what broke, and after what")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use vmaplens::log::Window;
 use vmaplens::model::search::{Wanted, find_by_list, find_lowest_match};
-use vmaplens::model::{Allocator, Extent, HelperOrder, PurgeKind, Request, TreeId};
+use vmaplens::model::{Allocator, Extent, HelperOrder, PurgeKind, Request, TreeId, VmapArea};
 use vmaplens::policy::{Augmented, Setup, by_id};
 use vmaplens::replay::script::output;
 
@@ -131,16 +133,19 @@ fn alloc(space: &mut Augmented, plain: &Plain, request: &Request) -> Option<Exte
 /// Everything that is not in the free tree, merged from what the allocator says of each state.
 fn not_free(space: &Augmented) -> BTreeMap<u64, u64> {
     let mut taken = BTreeMap::new();
+    let mut take = |area: &VmapArea| {
+        taken.insert(area.start, area.end);
+    };
     for node in 0..space.n_nodes() {
-        space.visit_busy(node, &mut |area| drop(taken.insert(area.start, area.end)));
-        space.visit_lazy(node, &mut |area| drop(taken.insert(area.start, area.end)));
+        space.visit_busy(node, &mut take);
+        space.visit_lazy(node, &mut take);
     }
-    space.visit_pools(&mut |_, area| drop(taken.insert(area.start, area.end)));
+    space.visit_pools(&mut |_, area| take(area));
     taken
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_keeps_the_allocator_sound(acts in prop::collection::vec(act(), 1..160)) {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use parsers::sniff::Format;
 
 use crate::log::Window;
 use crate::replay::Settings;
-use crate::source::Companions;
+use crate::source::Reading;
 use crate::ui::{ColorChoice, ThemeChoice};
 
 /// Replay, inspect and understand the Linux kernel's vmalloc allocator.
@@ -50,6 +51,9 @@ pub struct InputArgs {
     /// `/proc/vmallocinfo` after the trace.
     #[arg(long, value_name = "FILE")]
     pub after: Option<PathBuf>,
+    /// What the input is, where its content does not tell.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Auto)]
+    pub format: Kind,
     /// Allocator rules: `auto` (the kernel's own), an era such as `linux-6.9`, or a release such as `linux-6.12`.
     #[arg(long, value_name = "ID", default_value = "auto")]
     pub policy: String,
@@ -74,6 +78,30 @@ pub struct InputArgs {
     /// Colours: what the terminal and `NO_COLOR` say, always, or never.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
     pub color: When,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// What the content says.
+    Auto,
+    /// ftrace text: `trace`, `trace_pipe`.
+    Ftrace,
+    /// `/proc/vmallocinfo` text.
+    Vmallocinfo,
+    /// An op script.
+    Ops,
+}
+
+impl From<Kind> for Option<Format> {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Auto => None,
+            Kind::Ftrace => Some(Format::FtraceText),
+            Kind::Vmallocinfo => Some(Format::Vmallocinfo),
+            Kind::Ops => Some(Format::OpScript),
+        }
+    }
 }
 
 /// `--color`.
@@ -130,9 +158,9 @@ impl InputArgs {
         }
     }
 
-    /// The files beside the input.
-    pub fn companions(&self) -> Companions {
-        Companions { before: self.snapshot.clone(), after: self.after.clone() }
+    /// How the input is to be read.
+    pub fn reading(&self) -> Reading {
+        Reading { format: self.format.into(), before: self.snapshot.clone(), after: self.after.clone() }
     }
 }
 
@@ -212,6 +240,9 @@ pub struct ParseArgs {
     /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
+    /// What the input is, where its content does not tell.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Auto)]
+    pub format: Kind,
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,

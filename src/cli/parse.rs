@@ -120,7 +120,7 @@ pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
-    match texts::each(&input, &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
+    match texts::each(&input, args.format.into(), &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
         Err(error) if error.is_closed_pipe() => Ok(0),
         done => done.map(|()| 0),
     }

@@ -84,7 +84,7 @@ impl Metrics {
 /// The input cannot be opened or replayed.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
-    let log = match open(&input, &args.input.companions())? {
+    let log = match open(&input, &args.input.reading())? {
         Opened::Script(script) => return script::run(args, &input.name(), &script),
         Opened::Log(log) => Arc::new(*log),
     };

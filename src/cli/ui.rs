@@ -23,7 +23,7 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
             hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),
         });
     }
-    let companions = args.input.companions();
+    let reading = args.input.reading();
     let settings = args.input.settings();
     let options = UiOptions {
         color: args.input.color.into(),
@@ -34,7 +34,7 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     };
     let strict = args.input.strict;
     let load = move || -> Result<Replay, CliError> {
-        let log = open_log(&input, &companions)?;
+        let log = open_log(&input, &reading)?;
         if strict {
             super::output::first_problem(&log)?;
         }

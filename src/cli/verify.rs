@@ -83,6 +83,7 @@ struct After {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the keys are a contract")]
 struct State {
     free_equal: bool,
     free_recorded: usize,
@@ -101,7 +102,7 @@ const SHOWN: usize = 20;
 /// The input cannot be opened or replayed.
 pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
-    let log = Arc::new(open_log(&input, &args.input.companions())?);
+    let log = Arc::new(open_log(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
     if log.counts().alloc == 0 {

@@ -94,7 +94,7 @@ pub fn geometry_of(arch: Option<&str>, levels: Option<u32>, vstart: u64) -> &'st
         (Some("arm" | "armhf"), _) => &ARM_LPAE,
         (Some("arm64" | "aarch64"), _) => &ARM64_4K_48,
         (_, Some(5)) => &X86_64_5,
-        (None, None) if vstart <= u64::from(u32::MAX) => &I386,
+        (None, None) if u32::try_from(vstart).is_ok() => &I386,
         // Five-level kernel addresses lie below the four-level canonical half.
         (_, None) if vstart < 0xffff_8000_0000_0000 => &X86_64_5,
         _ => &X86_64_4,

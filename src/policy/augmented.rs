@@ -189,15 +189,14 @@ impl Augmented {
     fn search_length(&self, request: &Request) -> (u64, LengthReason) {
         let Request { size, align, window, .. } = *request;
         // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
-        let padded = size.checked_add(align - 1).unwrap_or(u64::MAX);
+        let padded = size.saturating_add(align - 1);
         match self.rules.search {
-            SearchLength::AlwaysPadded => (padded, LengthReason::RoomForAlignment),
             SearchLength::AlwaysSize => (size, LengthReason::AlwaysSize),
             SearchLength::PaddedAbovePage if align <= self.page_size => (size, LengthReason::PageAligned),
             SearchLength::PaddedAbovePage if window.vend.wrapping_sub(window.vstart) == size => {
                 (size, LengthReason::ExactWindow)
             }
-            SearchLength::PaddedAbovePage => (padded, LengthReason::RoomForAlignment),
+            SearchLength::AlwaysPadded | SearchLength::PaddedAbovePage => (padded, LengthReason::RoomForAlignment),
         }
     }
 

@@ -128,7 +128,7 @@ impl Machine {
             cpus_online: online,
             window,
             page_size,
-            is_32_bit: window.vend <= u64::from(u32::MAX),
+            is_32_bit: u32::try_from(window.vend).is_ok(),
             from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none() && begins_at_the_start(log)),
             geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
         })

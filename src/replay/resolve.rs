@@ -1,4 +1,4 @@
-//! [`Resolver`]: goes through the records once, predicts every allocation, compares, adopts on a difference and goes on.
+//! `Resolver`: goes through the records once, predicts every allocation, compares, adopts on a difference and goes on.
 //!
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
@@ -55,7 +55,12 @@ pub(super) struct Resolver<'a> {
     /// Indices of allocations that were applied before their place.
     taken_early: Vec<usize>,
     lost: bool,
+    /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
+    trust: u32,
 }
+
+/// As far as trust can rise.
+const MAX_TRUST: u32 = 64;
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
@@ -89,6 +94,7 @@ impl<'a> Resolver<'a> {
             purged_early: None,
             taken_early: Vec::new(),
             lost: false,
+            trust: MAX_TRUST,
         }
     }
 
@@ -172,16 +178,15 @@ impl<'a> Resolver<'a> {
         let born = index as u32;
         if model == recorded {
             self.plan.verdicts[index] = Verdict::Exact;
+            self.trust = MAX_TRUST.min(self.trust + 1);
             self.apply(Op::Alloc { request, born });
             return;
         }
-        match self.try_timings(index, event, &request, recorded) {
-            Some(timing) => self.diverge(index, model, recorded, Verdict::Inferred(timing)),
-            None => {
-                let cause = self.cause_of(index, &request, model, recorded);
-                self.settle_adopted(index, &request, model, recorded, cause);
-            }
+        if let Some(timing) = self.try_timings(index, event, &request, recorded) {
+            return self.diverge(index, model, recorded, Verdict::Inferred(timing));
         }
+        let cause = self.cause_of(index, &request, model, recorded);
+        self.settle_adopted(index, &request, model, recorded, cause);
     }
 
     /// Keeps track of failing requests; answers whether this is a first attempt.
@@ -252,6 +257,7 @@ impl<'a> Resolver<'a> {
         cause: Cause,
     ) {
         self.diverge(index, model, recorded, Verdict::Adopted(cause));
+        self.trust = self.trust.saturating_sub(1);
         let Some(extent) = recorded.and_then(|start| Extent::sized(start, request.size)) else { return };
         let n_nodes = self.space.allocator().n_nodes();
         let poolable = n_nodes > 1 && request.window == self.machine.window;

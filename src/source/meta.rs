@@ -28,28 +28,27 @@ struct Meta {
 /// # Errors
 /// It is not TOML, or a field has another type.
 pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceError> {
-    let meta: Meta = toml::from_str(text)
+    let said: Meta = toml::from_str(text)
         .map_err(|error| SourceError::Meta { name: name.to_owned(), reason: error.to_string().trim().to_owned() })?;
-    origin.description = meta.description;
-    origin.kernel = meta.kernel_release;
-    origin.arch = meta.arch;
-    origin.page_size = meta.page_size;
-    origin.cpus_possible = meta.cpus_possible.as_deref().and_then(count_cpus);
-    origin.cpus_online = meta.cpus_online.as_deref().and_then(count_cpus);
-    origin.paging_levels = meta.paging_levels;
-    origin.clock_name = meta.trace_clock;
-    origin.from_boot = meta.traced_from_boot;
+    origin.description = said.description;
+    origin.kernel = said.kernel_release;
+    origin.arch = said.arch;
+    origin.page_size = said.page_size;
+    origin.cpus_possible = said.cpus_possible.as_deref().and_then(count_cpus);
+    origin.cpus_online = said.cpus_online.as_deref().and_then(count_cpus);
+    origin.paging_levels = said.paging_levels;
+    origin.clock_name = said.trace_clock;
+    origin.from_boot = said.traced_from_boot;
     let address = |text: Option<&String>| u64::from_str_radix(text?.trim_start_matches("0x"), 16).ok();
-    let ends = (address(meta.vmalloc_start.as_ref()), address(meta.vmalloc_end.as_ref()));
-    if let (Some(vstart), Some(vend)) = ends {
-        origin.vmalloc = Some(Window { vstart, vend });
-    }
+    origin.vmalloc = address(said.vmalloc_start.as_ref())
+        .zip(address(said.vmalloc_end.as_ref()))
+        .map(|(vstart, vend)| Window { vstart, vend });
     Ok(())
 }
 
 /// CPUs in a list such as `0-3,8`.
-fn count_cpus(list: &str) -> Option<u32> {
-    list.split(',').try_fold(0_u32, |sum, part| {
+fn count_cpus(cpus: &str) -> Option<u32> {
+    cpus.split(',').try_fold(0_u32, |sum, part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         sum.checked_add(last.checked_sub(first)?.checked_add(1)?)

@@ -8,9 +8,9 @@ use ratatui::layout::Size;
 use super::action::Action;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
-use super::layout::{self, Regions};
+use super::layout::{self, Regions, Wanted};
 use super::overlay::Overlay;
-use super::pane::PaneId;
+use super::pane::{PaneId, Subject};
 use super::search::Search;
 use super::speed::Speed;
 use super::theme::Theme;
@@ -171,7 +171,17 @@ impl App {
 
     /// Where everything is at the last known size.
     pub(crate) fn regions(&self) -> Regions {
-        layout::regions(self.size, self.focus, self.zoom)
+        layout::regions(self.size, self.wanted())
+    }
+
+    /// What the layout has to show.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted { focus: self.focus, zoom: self.zoom, subject: self.subject() }
+    }
+
+    /// A trace or a snapshot.
+    pub(crate) fn subject(&self) -> Subject {
+        if self.replay.is_empty() { Subject::Snapshot } else { Subject::Trace }
     }
 
     /// Where the cursor is, or will be when the seek is over.

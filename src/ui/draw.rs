@@ -14,7 +14,7 @@ use super::action::{ACTIONS, Action, Place, Section, Spec};
 use super::app::{App, Pending};
 use super::layout::{self, PaneBox, Regions, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
-use super::pane::{PANES, PaneId};
+use super::pane::PaneId;
 use super::theme::Theme;
 use super::{content, paint};
 use crate::view::header::Play;
@@ -41,7 +41,7 @@ const PALETTE_ROWS: usize = 18;
 pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
     let size = frame.area().as_size();
     let buffer = frame.buffer_mut();
-    let regions = layout::regions(size, app.focus, app.zoom);
+    let regions = layout::regions(size, app.wanted());
     if regions.too_small {
         too_small(buffer, size);
         return;
@@ -117,8 +117,9 @@ pub(crate) struct Tab {
 
 /// Where the names of the tab strip are. Where they do not fit, the focused one and its neighbours are shown.
 pub(crate) fn tabs(app: &App, width: u16) -> Vec<Tab> {
-    let widths: Vec<u16> = PANES.iter().map(|pane| pane.name().width() as u16 + 2).collect();
-    let at = PANES.iter().position(|&pane| pane == app.focus).unwrap_or(0);
+    let panes = app.subject().panes();
+    let widths: Vec<u16> = panes.iter().map(|pane| pane.name().width() as u16 + 2).collect();
+    let at = panes.iter().position(|&pane| pane == app.focus).unwrap_or(0);
     let mut first = 0;
     // One column on each side is for an ellipsis.
     while first < at && width < widths[first..=at].iter().sum::<u16>() + 2 {
@@ -126,7 +127,7 @@ pub(crate) fn tabs(app: &App, width: u16) -> Vec<Tab> {
     }
     let mut x = 1;
     let mut tabs = Vec::new();
-    for (&pane, &columns) in PANES.iter().zip(&widths).skip(first) {
+    for (&pane, &columns) in panes.iter().zip(&widths).skip(first) {
         if width < x + columns + 1 {
             break;
         }
@@ -156,10 +157,11 @@ fn tab_strip(app: &App, buffer: &mut Buffer, area: Rect) {
         buffer.set_string(area.x + tab.x, area.y, text, style);
     }
     let (first, last) = (tabs.first().map(|tab| tab.pane), tabs.last());
-    if first != PANES.first().copied() {
+    let panes = app.subject().panes();
+    if first != panes.first().copied() {
         buffer[(area.x, area.y)].set_char(app.glyphs.ellipsis).set_style(muted);
     }
-    if let Some(last) = last.filter(|last| Some(last.pane) != PANES.last().copied()) {
+    if let Some(last) = last.filter(|last| Some(last.pane) != panes.last().copied()) {
         buffer[(area.x + last.x + last.width, area.y)].set_char(app.glyphs.ellipsis).set_style(muted);
     }
 }

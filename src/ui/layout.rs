@@ -3,7 +3,7 @@
 
 use ratatui::layout::{Position, Rect, Size};
 
-use super::pane::PaneId;
+use super::pane::{PaneId, Subject};
 
 /// Below this, one sentence.
 pub(crate) const SMALLEST: Size = Size { width: 40, height: 10 };
@@ -101,8 +101,18 @@ fn share(n: u16, percent: u16) -> u16 {
     (u32::from(n) * u32::from(percent) / 100) as u16
 }
 
+/// What has to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) focus: PaneId,
+    /// The focused pane alone.
+    pub(crate) zoom: bool,
+    pub(crate) subject: Subject,
+}
+
 /// Where everything is on a screen of that size.
-pub(crate) fn regions(size: Size, focus: PaneId, zoom: bool) -> Regions {
+pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
+    let Wanted { focus, zoom, subject } = wanted;
     let mut regions = Regions::default();
     if size.width < SMALLEST.width || size.height < SMALLEST.height {
         regions.too_small = true;
@@ -115,10 +125,14 @@ pub(crate) fn regions(size: Size, focus: PaneId, zoom: bool) -> Regions {
     if zoom || size.width < ONE_PANE.width || size.height < ONE_PANE.height {
         regions.tabs = top(&mut rest, 1);
         regions.panes.push(PaneBox::bordered(focus, rest));
-    } else if size.width < ALL_PANES.width || size.height < ALL_PANES.height {
-        some_panes(&mut regions, rest, focus);
-    } else {
-        all_panes(&mut regions, rest);
+        return regions;
+    }
+    let all = ALL_PANES.width <= size.width && ALL_PANES.height <= size.height;
+    match (subject, all) {
+        (Subject::Trace, true) => all_panes(&mut regions, rest),
+        (Subject::Trace, false) => some_panes(&mut regions, rest, focus),
+        (Subject::Snapshot, true) => all_of_snapshot(&mut regions, rest),
+        (Subject::Snapshot, false) => some_of_snapshot(&mut regions, rest, focus),
     }
     regions
 }
@@ -177,7 +191,7 @@ fn pair(focus: PaneId) -> (PaneId, PaneId, bool) {
 
 fn two(regions: &mut Regions, mut rest: Rect, first: PaneId, second: PaneId, beside: bool) {
     let cut = if beside {
-        let columns = share(rest.width, 54);
+        let columns = share(rest.width, 55);
         left(&mut rest, columns)
     } else {
         let rows = share(rest.height, 60);
@@ -219,6 +233,30 @@ fn all_panes(regions: &mut Regions, mut rest: Rect) {
     }
 }
 
+/// A snapshot on a large screen: the map above, two columns below.
+fn all_of_snapshot(regions: &mut Regions, mut rest: Rect) {
+    let rows = share(rest.height, 34);
+    regions.panes.push(PaneBox::bordered(PaneId::Map, top(&mut rest, rows)));
+    let columns = share(rest.width, 54);
+    let column = left(&mut rest, columns);
+    two(regions, column, PaneId::Tree, PaneId::Free, false);
+    let rows = share(rest.height, 40);
+    regions.panes.push(PaneBox::bordered(PaneId::Tables, top(&mut rest, rows)));
+    regions.panes.push(PaneBox::bordered(PaneId::Detail, rest));
+}
+
+/// A snapshot on a smaller one: the map, the focused pane and its partner.
+fn some_of_snapshot(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
+    let rows = if focus == PaneId::Map { rest.height / 2 } else { rest.height / 4 };
+    regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, rows)));
+    regions.tabs = top(&mut rest, 1);
+    let (first, beside) = match focus {
+        PaneId::Tree | PaneId::Tables => (focus, false),
+        _ => (PaneId::Free, true),
+    };
+    two(regions, rest, first, PaneId::Detail, beside && 80 <= rest.width);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::pane::PANES;
@@ -234,8 +272,10 @@ mod tests {
     #[test]
     fn parts_never_overlap_nor_leave_the_screen_and_the_focus_is_shown() {
         for (width, height) in (1..=300).flat_map(|width| (1..=300).map(move |height| (width, height))) {
-            for (&focus, zoom) in PANES.iter().zip([false, false, false, true].into_iter().cycle()) {
-                let regions = regions(Size { width, height }, focus, zoom);
+            let trace = PANES.iter().map(|&focus| (focus, Subject::Trace));
+            let snapshot = Subject::Snapshot.panes().iter().map(|&focus| (focus, Subject::Snapshot));
+            for ((focus, subject), zoom) in trace.chain(snapshot).zip([false, false, false, true].into_iter().cycle()) {
+                let regions = regions(Size { width, height }, Wanted { focus, zoom, subject });
                 let screen = Rect { x: 0, y: 0, width, height };
                 let parts = every_part(&regions);
                 for (at, part) in parts.iter().enumerate() {
@@ -251,9 +291,11 @@ mod tests {
 
     #[test]
     fn a_large_screen_is_covered_and_shows_every_pane() {
-        for size in [Size { width: 120, height: 40 }, Size { width: 200, height: 60 }] {
-            let regions = regions(size, PaneId::Events, false);
-            assert_eq!(regions.panes.len(), PANES.len());
+        let sizes = [Size { width: 120, height: 40 }, Size { width: 200, height: 60 }];
+        let subjects = [Subject::Trace, Subject::Snapshot];
+        for (size, subject) in sizes.into_iter().flat_map(|size| subjects.map(|subject| (size, subject))) {
+            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject });
+            assert_eq!(regions.panes.len(), subject.panes().len());
             let covered: u32 = every_part(&regions).iter().map(|part| part.area()).sum();
             assert_eq!(covered, u32::from(size.width) * u32::from(size.height));
             assert!(regions.panes.iter().all(|pane| 3 <= pane.inner.height), "{regions:?}");

@@ -25,6 +25,28 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Timeline,
 ];
 
+/// The panes of a snapshot: nothing happens in it.
+const SNAPSHOT_PANES: &[PaneId] = &[PaneId::Map, PaneId::Tree, PaneId::Free, PaneId::Tables, PaneId::Detail];
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Events, and what they did.
+    Trace,
+    /// One moment.
+    Snapshot,
+}
+
+impl Subject {
+    /// The panes that can say something, in the order Tab goes through them.
+    pub(crate) fn panes(self) -> &'static [PaneId] {
+        match self {
+            Self::Trace => PANES,
+            Self::Snapshot => SNAPSHOT_PANES,
+        }
+    }
+}
+
 impl PaneId {
     /// The word of the tab strip, the key table and the help.
     pub(crate) fn name(self) -> &'static str {
@@ -59,9 +81,9 @@ impl PaneId {
         PANES.iter().copied().find(|pane| pane.name() == name)
     }
 
-    /// The pane `by` places further in Tab order.
-    pub(crate) fn next(self, by: isize) -> Self {
-        let at = PANES.iter().position(|&pane| pane == self).unwrap_or(0).cast_signed();
-        PANES[(at + by).rem_euclid(PANES.len().cast_signed()).cast_unsigned()]
+    /// The pane `by` places further in the order of `panes`.
+    pub(crate) fn next(self, by: isize, panes: &[Self]) -> Self {
+        let at = panes.iter().position(|&pane| pane == self).unwrap_or(0).cast_signed();
+        panes[(at + by).rem_euclid(panes.len().cast_signed()).cast_unsigned()]
     }
 }

@@ -76,6 +76,7 @@ impl Session {
             CommandBuilder::new(env!("CARGO_BIN_EXE_vmaplens"))
         };
         command.args(start.args);
+        command.cwd(env!("CARGO_MANIFEST_DIR"));
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");

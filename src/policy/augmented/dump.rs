@@ -74,7 +74,7 @@ impl Augmented {
             let colour = if area.is_black() { 'B' } else { 'R' };
             match line {
                 Line::Free => {
-                    writeln!(out, "f {depth} {side} {:x} {:x} {:x} {colour}", area.start, area.end, area.subtree_max)?
+                    writeln!(out, "f {depth} {side} {:x} {:x} {:x} {colour}", area.start, area.end, area.subtree_max)?;
                 }
                 Line::Plain(letter) => {
                     writeln!(out, "{letter} {depth} {side} {:x} {:x} {colour}", area.start, area.end)?;

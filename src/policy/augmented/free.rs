@@ -181,6 +181,27 @@ impl Augmented {
 
     /// Makes `extent` busy: whatever overlaps it is dropped, its rest becomes free, then the range is cut out.
     pub(super) fn adopt_with<S: Sink>(&mut self, extent: Extent, owner: Owner, born: u32, sink: &mut S) -> u32 {
+        // The ranges tile the space: what lies wholly in one hole overlaps nothing else.
+        let hole = self.areas.find_containing(&self.free, extent.start());
+        let is_free = self.areas.extent(hole).is_some_and(|hole| hole.contains(extent));
+        let displaced = if is_free { 0 } else { self.evict(extent, sink) };
+        while let Some(hole) = self.overlapping(&self.free, extent) {
+            let Some(piece) = self.areas.extent(hole).and_then(|range| range.intersection(extent)) else { break };
+            if self.carve(hole, piece, sink).is_none() {
+                break;
+            }
+        }
+        sink.step(|| Step::Adopted { extent });
+        let code = match owner {
+            Owner::Node(node) if self.nodes.len() > 1 => node % self.nodes.len() as u32 + 1,
+            _ => 0,
+        };
+        self.add_busy(extent, code, born, sink);
+        displaced
+    }
+
+    /// Makes everything free that overlaps `extent`; answers how many areas in use that were.
+    fn evict<S: Sink>(&mut self, extent: Extent, sink: &mut S) -> u32 {
         let mut displaced = 0;
         for node in 0..self.nodes.len() {
             while let Some(id) = self.overlapping(&self.nodes[node].busy, extent) {
@@ -199,18 +220,6 @@ impl Augmented {
             self.leave_pool(node, id);
             self.give_back(id, sink);
         }
-        while let Some(hole) = self.overlapping(&self.free, extent) {
-            let Some(piece) = self.areas.extent(hole).and_then(|range| range.intersection(extent)) else { break };
-            if self.carve(hole, piece, sink).is_none() {
-                break;
-            }
-        }
-        sink.step(|| Step::Adopted { extent });
-        let code = match owner {
-            Owner::Node(node) if self.nodes.len() > 1 => node % self.nodes.len() as u32 + 1,
-            _ => 0,
-        };
-        self.add_busy(extent, code, born, sink);
         displaced
     }
 

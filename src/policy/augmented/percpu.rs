@@ -111,6 +111,9 @@ mod tests {
     use crate::model::Allocator;
     use crate::policy::by_id;
 
+    /// Groups as `(offset, size)`, and where they start, counted from E.
+    type Round<'a> = (&'a [(u64, u64)], &'a [u64]);
+
     const E: u64 = 0xffff_e8ff_ff00_0000;
 
     fn empty() -> Augmented {
@@ -131,7 +134,7 @@ mod tests {
         let mut space = empty();
         let two = [(0, 0x1_0000), (0x10_0000, 0x1_0000)];
         let three = [(0, 0x2_0000), (0x4_0000, 0x1_0000), (0xc_0000, 0x2_0000)];
-        let rounds: [(&[(u64, u64)], &[u64]); 5] = [
+        let rounds: [Round<'_>; 5] = [
             (&two, &[0xee_0000, 0xfe_0000]),
             (&two, &[0xed_0000, 0xfd_0000]),
             (&three, &[0xef_0000, 0xf3_0000, 0xfb_0000]),

@@ -119,7 +119,8 @@ fn the_focused_pane_and_the_picked_row_are_seen_without_colour() {
     let mut app = plain();
     script(&mut app, "21Gj");
     let backend = frame(&app);
-    let reversed = |cell: &&ratatui::buffer::Cell| cell.style().add_modifier.contains(Modifier::REVERSED);
-    assert!(backend.buffer().content().iter().any(|cell| reversed(&cell)), "nothing is reversed");
+    let (x, y) = find(&app, "1.002100");
+    let cell = &backend.buffer()[(x, y)];
+    assert!(cell.style().add_modifier.contains(Modifier::REVERSED), "the picked row is not reversed\n{backend}");
     assert!(backend.to_string().contains("+= events"), "the focused pane has a double border\n{backend}");
 }

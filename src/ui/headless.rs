@@ -1,0 +1,78 @@
+//! [`Headless`]: the interface without a terminal: keys in, frames as text out. For pictures, benches and tests.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::Size;
+
+use super::app::App;
+use super::draw;
+use super::keymap::{Keymap, KeymapError};
+use super::msg::Msg;
+use super::theme::{Depth, Theme};
+use super::update::update;
+use crate::replay::Replay;
+use crate::view::UNICODE;
+
+/// What passes between two turns of the loop.
+const TURN: Duration = Duration::from_millis(16);
+
+/// The interface on a screen that is only memory.
+#[derive(Debug)]
+pub struct Headless {
+    app: App,
+    terminal: Terminal<TestBackend>,
+}
+
+impl Headless {
+    /// Opens the interface at a size, without colours.
+    ///
+    /// # Errors
+    /// The built-in key table cannot be read, which a test rules out.
+    pub fn new(replay: Replay, width: u16, height: u16) -> Result<Self, KeymapError> {
+        let theme = Theme { depth: Depth::None, light: false };
+        let app = App::new(replay, Size { width, height }, Keymap::new(None)?, theme, &UNICODE);
+        let terminal = match Terminal::new(TestBackend::new(width, height)) {
+            Ok(terminal) => terminal,
+            Err(never) => match never {},
+        };
+        Ok(Self { app, terminal })
+    }
+
+    /// Types letters and digits, each followed by a turn of the loop.
+    pub fn type_keys(&mut self, keys: &str) {
+        for key in keys.chars() {
+            update(&mut self.app, Msg::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+        }
+        let now = self.app.now + TURN;
+        update(&mut self.app, Msg::Tick(now));
+    }
+
+    /// Is a long seek still under way?
+    pub fn is_seeking(&self) -> bool {
+        self.app.seeking.is_some()
+    }
+
+    /// Draws a frame.
+    pub fn draw(&mut self) {
+        match self.terminal.draw(|frame| draw::draw(&self.app, frame)) {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
+    }
+
+    /// The last frame as lines of text, blanks at the ends left out.
+    pub fn text(&self) -> String {
+        let buffer = self.terminal.backend().buffer();
+        let area = buffer.area;
+        let mut text = String::new();
+        for y in 0..area.height {
+            let line: String = (0..area.width).map(|x| buffer[(x, y)].symbol()).collect();
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}

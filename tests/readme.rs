@@ -1,0 +1,28 @@
+//! The picture in the README is what the program draws. `VMAPLENS_UPDATE=1 cargo test --test readme` paints it anew.
+
+#[path = "common/support.rs"]
+mod common;
+
+use std::path::Path;
+
+use vmaplens::ui::Headless;
+
+const BEGIN: &str = "<!-- frame -->\n```text\n";
+const END: &str = "```\n<!-- /frame -->";
+
+#[test]
+fn the_frame_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("README.md");
+    let (before, rest) = readme.split_once(BEGIN).expect("the frame begins");
+    let (shown, after) = rest.split_once(END).expect("the frame ends");
+    let mut ui = Headless::new(common::replay("amd64-612-first-steps"), 112, 40).expect("keys");
+    ui.type_keys("388G");
+    ui.draw();
+    let drawn = ui.text();
+    if std::env::var_os("VMAPLENS_UPDATE").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{drawn}{END}{after}")).expect("written");
+        return;
+    }
+    assert_eq!(shown, drawn, "VMAPLENS_UPDATE=1 cargo test --test readme");
+}
