@@ -5,6 +5,7 @@
 
 pub mod detail;
 pub mod events;
+pub(crate) mod facts;
 pub mod focus;
 pub mod free;
 pub mod glyphs;
@@ -16,6 +17,8 @@ pub mod step;
 pub mod text;
 pub mod timeline;
 pub mod tree;
+pub(crate) mod unplaced;
+pub(crate) mod within;
 
 pub use focus::focus_address;
 pub use glyphs::{ASCII, Glyphs, UNICODE};
@@ -143,6 +146,18 @@ pub struct Scene<'a> {
     pub sub_step: Option<usize>,
     /// Characters to draw with.
     pub glyphs: &'a Glyphs,
+}
+
+impl Scene<'_> {
+    /// An address in full, as wide as the machine's are.
+    pub(crate) fn addr(&self, a: u64) -> String {
+        text::addr(a, self.replay.plan().machine.is_32_bit)
+    }
+
+    /// Columns of an address in full.
+    pub(crate) fn addr_width(&self) -> usize {
+        text::addr_width(self.replay.plan().machine.is_32_bit)
+    }
 }
 
 #[cfg(test)]

@@ -1,57 +1,38 @@
 //! The detail: what is this thing? Everything known of what lies at the selected address.
 
 mod life;
+mod record;
+mod request;
 
+use super::facts::{Facts, muted, number, say};
 use super::focus::{self, Kind, Thing};
-use super::line::{Line, flow, scrolled, wrap};
+use super::line::{scrolled, wrap};
 use super::text;
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span, Target};
 use crate::model::{Extent, TreeId};
-
-/// Columns of the labels on the left.
-const LABEL: usize = 9;
-
-/// Labelled facts, one or more rows each.
-struct Facts<'s, 'a> {
-    scene: &'s Scene<'a>,
-    width: usize,
-    rows: Vec<Row>,
-}
-
-impl Facts<'_, '_> {
-    fn add(&mut self, label: &str, spans: &[Span], target: Option<Target>) {
-        let column = if self.width >= 30 { LABEL } else { label.len() + 1 };
-        let glyphs = self.scene.glyphs;
-        let told = flow(spans, self.width.saturating_sub(column).max(1), 0, glyphs);
-        for (index, row) in told.into_iter().enumerate() {
-            let mut line = Line::new(self.width, glyphs);
-            line = line.left(if index == 0 { label } else { "" }, column, Role::Muted);
-            for span in row.spans {
-                line.span(span);
-            }
-            let mut row = line.done();
-            row.target = target;
-            self.rows.push(row);
-        }
-    }
-}
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
     let width = usize::from(width);
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return scrolled(unplaced.detail(scene, width), scroll, height);
+    }
     let Some(addr) = focus::focus_address(scene) else {
-        let sentence = match focus::event_request(scene) {
-            Some((size, ..)) => format!(
-                "This request for {} was given no address. The step pane says why, the free list what there was.",
-                text::bytes(size)
-            ),
-            None => "Nothing selected: click in the map, or step to an event that has an address.".to_owned(),
-        };
-        return scrolled(wrap(&sentence, Role::Muted, width, 0, scene.glyphs), 0, height);
+        let mut facts = Facts::new(scene, width);
+        match (focus::event_request(scene), scene.replay.current()) {
+            (Some(request), _) => request::add(&mut facts, request),
+            (None, Some((seq, event))) => record::add(&mut facts, seq, event),
+            (None, None) => {
+                let sentence = "Nothing selected: click in the map, or step to an event that has an address.";
+                facts.rows = wrap(sentence, Role::Muted, width, 0, scene.glyphs);
+            }
+        }
+        return scrolled(facts.rows, scroll, height);
     };
     let space = scene.replay.space();
     let thing = focus::thing_at(scene, space, addr);
-    let mut facts = Facts { scene, width, rows: Vec::new() };
+    let mut facts = Facts::new(scene, width);
     extent(&mut facts, &thing);
     match thing.kind {
         Kind::Free => hole(&mut facts, &thing),
@@ -81,22 +62,10 @@ fn role_of(kind: Kind) -> Role {
     }
 }
 
-fn number(words: impl Into<String>) -> Span {
-    Span::new(words, Role::Number)
-}
-
-fn say(words: impl Into<String>) -> Span {
-    Span::new(words, Role::Text)
-}
-
-fn muted(words: impl Into<String>) -> Span {
-    Span::new(words, Role::Muted)
-}
-
 /// Range, and bytes as data and guard.
 fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let extent = thing.extent;
-    let range = vec![number(text::addr(extent.start())), muted(" to "), number(text::addr(extent.end()))];
+    let range = vec![number(facts.scene.addr(extent.start())), muted(" to "), number(facts.scene.addr(extent.end()))];
     facts.add("extent", &range, Some(Target::Address(extent.start())));
     let page = facts.scene.replay.space().allocator().page_size().max(1);
     let pages = extent.len_bytes() / page;
@@ -160,7 +129,7 @@ fn caller(facts: &mut Facts<'_, '_>, thing: &Thing) {
         spans.push(muted(format!(", {} of data", text::plural(row.pages, "page", "pages"))));
     }
     if let Some(phys) = row.phys {
-        spans.push(muted(format!(", physical {}", text::addr(phys))));
+        spans.push(muted(format!(", physical {}", facts.scene.addr(phys))));
     }
     if !row.nodes.is_empty() {
         let nodes: Vec<String> =
@@ -230,18 +199,32 @@ fn keys(thing: &Thing) -> Vec<Span> {
 /// The title: what it is.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     let mut spans = vec![Span::new("detail", Role::Title)];
-    if let Some(addr) = focus::focus_address(scene) {
-        let thing = focus::thing_at(scene, scene.replay.space(), addr);
-        let noun = match thing.kind {
-            Kind::Free => "hole",
-            Kind::PerCpu => "per-CPU chunk",
-            Kind::Busy => "busy area",
-            Kind::Lazy => "lazy area",
-            Kind::Pooled => "pooled area",
-            Kind::Unknown => "unknown",
-        };
-        spans.push(Span::new(format!("  {noun}"), role_of(thing.kind)));
-        spans.push(Span::new(format!(" {}", text::bytes(thing.extent.len_bytes())), Role::Number));
+    if let Some(unplaced) = Unplaced::of(scene) {
+        spans.push(Span::new(format!("  {}", unplaced.sums()), Role::Number));
+        return spans;
     }
+    let Some(addr) = focus::focus_address(scene) else {
+        let request = focus::event_request(scene).map(|(size, ..)| text::bytes(size));
+        match (request, scene.replay.current()) {
+            (Some(size), _) => {
+                spans.push(Span::new("  failed request", Role::Bad));
+                spans.push(Span::new(format!(" {size}"), Role::Number));
+            }
+            (None, Some((_, event))) => spans.push(Span::new(format!("  {}", event.kind.word()), Role::Muted)),
+            (None, None) => {}
+        }
+        return spans;
+    };
+    let thing = focus::thing_at(scene, scene.replay.space(), addr);
+    let noun = match thing.kind {
+        Kind::Free => "hole",
+        Kind::PerCpu => "per-CPU chunk",
+        Kind::Busy => "busy area",
+        Kind::Lazy => "lazy area",
+        Kind::Pooled => "pooled area",
+        Kind::Unknown => "unknown",
+    };
+    spans.push(Span::new(format!("  {noun}"), role_of(thing.kind)));
+    spans.push(Span::new(format!(" {}", text::bytes(thing.extent.len_bytes())), Role::Number));
     spans
 }

@@ -1,5 +1,8 @@
 //! The events: what happened when? The trace around the cursor, one record a row; only visible rows are built.
+//!
+//! A snapshot has no events: its areas are listed in their place.
 
+mod areas;
 mod matcher;
 
 use super::focus;
@@ -7,8 +10,9 @@ use super::line::Line;
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
 use crate::event::{Event, EventKind, Seq};
+use crate::log::Pointers;
 use crate::replay::{Replay, Verdict};
-use matcher::Matcher;
+use matcher::{AreaMatcher, Matcher};
 
 /// What to highlight.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,10 +33,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn for_width(width: usize, time: usize, searching: bool) -> Self {
+    fn for_width(width: usize, time: usize, address: usize, searching: bool) -> Self {
+        // Marks, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
+        let others = 3 + usize::from(searching) + time + 1 + 7 + 10 + address;
         Self {
             time,
-            cpu: if width >= 36 { 3 } else { 0 },
+            cpu: if width >= others + 4 { 3 } else { 0 },
             task: if width >= 74 { 16 } else { 0 },
             align: if width >= 56 { 8 } else { 0 },
             full_address: width >= 92,
@@ -41,18 +47,15 @@ impl Columns {
     }
 }
 
-/// The rows around the cursor, or from record `top` on, below a row of column names where there is room for one.
+/// The rows around the cursor (in a snapshot the selection), or from record (area) `top` on, below a row of column names where there is room for one.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filter: &EventFilter) -> Vec<Row> {
     let (width, height) = (usize::from(width), usize::from(height));
     let log = scene.replay.log();
     if height == 0 || width == 0 {
         return Vec::new();
     }
-    if log.events.is_empty() {
-        let sentence = "A snapshot has no events: it shows one moment. Open a trace to see what happened when.";
-        let mut rows = super::line::wrap(sentence, Role::Muted, width, 0, scene.glyphs);
-        rows.truncate(height);
-        return rows;
+    if let Some(baseline) = areas::listed(log) {
+        return areas::rows(scene, baseline, (width, height), top, filter);
     }
     let head = usize::from(height >= 6);
     let n_rows = height - head;
@@ -62,8 +65,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let shown = &log.events[top..log.events.len().min(top + n_rows)];
     let time = shown.iter().map(|event| text::stamp(log, event.at).len()).max().unwrap_or(0).max(4);
     let matcher = Matcher::new(log, &filter.text);
-    let columns = Columns::for_width(width, time, matcher.is_some());
     let addresses = focus::addresses(scene);
+    let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
+    let columns = Columns::for_width(width, time, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
     if head == 1 {
         rows.push(names(scene, width, &columns, &addresses));
@@ -88,7 +92,7 @@ fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Address
     if columns.align > 0 {
         line = line.right("align", columns.align, Role::Muted).gap(1);
     }
-    let room = if columns.full_address { 18 } else { addresses.width() };
+    let room = if columns.full_address { scene.addr_width() } else { addresses.width() };
     line.left("address", room.max(7), Role::Muted).done()
 }
 
@@ -141,7 +145,7 @@ fn facts<'g>(
 ) -> Line<'g> {
     let log = scene.replay.log();
     let role = |role: Role| if future { Role::Muted } else { role };
-    let address = |addr: u64| if columns.full_address { text::addr(addr) } else { addresses.short(addr) };
+    let address = |addr: u64| if columns.full_address { scene.addr(addr) } else { addresses.short(addr) };
     let numbers = |line: Line<'g>, size: Option<u64>, align: u64| {
         let size = size.map_or_else(|| "?".to_owned(), text::bytes);
         let line = line.right(size, 9, role(Role::Number)).gap(1);
@@ -184,6 +188,15 @@ fn facts<'g>(
     }
 }
 
+/// The address a row shows.
+fn address(event: &Event) -> Option<u64> {
+    match event.kind {
+        EventKind::Alloc { addr, failed: false, .. } | EventKind::Free { addr, .. } => Some(addr.0),
+        EventKind::Purge { start, end, .. } if start.0 < end.0 => Some(start.0),
+        _ => None,
+    }
+}
+
 /// Bytes of the area a record frees, from the record that allocated it.
 pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     let mate = scene.replay.plan().mate(seq)?;
@@ -220,23 +233,49 @@ fn kind_role(kind: &EventKind) -> Role {
     }
 }
 
-/// The next record after (or before) `from` that matches; goes on at the other end.
-pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<usize> {
-    let log = replay.log();
-    let matcher = Matcher::new(log, text)?;
-    let n = log.events.len();
-    let at = |offset: usize| if forward { (from + offset) % n } else { (from % n + n - offset % n) % n };
-    (1..=n).map(at).find(|&index| matcher.matches(log, &log.events[index]))
+/// How many rows there are to list: records, or the areas of a snapshot.
+pub fn len(replay: &Replay) -> usize {
+    areas::listed(replay.log()).map_or(replay.len(), |baseline| baseline.areas.len())
 }
 
-/// How many records match.
-pub fn count(replay: &Replay, text: &str) -> usize {
+/// Where row `index` of the list goes: to the record, or to the area if its address is known.
+pub fn target(replay: &Replay, index: usize) -> Option<Target> {
+    match areas::listed(replay.log()) {
+        Some(baseline) => areas::target(baseline, baseline.areas.get(index)?),
+        None => (index < replay.len()).then_some(Target::Event(Seq(index as u32))),
+    }
+}
+
+/// Says of every row whether a text is found in it; `None` for an empty text.
+fn finder<'a>(replay: &'a Replay, text: &str) -> Option<Box<dyn Fn(usize) -> bool + 'a>> {
     let log = replay.log();
-    Matcher::new(log, text).map_or(0, |matcher| log.events.iter().filter(|event| matcher.matches(log, event)).count())
+    if let Some(baseline) = areas::listed(log) {
+        let matcher = AreaMatcher::new(text)?;
+        let real = baseline.pointers == Pointers::Real;
+        return Some(Box::new(move |index| matcher.matches(&baseline.areas[index], real)));
+    }
+    let matcher = Matcher::new(log, text)?;
+    Some(Box::new(move |index| matcher.matches(log, &log.events[index])))
+}
+
+/// The next row after (or before) `from` that matches; goes on at the other end.
+pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<usize> {
+    let finds = finder(replay, text)?;
+    let n = len(replay);
+    let at = |offset: usize| if forward { (from + offset) % n } else { (from % n + n - offset % n) % n };
+    (1..=n).map(at).find(|&index| finds(index))
+}
+
+/// How many rows match.
+pub fn count(replay: &Replay, text: &str) -> usize {
+    finder(replay, text).map_or(0, |finds| (0..len(replay)).filter(|&index| finds(index)).count())
 }
 
 /// The title: where the cursor is.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    if let Some(baseline) = areas::listed(scene.replay.log()) {
+        return areas::title(scene, baseline);
+    }
     let (cursor, len) = (scene.replay.cursor() as u64, scene.replay.len() as u64);
     let mut spans = vec![Span::new("events", Role::Title)];
     if len > 0 {

@@ -7,6 +7,7 @@ mod judge;
 use super::focus;
 use super::line::{Line, wrap};
 use super::text::{self, Addresses};
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::log::Window;
 use crate::model::{AddressSpace, Areas, Extent, Tree, TreeId, TreeView};
@@ -33,13 +34,17 @@ fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
 /// The rows: holes by size, what the request could use, and the holes from `scroll` on.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: FreeOrder) -> Vec<Row> {
     let (width, height) = (usize::from(width), usize::from(height));
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return unplaced.sentence(scene, &unplaced.no_holes(), width, height as u16);
+    }
     let Some(view) = state(scene).allocator().tree(TreeId::Free) else {
         let mut rows = wrap("This kernel keeps no list of holes.", Role::Muted, width, 0, scene.glyphs);
         rows.truncate(height);
         return rows;
     };
-    let pane = Pane {
+    let mut pane = Pane {
         scene,
+        column: 0,
         width,
         view,
         judge: Judge::of(scene),
@@ -54,8 +59,19 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     if height >= 4 && pane.judge.is_some() {
         rows.push(pane.question());
     }
+    if let Some(note) = pane.note(order).filter(|_| scroll == 0 && rows.len() + 3 < height) {
+        rows.push(note);
+    }
     let mut n_rows = height.saturating_sub(rows.len());
     let mut shown = pane.shown(order, scroll, n_rows);
+    pane.column = if width >= 64 {
+        scene.addr_width()
+    } else {
+        // Holes in other windows have longer addresses, which must not be cut.
+        let starts = shown.iter().map(|hole| clipped(*hole, pane.window).start());
+        let widest = starts.map(|start| text::width(&pane.addresses.short(start))).max();
+        widest.unwrap_or(0).max(pane.addresses.width()).min(width / 2)
+    };
     // What was chosen is on the screen wherever the list is scrolled to.
     if let Some(hole) = pane.pinned().filter(|hole| n_rows >= 4 && !shown.contains(hole)) {
         n_rows -= 1;
@@ -73,6 +89,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
 struct Pane<'s, 'a> {
     scene: &'s Scene<'a>,
     width: usize,
+    /// Columns of the addresses.
+    column: usize,
     view: TreeView<'a>,
     judge: Option<Judge>,
     window: Window,
@@ -87,7 +105,9 @@ impl Pane<'_, '_> {
         let last = (self.view.tree.len as usize).saturating_sub(n_rows);
         let scroll = scroll.min(last);
         if order == FreeOrder::Address {
-            return all().skip(scroll).take(n_rows).collect();
+            // What lies below the window comes last, so that the reasons that matter are on the screen.
+            let below = self.below();
+            return all().skip(below).chain(all().take(below)).skip(scroll).take(n_rows).collect();
         }
         let mut holes: Vec<Extent> = all().collect();
         let key = |hole: &Extent| (std::cmp::Reverse(clipped(*hole, self.window).len_bytes()), hole.start());
@@ -100,6 +120,20 @@ impl Pane<'_, '_> {
         holes.sort_unstable_by_key(key);
         holes.drain(..scroll.min(holes.len()));
         holes
+    }
+
+    /// Holes below the request's window, if there are some worth moving out of the way.
+    fn below(&self) -> usize {
+        let Some(judge) = &self.judge else { return 0 };
+        let below = self.view.ascending().take_while(|(_, hole)| hole.end <= judge.window.vstart).count();
+        if below < 2 || below == self.view.tree.len as usize { 0 } else { below }
+    }
+
+    /// Says where the holes below the window are.
+    fn note(&self, order: FreeOrder) -> Option<Row> {
+        let below = Some(self.below() as u64).filter(|&below| order == FreeOrder::Address && below > 0)?;
+        let words = format!(" {} below the window, at the end of this list", text::plural(below, "hole", "holes"));
+        Some(Line::new(self.width, self.scene.glyphs).put(words, Role::Muted).done())
     }
 
     /// The hole the event took, or the selected one.
@@ -122,11 +156,11 @@ impl Pane<'_, '_> {
         };
         let glyphs = self.scene.glyphs;
         let mark = if chosen || selected { glyphs.cursor.to_string() } else { String::new() };
-        let address = if self.width >= 64 { text::addr(shown.start()) } else { self.addresses.short(shown.start()) };
-        let column = if self.width >= 64 { 18 } else { self.addresses.width() };
+        let address =
+            if self.width >= 64 { self.scene.addr(shown.start()) } else { self.addresses.short(shown.start()) };
         let mut line = Line::new(self.width, glyphs)
             .left(mark, 1, Role::Key)
-            .right(address, column, Role::Number)
+            .right(address, self.column, Role::Number)
             .gap(1)
             .right(text::bytes(shown.len_bytes()), 9, Role::Free)
             .gap(2);
@@ -216,6 +250,10 @@ fn largest(areas: &Areas, tree: &Tree, window: Window) -> u64 {
 /// The title: how many holes, how large the largest is, and which moment is shown.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     let mut spans = vec![Span::new("free list", Role::Title)];
+    if Unplaced::of(scene).is_some() {
+        spans.push(Span::new("  not known", Role::Warn));
+        return spans;
+    }
     let allocator = state(scene).allocator();
     let Some(view) = allocator.tree(TreeId::Free) else { return spans };
     spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "hole", "holes")), Role::Number));

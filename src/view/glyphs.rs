@@ -57,8 +57,6 @@ pub struct Glyphs {
     pub dot: char,
     /// From a number to a number.
     pub dash: char,
-    /// Points down.
-    pub down: char,
     /// A node on a search path.
     pub path: char,
     /// Tree lines to an only child: from a left one, from a right one.
@@ -98,7 +96,6 @@ pub const UNICODE: Glyphs = Glyphs {
     bars: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     dot: '·',
     dash: '–',
-    down: '▼',
     path: '›',
     bends: ['┘', '└'],
     outline: ['├', '└'],
@@ -110,8 +107,8 @@ pub const ASCII: Glyphs = Glyphs {
     ascii: true,
     busy: '#',
     busy_part: '=',
-    lazy: '~',
-    pooled: 'o',
+    lazy: ':',
+    pooled: 'p',
     free: '.',
     per_cpu: '%',
     guard: '|',
@@ -119,24 +116,42 @@ pub const ASCII: Glyphs = Glyphs {
     node_black: '@',
     node_red: 'o',
     exact: '+',
-    inferred: '~',
+    inferred: 'i',
     adopted: 'x',
     failure: '!',
     purge: '*',
     lost: '?',
-    mark: '#',
+    mark: 'm',
     up: '^',
     ellipsis: '~',
-    arrow: '>',
-    max: '^',
+    arrow: ')',
+    max: '<',
     playing: '>',
-    paused: '=',
+    paused: '"',
     bars: ['_', '_', '.', '.', '-', '-', '=', '#'],
     dot: '-',
     dash: '-',
-    down: 'v',
-    path: ':',
+    path: ')',
     bends: ['\'', '`'],
     outline: ['|', '`'],
     tree: ['-', '|', '.', '.', '+'],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_own_character() {
+        for set in [&UNICODE, &ASCII] {
+            let cells = [set.busy, set.busy_part, set.lazy, set.pooled, set.free, set.per_cpu, set.guard];
+            let records = [set.exact, set.inferred, set.adopted, set.failure, set.purge, set.lost, set.mark];
+            let trees = [set.node_black, set.node_red, set.path, set.max, set.up, set.cursor, set.ellipsis];
+            let mut all: Vec<char> = cells.into_iter().chain(records).chain(trees).collect();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), 21, "{all:?}");
+            assert!(!set.ascii || all.iter().all(char::is_ascii));
+        }
+    }
+}

@@ -2,8 +2,11 @@
 
 use super::line::Line;
 use super::text;
+use super::unplaced::{self, Unplaced};
 use super::{Role, Row, Scene, Span};
 use crate::event::EventKind;
+use crate::log::Pointers;
+use crate::replay::Replay;
 
 /// Below this width the header takes two rows.
 const ONE_ROW: u16 = 100;
@@ -72,22 +75,31 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
         None => "kernel not known".to_owned(),
     };
     let nodes = u64::from(scene.replay.space().allocator().n_nodes());
-    vec![
+    let mut groups = vec![
         Group::new(6, vec![Span { strong: true, ..Span::new("vmaplens", Role::Title) }]),
         Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
         Group::new(
             2,
             vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
         ),
-        Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]),
-    ]
+    ];
+    // A snapshot does not say how many there are.
+    if !scene.replay.is_empty() || origin.cpus_possible.is_some() {
+        groups.push(Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]));
+    }
+    groups
 }
 
 /// Where the cursor is, and whether it moves.
 fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
     let replay = scene.replay;
     if replay.is_empty() {
-        return vec![Group::new(0, vec![Span::new("snapshot: one moment, no events", Role::Text)])];
+        let Some(unplaced) = Unplaced::of(scene) else {
+            return vec![Group::new(0, vec![Span::new("snapshot: one moment, no events", Role::Text)])];
+        };
+        let known = Span::new(format!("snapshot: {}", unplaced.sums()), Role::Text);
+        let why = Span::new(format!("{} {}", scene.glyphs.failure, unplaced.word()), Role::Warn);
+        return vec![Group::new(0, vec![known]), Group::new(0, vec![why])];
     }
     let (cursor, len) = (replay.cursor() as u64, replay.len() as u64);
     let mut groups = vec![Group::new(
@@ -123,6 +135,10 @@ fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
     let glyphs = scene.glyphs;
     let tally = replay.tally();
     let mut groups = Vec::new();
+    if let Some(warning) = starts_empty(replay) {
+        let warning = if words { warning } else { "starts empty".to_owned() };
+        groups.push(Group::new(1, vec![Span::new(format!("{} {warning}", glyphs.failure), Role::Warn)]));
+    }
     let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
     if let Some(tenths) = (tally.exact * 1000).checked_div(tally.allocs) {
         let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
@@ -145,6 +161,19 @@ fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
         groups.push(Group::new(1, vec![Span::new(words, Role::Bad)]));
     }
     groups
+}
+
+/// A trace that starts late needs a snapshot with real addresses: without one the replay begins as if nothing were in
+/// use.
+fn starts_empty(replay: &Replay) -> Option<String> {
+    if replay.is_empty() || replay.plan().machine.from_boot {
+        return None;
+    }
+    match &replay.log().before {
+        None => Some("starts empty: no snapshot".to_owned()),
+        Some(before) if before.pointers == Pointers::Real => None,
+        Some(before) => Some(format!("starts empty: {}", unplaced::word(before.pointers))),
+    }
 }
 
 /// Records the kernel dropped, in the whole log; a notice without a count is one at least.

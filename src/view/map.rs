@@ -5,10 +5,12 @@
 
 mod cells;
 mod lines;
+mod window;
 
 use super::focus::{self, Kind};
 use super::line::Line;
 use super::text::{self, Addresses};
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::event::EventKind;
 use crate::model::{Answer, Extent};
@@ -34,9 +36,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn for_width(width: usize, short: usize) -> Self {
+    fn for_width(width: usize, long: usize, short: usize) -> Self {
         let full = width >= 60;
-        let label = if full { 18 } else { short };
+        let label = if full { long } else { short };
         let room = width.saturating_sub(label + 2);
         if room < 8 {
             return Self { label: 0, full: false, cells: width.saturating_sub(1).max(1), share: false };
@@ -68,12 +70,16 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     if width == 0 || height == 0 {
         return Vec::new();
     }
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return unplaced.map(scene, width, height as u16);
+    }
     let state = scene.replay.space();
     let addresses = focus::addresses(scene);
-    let columns = Columns::for_width(width, addresses.width());
+    let columns = Columns::for_width(width, scene.addr_width(), addresses.width());
     let legend = usize::from(height >= 3);
     // One row is always kept for carets, so that the picture does not jump from event to event.
-    let budget = height - legend - usize::from(height >= 6);
+    let window = window::of(scene).filter(|_| height >= 5 && zoom.level == 0);
+    let budget = height - legend - usize::from(height >= 6) - if window.is_some() { 2 } else { 0 };
     let segments = lines::segments(scene);
     let (widest, fits) = lines::widest_cell(state, &segments, columns.cells, budget);
     let page = state.allocator().page_size().max(1);
@@ -101,9 +107,13 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     let painter = Painter { scene, width, columns, addresses, cell_bytes, changes, selected };
     let mut spare = height - legend - stretches.len();
     let mut rows = Vec::with_capacity(height);
+    if let Some(window) = window {
+        spare -= 2;
+        window::rows(&painter, window, &mut rows);
+    }
     for stretch in &stretches {
         match *stretch {
-            Stretch::Cells { start, limit } => painter.cells(start, limit, &mut spare, &mut rows),
+            Stretch::Cells { start, limit } => painter.cells((start, limit, cell_bytes), &mut spare, &mut rows),
             Stretch::Elided { extent } => rows.push(painter.elided(extent)),
             Stretch::More => rows.push(painter.note(None, "more above, in a higher pane", Role::Muted)),
             Stretch::Outside { bytes } => {
@@ -125,7 +135,7 @@ impl Painter<'_, '_> {
             return line;
         }
         let label = match start {
-            Some(start) if self.columns.full => text::addr(start),
+            Some(start) if self.columns.full => self.scene.addr(start),
             Some(start) => self.addresses.short(start),
             None => String::new(),
         };
@@ -133,14 +143,13 @@ impl Painter<'_, '_> {
     }
 
     /// A row of cells, and the caret row below it if the event changed something there and a row is to spare.
-    fn cells(&self, start: u64, limit: u64, spare: &mut usize, rows: &mut Vec<Row>) {
+    fn cells(&self, (start, limit, cell_bytes): (u64, u64, u64), spare: &mut usize, rows: &mut Vec<Row>) {
         let scene = self.scene;
-        let cells = cells::fill(scene, start, limit, self.cell_bytes, self.columns.cells, &self.changes);
+        let cells = cells::fill(scene, start, limit, cell_bytes, self.columns.cells, &self.changes);
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
-            let from = start.saturating_add(self.cell_bytes * index as u64);
-            self.selected
-                .is_some_and(|extent| extent.start() < from.saturating_add(self.cell_bytes) && from < extent.end())
+            let from = start.saturating_add(cell_bytes * index as u64);
+            self.selected.is_some_and(|extent| extent.start() < from.saturating_add(cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
         let mark = match (selected, changed) {
@@ -151,7 +160,7 @@ impl Painter<'_, '_> {
         let mut line = self.label(Line::new(self.width, scene.glyphs), &mark, Some(start));
         for (index, cell) in cells.iter().enumerate() {
             let (glyph, role) = cell.look(scene);
-            let from = start.saturating_add(self.cell_bytes * index as u64);
+            let from = start.saturating_add(cell_bytes * index as u64);
             line.span(Span {
                 text: glyph.to_string(),
                 role,
@@ -213,8 +222,7 @@ impl Painter<'_, '_> {
         };
         let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
-        // The plain set's ellipsis is its sign for lazy as well.
-        let ellipsis = if glyphs.ascii { "...".to_owned() } else { glyphs.ellipsis.to_string() };
+        let ellipsis = glyphs.ellipsis;
         let line = line.put(fill.to_string().repeat(3.min(self.columns.cells / 4)), Role::Free);
         let line = line.put(format!("{ellipsis} "), Role::Muted).put(words, role);
         let row = line.put(format!(" {ellipsis}"), Role::Muted);
@@ -302,6 +310,11 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
 
 /// The title: where, how much, of how much.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    if let Some(unplaced) = Unplaced::of(scene) {
+        let sums = Span::new(format!("  {}", unplaced.sums()), Role::Number);
+        let why = Span::new(format!(" {} {}", scene.glyphs.dot, unplaced.word()), Role::Warn);
+        return vec![Span::new("map", Role::Title), sums, why];
+    }
     let space = scene.replay.space();
     let window = space.allocator().window();
     let stretch = focus::stretch(space);
@@ -315,7 +328,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     };
     vec![
         Span::new("map", Role::Title),
-        Span::new(format!("  {}", text::addr(stretch.start())), Role::Number),
+        Span::new(format!("  {}", scene.addr(stretch.start())), Role::Number),
         Span::new(part, Role::Number),
         Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
         Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),

@@ -8,15 +8,25 @@ mod tables;
 use super::focus::{self, Kind, Thing};
 use super::line::{Line, flow, scrolled, wrap};
 use super::text;
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span, Target};
 use crate::model::page_table::{Geometry, WalkStep};
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
     let columns = usize::from(width);
+    if let Some(unplaced) = Unplaced::of(scene) {
+        return unplaced.sentence(scene, &unplaced.no_tables(), columns, height);
+    }
     let Some(addr) = focus::focus_address(scene) else {
-        let sentence = "No address yet: select one in the map, or step to an event that has one.";
-        return scrolled(wrap(sentence, Role::Muted, columns, 0, scene.glyphs), 0, height);
+        let sentence = match (focus::event_request(scene), scene.replay.current()) {
+            (Some(_), _) => "This request was given no address: it needs no table.",
+            (None, Some(_)) => "This event is about no address. Select one in the map to see its tables.",
+            (None, None) => "No address yet: select one in the map, or step to an event that has one.",
+        };
+        let mut rows = wrap(sentence, Role::Muted, columns, 0, scene.glyphs);
+        rows.extend(so_far(scene, columns, scene.replay.space().geometry()));
+        return scrolled(rows, scroll, height);
     };
     let space = scene.replay.space();
     let geometry = space.geometry();
@@ -151,8 +161,12 @@ fn so_far(scene: &Scene<'_>, width: usize, geometry: &Geometry) -> Vec<Row> {
 /// The title: the address, and how the machine translates.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     let mut spans = vec![Span::new("page tables", Role::Title)];
+    if Unplaced::of(scene).is_some() {
+        spans.push(Span::new("  not known", Role::Warn));
+        return spans;
+    }
     if let Some(addr) = focus::focus_address(scene) {
-        spans.push(Span::new(format!("  {}", text::addr(addr)), Role::Number));
+        spans.push(Span::new(format!("  {}", scene.addr(addr)), Role::Number));
     }
     let title = scene.replay.space().geometry().title;
     spans.push(Span::new(format!(" {} {title}", scene.glyphs.dot), Role::Muted));

@@ -33,7 +33,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     }
     let Some((seq, event)) = scene.replay.current() else {
         let sentence = if scene.replay.is_empty() {
-            "A snapshot: nothing happens in it. The other panes show what was where at that moment."
+            "A snapshot: nothing happens in it. The other panes show what was there at that moment."
         } else {
             "No event yet: press . to step forward."
         };

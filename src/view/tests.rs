@@ -1,5 +1,7 @@
 //! A small replay, and what holds for every pane at every size.
 
+mod snapshot;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -9,6 +11,7 @@ use crate::event::{Addr, Event, EventKind, Nanos};
 use crate::log::{Log, Window};
 use crate::model::TreeId;
 use crate::replay::{Replay, Settings};
+use snapshot::{HASHED, REAL, ZEROED, demo_after};
 
 const V: u64 = 0xffff_c900_0000_0000;
 
@@ -141,8 +144,16 @@ proptest! {
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
+        which in 0_usize..6,
     ) {
-        let mut replay = demo();
+        let mut replay = match which {
+            0 => snapshot::snapshot(REAL),
+            1 => snapshot::snapshot(HASHED),
+            2 => snapshot::snapshot(ZEROED),
+            3 => demo_after(REAL),
+            4 => demo_after(HASHED),
+            _ => demo(),
+        };
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };
         let selection = selected.map_or(Selection::Follow, Selection::Address);
@@ -182,7 +193,7 @@ fn a_failure_says_by_how_much() {
     assert!(steps.contains("behind the window"), "{steps}");
     assert!(steps.contains("nothing is free inside the window"), "{steps}");
     let detail = lines(&detail::rows(&scene, 80, 10, 0));
-    assert!(detail.contains("request for 16 KiB was given no address"), "{detail}");
+    assert!(detail.contains("request  16 KiB by") && detail.contains("no address"), "{detail}");
     let holes = lines(&free::rows(&scene, 100, 12, 0, free::FreeOrder::Address));
     assert!(holes.contains("0 of 4 holes could hold it"), "{holes}");
 }
@@ -264,4 +275,50 @@ fn seeking_by_the_timeline_covers_the_whole_log() {
     assert_eq!(timeline::seq_at(&scene, 100, 0), 0);
     assert_eq!(timeline::seq_at(&scene, 100, 99), 13);
     assert_eq!(timeline::rows(&scene, 100, 3).len(), 3);
+}
+
+#[test]
+fn a_failure_in_a_narrow_window_is_told_by_its_window() {
+    let mut replay = demo();
+    replay.seek(6, usize::MAX);
+    let scene = scene(&replay, &UNICODE);
+    let shown = lines(&map::rows(&scene, 100, 12, &map::MapZoom::default()));
+    assert!(shown.starts_with(" window of the request of 8 KiB: 0 B free"), "{shown}");
+    let shown = lines(&detail::rows(&scene, 100, 20, 0));
+    assert!(shown.contains("8 KiB busy in 1 area"), "{shown}");
+    assert!(shown.contains("held by  kworker"), "{shown}");
+}
+
+#[test]
+fn holes_below_the_window_come_last_and_are_counted() {
+    let mut script = Script::new();
+    // Too large for the pools.
+    let unit = 0x20_0000;
+    for n in 0..8 {
+        script.alloc(0, V + n * unit, unit, 1);
+    }
+    for n in [1, 3] {
+        script.free(V + n * unit, 512);
+    }
+    script.purge(V + unit, V + 4 * unit, 2);
+    script.fail(2 * unit, Window { vstart: V + 5 * unit, vend: V + 6 * unit });
+    let mut replay = script.replay();
+    replay.seek(12, usize::MAX);
+    let scene = scene(&replay, &UNICODE);
+    let rows = free::rows(&scene, 100, 8, 0, free::FreeOrder::Address);
+    let shown = lines(&rows);
+    assert!(shown.contains("3 holes below the window, at the end of this list"), "{shown}");
+    let last = lines(&free::rows(&scene, 100, 8, 40, free::FreeOrder::Address));
+    assert!(last.contains("below the window"), "{last}");
+}
+
+#[test]
+fn a_marker_and_a_loss_are_told_in_full() {
+    let mut replay = demo();
+    replay.seek(1, usize::MAX);
+    let shown = lines(&detail::rows(&scene(&replay, &UNICODE), 100, 10, 0));
+    assert!(shown.contains("mark     begin") && shown.contains("mark 1 of 1"), "{shown}");
+    replay.seek(11, usize::MAX);
+    let shown = lines(&detail::rows(&scene(&replay, &UNICODE), 100, 10, 0));
+    assert!(shown.contains("7 records") && shown.contains("in use"), "{shown}");
 }

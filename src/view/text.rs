@@ -58,9 +58,14 @@ pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// An address in full: `0x` and sixteen digits.
-pub fn addr(a: u64) -> String {
-    format!("0x{a:016x}")
+/// An address in full: `0x` and sixteen digits, or eight on a 32-bit kernel.
+pub fn addr(a: u64, is_32_bit: bool) -> String {
+    if is_32_bit { format!("0x{a:08x}") } else { format!("0x{a:016x}") }
+}
+
+/// Columns of an address in full.
+pub fn addr_width(is_32_bit: bool) -> usize {
+    if is_32_bit { 10 } else { 18 }
 }
 
 /// Hex digits below the digits that `a` and `base` have in common from the top.
@@ -97,18 +102,15 @@ impl Addresses {
     /// `…5b8000`; an address outside the stretch gets as many digits as it takes to see that.
     pub fn short(&self, a: u64) -> String {
         let digits = differing_digits(a, self.base).max(self.digits);
-        // Digits of the widest address there can be: nothing is left out then, and zeros in front say nothing.
-        let all = if is_narrow(self.base) && is_narrow(a) { 8 } else { 16 };
-        if digits >= all {
+        if is_narrow(self.base) && is_narrow(a) {
+            return addr(a, true);
+        }
+        // Nothing is left out: zeros in front would say nothing.
+        if digits >= 16 {
             return format!("0x{a:x}");
         }
         let shown = a & ((1_u64 << (4 * digits)) - 1);
         format!("{}{shown:0digits$x}", self.ellipsis)
-    }
-
-    /// Full if it fits `room` columns, else short.
-    pub fn fitting(&self, a: u64, room: usize) -> String {
-        if room >= 18 { addr(a) } else { self.short(a) }
     }
 }
 
@@ -223,6 +225,9 @@ mod tests {
         assert_eq!(short.short(0x1000), "0x1000");
         let narrow = Addresses::between(0xe080_0000, 0xe0ff_ffff, &UNICODE);
         assert_eq!(narrow.short(0xe080_3000), "0xe0803000");
+        assert_eq!(narrow.short(0x1000), "0x00001000");
+        assert_eq!(addr(0xfcbf_e000, true), "0xfcbfe000");
+        assert_eq!(addr(0xfcbf_e000, false), "0x00000000fcbfe000");
     }
 
     #[test]

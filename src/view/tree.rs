@@ -10,7 +10,9 @@ mod picture;
 use super::focus::{self, nearest};
 use super::line::{Line, wrap};
 use super::text;
+use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
+use crate::log::Pointers;
 use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
@@ -119,6 +121,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
     let (width, height) = (usize::from(width), usize::from(height));
     if width == 0 || height == 0 {
         return Vec::new();
+    }
+    if let Some(unplaced) = Unplaced::of(scene) {
+        let missing = "No tree can be built: its order is that of the addresses.";
+        return unplaced.sentence(scene, missing, width, height as u16);
     }
     let allocator = state(scene).allocator();
     let sentence = |words: String| {
@@ -291,6 +297,10 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
 /// The title: which tree, how large, how deep.
 pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
     let mut spans = vec![Span::new(name(scene, which), Role::Title)];
+    if Unplaced::of(scene).is_some() {
+        spans.push(Span::new("  not known", Role::Warn));
+        return spans;
+    }
     let space = state(scene);
     let Some(view) = space.allocator().tree(which) else { return spans };
     spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "node", "nodes")), Role::Number));
@@ -300,10 +310,19 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
         format!(" {} black height {}", scene.glyphs.dot, black_height(&view))
     };
     spans.push(Span::new(shape, Role::Muted));
+    if is_guessed(scene) {
+        spans.push(Span::new(format!(" {} shape guessed from the snapshot", scene.glyphs.dot), Role::Warn));
+    }
     if std::ptr::eq(space, scene.replay.before()) && scene.replay.cursor() > 0 {
         spans.push(Span::new(format!(" {} as the search saw it", scene.glyphs.dot), Role::Path));
     }
     spans
+}
+
+/// Was the tree built from a snapshot? That names ranges, not the order in which they came, and so not the shape.
+fn is_guessed(scene: &Scene<'_>) -> bool {
+    let baseline = scene.replay.log().before.as_ref();
+    !scene.replay.plan().machine.from_boot && baseline.is_some_and(|before| before.pointers == Pointers::Real)
 }
 
 /// Levels of a tree.

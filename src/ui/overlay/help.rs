@@ -123,7 +123,6 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.node_black, Role::NodeBlack, "a black tree node"),
         sign(glyphs.node_red, Role::NodeRed, "a red tree node"),
         sign(glyphs.path, Role::Path, "tree: on the way of the search"),
-        sign(glyphs.down, Role::Muted, "tree: goes on below"),
         sign(glyphs.max, Role::Number, "tree: the subtree max behind it"),
         sign(glyphs.exact, Role::Good, "exact"),
         sign(glyphs.inferred, Role::Warn, "inferred"),

@@ -1,9 +1,9 @@
 //! When an area was allocated and freed, and by whom.
 
+use super::super::facts::{Facts, muted, number, say};
 use super::super::focus::Thing;
 use super::super::text;
 use super::super::{Span, Target};
-use super::{Facts, muted, number, say};
 use crate::event::{Event, Seq};
 use crate::model::VmapArea;
 

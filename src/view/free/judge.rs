@@ -10,7 +10,7 @@ use crate::model::{Extent, Fit, PoolAnswer, Step};
 pub(super) struct Judge {
     pub(super) size: u64,
     pub(super) align: u64,
-    window: Window,
+    pub(super) window: Window,
     /// The hole that was cut, and how.
     chosen: Option<(Extent, Extent, Fit)>,
     /// A pool answered: no hole was asked for.

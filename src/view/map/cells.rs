@@ -1,8 +1,9 @@
 //! What each cell of a map holds.
 
-use super::super::focus::{Kind, any_overlap, first_above, has_guard, is_per_cpu};
+use super::super::focus::{Kind, any_overlap, has_guard, is_per_cpu};
+use super::super::within::each_in;
 use super::super::{Role, Scene};
-use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
+use crate::model::{Extent, TreeId, VmapArea};
 
 /// Bytes by kind in one cell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -114,16 +115,6 @@ impl Canvas {
                 cell.first = Some(cell.first.map_or(from, |first| first.min(from)));
             }
         }
-    }
-}
-
-/// Calls `visit` with the areas of a tree that reach into `[start, end)`.
-fn each_in(space: &AddressSpace, tree: &Tree, start: u64, end: u64, mut visit: impl FnMut(&VmapArea)) {
-    let areas = space.allocator().areas();
-    let mut id = first_above(areas, tree, start);
-    while id != NIL && areas[id].start < end {
-        visit(&areas[id]);
-        id = areas[id].next;
     }
 }
 

@@ -70,12 +70,12 @@ fn compared(scene: &Scene<'_>, addresses: &Addresses, event: &Event) -> Option<W
     let (what, recorded, model) =
         scene.replay.outcome().answers.iter().rev().find_map(|answer| match (answer, event.kind) {
             (Answer::Freed(freed), EventKind::Free { nr_lazy, .. }) => {
-                Some(("lazy pages", nr_lazy, Some(freed.nr_lazy)))
+                Some((["lazy page", "lazy pages"], nr_lazy, Some(freed.nr_lazy)))
             }
             (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
-                Some(("areas purged", num_purged.into(), Some(purged.num_purged.into())))
+                Some((["area purged", "areas purged"], num_purged.into(), Some(purged.num_purged.into())))
             }
-            (Answer::UnknownFree(addr), EventKind::Free { .. }) => Some(("", *addr, None)),
+            (Answer::UnknownFree(addr), EventKind::Free { .. }) => Some((["", ""], *addr, None)),
             _ => None,
         })?;
     Some(match model {
@@ -85,10 +85,10 @@ fn compared(scene: &Scene<'_>, addresses: &Addresses, event: &Event) -> Option<W
             .number(addresses.short(recorded)),
         Some(model) if model == recorded => Words::default()
             .of(format!("{} agrees", glyphs.exact), Role::Good)
-            .say(format!(": {} {what}, by record and model alike", text::count(model))),
+            .say(format!(": {}, by record and model alike", text::plural(model, what[0], what[1]))),
         Some(model) => Words::default()
             .of(format!("{} differs", glyphs.inferred), Role::Warn)
-            .say(format!(": {what}, "))
+            .say(format!(": {}, ", what[1]))
             .number(text::count(recorded))
             .say(" by the record, ")
             .number(text::count(model))

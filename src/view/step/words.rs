@@ -131,12 +131,12 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 .number(text::count(lazy_pages))
                 .say(" lazy pages left"),
         ),
-        ref rare => rare_words(facts, rare),
+        ref rare => rare_words(scene, facts, rare),
     }
 }
 
 /// The steps that no record of their own announces.
-fn rare_words(facts: &Facts, step: &Step) -> (&'static str, Words) {
+fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
     let short = |addr| facts.addresses.short(addr);
     let words = Words::default();
     match *step {
@@ -167,7 +167,7 @@ fn rare_words(facts: &Facts, step: &Step) -> (&'static str, Words) {
             "find_unlink_vmap_area",
             words
                 .of("no area is known at ", Role::Warn)
-                .number(text::addr(addr))
+                .number(scene.addr(addr))
                 .say(": it was allocated before the trace began and no snapshot names it, or its record was lost"),
         ),
         _ => ("", words),

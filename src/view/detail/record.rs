@@ -1,0 +1,83 @@
+//! A record that is about no address: a marker, a loss, a purge of nothing.
+
+use super::super::facts::{Facts, muted, number, say};
+use super::super::{Role, Span, Target, text};
+use crate::event::{Event, EventKind, Seq};
+use crate::replay::Verdict;
+
+/// Adds what the record says, when it was written, and where to go from there.
+pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
+    let replay = facts.scene.replay;
+    let log = replay.log();
+    let timeline = &replay.plan().timeline;
+    match event.kind {
+        EventKind::Mark { text } => {
+            facts.add("mark", &[Span::new(text::escape(log.names.text(text)), Role::Key)], None);
+            others(facts, &timeline.marks, seq, "mark");
+        }
+        EventKind::Lost { count } => {
+            let n = if count == 0 { "an unknown number of records".to_owned() } else { records(count.into()) };
+            let words = [Span::new(n, Role::Warn), muted(format!(" of CPU {}, dropped by its ring buffer", event.cpu))];
+            facts.add("lost", &words, None);
+            let words =
+                "what they allocated and freed is missing from the state; addresses of later records correct it";
+            facts.add("so", &[say(words)], None);
+            others(facts, &timeline.lost, seq, "loss");
+            adopted(facts, seq);
+        }
+        EventKind::Purge { .. } => {
+            facts.add("purge", &[say("ended without an area: nothing was lazy")], None);
+        }
+        EventKind::Other { name } => {
+            let name = text::escape(log.names.text(name));
+            facts.add("event", &[say(name), muted(", not the allocator's: nothing changed")], None);
+        }
+        EventKind::Alloc { .. } | EventKind::Free { .. } => {}
+    }
+    let mut when = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
+    let time = text::time(log, event.at);
+    if !time.is_empty() {
+        when.push(muted(format!(", {time}")));
+    }
+    let task = text::task(log.names.task(event.task));
+    when.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
+    facts.add("when", &when, None);
+    let metrics = replay.space().allocator().metrics();
+    let state = [
+        number(text::plural(metrics.busy_areas, "area", "areas")),
+        muted(format!(" in use, {}; ", text::bytes(metrics.busy_bytes))),
+        number(text::plural(replay.space().allocator().lazy_pages(), "lazy page", "lazy pages")),
+        muted(format!(" of {}", text::count(replay.space().allocator().lazy_max_pages()))),
+    ];
+    facts.add("state", &state, None);
+}
+
+fn records(n: u64) -> String {
+    text::plural(n, "record", "records")
+}
+
+/// Which of its like it is, and where its neighbours are.
+fn others(facts: &mut Facts<'_, '_>, indices: &[u32], seq: Seq, what: &str) {
+    let at = indices.partition_point(|&index| index < seq.0);
+    let of = format!("{what} {} of {}", text::count(at as u64 + 1), text::count(indices.len() as u64));
+    facts.add("which", &[say(of)], None);
+    let before = at.checked_sub(1).and_then(|before| indices.get(before));
+    for (label, index) in [("before", before), ("next", indices.get(at + 1))] {
+        if let Some(&index) = index {
+            let words = [number(format!("event {}", text::count(u64::from(index) + 1)))];
+            facts.add(label, &words, Some(Target::Event(Seq(index))));
+        }
+    }
+}
+
+/// The first record after a loss whose address had to be adopted: where the loss shows.
+fn adopted(facts: &mut Facts<'_, '_>, seq: Seq) {
+    let replay = facts.scene.replay;
+    let later = replay.plan().divergences.iter().map(|divergence| divergence.seq).filter(|later| seq < *later);
+    let found = later.take(256).find(|&later| matches!(replay.verdict(later), Verdict::Adopted(_)));
+    if let Some(found) = found {
+        let words =
+            [number(format!("event {}", text::count(u64::from(found.0) + 1))), muted(", the next adopted address")];
+        facts.add("shows at", &words, Some(Target::Event(found)));
+    }
+}

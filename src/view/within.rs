@@ -1,0 +1,120 @@
+//! What lies in a part of the address space: bytes by state, the largest hole, who holds most.
+
+use std::collections::HashMap;
+
+use super::focus::{first_above, is_per_cpu};
+use super::{Scene, text};
+use crate::event::Seq;
+use crate::log::Pointers;
+use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
+
+/// Areas looked at for the holders; more would cost more than a frame.
+const MAX_HELD: usize = 50_000;
+
+/// Calls `visit` with the areas of a tree that reach into `[start, end)`.
+pub(crate) fn each_in(space: &AddressSpace, tree: &Tree, start: u64, end: u64, mut visit: impl FnMut(&VmapArea)) {
+    let areas = space.allocator().areas();
+    let mut id = first_above(areas, tree, start);
+    while id != NIL && areas[id].start < end {
+        visit(&areas[id]);
+        id = areas[id].next;
+    }
+}
+
+/// Bytes by state; of areas and holes at the edges the part inside.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Within {
+    /// Areas in use.
+    pub(crate) areas: u64,
+    /// Bytes in use.
+    pub(crate) busy: u64,
+    /// Bytes freed, not purged.
+    pub(crate) lazy: u64,
+    /// Bytes parked in pools.
+    pub(crate) pooled: u64,
+    /// Holes.
+    pub(crate) holes: u64,
+    /// Bytes of holes.
+    pub(crate) free: u64,
+    /// The largest hole, as far as it lies inside.
+    pub(crate) largest: Option<Extent>,
+}
+
+/// Adds up what lies in `part`.
+pub(crate) fn within(space: &AddressSpace, part: Extent) -> Within {
+    let allocator = space.allocator();
+    let (start, end) = (part.start(), part.end());
+    let inside = |area: &VmapArea| Extent::new(area.start.max(start), area.end.min(end));
+    let bytes = |area: &VmapArea| inside(area).map_or(0, Extent::len_bytes);
+    let mut sums = Within::default();
+    for node in 0..allocator.n_nodes() {
+        if let Some(busy) = allocator.tree(TreeId::Busy(node)) {
+            each_in(space, &busy.tree, start, end, |area| {
+                sums.areas += 1;
+                sums.busy += bytes(area);
+            });
+        }
+        if let Some(lazy) = allocator.tree(TreeId::Lazy(node)) {
+            each_in(space, &lazy.tree, start, end, |area| sums.lazy += bytes(area));
+        }
+    }
+    allocator.visit_pools(&mut |_, area| sums.pooled += bytes(area));
+    if let Some(free) = allocator.tree(TreeId::Free) {
+        each_in(space, &free.tree, start, end, |hole| {
+            sums.holes += 1;
+            sums.free += bytes(hole);
+            let larger = |hole: &Extent| sums.largest.is_none_or(|known| known.len_bytes() < hole.len_bytes());
+            sums.largest = inside(hole).filter(larger).or(sums.largest);
+        });
+    }
+    // Up to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
+    if allocator.tree(TreeId::Lazy(0)).is_none() {
+        sums.lazy = part.len_bytes().saturating_sub(sums.busy + sums.pooled + sums.free);
+    }
+    sums
+}
+
+/// Who holds areas in a part, and how much.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    /// Name of the task that allocated them, or the caller a snapshot names.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) bytes: u64,
+    /// Areas.
+    pub(crate) areas: u64,
+}
+
+/// The holders of areas in `part`, most bytes first. Tasks of one name count as one.
+pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> Vec<Holder> {
+    let log = scene.replay.log();
+    let snapshot = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
+    let rows = snapshot.map_or(&[][..], |before| &before.areas);
+    let callers: HashMap<u64, &str> = rows.iter().map(|row| (row.start, row.caller.as_str())).collect();
+    let mut held: HashMap<String, Holder> = HashMap::new();
+    let mut left = MAX_HELD;
+    let allocator = space.allocator();
+    for node in 0..allocator.n_nodes() {
+        let Some(busy) = allocator.tree(TreeId::Busy(node)) else { continue };
+        each_in(space, &busy.tree, part.start(), part.end(), |area| {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
+            let born = log.get(Seq(area.born)).filter(|_| area.born != VmapArea::UNBORN);
+            let name = match (born, callers.get(&area.start)) {
+                (Some(event), _) => text::escape(&log.names.task(event.task).comm),
+                (None, Some(caller)) if !caller.is_empty() => text::escape(caller.as_bytes()),
+                (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
+                (None, _) => "older than the trace".to_owned(),
+            };
+            let bytes = area.end.min(part.end()) - area.start.max(part.start());
+            let holder = held.entry(name.clone()).or_insert(Holder { name, bytes: 0, areas: 0 });
+            holder.bytes += bytes;
+            holder.areas += 1;
+        });
+    }
+    let mut holders: Vec<Holder> = held.into_values().collect();
+    holders.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    holders
+}
