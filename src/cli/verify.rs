@@ -125,7 +125,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
     let tally = replay.tally();
     let mut causes = BTreeMap::new();
     for divergence in &plan.divergences {
-        *causes.entry(cause_of(divergence).0).or_default() += 1;
+        *causes.entry(cause_of(divergence).1).or_default() += 1;
     }
     let checks = plan.checks;
     let after = log.after.as_ref().and_then(|after| check_after(replay.space(), after));

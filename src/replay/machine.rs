@@ -129,7 +129,7 @@ impl Machine {
             window,
             page_size,
             is_32_bit: u32::try_from(window.vend).is_ok(),
-            from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none() && begins_at_the_start(log)),
+            from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
             geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
         })
     }
@@ -175,13 +175,15 @@ fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
     Err(OpenError::Contradiction { vstart: window.vstart, vend: window.vend, n })
 }
 
-/// The first allocation of a kernel gets the first address of its window.
-fn begins_at_the_start(log: &Log) -> bool {
+/// The first allocation of a kernel gets the first address of its range; later only a free of the very first area makes
+/// that address available again.
+fn begins_at_the_start(log: &Log, range: Window) -> bool {
     let first = log.events.iter().find_map(|event| match event.kind {
-        EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window).vstart)),
+        EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window))),
+        EventKind::Free { addr, .. } => Some((addr.0, Window { vstart: 0, vend: 0 })),
         _ => None,
     });
-    first.is_some_and(|(addr, vstart)| addr == vstart)
+    first == Some((range.vstart, range))
 }
 
 /// Where KASLR can put the vmalloc base of x86-64: it is a multiple of this.
