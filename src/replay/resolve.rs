@@ -15,7 +15,7 @@ use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, 
 use crate::policy::rules::LazyStore;
 use crate::policy::{Augmented, Setup};
 
-use super::percpu::{ChunkWatch, chunk_kinds};
+use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
 use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
 
@@ -86,7 +86,7 @@ impl<'a> Resolver<'a> {
             tallies: Vec::new(),
         };
         let n_tasks = log.names.tasks().len();
-        let chunks = ChunkWatch::new(chunk_kinds(log, &machine), n_tasks);
+        let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
         let checkpoints = Checkpoints::new(space.clone());
         let overflow = vec![Overflow::None; n_tasks];
         let mut first_with_pid = HashMap::new();
