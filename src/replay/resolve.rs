@@ -132,6 +132,18 @@ impl<'a> Resolver<'a> {
         (self.plan, self.checkpoints)
     }
 
+    /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
+    pub(super) fn score(mut self, n_records: usize) -> (u64, std::cmp::Reverse<u64>) {
+        for index in 0..self.log.events.len().min(n_records) {
+            let event = self.log.events[index];
+            self.resolve(index, &event);
+            self.plan.upto.push(self.plan.ops.len() as u32);
+            self.tally.count(self.plan.verdicts[index]);
+        }
+        let checks = self.plan.checks;
+        (self.tally.exact, std::cmp::Reverse(checks.num_purged_differs + checks.nr_lazy_differs))
+    }
+
     fn sample(&mut self, at: usize) {
         let allocator = self.space.allocator();
         self.plan.timeline.samples.push(Sample {
