@@ -64,7 +64,8 @@ impl OpenError {
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
-                let ids: Vec<_> = policy::POLICIES.iter().map(|entry| entry.id).collect();
+                let era = |entry: &policy::PolicyEntry| format!("{} ({} to {})", entry.id, entry.span.0, entry.span.1);
+                let ids: Vec<_> = policy::POLICIES.iter().map(era).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
             }
             Self::Contradiction { .. } => {
@@ -162,7 +163,7 @@ impl Machine {
             page_size,
             is_32_bit: u32::try_from(window.vend).is_ok(),
             from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
-            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
+            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, page_size, window.vstart),
         })
     }
 }

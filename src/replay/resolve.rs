@@ -2,8 +2,6 @@
 //!
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
-//!
-//! Longer than 400 lines: prediction, comparison and the timings tried are one loop over one state.
 
 mod timings;
 
