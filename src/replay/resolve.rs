@@ -3,15 +3,16 @@
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
 
+mod initial;
 mod timings;
 
 use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
-use crate::log::{Baseline, BaselineState, Log, Pointers, Window};
+use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
-use crate::policy::rules::LazyStore;
-use crate::policy::{Augmented, Setup};
+
+use initial::{initial_space, usable_baseline};
 
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
@@ -362,56 +363,4 @@ fn recorded_of(event: &Event) -> Option<u64> {
         EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
         _ => None,
     }
-}
-
-/// The snapshot before the trace, if its addresses can be used.
-fn usable_baseline(log: &Log) -> Option<&Baseline> {
-    log.before.as_ref().filter(|before| before.pointers == Pointers::Real)
-}
-
-/// The state before the first record: from boot around the early areas, else what the snapshot shows.
-fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
-    let mut setup = Setup {
-        rules: machine.policy.rules,
-        cpus_online: machine.cpus_online,
-        cpus_possible: machine.cpus_possible,
-        window: machine.window,
-        page_size: machine.page_size,
-        is_32_bit: machine.is_32_bit,
-        early: Vec::new(),
-    };
-    let allocator = match usable_baseline(log) {
-        Some(before) if machine.from_boot => {
-            setup.early = early_areas(log, before);
-            Augmented::new(&setup)
-        }
-        Some(before) => {
-            let rows = |lazy: bool| -> Vec<Extent> {
-                let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
-                wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
-            };
-            Augmented::from_snapshot(&setup, &rows(false), &rows(true))
-        }
-        None => Augmented::new(&setup),
-    };
-    debug_assert!(machine.policy.rules.lazy == LazyStore::PerNode || allocator_nodes(&allocator) == 1);
-    AddressSpace::new(Box::new(allocator), machine.geometry)
-}
-
-fn allocator_nodes(allocator: &Augmented) -> u32 {
-    crate::model::Allocator::n_nodes(allocator)
-}
-
-/// Areas of a boot trace's snapshot that no record allocates: they were there before the allocator started. Per-CPU
-/// chunks are not: they come later, unseen.
-fn early_areas(log: &Log, before: &Baseline) -> Vec<Extent> {
-    let mut allocated: Vec<u64> = log.events.iter().filter_map(recorded_of).collect();
-    allocated.sort_unstable();
-    let unseen = |start: u64| allocated.binary_search(&start).is_err();
-    let rows = before.areas.iter().filter(|area| area.state == BaselineState::Busy && area.kind() != "per-CPU");
-    let mut early: Vec<Extent> =
-        rows.filter(|area| unseen(area.start)).filter_map(|area| Extent::new(area.start, area.end)).collect();
-    early.sort();
-    early.dedup_by(|later, earlier| later.overlaps(*earlier));
-    early
 }
