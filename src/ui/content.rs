@@ -6,7 +6,7 @@ use ratatui::layout::Size;
 use super::app::{App, Pick};
 use super::paint::{self, Hit};
 use super::pane::PaneId;
-use crate::view::{self, Role, Row, Span, Target};
+use crate::view::{self, Role, Row, Selection, Span, Target};
 
 /// The rows of a pane.
 pub(crate) fn rows(app: &App, id: PaneId, size: Size) -> Vec<Row> {
@@ -39,8 +39,62 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
     }
 }
 
+/// Rows the map fills in a pane of that size; one is kept for the carets under what an event changes, so that the map
+/// does not grow with the first of them.
+pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
+    let rows = rows_at(app, PaneId::Map, size, 0);
+    let up = app.glyphs.up;
+    let is_caret = |row: &Row| row.spans.iter().any(|span| span.text.trim_start().starts_with(up));
+    // The sign at the start of a row marks it as changed; alone in a row it is a caret.
+    let carets = rows.iter().filter(|row| is_caret(row) && row.target.is_none()).count();
+    let spare = usize::from(carets == 0 && 6 <= size.height);
+    (rows.len() + spare) as u16
+}
+
+/// Rows above and below what a pane shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hidden {
+    pub(crate) above: usize,
+    pub(crate) below: usize,
+    /// There may be still more below.
+    pub(crate) at_least: bool,
+}
+
+/// Holes looked at beyond those in sight: a long list is not built to be counted.
+const AHEAD: u16 = 200;
+
+/// What a pane cannot show of its content.
+pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden {
+    let more = |height, scroll| rows_at(app, id, Size { height, ..size }, scroll);
+    match id {
+        PaneId::Step | PaneId::Tables | PaneId::Detail => {
+            let all = more(u16::MAX, 0);
+            // The step pane scrolls by itself to the shown sub-step: what it shows is looked for.
+            let at = all.windows(shown.len().max(1)).position(|rows| rows == shown);
+            let above = at.unwrap_or(0);
+            Hidden { above, below: all.len().saturating_sub(above + shown.len()), at_least: false }
+        }
+        PaneId::Free => {
+            let scroll = scroll(app, id);
+            let ahead = more(size.height.saturating_add(AHEAD), scroll);
+            let below = ahead.len().saturating_sub(shown.len().max(usize::from(size.height)));
+            Hidden { above: scroll, below, at_least: below == usize::from(AHEAD) }
+        }
+        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline => Hidden::default(),
+    }
+}
+
 /// The title of a pane's border.
 pub(crate) fn title(app: &App, id: PaneId) -> Vec<Span> {
+    let mut spans = own_title(app, id);
+    if matches!(id, PaneId::Detail | PaneId::Tables) && app.selection != Selection::Follow {
+        // In front: the end of a long title is cut off.
+        spans.insert(1.min(spans.len()), Span::new(" (pinned)", Role::Key));
+    }
+    spans
+}
+
+fn own_title(app: &App, id: PaneId) -> Vec<Span> {
     let scene = app.scene();
     match id {
         PaneId::Map => view::map::title(&scene),
