@@ -155,12 +155,7 @@ pub(crate) const ACTIONS: &[Spec] = &[
         "next event worth seeing: failure, divergence, first purge of a run, mark or loss of records",
     )
     .hint("next event worth seeing"),
-    row(
-        Action::PreviousInteresting,
-        Section::Time,
-        "previous-interesting",
-        "previous event worth seeing",
-    ),
+    row(Action::PreviousInteresting, Section::Time, "previous-interesting", "previous event worth seeing"),
     row(Action::NextFailure, Section::Time, "next-failure", "next failed allocation"),
     row(Action::PreviousFailure, Section::Time, "previous-failure", "previous failed allocation"),
     row(Action::NextDivergence, Section::Time, "next-divergence", "next allocation that was inferred or adopted"),
@@ -172,8 +167,13 @@ pub(crate) const ACTIONS: &[Spec] = &[
     ),
     row(Action::NextPurge, Section::Time, "next-purge", "next purge that gave something back"),
     row(Action::PreviousPurge, Section::Time, "previous-purge", "previous purge that gave something back"),
-    row(Action::NextTouching, Section::Time, "next-touching", "next event that uses the selection, or what this event is about")
-        .hint("next use of this"),
+    row(
+        Action::NextTouching,
+        Section::Time,
+        "next-touching",
+        "next event that uses the selection, or what this event is about",
+    )
+    .hint("next use of this"),
     row(Action::Start, Section::Time, "start", "before the first event"),
     row(Action::End, Section::Time, "end", "after the last event"),
     row(Action::Goto, Section::Time, "goto", "go to an event, a moment or an address")
@@ -181,7 +181,8 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::Line, Section::Time, "line", "go to the event of a line of the input").with("N"),
     row(Action::SubForward, Section::Inside, "inside", "next thing the allocator did in this event").hint("inside"),
     row(Action::SubBack, Section::Inside, "inside-back", "previous thing the allocator did in this event"),
-    row(Action::Search, Section::Find, "search", "search the events: kind, task, address, size, verdict").hint("search"),
+    row(Action::Search, Section::Find, "search", "search the events: kind, task, address, size, verdict")
+        .hint("search"),
     row(Action::SearchNext, Section::Find, "search-next", "next match"),
     row(Action::SearchPrevious, Section::Find, "search-previous", "previous match"),
     row(Action::SetMark, Section::Find, "mark", "mark this place; a letter follows"),

@@ -48,7 +48,10 @@ pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
     // The sign at the start of a row marks it as changed; alone in a row it is a caret.
     let carets = rows.iter().filter(|row| is_caret(row) && row.target.is_none()).count();
     let spare = usize::from(carets == 0 && 6 <= size.height);
-    (rows.len() + spare) as u16
+    // The map may look from further away where it has less room: as much as it takes to look the same.
+    let same = |height: &u16| rows_at(app, PaneId::Map, Size { height: *height, ..size }, 0) == rows;
+    let least = (rows.len() + spare) as u16;
+    (least..size.height).find(same).unwrap_or(size.height)
 }
 
 /// Rows above and below what a pane shows.
@@ -123,7 +126,7 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
 /// Sets the pane's own scroll.
 pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
     match id {
-        PaneId::Events => app.panes.events_top = Some(to.min(app.replay.len().saturating_sub(1))),
+        PaneId::Events => app.panes.events_top = Some(to.min(view::events::len(&app.replay).saturating_sub(1))),
         PaneId::Step => app.panes.step_scroll = to,
         PaneId::Free => app.panes.free_scroll = to,
         PaneId::Tables => app.panes.tables_scroll = to,
@@ -139,17 +142,22 @@ fn events_top(app: &App) -> usize {
     }
     let size = size_of(app, PaneId::Events);
     let rows = rows_at(app, PaneId::Events, size, 0);
-    let first = rows.iter().find_map(|row| match row.target {
-        Some(Target::Event(seq)) => Some(seq.index()),
-        _ => None,
-    });
-    first.unwrap_or(0)
+    rows.iter().find_map(|row| row.target).and_then(|target| index_of(app, target)).unwrap_or(0)
+}
+
+/// Which row of the whole list leads to a target.
+pub(crate) fn index_of(app: &App, target: Target) -> Option<usize> {
+    match target {
+        Target::Event(seq) => Some(seq.index()),
+        // The areas of a snapshot.
+        _ => (0..view::events::len(&app.replay)).find(|&at| view::events::target(&app.replay, at) == Some(target)),
+    }
 }
 
 /// Records the events pane has room for now: its heading is no record.
 pub(crate) fn events_room(app: &App) -> usize {
     let rows = rows(app, PaneId::Events, size_of(app, PaneId::Events));
-    rows.iter().filter(|row| matches!(row.target, Some(Target::Event(_)))).count()
+    rows.iter().filter(|row| row.target.is_some()).count()
 }
 
 /// The size a pane's rows have now.

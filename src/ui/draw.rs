@@ -11,12 +11,12 @@ use ratatui::widgets::{Block, Borders, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
+use super::content::Hidden;
+use super::footer::{footer, prompt};
 use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::footer::{footer, prompt};
-use super::content::Hidden;
 use super::{content, paint};
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
@@ -99,11 +99,22 @@ const BOTH: u16 = 75;
 /// The greatest width at which the header takes two lines.
 const TWO_LINES: u16 = 99;
 
+/// The widest gap of a row: what is left of it belongs together, and what is right of it.
+fn widest_gap(row: &Row) -> Option<usize> {
+    let gaps = row.spans.iter().enumerate().skip(1).filter(|(_, span)| span.text.trim().is_empty());
+    gaps.max_by_key(|(_, span)| span.text.width()).map(|(at, _)| at)
+}
+
+/// Makes a row wider by so many columns.
+fn stretch(row: &mut Row, by: u16) {
+    if let Some(at) = widest_gap(row) {
+        row.spans[at].text.extend(std::iter::repeat_n(' ', usize::from(by)));
+    }
+}
+
 /// A row cut in two at its widest gap.
 fn halves(row: Row) -> Vec<Row> {
-    let is_gap = |span: &&Span| span.text.trim().is_empty();
-    let gaps = row.spans.iter().enumerate().skip(1).filter(|(_, span)| is_gap(span));
-    let Some((at, _)) = gaps.max_by_key(|(_, span)| span.text.width()) else { return vec![row] };
+    let Some(at) = widest_gap(&row) else { return vec![row] };
     let mut first = row.spans;
     let second = first.split_off(at);
     let indent = Span::new(" ", Role::Text);
@@ -125,7 +136,13 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
             rows.into_iter().next_back().map(halves).unwrap_or_default()
         }
         // Two lines even where one line of that width would do: with less in each, nothing is left out.
-        (width, 2) => view::header::rows(&app.scene(), width.min(TWO_LINES), &play),
+        (width, 2) => {
+            let mut rows = view::header::rows(&app.scene(), width.min(TWO_LINES), &play);
+            if let Some(last) = rows.last_mut() {
+                stretch(last, width.saturating_sub(TWO_LINES));
+            }
+            rows
+        }
         (width, _) => view::header::rows(&app.scene(), width, &play),
     };
     // Where there is one line for two, the second matters more: it says which event is shown.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
-use super::action::{ACTIONS, Action, Place, Section, Spec};
+use super::action::{ACTIONS, Action, Place, Section, Spec, spec};
 use super::app::{App, Pending};
 use super::layout::Regions;
 use super::overlay::Overlay;
@@ -38,9 +38,7 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
         (!key.is_empty()).then_some(Hint { x: 0, width: columns, action: spec.action, key, word: spec.hint })
     };
     // A snapshot has no time to move through.
-    let useful = |spec: &&Spec| {
-        !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside | Section::Find)
-    };
+    let useful = |spec: &&Spec| !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside);
     let pinned = app.selection != Selection::Follow;
     let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action)).filter(useful);
     let (own, rest): (Vec<_>, Vec<_>) = shown
@@ -85,7 +83,13 @@ pub(crate) fn footer(app: &App, buffer: &mut Buffer, regions: &Regions) {
             spans.push(Span::new(format!("{value}"), Role::Key));
             spans.push(Span::new(format!("   {key} goes to event {value}, another key repeats"), Role::Text));
         }
-        (Pending::First(key), _) => spans.push(Span::new(format!("{} and another key", key.label()), Role::Key)),
+        (Pending::First(key), _) => {
+            spans.push(Span::new(format!("{} and", key.label()), Role::Key));
+            for (second, action) in app.keymap.after(*key) {
+                spans.push(Span::new(format!("  {}", second.label()), Role::Key));
+                spans.push(Span::new(format!(" {}", spec(action).name), Role::Muted));
+            }
+        }
         (Pending::SetMark, _) => spans.push(Span::new("mark this place: press a letter", Role::Key)),
         (Pending::GoMark, _) => {
             let known: Vec<String> = app.marks.keys().map(char::to_string).collect();

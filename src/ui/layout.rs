@@ -223,7 +223,7 @@ fn two(regions: &mut Regions, mut rest: Rect, first: PaneId, second: PaneId, bes
 
 /// Every pane at once: the map above, the timeline below, columns between. Left what happens, right what it touches.
 fn all_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
-    let map_rows = wanted.map(share(rest.height, 24).clamp(7, 14), 2);
+    let map_rows = wanted.map(share(rest.height, 24).clamp(9, 14), 2);
     regions.panes.push(PaneBox::bordered(PaneId::Map, top(&mut rest, map_rows)));
     let timeline_rows = (rest.height / 7).clamp(5, 8);
     regions.panes.push(PaneBox::bordered(PaneId::Timeline, bottom(&mut rest, timeline_rows)));
@@ -262,10 +262,14 @@ fn all_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
 fn all_of_snapshot(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
     let rows = wanted.map(share(rest.height, 34), 2);
     regions.panes.push(PaneBox::bordered(PaneId::Map, top(&mut rest, rows)));
-    let columns = share(rest.width, 54);
-    let column = left(&mut rest, columns);
-    two(regions, column, PaneId::Tree, PaneId::Free, false);
+    let columns = share(rest.width, 50);
+    let mut column = left(&mut rest, columns);
+    let rows = share(column.height, 62);
+    regions.panes.push(PaneBox::bordered(PaneId::Events, top(&mut column, rows)));
+    regions.panes.push(PaneBox::bordered(PaneId::Free, column));
     let rows = share(rest.height, 40);
+    regions.panes.push(PaneBox::bordered(PaneId::Tree, top(&mut rest, rows)));
+    let rows = share(rest.height, 50);
     regions.panes.push(PaneBox::bordered(PaneId::Tables, top(&mut rest, rows)));
     regions.panes.push(PaneBox::bordered(PaneId::Detail, rest));
 }
@@ -278,7 +282,8 @@ fn some_of_snapshot(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
     regions.tabs = top(&mut rest, 1);
     let (first, beside) = match focus {
         PaneId::Tree | PaneId::Tables => (focus, false),
-        _ => (PaneId::Free, true),
+        PaneId::Free => (PaneId::Free, true),
+        _ => (PaneId::Events, true),
     };
     two(regions, rest, first, PaneId::Detail, beside && 80 <= rest.width);
 }

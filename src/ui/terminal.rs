@@ -16,8 +16,8 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use ratatui::{DefaultTerminal, Frame};
 use ratatui::layout::Rect;
+use ratatui::{DefaultTerminal, Frame};
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::App;

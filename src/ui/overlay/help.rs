@@ -151,7 +151,7 @@ fn entry(app: &App, spec: &Spec, width: u16) -> Vec<Row> {
         && pane != app.focus
     {
         // The same key does something else, or nothing, in the others.
-        title.push_str(&format!(" (while {} has the focus)", pane.name()));
+        title = format!("{title} (while {} has the focus)", pane.name());
     }
     explained(&keys, KEYS, &title, Role::Key, width)
 }

@@ -66,7 +66,7 @@ fn title_of(entry: &Entry) -> String {
 /// The picked entry in full: in the list the end of a sentence may be cut off.
 pub(crate) fn description(app: &App, entries: &[Entry], picked: usize, width: u16) -> Vec<Row> {
     let Some(entry) = entries.get(picked.min(entries.len().saturating_sub(1))) else { return Vec::new() };
-    let keys = if entry.keys.is_empty() { String::new() } else { format!(" ({})", entry.keys) };
+    let keys = if entry.keys.is_empty() { String::new() } else { format!(" ({})", entry.keys.replace("  ", " or ")) };
     let text = format!("{} {} {}{keys}", entry.name, app.glyphs.dash, title_of(entry));
     let room = usize::from(width);
     let mut lines = vec![String::new()];

@@ -2,8 +2,8 @@
 
 use super::super::app::App;
 use super::super::paint;
-use crate::log::FileProblem;
 use crate::event::EventKind;
+use crate::log::FileProblem;
 use crate::view::{Role, Row, Span, text};
 
 /// The line a problem is in; 0 if the input has no lines.

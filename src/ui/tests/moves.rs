@@ -279,8 +279,10 @@ fn a_snapshot_can_be_looked_at_but_not_stepped() {
         script(&mut app, keys);
         assert_eq!(message(&app), "this input is a snapshot: it has no events to step through", "{keys}");
     }
-    script(&mut app, "/");
-    assert!(app.overlays.is_empty());
+    script(&mut app, "/bpf<enter>");
+    assert_eq!((app.selection, message(&app)), (Selection::Address(START), "match 1/1 for \"bpf\""));
+    script(&mut app, "<backspace>n");
+    assert_eq!(app.selection, Selection::Address(START), "the areas are searched");
     script(&mut app, ":goto 0xffffc90000001000<enter>");
     assert_eq!(app.selection, Selection::Address(START + 0x1000));
     script(&mut app, "<shift-tab>z");

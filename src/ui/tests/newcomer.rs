@@ -118,7 +118,7 @@ fn the_map_takes_no_row_it_leaves_blank() {
         script(&mut app, "^");
     }
     let regions = regions(Size { width: 120, height: 40 }, app.wanted());
-    for (pane, rows) in [(PaneId::Tables, 6), (PaneId::Detail, 6), (PaneId::Free, 4), (PaneId::Tree, 8)] {
+    for (pane, rows) in [(PaneId::Tables, 6), (PaneId::Detail, 6), (PaneId::Free, 4), (PaneId::Tree, 5)] {
         let inner = regions.pane(pane).expect("shown").inner;
         assert!(rows <= inner.height, "{pane:?} has {} rows", inner.height);
     }
@@ -149,7 +149,7 @@ fn the_palette_is_walked_by_pages_and_tells_the_picked_row_in_full() {
     let page = screen(&app);
     assert!(page.contains(" more ") && page.contains(" \u{25b2} "), "{page}");
     script(&mut app, "<home>");
-    assert!(screen(&app).contains("one event forward (a count before it: that many) (.  Right)"), "{}", screen(&app));
+    assert!(screen(&app).contains("one event forward (a count before it: that many) (. or Right)"), "{}", screen(&app));
     resize(&mut app, 40, 10);
     script(&mut app, "goto");
     assert!(screen(&app).contains("0xADDRESS"), "{}", screen(&app));
@@ -192,6 +192,13 @@ fn a_search_of_many_records_counts_between_keys() {
     assert_eq!(app.replay.cursor(), 3, "the next one is found without counting");
     script(&mut app, "<wait><wait><wait><wait><wait><wait>n");
     assert_eq!((app.replay.cursor(), message(&app)), (4, "match 3/3000 for \"half\""));
+}
+
+#[test]
+fn the_first_of_two_keys_says_what_can_follow() {
+    let mut app = app();
+    script(&mut app, "g");
+    assert!(screen(&app).contains("g and  g top  f next-failure  F previous-failure"), "{}", screen(&app));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::super::app::{App, Pick};
-use super::super::{draw, footer};
 use super::super::layout::PaneBox;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::pane::PaneId;
 use super::super::{content, paint};
+use super::super::{draw, footer};
 use super::{act, actions, inside, overlays, time};
 use crate::view;
 

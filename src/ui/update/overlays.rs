@@ -10,8 +10,7 @@ use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
 use super::{act, goto, time};
-use crate::event::Seq;
-use crate::view::{Selection, Target};
+use crate::view::{Selection, Target, events};
 
 /// Opens the palette with a text already typed.
 pub(super) fn open_palette(app: &mut App, text: &str) {
@@ -20,8 +19,8 @@ pub(super) fn open_palette(app: &mut App, text: &str) {
 
 /// Opens the search prompt.
 pub(super) fn open_search(app: &mut App) {
-    if app.replay.is_empty() {
-        app.say("this input is a snapshot: it has no events to search");
+    if events::len(&app.replay) == 0 {
+        app.say("there is nothing to search");
         return;
     }
     let from = app.spot();
@@ -206,7 +205,7 @@ fn search_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
                 _ if text.is_empty() => restore(app, from),
                 Some(index) => {
                     restore(app, from);
-                    super::actions::go_to(app, Target::Event(Seq(index as u32)));
+                    time::show_row(app, index);
                     app.say(format!("match {} for {text:?}", app.search.count(Some(index))));
                 }
                 None => {
@@ -246,6 +245,11 @@ fn restore(app: &mut App, from: super::super::jumps::Spot) {
 pub(super) fn show_match(app: &mut App) {
     let Some(&Overlay::Search { from, .. }) = app.overlays.last() else { return };
     match app.search.near(&app.replay, from.cursor.checked_sub(1), true) {
+        Some(index) if app.replay.is_empty() => {
+            if let Some(Target::Address(address)) = events::target(&app.replay, index) {
+                app.selection = Selection::Address(address);
+            }
+        }
         Some(index) if app.heading() != index + 1 => time::head_for(app, index + 1),
         Some(_) => {}
         None => restore(app, from),

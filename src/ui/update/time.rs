@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use super::super::action::Action;
 use super::super::app::{App, Playing, Seeking};
+use super::super::content;
 use super::super::keymap::Key;
 use super::super::speed::Unit;
 use super::actions;
-use crate::event::{EventKind, Seq};
+use crate::event::EventKind;
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
 use crate::view::tree::TreePan;
-use crate::view::{Selection, Target, text};
+use crate::view::{Selection, Target, events, text};
 
 /// Says why nothing can be stepped, if the input is a snapshot.
 pub(super) fn refuse_without_events(app: &mut App) -> bool {
@@ -227,8 +228,22 @@ pub(super) fn next_touching(app: &mut App) {
     }
 }
 
-/// The record the search looks from: what is shown.
+/// Goes where a row of the events leads: to a record, or to an area of a snapshot.
+pub(super) fn show_row(app: &mut App, index: usize) {
+    match events::target(&app.replay, index) {
+        Some(target) => actions::go_to(app, target),
+        None => app.panes.events_top = Some(index),
+    }
+}
+
+/// The row the search looks from: what is shown.
 pub(super) fn shown(app: &App) -> Option<usize> {
+    if app.replay.is_empty() {
+        return match app.selection {
+            Selection::Address(address) => content::index_of(app, Target::Address(address)),
+            Selection::Follow => app.panes.events_top,
+        };
+    }
     app.heading().checked_sub(1)
 }
 
@@ -241,7 +256,7 @@ pub(super) fn next_match(app: &mut App, forward: bool) {
     }
     match app.search.near(&app.replay, shown(app), forward) {
         Some(index) => {
-            actions::go_to(app, Target::Event(Seq(index as u32)));
+            show_row(app, index);
             app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
         }
         None => app.say(format!("no event matches {:?}", app.search.text())),
