@@ -1,10 +1,10 @@
 //! The picture in the README is what the program draws. `VMAPLENS_UPDATE=1 cargo test --test readme` paints it anew.
 
-#[path = "common/support.rs"]
-mod common;
-
 use std::path::Path;
+use std::sync::Arc;
 
+use vmaplens::replay::{Replay, Settings};
+use vmaplens::source::{Input, Reading, open_log};
 use vmaplens::ui::Headless;
 
 const BEGIN: &str = "<!-- frame -->\n```text\n";
@@ -16,7 +16,9 @@ fn the_frame_is_current() {
     let readme = std::fs::read_to_string(&path).expect("README.md");
     let (before, rest) = readme.split_once(BEGIN).expect("the frame begins");
     let (shown, after) = rest.split_once(END).expect("the frame ends");
-    let mut ui = Headless::new(common::replay("amd64-612-first-steps"), 112, 40).expect("keys");
+    let log = open_log(&Input::Embedded, &Reading::default()).expect("the built-in capture");
+    let replay = Replay::open(Arc::new(log), &Settings::default()).expect("replays");
+    let mut ui = Headless::new(replay, 112, 40).expect("keys");
     ui.type_keys("388G");
     ui.draw();
     let drawn = ui.text();

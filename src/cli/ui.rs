@@ -18,6 +18,8 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
     let name = input.name();
     if !stdout().is_terminal() {
+        // What is wrong with the input is the better answer, if something is.
+        open_log(&input, &args.input.reading())?;
         return Err(CliError::Other {
             what: "the terminal UI needs a terminal on standard output".to_owned(),
             hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),

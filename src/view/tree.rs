@@ -123,7 +123,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
         return Vec::new();
     }
     if let Some(unplaced) = Unplaced::of(scene) {
-        return unplaced.sentence(scene, &unplaced.no_tree(), width, height as u16);
+        let missing = "No tree can be built: its order is that of the addresses.";
+        return unplaced.sentence(scene, missing, width, height as u16);
     }
     let allocator = state(scene).allocator();
     let sentence = |words: String| {

@@ -63,11 +63,6 @@ impl<'a> Unplaced<'a> {
         rows
     }
 
-    /// What the tree pane says.
-    pub(crate) fn no_tree(self) -> String {
-        "No tree can be built: its order is that of the addresses.".to_owned()
-    }
-
     /// What the free list says.
     pub(crate) fn no_holes(self) -> String {
         match self.chains() {
@@ -88,7 +83,7 @@ impl<'a> Unplaced<'a> {
         )
     }
 
-    /// Runs of touching areas, where hashes tell them: no shuffled file of zeros is one long run.
+    /// Runs of touching areas, where hashes tell them: all zeros would look like one circle.
     fn chains(self) -> Option<insight::Chains> {
         if self.baseline.pointers == Pointers::Hashed { insight::chains(self.baseline) } else { None }
     }

@@ -35,11 +35,23 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape<'_>, Broken<'_>> {
     if let Some(args) = text.strip_prefix(b"purge_vmap_area_lazy: ") {
         return read("purge_vmap_area_lazy", args, purge, purge_named).map(|event| Shape::Whole(Body::Purge(event)));
     }
-    match text {
-        b"alloc_vmap_area:" => Err(Broken { event: "alloc_vmap_area", rest: text }),
-        b"free_vmap_area_noflush:" => Err(Broken { event: "free_vmap_area_noflush", rest: text }),
-        b"purge_vmap_area_lazy:" => Err(Broken { event: "purge_vmap_area_lazy", rest: text }),
-        _ => Ok(other(text)),
+    match EVENTS.into_iter().find(|event| is_cut(text, event)) {
+        Some(event) => Err(Broken { event, rest: text }),
+        None => Ok(other(text)),
+    }
+}
+
+/// The vmalloc events.
+const EVENTS: [&str; 3] = ["alloc_vmap_area", "free_vmap_area_noflush", "purge_vmap_area_lazy"];
+/// Fewer bytes of a name could be anybody's.
+const MIN_CUT: usize = 8;
+
+/// Whether a body stops inside an event's name, or right behind its colon. The whole name alone is what the function
+/// tracer prints.
+fn is_cut(text: &[u8], event: &str) -> bool {
+    match text.strip_suffix(b":") {
+        Some(name) => name == event.as_bytes(),
+        None => (MIN_CUT..event.len()).contains(&text.len()) && event.as_bytes().starts_with(text),
     }
 }
 
@@ -351,6 +363,16 @@ mod tests {
         ] {
             let got = shape(text.as_bytes()).expect_err(text);
             assert_eq!(String::from_utf8_lossy(got.rest), rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_cut_is_damage_and_a_name_alone_is_not() {
+        for text in ["alloc_vmap_ar", "free_vmap_area", "purge_vmap_area_laz", "alloc_vmap_area:"] {
+            assert!(shape(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in ["alloc", "alloc_vmap_area", "alloc_pages", "free_"] {
+            assert!(shape(text.as_bytes()).is_ok(), "{text}");
         }
     }
 }
