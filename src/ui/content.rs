@@ -47,7 +47,7 @@ pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
     let is_caret = |row: &Row| row.spans.iter().any(|span| span.text.trim_start().starts_with(up));
     // The sign at the start of a row marks it as changed; alone in a row it is a caret.
     let carets = rows.iter().filter(|row| is_caret(row) && row.target.is_none()).count();
-    let spare = usize::from(carets == 0 && 6 <= size.height);
+    let spare = usize::from(carets == 0 && 6 <= size.height && !app.replay.is_empty());
     // The map may look from further away where it has less room: as much as it takes to look the same.
     let same = |height: &u16| rows_at(app, PaneId::Map, Size { height: *height, ..size }, 0) == rows;
     let least = (rows.len() + spare) as u16;
@@ -151,6 +151,15 @@ pub(crate) fn index_of(app: &App, target: Target) -> Option<usize> {
         Target::Event(seq) => Some(seq.index()),
         // The areas of a snapshot.
         _ => (0..view::events::len(&app.replay)).find(|&at| view::events::target(&app.replay, at) == Some(target)),
+    }
+}
+
+/// The row of the list that is looked at: the current event, or the selected area of a snapshot.
+pub(crate) fn shown_row(app: &App) -> Option<usize> {
+    match (app.replay.is_empty(), app.selection) {
+        (false, _) => app.heading().checked_sub(1),
+        (true, Selection::Address(address)) => index_of(app, Target::Address(address)),
+        (true, Selection::Follow) => app.panes.events_top,
     }
 }
 

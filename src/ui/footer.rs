@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::action::{ACTIONS, Action, Place, Section, Spec, spec};
 use super::app::{App, Pending};
+use super::content;
 use super::layout::Regions;
 use super::overlay::Overlay;
 use super::paint;
@@ -69,7 +70,8 @@ pub(crate) fn footer(app: &App, buffer: &mut Buffer, regions: &Regions) {
     let area = regions.footer;
     let mut spans = vec![Span::new(" ", Role::Text)];
     if let Some(Overlay::Search { input, from }) = app.overlays.last() {
-        let shown = app.heading().checked_sub(1).filter(|_| app.heading() != from.cursor);
+        let moved = app.spot() != *from;
+        let shown = content::shown_row(app).filter(|_| moved);
         let right = match app.search.text() {
             "" => SEARCHED.iter().find(|words| words.width() + 12 <= usize::from(area.width)).copied().unwrap_or(""),
             _ => &app.search.count(shown),

@@ -13,7 +13,7 @@ use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
 use crate::view::tree::TreePan;
-use crate::view::{Selection, Target, events, text};
+use crate::view::{Selection, events, text};
 
 /// Says why nothing can be stepped, if the input is a snapshot.
 pub(super) fn refuse_without_events(app: &mut App) -> bool {
@@ -236,17 +236,6 @@ pub(super) fn show_row(app: &mut App, index: usize) {
     }
 }
 
-/// The row the search looks from: what is shown.
-pub(super) fn shown(app: &App) -> Option<usize> {
-    if app.replay.is_empty() {
-        return match app.selection {
-            Selection::Address(address) => content::index_of(app, Target::Address(address)),
-            Selection::Follow => app.panes.events_top,
-        };
-    }
-    app.heading().checked_sub(1)
-}
-
 pub(super) fn next_match(app: &mut App, forward: bool) {
     app.search.refresh(&app.replay);
     if app.search.text().is_empty() {
@@ -254,7 +243,7 @@ pub(super) fn next_match(app: &mut App, forward: bool) {
         app.say(format!("nothing searched for yet: {key} starts a search"));
         return;
     }
-    match app.search.near(&app.replay, shown(app), forward) {
+    match app.search.near(&app.replay, content::shown_row(app), forward) {
         Some(index) => {
             show_row(app, index);
             app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
