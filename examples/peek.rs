@@ -1,13 +1,26 @@
 use std::sync::Arc;
-use vmaplens::{model::TreeId, replay::{Replay, Settings}, source::*, view::*};
+use vmaplens::{
+    model::TreeId,
+    replay::{Replay, Settings},
+    source::*,
+    view::*,
+};
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let log = open_log(&Input::Path(a[1].clone().into()), &Reading::default()).expect("log");
     let mut r = Replay::open(Arc::new(log), &Settings::default()).unwrap();
     if a[2] == "list" {
         let t = &r.plan().timeline;
-        println!("len {} failures {:?} marks {} div {}", r.len(), &t.failures[..t.failures.len().min(30)], t.marks.len(), t.divergences.len());
-        for p in t.purges.iter().take(8) { println!("purge {p} {:?}", r.log().events[*p as usize].kind); }
+        println!(
+            "len {} failures {:?} marks {} div {}",
+            r.len(),
+            &t.failures[..t.failures.len().min(30)],
+            t.marks.len(),
+            t.divergences.len()
+        );
+        for p in t.purges.iter().take(8) {
+            println!("purge {p} {:?}", r.log().events[*p as usize].kind);
+        }
         return;
     }
     r.seek(a[2].parse().unwrap(), usize::MAX);
@@ -29,6 +42,8 @@ fn main() {
             _ => panic!(),
         };
         println!("=== {p}: {title}");
-        for r in rows { println!("|{}", r.text()); }
+        for r in rows {
+            println!("|{}", r.text());
+        }
     }
 }
