@@ -12,7 +12,7 @@ use super::line::{Line, wrap};
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
-use crate::log::Pointers;
+use crate::event::{Event, EventKind};
 use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
@@ -51,8 +51,13 @@ fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
     scene.replay.outcome().steps.get(scene.sub_step?)
 }
 
-/// The state the picture shows: while a search is walked the one it searched, else the one after the event.
+/// The state the picture shows: while a search is walked, or if it was in vain, the one it searched, else the one after
+/// the event.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
+    let failed = |event: &Event| matches!(event.kind, EventKind::Alloc { failed: true, .. });
+    if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
+        return scene.replay.before();
+    }
     match shown_step(scene) {
         Some(Step::PoolAsked { .. } | Step::SearchBegun { .. } | Step::Visited { .. } | Step::Refused { .. }) => {
             scene.replay.before()
@@ -88,6 +93,16 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
         }
         _ => None,
     });
+    if changed.is_none() && which == TreeId::Free {
+        // A search in vain: where it ended says more than where it began.
+        let last = steps.iter().rev().find_map(|step| match *step {
+            Step::Visited { hole, extent, .. } => Some((hole, extent.start())),
+            _ => None,
+        });
+        if let Some((hole, start)) = last {
+            return if view.areas[hole].start == start && hole != NIL { hole } else { near(start) };
+        }
+    }
     let addr = changed.or_else(|| focus::focus_address(scene));
     addr.map_or(view.tree.root, near)
 }
@@ -143,7 +158,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
     // While a search is walked, what it has not looked at yet is not on its path.
     let walked = scene.sub_step.map_or(steps.len(), |step| (step + 1).min(steps.len()));
     let path = if which == TreeId::Free { picture::path_of(&steps[..walked]) } else { Vec::new() };
-    let marks = Marks { path, changed: changed_in(scene, which), focus };
+    let marks = Marks { path, changed: changed_in(scene, which), focus, coloured: !scene.replay.is_empty() };
     let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
     let legend = usize::from(height >= 8);
     let mut rows = drawn(&picture, width, height - legend, pan);
@@ -286,7 +301,8 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
         (glyphs.max, Role::Muted, "largest hole from there down"),
     ];
     for (glyph, role, word) in marks {
-        let wanted = role != Role::Muted || picture.view.augmented;
+        let is_shape = matches!(role, Role::NodeBlack | Role::NodeRed | Role::Muted);
+        let wanted = (role != Role::Muted || picture.view.augmented) && (picture.marks.coloured || !is_shape);
         if wanted && line.room() >= word.len() + 4 {
             line = line.put(glyph.to_string(), role).put(format!(" {word}  "), Role::Muted);
         }
@@ -304,25 +320,20 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
     let space = state(scene);
     let Some(view) = space.allocator().tree(which) else { return spans };
     spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "node", "nodes")), Role::Number));
-    let shape = if view.tree.len <= MAX_COUNTED {
+    // The shape of a snapshot's tree is the model's.
+    let shape = if scene.replay.is_empty() {
+        String::new()
+    } else if view.tree.len <= MAX_COUNTED {
         format!(" {} depth {}", scene.glyphs.dot, depth(&view))
     } else {
         format!(" {} black height {}", scene.glyphs.dot, black_height(&view))
     };
     spans.push(Span::new(shape, Role::Muted));
-    if is_guessed(scene) {
+    if focus::is_guessed(scene) {
         spans.push(Span::new(format!(" {} shape guessed from the snapshot", scene.glyphs.dot), Role::Warn));
     }
-    if std::ptr::eq(space, scene.replay.before()) && scene.replay.cursor() > 0 {
-        spans.push(Span::new(format!(" {} as the search saw it", scene.glyphs.dot), Role::Path));
-    }
+    spans.extend(focus::moment(scene, space));
     spans
-}
-
-/// Was the tree built from a snapshot? That names ranges, not the order in which they came, and so not the shape.
-fn is_guessed(scene: &Scene<'_>) -> bool {
-    let baseline = scene.replay.log().before.as_ref();
-    !scene.replay.plan().machine.from_boot && baseline.is_some_and(|before| before.pointers == Pointers::Real)
 }
 
 /// Levels of a tree.
