@@ -7,6 +7,7 @@ mod request;
 use super::facts::{Facts, muted, number, say};
 use super::focus::{self, Kind, Thing};
 use super::line::{scrolled, wrap};
+use super::retry::aftermath;
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span, Target};
@@ -47,7 +48,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         }
     }
     neighbours(&mut facts, &thing);
-    facts.add("keys", &keys(&thing), None);
+    facts.add("keys", &keys(), None);
     scrolled(facts.rows, scroll, height)
 }
 
@@ -79,7 +80,7 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
             if focus::baseline_row(facts.scene, area).is_none() {
-                size.push(muted(" (guard assumed)"));
+                size.push(muted(" (assumed: nearly every area ends in an unmapped guard page)"));
             }
         } else {
             size.push(muted(", no guard page"));
@@ -155,11 +156,16 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let Some(view) = allocator.tree(TreeId::Free) else { return };
     let area = &view.areas[thing.area];
     let colour = if area.is_black() { "black" } else { "red" };
-    let spans = vec![
-        say(format!("{colour} node of the free tree")),
-        muted(", largest hole from there down "),
-        number(text::bytes(area.subtree_max)),
-    ];
+    // A snapshot has ranges only: shape, colour and what follows from them would be the model's invention.
+    let spans = match (facts.scene.replay.is_empty(), focus::is_guessed(facts.scene)) {
+        (true, _) => vec![say("a node of the free tree"), muted(", its place in the tree is not known")],
+        (false, guessed) => vec![
+            say(format!("{colour} node of the free tree")),
+            muted(", largest hole from there down "),
+            number(text::bytes(area.subtree_max)),
+            muted(if guessed { " (shape guessed from the snapshot)" } else { "" }),
+        ],
+    };
     facts.add("node", &spans, None);
 }
 
@@ -187,13 +193,9 @@ fn neighbours(facts: &mut Facts<'_, '_>, thing: &Thing) {
 }
 
 /// Keys that do something with the thing.
-fn keys(thing: &Thing) -> Vec<Span> {
+fn keys() -> Vec<Span> {
     let key = |key: &str| Span::new(key, Role::Key);
-    let mut spans = vec![key("f"), muted(" next event here, "), key("y"), muted(" copy")];
-    if matches!(thing.kind, Kind::Busy | Kind::Lazy) {
-        spans.splice(0..0, [key("w"), muted(" why here, ")]);
-    }
-    spans
+    vec![key("f"), muted(" next event here, "), key("y"), muted(" copy")]
 }
 
 /// The title: what it is.
@@ -207,8 +209,15 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         let request = focus::event_request(scene).map(|(size, ..)| text::bytes(size));
         match (request, scene.replay.current()) {
             (Some(size), _) => {
-                spans.push(Span::new("  failed request", Role::Bad));
+                let repaired = aftermath(scene).is_some_and(|aftermath| aftermath.is_repaired());
+                spans.push(match repaired {
+                    true => Span::new("  failed attempt", Role::Warn),
+                    false => Span::new("  failed request", Role::Bad),
+                });
                 spans.push(Span::new(format!(" {size}"), Role::Number));
+                if repaired {
+                    spans.push(Span::new(", repaired by a purge", Role::Good));
+                }
             }
             (None, Some((_, event))) => spans.push(Span::new(format!("  {}", event.kind.word()), Role::Muted)),
             (None, None) => {}

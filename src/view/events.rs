@@ -173,7 +173,9 @@ fn facts<'g>(
             } else {
                 0
             });
-            let line = line.put(address(start.0), role(Role::Number));
+            // The caller can widen the range: into the direct map, say, where no area lies.
+            let from = if focus::is_managed(scene, start.0) { address(start.0) } else { "widened".to_owned() };
+            let line = line.put(from, role(Role::Number));
             let span = format!("  flush over {}", text::bytes(end.0 - start.0));
             if line.room() >= span.len() { line.put(span, Role::Muted) } else { line }
         }

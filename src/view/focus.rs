@@ -8,6 +8,8 @@ use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step
 
 /// A window up to this length is shown whole: its upper half is no place for per-CPU chunks only.
 const SMALL_WINDOW: u64 = 16 << 30;
+/// Windows looked at besides the vmalloc range; a trace has two or three.
+const MAX_WINDOWS: usize = 64;
 
 /// What lies at an address, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +92,29 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
             });
             freed.or(Some(addr.0))
         }
-        EventKind::Purge { start, end, .. } => {
-            let flushed = from_model.find_map(|answer| match answer {
-                Answer::Purged(purged) => purged.flush.map(|flush| flush.0),
-                _ => None,
-            });
-            flushed.or((start.0 < end.0).then_some(start.0))
-        }
+        EventKind::Purge { start, end, .. } => lowest_purged(scene)
+            // The flushed range can be the caller's, and reach into the direct map.
+            .or((start.0 < end.0 && is_managed(scene, start.0)).then_some(start.0)),
         EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
     }
+}
+
+/// The lowest area the current event gave back.
+fn lowest_purged(scene: &Scene<'_>) -> Option<u64> {
+    let steps = scene.replay.outcome().steps.iter();
+    let back = steps.filter_map(|step| match step {
+        Step::Returned { extent, .. } | Step::Pooled { extent, .. } => Some(extent.start()),
+        _ => None,
+    });
+    back.min()
+}
+
+/// Can requests be given this address? What lies elsewhere is not the allocator's.
+pub(crate) fn is_managed(scene: &Scene<'_>, addr: u64) -> bool {
+    let log = scene.replay.log();
+    let vmalloc = scene.replay.space().allocator().window();
+    let mut windows = log.names.windows().iter().take(MAX_WINDOWS).chain(std::iter::once(&vmalloc));
+    windows.any(|window| window.vstart <= addr && addr < window.vend)
 }
 
 /// The request of the current event, if it is an allocation attempt: size, alignment, window.
@@ -279,6 +295,12 @@ pub(crate) fn stretch(space: &AddressSpace) -> Extent {
         }
     }
     Extent::new(whole.start(), top).unwrap_or(whole)
+}
+
+/// Was the tree built from a snapshot? That names ranges, not the order in which they came, and so not the shape.
+pub(crate) fn is_guessed(scene: &Scene<'_>) -> bool {
+    let baseline = scene.replay.log().before.as_ref();
+    !scene.replay.plan().machine.from_boot && baseline.is_some_and(|before| before.pointers == Pointers::Real)
 }
 
 /// Bytes of a window for people. `VMALLOC_END` of x86-64 is the last byte; nobody calls that 31.9 TiB.

@@ -2,6 +2,9 @@
 //!
 //! First what the record says and whether the model agrees, then every step in order and in the kernel's words.
 
+mod failure;
+mod purge;
+mod turns;
 mod verdict;
 mod words;
 
@@ -41,14 +44,15 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     };
     let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
-    // Before the steps, which can be many: whether to trust them comes first.
+    // Before the steps, which can be many: what came of it, and whether to trust them.
+    rows.extend(failure::rows(scene, &facts, width, seq));
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
     if scene.replay.outcome().steps.is_empty() {
         rows.extend(
             elsewhere(&event.kind).map(|words| wrap(words, Role::Muted, width, 2, scene.glyphs)).into_iter().flatten(),
         );
     }
-    for part in parts(&scene.replay.outcome().steps, scene.sub_step) {
+    for part in parts(&facts, &scene.replay.outcome().steps, scene.sub_step) {
         match part {
             Part::One(index, step) => rows.extend(step_rows(scene, &facts, width, index, step)),
             Part::More { from, steps } => rows.extend(more(scene, &facts, width, from, steps)),
@@ -84,19 +88,22 @@ enum Part<'a> {
     More { from: usize, steps: &'a [Step] },
 }
 
-/// Are two steps alike? Nodes of a search are if it went on from them in the same way.
-fn alike(a: &Step, b: &Step) -> bool {
+/// Are two steps alike? Nodes of a search are if it went on from them in the same way for the same reason.
+fn alike(facts: &Facts, a: &Step, b: &Step) -> bool {
     match (a, b) {
-        (Step::Visited { turn: a, .. }, Step::Visited { turn: b, .. }) => a == b,
+        (
+            Step::Visited { extent: a, turn: a_turn, .. },
+            Step::Visited { extent: b, turn: b_turn, .. },
+        ) => turns::alike(facts, (*a, *a_turn), (*b, *b_turn)),
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }
 
 /// Cuts the middle out of long runs of alike steps, but never the one that is shown.
-fn parts(steps: &[Step], shown: Option<usize>) -> Vec<Part<'_>> {
+fn parts<'s>(facts: &Facts, steps: &'s [Step], shown: Option<usize>) -> Vec<Part<'s>> {
     let mut parts = Vec::new();
     let mut from = 0;
-    for run in steps.chunk_by(alike) {
+    for run in steps.chunk_by(|a, b| alike(facts, a, b)) {
         let to = from + run.len();
         // A search is told turn by turn: of a run in one direction the ends are enough.
         let (limit, kept) = if matches!(run[0], Step::Visited { .. }) { (MAX_TURNS, 0) } else { (MAX_RUN, 3) };
@@ -156,38 +163,12 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
     let what = match steps[0] {
         Step::Returned { .. } => format!("{n} more returned, {}", text::bytes(bytes)),
         Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
-        Step::Decayed { .. } => format!("{n} more pools decayed"),
-        Step::Visited { .. } => return turns(scene, facts, width, from, steps),
+        Step::Decayed { .. } => format!("{} decayed", text::plural(steps.len() as u64, "more pool", "more pools")),
+        Step::Visited { .. } => return turns::rows(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
     let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
-    for row in &mut rows {
-        row.target = Some(Target::Step(from));
-    }
-    rows
-}
-
-/// One line for nodes passed in one direction.
-fn turns(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[Step]) -> Vec<Row> {
-    let at = |step: Option<&Step>| match step {
-        Some(Step::Visited { extent, turn, .. }) => Some((facts.addresses.short(extent.start()), *turn)),
-        _ => None,
-    };
-    let (Some((first, turn)), Some((last, _))) = (at(steps.first()), at(steps.last())) else { return Vec::new() };
-    let number = format!(" {:>2}{}{}", from + 1, scene.glyphs.dash, from + steps.len());
-    let mut spans = vec![
-        Span::new(number, Role::Muted),
-        Span::new(format!(" {} ", scene.glyphs.arrow), Role::Path),
-        Span::new(format!("{} nodes", text::count(steps.len() as u64)), Role::Number),
-        Span::new(" from ", Role::Text),
-        Span::new(first, Role::Number),
-        Span::new(" to ", Role::Text),
-        Span::new(last, Role::Number),
-        Span::new(": ", Role::Text),
-    ];
-    spans.extend(words::turn(turn, "do not fit").0);
-    let mut rows = flow(&spans, width, 4, scene.glyphs);
     for row in &mut rows {
         row.target = Some(Target::Step(from));
     }
@@ -200,10 +181,16 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
     let who = format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu);
     let words = Words::default();
     match event.kind {
-        EventKind::Alloc { size, align, .. } => {
-            let page = scene.replay.space().allocator().page_size();
-            let words = words.of(who, Role::Title).say(" asks for ").number(text::bytes(size));
-            if align > page { words.say(", aligned to ").number(text::bytes(align)) } else { words }
+        EventKind::Alloc { size, align, window, failed, .. } => {
+            let allocator = scene.replay.space().allocator();
+            let mut words = words.of(who, Role::Title).say(" asks for ").number(text::bytes(size));
+            if align > allocator.page_size() {
+                words = words.say(", aligned to ").number(text::bytes(align));
+            }
+            let window = log.names.window(window);
+            // The conclusion below names the window of a failure.
+            let told = failed && scene.replay.outcome().steps.iter().any(|step| matches!(step, Step::Refused { .. }));
+            if window == allocator.window() || told { words } else { failure::window_words(scene, words, window) }
         }
         EventKind::Free { addr, .. } => {
             let words = words.of(who, Role::Title).say(" frees ").number(facts.addresses.short(addr.0));
@@ -217,7 +204,7 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 .number(text::between(log, born.at, event.at, scene.glyphs))
                 .say(format!(" earlier (event {})", text::count(u64::from(mate.0) + 1)))
         }
-        EventKind::Purge { num_purged, .. } => purge_record(scene, words, num_purged),
+        EventKind::Purge { start, end, num_purged } => purge::record(scene, words, (start, end), num_purged),
         EventKind::Lost { count: 0 } => {
             words.of("The kernel lost records here", Role::Warn).say(" and did not say how many.")
         }
@@ -233,42 +220,6 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             .say(text::escape(log.names.text(name)))
             .of(". It is not the allocator's.", Role::Muted),
     }
-}
-
-/// A purge in one sentence: areas, pages, how they joined the holes around them.
-fn purge_record(scene: &Scene<'_>, words: Words, num_purged: u32) -> Words {
-    let steps = &scene.replay.outcome().steps;
-    let (mut pages, mut merged, mut pooled) = (0, 0_u64, 0_u64);
-    let page = scene.replay.space().allocator().page_size().max(1);
-    for step in steps {
-        match step {
-            Step::Returned { extent, merge, .. } => {
-                pages += extent.len_bytes() / page;
-                merged += u64::from(*merge != crate::model::Merge::None);
-            }
-            Step::Pooled { extent, .. } => {
-                pages += extent.len_bytes() / page;
-                pooled += 1;
-            }
-            _ => {}
-        }
-    }
-    if num_purged == 0 && pages == 0 {
-        return words.say("A purge ends: nothing was lazy.");
-    }
-    let words = words
-        .of("A purge ends: ", Role::Title)
-        .number(text::plural(num_purged.into(), "area", "areas"))
-        .say(" by the record");
-    if steps.is_empty() {
-        return words;
-    }
-    let words = words
-        .say(", ")
-        .number(text::plural(pages, "page", "pages"))
-        .say(" moved, ")
-        .number(text::plural(merged, "merge", "merges"));
-    if pooled > 0 { words.say(", ").number(text::count(pooled)).say(" parked in pools") } else { words }
 }
 
 /// The title: the kernel's function behind the record.

@@ -12,7 +12,6 @@ use super::line::{Line, wrap};
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
-use crate::log::Pointers;
 use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
@@ -310,19 +309,13 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
         format!(" {} black height {}", scene.glyphs.dot, black_height(&view))
     };
     spans.push(Span::new(shape, Role::Muted));
-    if is_guessed(scene) {
+    if focus::is_guessed(scene) {
         spans.push(Span::new(format!(" {} shape guessed from the snapshot", scene.glyphs.dot), Role::Warn));
     }
     if std::ptr::eq(space, scene.replay.before()) && scene.replay.cursor() > 0 {
         spans.push(Span::new(format!(" {} as the search saw it", scene.glyphs.dot), Role::Path));
     }
     spans
-}
-
-/// Was the tree built from a snapshot? That names ranges, not the order in which they came, and so not the shape.
-fn is_guessed(scene: &Scene<'_>) -> bool {
-    let baseline = scene.replay.log().before.as_ref();
-    !scene.replay.plan().machine.from_boot && baseline.is_some_and(|before| before.pointers == Pointers::Real)
 }
 
 /// Levels of a tree.

@@ -25,8 +25,12 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
             others(facts, &timeline.lost, seq, "loss");
             adopted(facts, seq);
         }
-        EventKind::Purge { .. } => {
+        EventKind::Purge { num_purged: 0, .. } => {
             facts.add("purge", &[say("ended without an area: nothing was lazy")], None);
+        }
+        EventKind::Purge { num_purged, .. } => {
+            let areas = text::plural(num_purged.into(), "area", "areas");
+            facts.add("purge", &[number(areas), muted(", given back where a neighbouring record stands")], None);
         }
         EventKind::Other { name } => {
             let name = text::escape(log.names.text(name));

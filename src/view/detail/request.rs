@@ -1,6 +1,7 @@
 //! A request that was given no address: what it asked for, and what is where it was looked for.
 
 use super::super::facts::{Facts, muted, number, say};
+use super::super::retry::aftermath;
 use super::super::within::{holders, within};
 use super::super::{Role, Span, Target, focus, text};
 use crate::log::Window;
@@ -23,8 +24,17 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, (size, align, window): (u64, u64, W
         let task = text::task(replay.log().names.task(event.task));
         asked.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
     }
-    asked.push(Span::new(": no address", Role::Bad));
+    let aftermath = aftermath(scene);
+    let repaired = aftermath.is_some_and(|aftermath| aftermath.is_repaired());
+    asked.push(match repaired {
+        true => Span::new(": no address at this attempt", Role::Warn),
+        false => Span::new(": no address", Role::Bad),
+    });
     facts.add("request", &asked, None);
+    if let Some(aftermath) = aftermath {
+        facts.add("lazy", &aftermath.lazy(), None);
+        facts.add("then", &aftermath.story(scene), aftermath.target());
+    }
     let Some(part) = Extent::new(window.vstart, window.vend) else { return };
     let whole = if window == space.allocator().window() { ", the whole vmalloc range" } else { "" };
     let range = [

@@ -1,5 +1,6 @@
 //! Could a request have used a hole, and why not?
 
+use super::super::misfit::{Misfit, misfit};
 use super::super::text;
 use super::super::{Role, Scene, focus};
 use crate::log::Window;
@@ -55,26 +56,15 @@ impl Judge {
             return Judgement { words, role: Role::Good, chosen: true, fits: true };
         }
         let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };
-        if hole.end() <= self.window.vstart {
-            return no("below the window".to_owned());
-        }
         if self.window.vend <= hole.start() {
-            return no("above the window".to_owned());
+            return no(Misfit::Above.words());
         }
-        let from = hole.start().max(self.window.vstart);
-        let room = hole.end() - from;
-        if room < self.size {
-            return no(format!("too small by {}", text::bytes(self.size - room)));
+        match misfit(hole, (self.size, self.align, self.window)) {
+            Some(Misfit::Behind(bytes)) => return no(format!("fits, but {}", Misfit::Behind(bytes).words())),
+            Some(misfit) => return no(misfit.words()),
+            None => {}
         }
-        let start = align_up(from, self.align);
-        let end = start.wrapping_add(self.size);
-        if start < from || end < start || hole.end() < end {
-            let left = if start < from { 0 } else { hole.end().saturating_sub(start) };
-            return no(format!("aligning leaves only {}", text::bytes(left)));
-        }
-        if self.window.vend < end {
-            return no(format!("would end {} behind the window", text::bytes(end - self.window.vend)));
-        }
+        let start = align_up(hole.start().max(self.window.vstart), self.align);
         let (words, role) = match self.chosen {
             _ if self.pooled => ("would fit, but a pool answered first", Role::Text),
             Some((_, placed, _)) if placed.start() < start => ("would fit, higher up", Role::Text),

@@ -2,9 +2,8 @@
 
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
-use super::Facts;
-use crate::model::search::largest_hole_in;
-use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step, TreeId, Turn};
+use super::{Facts, turns};
+use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 
 /// A sentence being put together.
 #[derive(Default)]
@@ -36,8 +35,8 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
     match *step {
         Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
-        Step::Visited { extent, subtree_max, turn, .. } => ("", visited(scene, facts, extent, subtree_max, turn)),
-        Step::Refused { reason } => ("alloc_vmap_area", refused(scene, facts, reason)),
+        Step::Visited { extent, subtree_max, turn, .. } => ("", turns::visited(scene, facts, extent, subtree_max, turn)),
+        Step::Refused { reason } => ("alloc_vmap_area", refused(facts, reason)),
         Step::Clipped { hole, placed, fit } => ("va_clip", clipped(&facts.addresses, hole, placed, fit)),
         Step::BusyAdded { node, extent } => (
             "insert_vmap_area",
@@ -91,7 +90,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 (true, true) => "; every pool is emptied first, because a request was about to fail",
                 (true, false) => "; the pools decay a little first",
             };
-            let words = words.say("takes ").number(text::count(lazy_pages)).say(" lazy pages");
+            let words = words.say("takes ").number(text::plural(lazy_pages, "lazy page", "lazy pages"));
             ("__purge_vmap_area_lazy", words.say(pools))
         }
         Step::Decayed { node, pages, taken, left } => (
@@ -128,8 +127,8 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 .say("done: ")
                 .number(text::plural(n_areas.into(), "area", "areas"))
                 .say(" back, ")
-                .number(text::count(lazy_pages))
-                .say(" lazy pages left"),
+                .number(text::plural(lazy_pages, "lazy page", "lazy pages"))
+                .say(" left"),
         ),
         ref rare => rare_words(scene, facts, rare),
     }
@@ -209,66 +208,16 @@ fn search(facts: &Facts, length: u64, why: LengthReason) -> Words {
     }
 }
 
-fn visited(scene: &Scene<'_>, facts: &Facts, extent: Extent, subtree_max: u64, turn: Turn) -> Words {
-    let arrow = scene.glyphs.arrow;
-    let words = Words::default()
-        .of(format!("{arrow} "), Role::Path)
-        .number(facts.addresses.short(extent.start()))
-        .say(format!(" {}, ", text::bytes(extent.len_bytes())))
-        .of(format!("{}{}", scene.glyphs.max, text::bytes(subtree_max)), Role::Muted)
-        .say(": ");
-    let mut words = words;
-    words.0.extend(self::turn(turn, &misfit(facts, extent)).0);
-    words
-}
-
-/// Where a search went from a node, and why. `misfit` says why it did not stop there.
-pub(super) fn turn(turn: Turn, misfit: &str) -> Words {
-    let words = Words::default();
-    match turn {
-        Turn::Left => words.of("left", Role::Path).say(", a long enough hole lies lower"),
-        Turn::Right => words.say(format!("{misfit}; ")).of("right", Role::Path).say(", a long enough hole lies higher"),
-        Turn::Fits => words.of("fits", Role::Good),
-        Turn::Up => words.say(format!("{misfit}, nor anything to the right; ")).of("back up", Role::Path),
-        Turn::UpThenRight => words.say("on the way up; ").of("down its right side", Role::Path),
-    }
-}
-
-/// Why a request does not fit a hole.
-fn misfit(facts: &Facts, hole: Extent) -> String {
-    let Some((size, _, window)) = facts.request else { return "does not fit".to_owned() };
-    if hole.end() <= window.vstart {
-        return "below the window".to_owned();
-    }
-    let room = hole.end() - hole.start().max(window.vstart);
-    if room < size { format!("{} too small", text::bytes(size - room)) } else { "no aligned place in it".to_owned() }
-}
-
-fn refused(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason) -> Words {
+fn refused(facts: &Facts, reason: RefusalReason) -> Words {
     let words = Words::default().of("no place: ", Role::Bad);
-    let Some((size, _, window)) = facts.request else { return words };
-    let words = match reason {
+    let end = facts.request.map_or((0, 0), |(size, _, window)| (size, window.vend));
+    match reason {
         RefusalReason::NoHole => words.say("no hole above the window's start is long enough"),
-        RefusalReason::BehindWindow { would_be } => {
-            let end = would_be.saturating_add(size);
-            words
-                .say("the lowest hole that fits gives ")
-                .number(facts.addresses.short(would_be))
-                .say(", but there the area ends ")
-                .number(text::bytes(end.saturating_sub(window.vend)))
-                .say(" behind the window; no other hole is tried")
-        }
-    };
-    let Some(free) = scene.replay.before().allocator().tree(TreeId::Free) else { return words };
-    let largest = largest_hole_in(free.areas, &free.tree, window.vstart, window.vend);
-    let words = match largest {
-        0 => return words.say("; nothing is free inside the window"),
-        _ => words.say("; the largest hole inside the window has ").number(text::bytes(largest)),
-    };
-    match size.checked_sub(largest) {
-        Some(short @ 1..) => words.say(", ").number(text::bytes(short)).say(" too little"),
-        // It is large enough, yet alignment or the order of the search keeps it from being used.
-        _ => words.say(", enough without alignment, but the search does not come to it"),
+        RefusalReason::BehindWindow { would_be } => words
+            .number(facts.addresses.short(would_be))
+            .say(" would end ")
+            .number(text::bytes(would_be.saturating_add(end.0).saturating_sub(end.1)))
+            .say(" behind the window; no other hole is tried"),
     }
 }
 
