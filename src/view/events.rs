@@ -17,14 +17,16 @@ use matcher::{AreaMatcher, Matcher};
 /// What to highlight.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
-    /// Words to look for in kind, task, address, size and marker text; capitals count only if there are some.
+    /// Words to look for in kind, task, address, size, marker text and verdict (`exact`, `inferred`, `adopted`, the name
+    /// of a cause or timing); capitals count only if there are some.
     pub text: String,
 }
 
 /// Which columns there is room for.
 struct Columns {
     time: usize,
-    /// 0 where a column has no room.
+    /// Number of the record, from 1; 0 where a column has no room.
+    number: usize,
     cpu: usize,
     task: usize,
     align: usize,
@@ -33,13 +35,15 @@ struct Columns {
 }
 
 impl Columns {
-    fn for_width(width: usize, time: usize, address: usize, searching: bool) -> Self {
-        // Marks, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
-        let others = 3 + usize::from(searching) + time + 1 + 7 + 10 + address;
+    fn for_width(width: usize, time: usize, number: usize, address: usize, searching: bool) -> Self {
+        let number = if width >= 70 { number.max(5) } else { 0 };
+        // Marks, number, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
+        let others = 3 + usize::from(searching) + number + usize::from(number > 0) + time + 1 + 7 + 10 + address;
         Self {
             time,
+            number,
             cpu: if width >= others + 4 { 3 } else { 0 },
-            task: if width >= 74 { 16 } else { 0 },
+            task: if width >= 74 && width >= others + 4 + 9 + 17 { 16 } else { 0 },
             align: if width >= 56 { 8 } else { 0 },
             full_address: width >= 92,
             searching,
@@ -67,13 +71,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let matcher = Matcher::new(log, &filter.text);
     let addresses = focus::addresses(scene);
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
-    let columns = Columns::for_width(width, time, widest.unwrap_or(0).max(8), matcher.is_some());
+    let number = text::count(log.events.len() as u64).len();
+    let columns = Columns::for_width(width, time, number, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
     if head == 1 {
         rows.push(names(scene, width, &columns, &addresses));
     }
     for (offset, event) in shown.iter().enumerate() {
-        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(log, event));
+        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(log, event, scene.replay.verdict(Seq((top + offset) as u32))));
         rows.push(row(scene, width, &columns, &addresses, (top + offset, event, found)));
     }
     rows
@@ -81,6 +86,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
 
 fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Addresses) -> Row {
     let mut line = Line::new(width, scene.glyphs).gap(3 + usize::from(columns.searching));
+    if columns.number > 0 {
+        line = line.right("event", columns.number, Role::Muted).gap(1);
+    }
     line = line.right("time", columns.time, Role::Muted).gap(1);
     if columns.cpu > 0 {
         line = line.right("cpu", columns.cpu, Role::Muted).gap(1);
@@ -116,6 +124,9 @@ fn row(
         line = line.left(if found { "/" } else { "" }, 1, Role::Key);
     }
     line = line.put(glyph.to_string(), glyph_role).gap(1);
+    if columns.number > 0 {
+        line = line.right(text::count(index as u64 + 1), columns.number, role(Role::Muted)).gap(1);
+    }
     line = line.right(text::stamp(log, event.at), columns.time, role(Role::Text)).gap(1);
     if columns.cpu > 0 {
         line = line.right(event.cpu.to_string(), columns.cpu, role(Role::Muted)).gap(1);
@@ -257,7 +268,7 @@ fn finder<'a>(replay: &'a Replay, text: &str) -> Option<Box<dyn Fn(usize) -> boo
         return Some(Box::new(move |index| matcher.matches(&baseline.areas[index], real)));
     }
     let matcher = Matcher::new(log, text)?;
-    Some(Box::new(move |index| matcher.matches(log, &log.events[index])))
+    Some(Box::new(move |index| matcher.matches(log, &log.events[index], replay.verdict(Seq(index as u32)))))
 }
 
 /// The next row after (or before) `from` that matches; goes on at the other end.

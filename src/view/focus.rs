@@ -303,6 +303,13 @@ pub(crate) fn is_guessed(scene: &Scene<'_>) -> bool {
     !scene.replay.plan().machine.from_boot && baseline.is_some_and(|before| before.pointers == Pointers::Real)
 }
 
+/// Which moment a state is, for titles: before or after the current event; nothing where there is no event.
+pub(crate) fn moment(scene: &Scene<'_>, space: &AddressSpace) -> Option<super::Span> {
+    scene.replay.current()?;
+    let word = if std::ptr::eq(space, scene.replay.before()) { "before" } else { "after" };
+    Some(super::Span::new(format!(" {} {word}", scene.glyphs.dot), super::Role::Path))
+}
+
 /// Bytes of a window for people. `VMALLOC_END` of x86-64 is the last byte; nobody calls that 31.9 TiB.
 pub(crate) fn window_bytes(window: Window) -> u64 {
     let bytes = window.len_bytes();

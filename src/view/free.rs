@@ -221,13 +221,19 @@ impl Pane<'_, '_> {
         let line = Line::new(self.width, self.scene.glyphs).gap(1);
         let Some(judge) = &self.judge else { return line.done() };
         let able = self.summed().filter(|hole| judge.judge(*hole).fits).count() as u64;
+        let inside = |hole: &Extent| hole.start() < judge.window.vend && judge.window.vstart < hole.end();
+        let inside = self.summed().filter(inside).count() as u64;
         let page = self.scene.replay.space().allocator().page_size();
         let mut line = line.put("asked for ", Role::Muted).put(text::bytes(judge.size), Role::Number);
         if judge.align > page {
             line = line.put(" aligned to ", Role::Muted).put(text::bytes(judge.align), Role::Number);
         }
+        if inside == 0 {
+            return line.put(": nothing is free in its window", Role::Muted).done();
+        }
         let line = line.put(": ", Role::Muted).put(text::count(able), Role::Number);
-        let of = format!(" of {} could hold it", text::plural(self.view.tree.len.into(), "hole", "holes"));
+        let place = if judge.window == self.window { "the vmalloc range" } else { "its window" };
+        let of = format!(" of {} in {place} could hold it", text::plural(inside, "hole", "holes"));
         let line = line.put(of, Role::Muted);
         if judge.pooled { line.put("; a pool answered", Role::Pooled).done() } else { line.done() }
     }
@@ -256,11 +262,11 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     }
     let allocator = state(scene).allocator();
     let Some(view) = allocator.tree(TreeId::Free) else { return spans };
-    spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "hole", "holes")), Role::Number));
+    let holes = text::plural(allocator.metrics().holes, "hole", "holes");
+    spans.push(Span::new(format!("  {holes}"), Role::Number));
     let largest = text::bytes(largest(view.areas, &view.tree, allocator.window()));
-    spans.push(Span::new(format!(" {} largest {largest}", scene.glyphs.dot), Role::Muted));
-    if focus::event_request(scene).is_some() {
-        spans.push(Span::new(format!(" {} before this event", scene.glyphs.dot), Role::Path));
-    }
+    let rest = format!(" in the vmalloc range {} largest {largest}", scene.glyphs.dot);
+    spans.push(Span::new(rest, Role::Muted));
+    spans.extend(focus::moment(scene, state(scene)));
     spans
 }

@@ -77,9 +77,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
     let addresses = focus::addresses(scene);
     let columns = Columns::for_width(width, scene.addr_width(), addresses.width());
     let legend = usize::from(height >= 3);
-    // One row is always kept for carets, so that the picture does not jump from event to event.
+    // One row is kept for carets where there are many, so that the picture does not jump from event to event.
     let window = window::of(scene).filter(|_| height >= 5 && zoom.level == 0);
-    let budget = height - legend - usize::from(height >= 6) - if window.is_some() { 2 } else { 0 };
+    let budget = height - legend - usize::from(height >= 7) - if window.is_some() { 2 } else { 0 };
     let segments = lines::segments(scene);
     let (widest, fits) = lines::widest_cell(state, &segments, columns.cells, budget);
     let page = state.allocator().page_size().max(1);
@@ -308,7 +308,7 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
     }
 }
 
-/// The title: where, how much, of how much.
+/// The title: how much, of how much.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     if let Some(unplaced) = Unplaced::of(scene) {
         let sums = Span::new(format!("  {}", unplaced.sums()), Role::Number);
@@ -317,21 +317,12 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     }
     let space = scene.replay.space();
     let window = space.allocator().window();
-    let stretch = focus::stretch(space);
     let metrics = space.allocator().metrics();
+    let areas = text::plural(metrics.busy_areas, "area", "areas");
     let all = text::bytes(focus::window_bytes(window));
-    // A small window is its own stretch.
-    let part = if stretch.len_bytes() == window.len_bytes() {
-        format!(" + {all}")
-    } else {
-        format!(" + {} of {all}", text::bytes(stretch.len_bytes()))
-    };
     vec![
         Span::new("map", Role::Title),
-        Span::new(format!("  {}", scene.addr(stretch.start())), Role::Number),
-        Span::new(part, Role::Number),
-        Span::new(format!(" {} ", scene.glyphs.dot), Role::Muted),
-        Span::new(text::plural(metrics.busy_areas, "area", "areas"), Role::Number),
-        Span::new(format!(" in use, {}", text::bytes(metrics.busy_bytes)), Role::Muted),
+        Span::new(format!("  {}", text::bytes(metrics.busy_bytes)), Role::Number),
+        Span::new(format!(" in use in {areas}, of {all}"), Role::Muted),
     ]
 }

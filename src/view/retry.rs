@@ -137,7 +137,8 @@ impl Aftermath {
         }
         let mut spans = vec![Span::new(format!("{} lazily freed", text::bytes(self.lazy_bytes)), Role::Lazy)];
         if let Some(inside) = self.inside {
-            spans.push(Span::new(format!(", {} of it in the window", text::bytes(inside)), Role::Text));
+            let inside = if inside == self.lazy_bytes { "all".to_owned() } else { text::bytes(inside) };
+            spans.push(Span::new(format!(", {inside} of it in the window"), Role::Text));
         }
         spans.push(Span::new(follows, Role::Text));
         spans

@@ -190,7 +190,11 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             let window = log.names.window(window);
             // The conclusion below names the window of a failure.
             let told = failed && scene.replay.outcome().steps.iter().any(|step| matches!(step, Step::Refused { .. }));
-            if window == allocator.window() || told { words } else { failure::window_words(scene, words, window) }
+            if window == allocator.window() || told {
+                words
+            } else {
+                failure::window_words(scene, words.say(", between "), window)
+            }
         }
         EventKind::Free { addr, .. } => {
             let words = words.of(who, Role::Title).say(" frees ").number(facts.addresses.short(addr.0));

@@ -39,6 +39,7 @@ fn chosen(scene: &Scene<'_>, height: u16) -> Vec<Metric> {
 /// Columns of the labels, for the painter and the mouse alike.
 fn label_width(width: u16) -> usize {
     match width {
+        132.. => 46,
         80.. => 27,
         48..80 => 15,
         _ => 0,
@@ -101,9 +102,9 @@ impl Pane<'_, '_> {
         let (name, value) = self.label(metric);
         let mut line = Line::new(self.width, self.scene.glyphs);
         if self.label > 0 {
-            line = line.gap(1).left(name, 13, Role::Muted);
+            line = line.gap(1).put(name, Role::Muted);
             if self.label > 20 {
-                line = line.right(value, self.label - 15, Role::Number);
+                line = line.right(value, self.label.saturating_sub(name.len() + 2), Role::Number);
             }
             line = line.to(self.label);
         }
@@ -141,11 +142,30 @@ impl Pane<'_, '_> {
                 ("lazy pages", format!("{}/{}", text::count(lazy), text::count(limit)))
             }
             Metric::Largest => ("largest hole", text::bytes(allocator.largest_hole())),
-            Metric::Holes => ("holes", text::count(allocator.metrics().holes)),
-            Metric::Marks => {
-                let (failed, differ) = (self.timeline().failures.len(), self.timeline().divergences.len());
-                ("failed/differ", format!("{}/{}", text::count(failed as u64), text::count(differ as u64)))
-            }
+            // Of the tree's nodes some lie outside the range; people count those inside.
+            Metric::Holes if self.label > 20 => ("holes in range", text::count(allocator.metrics().holes)),
+            Metric::Holes => ("holes", String::new()),
+            Metric::Marks => self.marks_label(),
+        }
+    }
+
+    /// Failed attempts and allocations that were not exact, each up to the cursor beside the total.
+    fn marks_label(&self) -> (&'static str, String) {
+        let cursor = self.scene.replay.cursor();
+        let count = |indices: &[u32], of: &str| {
+            let n = indices.partition_point(|&index| (index as usize) < cursor) as u64;
+            format!("{}{of}{}", text::count(n), text::count(indices.len() as u64))
+        };
+        let (failed, differ) = (&self.timeline().failures, &self.timeline().divergences);
+        let long = format!("{} / {}", count(failed, " of "), count(differ, " of "));
+        let short = format!("{} {}", count(failed, "/"), count(differ, "/"));
+        // Blanks on the left, in the middle and before the bars.
+        let fits = |name: &str, value: &str| name.len() + value.len() + 3 <= self.label;
+        match () {
+            () if fits("failed / not exact", &long) => ("failed / not exact", long),
+            () if fits("failed/not exact", &short) => ("failed/not exact", short),
+            () if fits("fail/inexact", &short) || self.label < 20 => ("fail/inexact", short),
+            () => ("fails", short),
         }
     }
 

@@ -12,6 +12,7 @@ use super::line::{Line, wrap};
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
+use crate::event::{Event, EventKind};
 use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
@@ -50,8 +51,13 @@ fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
     scene.replay.outcome().steps.get(scene.sub_step?)
 }
 
-/// The state the picture shows: while a search is walked the one it searched, else the one after the event.
+/// The state the picture shows: while a search is walked, or if it was in vain, the one it searched, else the one after
+/// the event.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
+    let failed = |event: &Event| matches!(event.kind, EventKind::Alloc { failed: true, .. });
+    if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
+        return scene.replay.before();
+    }
     match shown_step(scene) {
         Some(Step::PoolAsked { .. } | Step::SearchBegun { .. } | Step::Visited { .. } | Step::Refused { .. }) => {
             scene.replay.before()
@@ -312,9 +318,7 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
     if focus::is_guessed(scene) {
         spans.push(Span::new(format!(" {} shape guessed from the snapshot", scene.glyphs.dot), Role::Warn));
     }
-    if std::ptr::eq(space, scene.replay.before()) && scene.replay.cursor() > 0 {
-        spans.push(Span::new(format!(" {} as the search saw it", scene.glyphs.dot), Role::Path));
-    }
+    spans.extend(focus::moment(scene, space));
     spans
 }
 

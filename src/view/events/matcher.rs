@@ -3,6 +3,10 @@
 use super::super::text;
 use crate::event::{Event, EventKind};
 use crate::log::{BaselineArea, Log};
+use crate::replay::Verdict;
+
+/// Letters of a word before it can mean a verdict.
+const MIN_WORD: usize = 3;
 
 /// What is looked for.
 struct Needle {
@@ -66,6 +70,8 @@ impl AreaMatcher {
 pub(super) struct Matcher {
     needle: Needle,
     tasks: Vec<bool>,
+    /// Is the word of an exact, inferred, adopted verdict meant?
+    verdicts: [bool; 3],
 }
 
 impl Matcher {
@@ -73,13 +79,30 @@ impl Matcher {
     pub(super) fn new(log: &Log, text: &str) -> Option<Self> {
         let needle = Needle::new(text)?;
         let tasks = log.names.tasks().iter().map(|task| needle.finds(&text::task(task))).collect();
-        Some(Self { needle, tasks })
+        // Shorter ones are hex digits or parts of other words.
+        let is_word = needle.text.len() >= MIN_WORD;
+        let verdicts = ["exact", "inferred", "adopted"].map(|word| is_word && needle.finds(word));
+        Some(Self { needle, tasks, verdicts })
+    }
+
+    /// Does what the model said of a record match? Causes and timings by their names; a word from the middle of one
+    /// ("purge") means the records of that kind.
+    fn finds_verdict(&self, verdict: Verdict) -> bool {
+        let [exact, inferred, adopted] = self.verdicts;
+        let text = &self.needle.text;
+        let named = |name: &str| text.len() >= MIN_WORD && (name.starts_with(text) || (text.contains('-') && name.contains(text)));
+        match verdict {
+            Verdict::NotJudged => false,
+            Verdict::Exact => exact,
+            Verdict::Inferred(timing) => inferred || named(timing.name()),
+            Verdict::Adopted(cause) => adopted || named(cause.name()),
+        }
     }
 
     /// Does a record match?
-    pub(super) fn matches(&self, log: &Log, event: &Event) -> bool {
+    pub(super) fn matches(&self, log: &Log, event: &Event, verdict: Verdict) -> bool {
         let needle = &self.needle;
-        if self.tasks.get(event.task.0 as usize).copied().unwrap_or(false) || needle.finds(event.kind.word()) {
+        if self.finds_verdict(verdict) || self.tasks.get(event.task.0 as usize).copied().unwrap_or(false) || needle.finds(event.kind.word()) {
             return true;
         }
         match event.kind {

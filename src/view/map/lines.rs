@@ -107,13 +107,9 @@ pub(super) fn rows_from(
 
 /// The smallest cell, a power of two of pages, at which everything fits into `n_rows` rows of `n_cells`.
 fn cell_for_all(space: &AddressSpace, segments: &[Extent], n_cells: usize, n_rows: usize) -> u64 {
+    // From the smallest on: large holes are left out first, and what is left decides. A row more than there is room for
+    // ends the counting, so that every try is short.
     let mut cell = space.allocator().page_size().max(1);
-    // A first guess saves most of the counting: the stretch itself must fit.
-    let needed = stretch(space).len_bytes() / (n_cells as u64 * n_rows as u64).max(1);
-    while cell < needed && cell < 1 << 50 {
-        cell *= 2;
-    }
-    cell = (cell / 4).max(space.allocator().page_size().max(1));
     while cell < 1 << 50 && rows_from(space, segments, cell * n_cells as u64, 0, n_rows + 1).len() > n_rows {
         cell *= 2;
     }

@@ -38,11 +38,10 @@ pub(super) fn rows(scene: &Scene<'_>, facts: &Facts, width: usize, seq: Seq) -> 
     rows
 }
 
-/// ` from 0x… to 0x…, 1 MiB`.
+/// `0x… to 0x…, 1 MiB`.
 pub(super) fn window_words(scene: &Scene<'_>, words: Words, window: Window) -> Words {
     let whole = window == scene.replay.space().allocator().window();
     words
-        .say(" from ")
         .number(scene.addr(window.vstart))
         .say(" to ")
         .number(scene.addr(window.vend))
@@ -53,7 +52,7 @@ pub(super) fn window_words(scene: &Scene<'_>, words: Words, window: Window) -> W
 /// The conclusion: where there is no place, and how much is missing.
 fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u64, Window)) -> Words {
     let (size, _, window) = request;
-    let words = window_words(scene, Words::default().of("no place", Role::Bad), window).say(": ");
+    let words = window_words(scene, Words::default().of("no place", Role::Bad).say(" from "), window).say(": ");
     let words = match reason {
         RefusalReason::NoHole => words.say("no hole above its start is long enough"),
         RefusalReason::BehindWindow { would_be } => words
