@@ -78,7 +78,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
         rows.push(names(scene, width, &columns, &addresses));
     }
     for (offset, event) in shown.iter().enumerate() {
-        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(log, event, scene.replay.verdict(Seq((top + offset) as u32))));
+        let found = matcher
+            .as_ref()
+            .is_some_and(|matcher| matcher.matches(log, event, scene.replay.verdict(Seq((top + offset) as u32))));
         rows.push(row(scene, width, &columns, &addresses, (top + offset, event, found)));
     }
     rows

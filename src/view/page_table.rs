@@ -112,16 +112,34 @@ fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> V
     let geometry = scene.replay.space().geometry();
     let kind = thing.kind;
     let mapped = tables::mapped_part(scene, kind, &scene.replay.space().allocator().areas()[thing.area], thing.extent);
-    let mut spans = vec![
-        Span::new(text::bytes(mapped.len_bytes()), Role::Number),
-        Span::new(if kind == Kind::Lazy { " were mapped here, through " } else { " mapped here need " }, Role::Text),
-    ];
-    let levels = geometry.tables_for(mapped);
+    let at_boot = |name: &str| geometry.levels.iter().any(|level| level.preallocated && level.name == name);
+    let levels: Vec<_> = geometry.tables_for(mapped).into_iter().filter(|(name, _)| !at_boot(name)).collect();
+    let needed: u64 = levels.iter().map(|(_, n)| n).sum();
+    let space = scene.replay.space();
+    // What the event itself has just mapped can be told apart from what was there.
+    let is_new = kind == Kind::Busy
+        && scene.replay.current().is_some_and(|(seq, _)| space.allocator().areas()[thing.area].born == seq.0);
+    let new = space.tables().count().saturating_sub(scene.replay.before().tables().count());
+    let all_new = is_new && new == needed;
+    let verb = if kind == Kind::Lazy { " were mapped here, which needs " } else { " mapped here: needs " };
+    let mut spans = vec![Span::new(text::bytes(mapped.len_bytes()), Role::Number), Span::new(verb, Role::Text)];
     for (place, (name, n)) in levels.iter().enumerate() {
-        let comma = if place == 0 { "" } else { ", " };
-        spans.push(Span::new(format!("{comma}{} {name}", text::count(*n)), Role::Number));
+        let joint = match place {
+            0 => "",
+            _ if place + 1 == levels.len() => " and ",
+            _ => ", ",
+        };
+        let fresh = if all_new { "new " } else { "" };
+        let tables = if *n == 1 { "table" } else { "tables" };
+        spans.push(Span::new(format!("{joint}{} {fresh}{name} {tables}", text::count(*n)), Role::Number));
     }
-    spans.push(Span::new(if levels.len() == 1 { " table" } else { " tables" }, Role::Text));
+    if is_new && !all_new {
+        let words = match new {
+            0 => ", all there before".to_owned(),
+            _ => format!(", {} of them new", text::count(new)),
+        };
+        spans.push(Span::new(words, Role::Text));
+    }
     let boot: Vec<&str> = geometry.levels.iter().filter(|level| level.preallocated).map(|level| level.name).collect();
     spans.push(Span::new(format!(" ({} there since boot).", boot.join(" and ")), Role::Muted));
     if let Some(last) = walk.last() {

@@ -71,7 +71,8 @@ pub(crate) fn first_attempt(scene: &Scene<'_>, seq: Seq) -> Option<Seq> {
     let asked = (from..seq.index()).rev().filter(|&at| events[at].task == event.task);
     let mut asked = asked.filter(|&at| matches!(events[at].kind, EventKind::Alloc { .. }));
     // Failures come in pairs: of an even number before this one all requests are over.
-    let before: Vec<usize> = asked.by_ref().take_while(|&at| failed(&events[at]) && is_same(&events[at], event)).collect();
+    let before: Vec<usize> =
+        asked.by_ref().take_while(|&at| failed(&events[at]) && is_same(&events[at], event)).collect();
     let first = *before.first()?;
     (before.len() % 2 == 1).then_some(Seq(first as u32))
 }
@@ -102,8 +103,11 @@ pub(crate) fn aftermath(scene: &Scene<'_>) -> Option<Aftermath> {
             EventKind::Purge { .. } => aftermath.purge = aftermath.purge.or(Some(next)),
             EventKind::Alloc { addr, failed, .. } => {
                 if is_same(event, &events[at]) {
-                    aftermath.after =
-                        if failed { After::Failed { retry: next } } else { After::Placed { retry: next, addr: addr.0 } };
+                    aftermath.after = if failed {
+                        After::Failed { retry: next }
+                    } else {
+                        After::Placed { retry: next, addr: addr.0 }
+                    };
                 } else {
                     aftermath.purge = None;
                 }

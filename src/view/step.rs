@@ -91,10 +91,9 @@ enum Part<'a> {
 /// Are two steps alike? Nodes of a search are if it went on from them in the same way for the same reason.
 fn alike(facts: &Facts, a: &Step, b: &Step) -> bool {
     match (a, b) {
-        (
-            Step::Visited { extent: a, turn: a_turn, .. },
-            Step::Visited { extent: b, turn: b_turn, .. },
-        ) => turns::alike(facts, (*a, *a_turn), (*b, *b_turn)),
+        (Step::Visited { extent: a, turn: a_turn, .. }, Step::Visited { extent: b, turn: b_turn, .. }) => {
+            turns::alike(facts, (*a, *a_turn), (*b, *b_turn))
+        }
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }
@@ -193,7 +192,7 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             if window == allocator.window() || told {
                 words
             } else {
-                failure::window_words(scene, words.say(", between "), window)
+                failure::window_words(scene, words.say(", from "), window)
             }
         }
         EventKind::Free { addr, .. } => {

@@ -162,9 +162,13 @@ impl Pane<'_, '_> {
         // Blanks on the left, in the middle and before the bars.
         let fits = |name: &str, value: &str| name.len() + value.len() + 3 <= self.label;
         match () {
+            () if self.label < 20 => ("fail/inexact", String::new()),
+            () if failed.is_empty() && differ.is_empty() => ("failed/not exact", "none".to_owned()),
+            () if differ.is_empty() => ("failed", count(failed, " of ")),
+            () if failed.is_empty() => ("not exact", count(differ, " of ")),
             () if fits("failed / not exact", &long) => ("failed / not exact", long),
             () if fits("failed/not exact", &short) => ("failed/not exact", short),
-            () if fits("fail/inexact", &short) || self.label < 20 => ("fail/inexact", short),
+            () if fits("fail/inexact", &short) => ("fail/inexact", short),
             () => ("fails", short),
         }
     }

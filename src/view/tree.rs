@@ -93,6 +93,16 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
         }
         _ => None,
     });
+    if changed.is_none() && which == TreeId::Free {
+        // A search in vain: where it ended says more than where it began.
+        let last = steps.iter().rev().find_map(|step| match *step {
+            Step::Visited { hole, extent, .. } => Some((hole, extent.start())),
+            _ => None,
+        });
+        if let Some((hole, start)) = last {
+            return if view.areas[hole].start == start && hole != NIL { hole } else { near(start) };
+        }
+    }
     let addr = changed.or_else(|| focus::focus_address(scene));
     addr.map_or(view.tree.root, near)
 }
@@ -148,7 +158,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
     // While a search is walked, what it has not looked at yet is not on its path.
     let walked = scene.sub_step.map_or(steps.len(), |step| (step + 1).min(steps.len()));
     let path = if which == TreeId::Free { picture::path_of(&steps[..walked]) } else { Vec::new() };
-    let marks = Marks { path, changed: changed_in(scene, which), focus };
+    let marks = Marks { path, changed: changed_in(scene, which), focus, coloured: !scene.replay.is_empty() };
     let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
     let legend = usize::from(height >= 8);
     let mut rows = drawn(&picture, width, height - legend, pan);
@@ -291,7 +301,8 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
         (glyphs.max, Role::Muted, "largest hole from there down"),
     ];
     for (glyph, role, word) in marks {
-        let wanted = role != Role::Muted || picture.view.augmented;
+        let is_shape = matches!(role, Role::NodeBlack | Role::NodeRed | Role::Muted);
+        let wanted = (role != Role::Muted || picture.view.augmented) && (picture.marks.coloured || !is_shape);
         if wanted && line.room() >= word.len() + 4 {
             line = line.put(glyph.to_string(), role).put(format!(" {word}  "), Role::Muted);
         }
@@ -309,7 +320,10 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
     let space = state(scene);
     let Some(view) = space.allocator().tree(which) else { return spans };
     spans.push(Span::new(format!("  {}", text::plural(view.tree.len.into(), "node", "nodes")), Role::Number));
-    let shape = if view.tree.len <= MAX_COUNTED {
+    // The shape of a snapshot's tree is the model's.
+    let shape = if scene.replay.is_empty() {
+        String::new()
+    } else if view.tree.len <= MAX_COUNTED {
         format!(" {} depth {}", scene.glyphs.dot, depth(&view))
     } else {
         format!(" {} black height {}", scene.glyphs.dot, black_height(&view))

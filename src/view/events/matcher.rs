@@ -90,7 +90,9 @@ impl Matcher {
     fn finds_verdict(&self, verdict: Verdict) -> bool {
         let [exact, inferred, adopted] = self.verdicts;
         let text = &self.needle.text;
-        let named = |name: &str| text.len() >= MIN_WORD && (name.starts_with(text) || (text.contains('-') && name.contains(text)));
+        let named = |name: &str| {
+            text.len() >= MIN_WORD && (name.starts_with(text) || (text.contains('-') && name.contains(text)))
+        };
         match verdict {
             Verdict::NotJudged => false,
             Verdict::Exact => exact,
@@ -102,7 +104,10 @@ impl Matcher {
     /// Does a record match?
     pub(super) fn matches(&self, log: &Log, event: &Event, verdict: Verdict) -> bool {
         let needle = &self.needle;
-        if self.finds_verdict(verdict) || self.tasks.get(event.task.0 as usize).copied().unwrap_or(false) || needle.finds(event.kind.word()) {
+        if self.finds_verdict(verdict)
+            || self.tasks.get(event.task.0 as usize).copied().unwrap_or(false)
+            || needle.finds(event.kind.word())
+        {
             return true;
         }
         match event.kind {

@@ -35,7 +35,9 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
     match *step {
         Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
-        Step::Visited { extent, subtree_max, turn, .. } => ("", turns::visited(scene, facts, extent, subtree_max, turn)),
+        Step::Visited { extent, subtree_max, turn, .. } => {
+            ("", turns::visited(scene, facts, extent, subtree_max, turn))
+        }
         Step::Refused { reason } => ("alloc_vmap_area", refused(facts, reason)),
         Step::Clipped { hole, placed, fit } => ("va_clip", clipped(&facts.addresses, hole, placed, fit)),
         Step::BusyAdded { node, extent } => (

@@ -47,14 +47,26 @@ pub(super) struct Frame {
     pub(super) width: i32,
 }
 
-/// Draws the tree below `frame.root`: the nodes of `spine` and as many others as fit, those nearest to the end of the
-/// spine first. `None` if not even the spine fits.
+/// Draws the tree below `frame.root`: the nodes of `spine`, what a search looked at and else as many others as fit, those
+/// nearest to the end of the spine first. `None` if not even the spine fits.
 pub(super) fn draw(picture: &Picture<'_>, frame: &Frame, spine: &[AreaId]) -> Option<Drawing> {
     let mut open: Vec<AreaId> = spine.to_vec();
     let mut best = Some(block(picture, frame, &open, frame.root, 1)).filter(|block| fits(block, frame))?;
+    // What was searched, from the top down; beside it only the children of the focus.
+    let path = picture.path_nodes();
+    for &id in path.iter().take(MAX_TRIES).filter(|id| !spine.contains(id)) {
+        open.push(id);
+        let tried = block(picture, frame, &open, frame.root, 1);
+        if fits(&tried, frame) {
+            best = tried;
+        } else {
+            open.pop();
+        }
+    }
+    let near = if path.is_empty() { spine } else { &spine[..spine.len().min(1)] };
     // Nearest to the focus first: its own children, then those of the nodes above it, then their children.
     let mut waiting: std::collections::VecDeque<AreaId> =
-        spine.iter().flat_map(|&id| picture.areas()[id].child).filter(|&id| id != NIL).collect();
+        near.iter().flat_map(|&id| picture.areas()[id].child).filter(|&id| id != NIL).collect();
     let mut budget = MAX_TRIES;
     while let Some(id) = waiting.pop_front() {
         if open.contains(&id) {
@@ -68,6 +80,9 @@ pub(super) fn draw(picture: &Picture<'_>, frame: &Frame, spine: &[AreaId]) -> Op
         let tried = block(picture, frame, &open, frame.root, 1);
         if fits(&tried, frame) {
             best = tried;
+            if !path.is_empty() {
+                continue;
+            }
             waiting.extend(picture.areas()[id].child.into_iter().filter(|&child| child != NIL));
         } else {
             open.pop();

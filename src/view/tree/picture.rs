@@ -18,6 +18,8 @@ pub(super) struct Marks {
     pub(super) changed: Vec<Extent>,
     /// The node the picture is about.
     pub(super) focus: AreaId,
+    /// Are colours and largest holes known? Not in a snapshot, which tells ranges only.
+    pub(super) coloured: bool,
 }
 
 /// A tree with its marks and the way addresses are written.
@@ -62,6 +64,17 @@ impl<'a> Picture<'a> {
             .any(|(known, extent)| *known == id && (extent.start() == area.start || extent.end() == area.end))
     }
 
+    /// The nodes of the path that are still there, in the order they were looked at.
+    pub(super) fn path_nodes(&self) -> Vec<AreaId> {
+        let mut nodes: Vec<AreaId> = Vec::new();
+        for &(id, _) in &self.marks.path {
+            if !nodes.contains(&id) && self.on_path(id) {
+                nodes.push(id);
+            }
+        }
+        nodes
+    }
+
     fn is_changed(&self, id: AreaId) -> bool {
         let area = &self.areas()[id];
         focus::any_touch(&self.marks.changed, area.start, area.end)
@@ -81,7 +94,9 @@ impl<'a> Picture<'a> {
             (_, true) => Role::Path,
             _ => Role::Number,
         };
-        let (colour, colour_role) = if area.is_black() {
+        let (colour, colour_role) = if !self.marks.coloured {
+            (self.glyphs.dot, Role::Muted)
+        } else if area.is_black() {
             (self.glyphs.node_black, Role::NodeBlack)
         } else {
             (self.glyphs.node_red, Role::NodeRed)
@@ -93,7 +108,7 @@ impl<'a> Picture<'a> {
             Span::new(format!(" {}", text::bytes_short(area.len_bytes())), Role::Text),
         ];
         let leaf = area.child == [NIL, NIL];
-        if self.view.augmented && !leaf {
+        if self.view.augmented && self.marks.coloured && !leaf {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
@@ -113,7 +128,7 @@ impl<'a> Picture<'a> {
         let mut counts = self.counts.borrow_mut();
         let words = counts.entry(id).or_insert_with(|| self.count(id));
         let mut spans = vec![Span::new(format!("{} {words}", self.glyphs.ellipsis), Role::Muted)];
-        if self.view.augmented {
+        if self.view.augmented && self.marks.coloured {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
         }
