@@ -122,7 +122,7 @@ fn sources() -> Vec<Source> {
             let layer = fixed.unwrap_or(first.trim_end_matches(".rs")).to_owned();
             let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
             let code = if is_test { String::new() } else { code_of(&text) };
-            sources.push(Source { layer, code, path, text });
+            sources.push(Source { path, layer, text, code });
         }
     }
     assert!(40 < sources.len(), "the source is not where it is looked for");
