@@ -210,9 +210,10 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         match (request, scene.replay.current()) {
             (Some(size), _) => {
                 let repaired = aftermath(scene).is_some_and(|aftermath| aftermath.is_repaired());
-                spans.push(match repaired {
-                    true => Span::new("  failed attempt", Role::Warn),
-                    false => Span::new("  failed request", Role::Bad),
+                spans.push(if repaired {
+                    Span::new("  failed attempt", Role::Warn)
+                } else {
+                    Span::new("  failed request", Role::Bad)
                 });
                 spans.push(Span::new(format!(" {size}"), Role::Number));
                 if repaired {

@@ -26,9 +26,10 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, (size, align, window): (u64, u64, W
     }
     let aftermath = aftermath(scene);
     let repaired = aftermath.is_some_and(|aftermath| aftermath.is_repaired());
-    asked.push(match repaired {
-        true => Span::new(": no address at this attempt", Role::Warn),
-        false => Span::new(": no address", Role::Bad),
+    asked.push(if repaired {
+        Span::new(": no address at this attempt", Role::Warn)
+    } else {
+        Span::new(": no address", Role::Bad)
     });
     facts.add("request", &asked, None);
     if let Some(aftermath) = aftermath {
