@@ -72,6 +72,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
 /// Why there are no steps under a record that should have some.
 fn elsewhere(kind: &EventKind) -> Option<&'static str> {
     match kind {
+        EventKind::Alloc { failed: true, .. } => Some("No steps under this record: a failed attempt changes nothing."),
         EventKind::Alloc { .. } => {
             Some("No steps under this record: the space was taken where a neighbouring record stands.")
         }
