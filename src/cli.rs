@@ -26,7 +26,15 @@ pub const EXIT_ERROR: u8 = 2;
 
 /// Parses the arguments, runs the command, reports errors in one line with a hint.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            output::report_usage(&error.render().to_string());
+            return ExitCode::from(EXIT_ERROR);
+        }
+        // --help and --version.
+        Err(error) => error.exit(),
+    };
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

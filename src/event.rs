@@ -40,7 +40,7 @@ pub struct TextId(pub u32);
 
 /// Index of a `[vstart, vend)` request window in the log's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct WindowId(pub u16);
+pub struct WindowId(pub u32);
 
 /// One record of a capture, in the order of the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,8 @@ pub struct Counts {
     pub free: u64,
     /// Purges.
     pub purge: u64,
-    /// Notices of lost records.
+    /// Records the kernel lost: overwritten before the first one, and as its notices say. A notice without a number
+    /// counts as one.
     pub lost: u64,
     /// Markers and foreign events.
     pub other: u64,
@@ -62,7 +63,7 @@ pub struct Counts {
 impl Log {
     /// Counts the records by kind.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+        let mut counts = Counts { lost: self.origin.overwritten, ..Counts::default() };
         for event in &self.events {
             match event.kind {
                 EventKind::Alloc { failed, .. } => {
@@ -71,7 +72,7 @@ impl Log {
                 }
                 EventKind::Free { .. } => counts.free += 1,
                 EventKind::Purge { .. } => counts.purge += 1,
-                EventKind::Lost { .. } => counts.lost += 1,
+                EventKind::Lost { count } => counts.lost += u64::from(count.max(1)),
                 EventKind::Mark { .. } | EventKind::Other { .. } => counts.other += 1,
             }
         }

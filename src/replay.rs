@@ -17,7 +17,7 @@ pub mod verdict;
 use std::sync::Arc;
 
 pub use checkpoints::Checkpoints;
-pub use machine::{Machine, OpenError, Settings};
+pub use machine::{Machine, OpenError, PolicyFrom, Settings};
 pub use plan::{NO_MATE, Plan};
 pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};

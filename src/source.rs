@@ -90,10 +90,11 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
     };
     for (path, is_before) in [(&reading.before, true), (&reading.after, false)] {
         let Some(path) = path else { continue };
-        let file = Input::Path(path.clone());
-        let baseline = snapshot::read(&file.name(), &bytes::read(&file)?, &mut log.problems)?;
+        let file = Input::from_arg(Some(path), Input::Stdin);
+        let packed = bytes::read(&file)?;
+        let text = bytes::decompress(&file.name(), &packed)?;
+        let baseline = snapshot::read(&file.name(), &text, &mut log.problems)?;
         if is_before {
-            log.origin.from_boot.get_or_insert(false);
             log.before = Some(baseline);
         } else {
             log.after = Some(baseline);

@@ -7,6 +7,7 @@ mod action;
 mod app;
 mod content;
 mod draw;
+mod footer;
 mod headless;
 mod jumps;
 mod keymap;

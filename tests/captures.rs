@@ -3,9 +3,12 @@
 #[path = "common/support.rs"]
 mod common;
 
+use std::sync::Arc;
+
 use vmaplens::event::Seq;
+use vmaplens::log::Origin;
 use vmaplens::replay::truth::{check_after, check_state};
-use vmaplens::replay::{Replay, Timing, Verdict};
+use vmaplens::replay::{PolicyFrom, Replay, Settings, Timing, Verdict};
 
 /// Capture, allocations judged, of them inferred; nothing may be adopted.
 const WHOLE: &[(&str, u64, u64)] = &[
@@ -126,8 +129,8 @@ fn seeking_equals_replay_from_the_start() {
     let mut at = 17_usize;
     for round in 0..60 {
         at = (at * 7919 + 13) % digests.len();
-        let budget = [usize::MAX, 100, 1][round % 3];
-        while replay.seek(at, budget.max(50)) != vmaplens::replay::Seek::Done {}
+        let budget = [usize::MAX, 100, 7][round % 3];
+        while replay.seek(at, budget) != vmaplens::replay::Seek::Done {}
         assert_eq!(replay.cursor(), at);
         assert_eq!(replay.space().digest(), digests[at], "at {at}");
         if at > 0 {
@@ -137,6 +140,53 @@ fn seeking_equals_replay_from_the_start() {
             assert!(replay.step());
             assert_eq!(replay.space().digest(), digests[at], "and forward again to {at}");
         }
+    }
+}
+
+/// Nothing but the past goes into an answer: the verdicts of a trace that was cut are those of the whole trace, up to
+/// the records a purge can be looked for ahead.
+#[test]
+fn a_cut_trace_has_the_verdicts_of_the_whole() {
+    for name in ["amd64-612-boot-smp1", "arm64-612-boot-smp1", "amd64-612-boot-smp2", "amd64-72-boot-smp1"] {
+        let whole = common::replay(name);
+        for part in [3, 5, 8] {
+            let mut log = vmaplens::log::Log::clone(&common::capture(name));
+            log.events.truncate(whole.len() * part / 10);
+            let sure = log.events.len().saturating_sub(1100);
+            let cut = Replay::open(Arc::new(log), &Settings::default()).expect(name);
+            for index in 0..sure as u32 {
+                assert_eq!(cut.verdict(Seq(index)), whole.verdict(Seq(index)), "{name} cut at {part} tenths, #{index}");
+            }
+        }
+    }
+}
+
+/// A trace that does not name its kernel is replayed under the rules that explain it.
+#[test]
+fn the_era_shows_in_the_events() {
+    let cases = [
+        ("amd64-72-boot-smp2", "7.2", PolicyFrom::Events),
+        ("i386-65-exhaust-smp1", "6.5", PolicyFrom::Events),
+        ("amd64-612-boot-smp1", "6.12", PolicyFrom::Assumed),
+    ];
+    for (name, release, from) in cases {
+        let mut log = vmaplens::log::Log::clone(&common::capture(name));
+        log.origin = Origin { cpus_possible: log.origin.cpus_possible, ..Origin::default() };
+        let replay = Replay::open(Arc::new(log), &Settings::default()).expect(name);
+        let machine = replay.plan().machine;
+        assert_eq!((machine.policy.release.to_string().as_str(), machine.policy_from), (release, from), "{name}");
+        assert_eq!(replay.plan().tally(replay.len()).adopted, 0, "{name}");
+    }
+}
+
+/// What a boot trace allocates itself is not there before its first record, whatever a snapshot beside it lists.
+#[test]
+fn a_snapshot_beside_a_boot_trace_changes_nothing() {
+    for (name, allocs, inferred) in [("amd64-612-boot-smp1", 1987, 0), ("amd64-72-boot-smp1", 3091, 1)] {
+        let mut log = vmaplens::log::Log::clone(&common::capture(name));
+        log.origin.from_boot = None;
+        let replay = Replay::open(Arc::new(log), &Settings::default()).expect(name);
+        assert_eq!(replay.plan().tally(replay.len()).exact, allocs - inferred, "{name}");
     }
 }
 

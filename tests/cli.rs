@@ -307,3 +307,44 @@ fn the_table_of_captures_is_current() {
         }
     }
 }
+
+/// The keys of the contract, on a capture of several CPUs where every part of the document has something in it.
+#[test]
+fn verify_keeps_its_contract() {
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--json", "--quiet"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for key in ["input", "kernel", "policy", "cpus", "from_boot", "events", "allocs", "exact", "divergences", "after"] {
+        assert!(document.get(key).is_some_and(|value| !value.is_null()), "{key}");
+    }
+    let count = |key: &str| document[key].as_u64().expect(key);
+    assert_eq!(count("exact") + count("inferred") + count("adopted"), count("allocs"));
+    let causes = document["causes"].as_object().expect("causes");
+    let sum: u64 = causes.values().filter_map(Value::as_u64).sum();
+    assert_eq!(sum, count("inferred") + count("adopted"));
+    assert!(causes.contains_key("concurrent-purge"), "{causes:?}");
+    let first = &document["divergences"][0];
+    for key in ["seq", "line", "cpu", "size", "align", "model", "recorded", "cause", "because"] {
+        assert!(first.get(key).is_some(), "{key}");
+    }
+}
+
+/// A device is written to, not replaced; a link keeps pointing where it points.
+#[cfg(unix)]
+#[test]
+fn results_go_where_they_are_sent() {
+    let folder = std::env::temp_dir().join(format!("vmaplens-cli-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("folder");
+    let (target, link) = (folder.join("target"), folder.join("link"));
+    fs::write(&target, "old").expect("target");
+    std::os::unix::fs::symlink(&target, &link).expect("link");
+    let name = link.to_str().expect("name");
+    let output = run(&["verify", CAPTURE, "--quiet", "-o", name]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::symlink_metadata(&link).expect("link").is_symlink());
+    assert!(fs::read_to_string(&target).expect("target").contains("569 exact"));
+    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 2, "nothing is left behind");
+    fs::remove_dir_all(&folder).expect("removed");
+    let output = run(&["verify", CAPTURE, "--quiet", "-o", "/dev/null"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!Path::new("/dev/null").is_file());
+}

@@ -44,6 +44,19 @@ fn the_modes_are_on_while_it_runs() {
 }
 
 #[test]
+fn each_frame_is_shown_at_once_also_before_a_panic() {
+    for env in [&[][..], &[("VMAPLENS_TEST_PANIC", "on the first key")]] {
+        let mut session = Session::start(&Start { env, ..Start::default() });
+        session.wait_for("the first frame", |screen| screen.contains("q quit"));
+        session.type_keys("q");
+        session.exit_code();
+        session.assert_given_back();
+        let (begun, ended) = (session.written(b"\x1b[?2026h"), session.written(b"\x1b[?2026l"));
+        assert!(0 < begun && begun == ended, "{begun} begun, {ended} ended");
+    }
+}
+
+#[test]
 fn a_click_selects_and_a_paste_is_text() {
     let mut session = Session::start(&Start::default());
     session.wait_for("the first frame", |screen| screen.contains("q quit"));

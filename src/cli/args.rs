@@ -67,7 +67,7 @@ pub struct InputArgs {
     #[arg(long, value_name = "START-END", value_parser = parse_range)]
     pub range: Option<Window>,
     /// Bytes in a page, where the input does not say.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_page_size)]
     pub page_size: Option<u64>,
     /// A damaged record is an error instead of a reported problem.
     #[arg(long)]
@@ -278,8 +278,16 @@ pub enum Generated {
     Man,
 }
 
+/// What any architecture could have.
+fn parse_page_size(text: &str) -> Result<u64, String> {
+    let bytes: u64 = text.parse().map_err(|_| "a number of bytes is wanted".to_owned())?;
+    let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);
+    if can_be { Ok(bytes) } else { Err("no machine has pages of that size".to_owned()) }
+}
+
 fn parse_range(text: &str) -> Result<Window, String> {
     let hex = |part: &str| u64::from_str_radix(part.trim().trim_start_matches("0x"), 16).map_err(|e| e.to_string());
     let (start, end) = text.split_once('-').ok_or("two hex addresses with a dash between them are wanted")?;
-    Ok(Window { vstart: hex(start)?, vend: hex(end)? })
+    let window = Window { vstart: hex(start)?, vend: hex(end)? };
+    if window.vstart < window.vend { Ok(window) } else { Err("the range is empty".to_owned()) }
 }

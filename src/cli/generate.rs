@@ -16,7 +16,7 @@ pub fn run(args: &GenerateArgs) -> Result<u8, CliError> {
         Generated::Completions { shell } => completions(shell),
         Generated::Man => man()?,
     };
-    output::write_stdout(text.as_bytes())?;
+    output::write_to(None, &text)?;
     Ok(0)
 }
 

@@ -1,12 +1,13 @@
 //! Standard output and error: data on one, talk on the other; a closed pipe is success.
 
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use crate::log::{Log, escape};
+use crate::log::Log;
 
 use super::args::{InputArgs, OutputArgs};
 use super::error::CliError;
+use super::sink::Sink;
 
 /// Problems named one by one on standard error; the rest is counted.
 const PROBLEMS_SHOWN: usize = 10;
@@ -16,39 +17,19 @@ const PROBLEMS_SHOWN: usize = 10;
 /// # Errors
 /// What the system says; a closed pipe is none.
 pub fn write(args: &OutputArgs, text: &str) -> Result<(), CliError> {
-    match &args.output {
-        Some(path) => write_file(path, text),
-        None => write_stdout(text.as_bytes()),
-    }
+    write_to(args.output.as_deref(), text)
 }
 
-/// Writes to standard output.
+/// Writes to FILE, or to standard output.
 ///
 /// # Errors
 /// What the system says; a closed pipe is none.
-pub fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(CliError::Write { name: "standard output".to_owned(), reason: error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The file appears whole or not at all.
-fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |reason| CliError::Write { name: escape(path.to_string_lossy().as_bytes()), reason };
-    let part = part_of(path);
-    std::fs::write(&part, text).map_err(failed)?;
-    std::fs::rename(&part, path).map_err(failed)
-}
-
-/// The name of a file that is still being written.
-pub(super) fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
+pub fn write_to(path: Option<&Path>, text: &str) -> Result<(), CliError> {
+    let written = Sink::open(path).and_then(|mut sink| {
+        sink.write(text.as_bytes())?;
+        sink.finish()
+    });
+    written.or_else(|error| if error.is_closed_pipe() { Ok(()) } else { Err(error) })
 }
 
 /// One line on standard error.
@@ -61,6 +42,14 @@ pub fn talk(line: &str) {
 pub fn report_error(error: &CliError) {
     talk(&format!("error: {error}"));
     talk(&format!(" hint: {}", error.hint()));
+}
+
+/// A mistake on the command line: what clap says first, and where to look.
+pub fn report_usage(said: &str) {
+    let first = said.lines().next().unwrap_or("error: the command line cannot be read");
+    let tip = said.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
+    talk(first);
+    talk(&format!(" hint: {}", tip.unwrap_or("vmaplens --help, or --help after the command, tells what can be given")));
 }
 
 /// Fails on the first damaged place: `--strict`.

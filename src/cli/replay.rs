@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::log::escape;
-use crate::model::AddressSpace;
+use crate::model;
 use crate::replay::Replay;
 use crate::source::{Input, Opened, bytes, open};
 
@@ -54,13 +54,12 @@ struct Metrics {
     holes: u64,
     largest_hole: u64,
     span_bytes: u64,
-    page_table_pages: u64,
+    page_table_pages: Option<u64>,
     failures: u64,
 }
 
 impl Metrics {
-    fn of(space: &AddressSpace) -> Self {
-        let metrics = space.allocator().metrics();
+    fn of(metrics: &model::Metrics, page_table_pages: Option<u64>, failures: u64) -> Self {
         Self {
             busy_areas: metrics.busy_areas,
             busy_bytes: metrics.busy_bytes,
@@ -72,8 +71,8 @@ impl Metrics {
             holes: metrics.holes,
             largest_hole: metrics.largest_hole,
             span_bytes: metrics.span_bytes,
-            page_table_pages: space.tables().count(),
-            failures: space.failures(),
+            page_table_pages,
+            failures,
         }
     }
 }
@@ -115,7 +114,11 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
         ns_per_event,
         peak_bytes: timing::peak_bytes(),
-        metrics: Metrics::of(replay.space()),
+        metrics: Metrics::of(
+            &replay.space().allocator().metrics(),
+            Some(replay.space().tables().count()),
+            replay.space().failures(),
+        ),
         digest: format!("{:016x}", replay.space().digest()),
         seeks,
         resident_bytes,
@@ -159,7 +162,7 @@ fn describe(report: &Report) -> String {
         metrics.pooled_areas,
         metrics.holes,
         metrics.largest_hole / 1024,
-        metrics.page_table_pages,
+        metrics.page_table_pages.unwrap_or(0),
         report.digest,
     );
     if let Some(seeks) = &report.seeks {

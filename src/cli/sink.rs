@@ -1,13 +1,12 @@
 //! [`Sink`]: output that is written while it is made, for results too large to hold.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::log::escape;
 
 use super::error::CliError;
-use super::output::part_of;
 
 /// Standard output, or a file that appears whole or not at all.
 #[derive(Debug)]
@@ -33,11 +32,16 @@ impl Sink {
             return Ok(Self { to: Box::new(std::io::stdout().lock()), name, rename: None });
         };
         let name = escape(path.to_string_lossy().as_bytes());
-        let part = part_of(path);
-        match File::create(&part) {
-            Ok(file) => Ok(Self { to: Box::new(file), name, rename: Some((part, path.to_owned())) }),
-            Err(reason) => Err(CliError::Write { name, reason }),
+        let failed = |reason| CliError::Write { name: name.clone(), reason };
+        // A link keeps pointing where it points; a device or a pipe is written to, not replaced.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if target.exists() && !target.is_file() {
+            let file = OpenOptions::new().write(true).open(&target).map_err(failed)?;
+            return Ok(Self { to: Box::new(file), name, rename: None });
         }
+        let part = part_of(&target);
+        let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(failed)?;
+        Ok(Self { to: Box::new(file), name, rename: Some((part, target)) })
     }
 
     /// Writes some whole lines.
@@ -59,6 +63,13 @@ impl Sink {
         });
         renamed.map_err(|reason| CliError::Write { name: self.name.clone(), reason })
     }
+}
+
+/// The name of a file that is still being written; no other run has the same.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
 }
 
 impl Drop for Sink {

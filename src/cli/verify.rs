@@ -25,6 +25,8 @@ struct Report {
     kernel: Option<String>,
     policy: &'static str,
     release: String,
+    /// How the policy was chosen: `option`, `kernel`, `events` or `assumed`.
+    policy_from: &'static str,
     cpus: u32,
     nodes: u32,
     from_boot: bool,
@@ -39,6 +41,8 @@ struct Report {
     problems: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<After>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
 }
@@ -125,7 +129,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
     let tally = replay.tally();
     let mut causes = BTreeMap::new();
     for divergence in &plan.divergences {
-        *causes.entry(cause_of(divergence).0).or_default() += 1;
+        *causes.entry(cause_of(divergence).1).or_default() += 1;
     }
     let checks = plan.checks;
     let after = log.after.as_ref().and_then(|after| check_after(replay.space(), after));
@@ -136,6 +140,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
         kernel: log.origin.kernel.clone(),
         policy: machine.policy.entry.id,
         release: machine.policy.release.to_string(),
+        policy_from: machine.policy_from.name(),
         cpus: machine.cpus_online,
         nodes: replay.space().allocator().n_nodes(),
         from_boot: machine.from_boot,
@@ -159,6 +164,8 @@ fn report(log: &Log, replay: &Replay) -> Report {
             displaced: checks.displaced,
         },
         problems: log.problems.len(),
+        after_reason: (log.after.is_some() && after.is_none())
+            .then_some("the addresses of vmallocinfo.after are hidden: it cannot be compared"),
         after: after.map(After::from),
         state: state.map(State::from),
     }
@@ -215,11 +222,12 @@ fn describe(report: &Report) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "{}: {kernel}, {} ({}), {} CPUs, {} nodes\n\
+        "{}: {kernel}, {} ({}; from: {}), CPUs: {}, nodes: {}\n\
          {} allocations judged: {} exact ({percent:.2} %), {} inferred, {} adopted",
         escape(report.input.as_bytes()),
         report.policy,
         report.release,
+        report.policy_from,
         report.cpus,
         report.nodes,
         report.allocs,
@@ -250,6 +258,9 @@ fn describe(report: &Report) -> String {
             "vmallocinfo after: {} areas, model {}: {} missing, {} extra",
             after.areas_recorded, after.areas_model, after.missing, after.extra
         );
+    }
+    if let Some(reason) = report.after_reason {
+        let _ = writeln!(out, "{reason}");
     }
     if let Some(state) = &report.state {
         let word = |equal| if equal { "equal" } else { "different" };

@@ -44,6 +44,7 @@ pub struct Names {
     tasks: Vec<Task>,
     texts: Vec<Vec<u8>>,
     windows: Vec<Window>,
+    window_ids: HashMap<Window, WindowId>,
     task_ids: HashMap<Task, TaskId>,
     text_ids: HashMap<Vec<u8>, TextId>,
 }
@@ -98,16 +99,14 @@ impl Names {
         id
     }
 
-    /// Interns a window. After 65,536 different ones the last is reused: a trace with that many is not a vmalloc
-    /// trace.
+    /// Interns a window.
     pub fn add_window(&mut self, window: Window) -> WindowId {
-        if let Some(found) = self.windows.iter().position(|&known| known == window) {
-            return WindowId(found as u16);
+        if let Some(&id) = self.window_ids.get(&window) {
+            return id;
         }
-        if self.windows.len() > usize::from(u16::MAX) {
-            return WindowId(u16::MAX);
-        }
+        let id = WindowId(self.windows.len() as u32);
         self.windows.push(window);
-        WindowId((self.windows.len() - 1) as u16)
+        self.window_ids.insert(window, id);
+        id
     }
 }

@@ -87,12 +87,21 @@ pub const ARM_LPAE: Geometry = Geometry {
     table_bytes: 4096,
 };
 
-/// The geometry of a capture by its architecture and paging levels; x86-64 with four levels where it does not say.
-pub fn geometry_of(arch: Option<&str>, levels: Option<u32>, vstart: u64) -> &'static Geometry {
+/// An architecture or page size whose tables are not modelled: no levels, no counts, rather than wrong ones.
+pub const NOT_MODELLED: Geometry =
+    Geometry { title: "page tables not modelled", levels: &[], page_size: 4096, table_bytes: 4096 };
+
+/// The geometry of a capture by its architecture, paging levels and page size; x86-64 with four levels where it does
+/// not say.
+pub fn geometry_of(arch: Option<&str>, levels: Option<u32>, page_size: u64, vstart: u64) -> &'static Geometry {
+    if page_size != 4096 {
+        return &NOT_MODELLED;
+    }
     match (arch, levels) {
         (Some("i386" | "i686"), _) => &I386,
         (Some("arm" | "armhf"), _) => &ARM_LPAE,
         (Some("arm64" | "aarch64"), _) => &ARM64_4K_48,
+        (Some(other), _) if !matches!(other, "amd64" | "x86_64") => &NOT_MODELLED,
         (_, Some(5)) => &X86_64_5,
         (None, None) if u32::try_from(vstart).is_ok() => &I386,
         // Five-level kernel addresses lie below the four-level canonical half.

@@ -149,7 +149,7 @@ impl Areas {
         }
         let orphan = self[heir].child[RIGHT];
         let heir_was_black = self[heir].is_black();
-        let (gap, gap_side) = if heir == right {
+        let (short, short_side) = if heir == right {
             (heir, RIGHT)
         } else {
             let above = self[heir].parent();
@@ -163,17 +163,17 @@ impl Areas {
         self.replace(tree, id, parent, heir);
         self[heir].parent_colour = parent_colour;
         if orphan != NIL {
-            self[orphan].parent_colour = (gap << 1) | 1;
+            self[orphan].parent_colour = (short << 1) | 1;
         }
         if AUGMENTED {
             self[heir].subtree_max = subtree_max;
-            if gap != heir {
-                self.propagate_below(gap, heir);
+            if short != heir {
+                self.propagate_below(short, heir);
             }
             self.propagate(heir);
         }
         if orphan == NIL && heir_was_black {
-            self.balance_erase::<AUGMENTED>(tree, gap, gap_side);
+            self.balance_erase::<AUGMENTED>(tree, short, short_side);
         }
     }
 

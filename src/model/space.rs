@@ -1,7 +1,6 @@
 //! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
 
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, Purged};
-use super::areas::VmapArea;
 use super::extent::Extent;
 use super::page_table::{Geometry, TablesTouched};
 use super::request::{Refusal, Request};
@@ -124,7 +123,11 @@ impl AddressSpace {
                     Answer::UnknownFree(unknown.addr)
                 }
             },
-            Op::Purge { kind } => Answer::Purged(self.allocator.purge(kind, HelperOrder::default(), steps)),
+            Op::Purge { kind } => {
+                // Whoever purged: the work that a free had queued finds nothing more to do.
+                self.allocator.set_drain_pending(false);
+                Answer::Purged(self.allocator.purge(kind, HelperOrder::default(), steps))
+            }
             Op::Chunk { size, align } => {
                 let carved = self.allocator.carve_chunk(size, align, steps);
                 if let Some(extent) = carved {
@@ -138,11 +141,6 @@ impl AddressSpace {
     /// The allocator.
     pub fn allocator(&self) -> &dyn Allocator {
         self.allocator.as_ref()
-    }
-
-    /// The allocator, for replays that need more than [`Op`]s (op scripts).
-    pub fn allocator_mut(&mut self) -> &mut dyn Allocator {
-        self.allocator.as_mut()
     }
 
     /// Page-table geometry of the machine.
@@ -178,17 +176,6 @@ impl AddressSpace {
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
         self.allocator.heap_bytes() + self.tables.heap_bytes()
-    }
-
-    /// Record that allocated the area at `addr`, if it is in use and younger than the log.
-    pub fn born(&self, addr: u64) -> Option<u32> {
-        match self.allocator.lookup(addr) {
-            super::Place::Busy { area, .. } | super::Place::Lazy { area, .. } => {
-                let born = self.allocator.areas()[area].born;
-                (born != VmapArea::UNBORN).then_some(born)
-            }
-            _ => None,
-        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! [`Augmented`]: the allocator of Linux 5.2 to 7.3: one augmented free tree, and from 6.9 on nodes with pools.
 //!
 //! Up to 6.8 there is one node without pools. Where releases differ, a field of [`Rules`] says so.
-//!
-//! Longer than 400 lines: allocation, free and purge share their private steps, and apart they would only call each
-//! other.
 
 mod as_allocator;
 mod dump;

@@ -73,15 +73,6 @@ pub enum Decay {
     Exact,
 }
 
-/// What a failed attempt reports as its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureValue {
-    /// `vend` itself.
-    Vend,
-    /// A negative errno.
-    Errno,
-}
-
 /// What becomes of arguments that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadArguments {
@@ -115,8 +106,6 @@ pub struct Rules {
     pub drain: Drain,
     /// How pools decay.
     pub decay: Decay,
-    /// Address of a failed attempt.
-    pub failure: FailureValue,
     /// Answer to impossible arguments.
     pub bad_arguments: BadArguments,
     /// Order of the lookup over nodes.
@@ -137,7 +126,6 @@ const V5_2: Rules = Rules {
     lazy: LazyStore::Stack,
     drain: Drain::Inline,
     decay: Decay::None,
-    failure: FailureValue::Vend,
     bad_arguments: BadArguments::Bug,
     lookup: LookupOrder::Upwards,
     reschedules_before_record: false,
@@ -153,7 +141,6 @@ const V6_9: Rules =
 const V6_19: Rules = Rules {
     since: release(6, 19),
     decay: Decay::Exact,
-    failure: FailureValue::Errno,
     lookup: LookupOrder::Downwards,
     reschedules_before_record: true,
     ..V6_9

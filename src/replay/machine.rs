@@ -64,7 +64,8 @@ impl OpenError {
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
-                let ids: Vec<_> = policy::POLICIES.iter().map(|entry| entry.id).collect();
+                let era = |entry: &policy::PolicyEntry| format!("{} ({} to {})", entry.id, entry.span.0, entry.span.1);
+                let ids: Vec<_> = policy::POLICIES.iter().map(era).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
             }
             Self::Contradiction { .. } => {
@@ -75,11 +76,42 @@ impl OpenError {
     }
 }
 
+/// How a policy was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyFrom {
+    /// `--policy` or `--kernel`.
+    Option,
+    /// The kernel's release, as the input names it.
+    Kernel,
+    /// What the events look like under each of the eras that have them.
+    Events,
+    /// Nothing tells the eras apart: the most common one.
+    Assumed,
+}
+
+impl PolicyFrom {
+    /// A word for JSON and people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Option => "option",
+            Self::Kernel => "kernel",
+            Self::Events => "events",
+            Self::Assumed => "assumed",
+        }
+    }
+}
+
+/// The releases tried on a trace that does not name its kernel: one of each way the events can come about.
+pub(super) const EVENT_RELEASES: [Release; 3] =
+    [DEFAULT_RELEASE, Release { major: 7, minor: 2 }, Release { major: 6, minor: 5 }];
+
 /// The machine a log is replayed for.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     /// Policy and release.
     pub policy: Chosen,
+    /// How the policy was chosen.
+    pub policy_from: PolicyFrom,
     /// CPUs that could ever be there.
     pub cpus_possible: u32,
     /// CPUs online.
@@ -107,7 +139,7 @@ impl Machine {
     /// # Errors
     /// The policy or the kernel is not known, or a setting makes no sense.
     pub fn of(log: &Log, settings: &Settings) -> Result<Self, OpenError> {
-        let policy = choose_policy(log, settings)?;
+        let (policy, policy_from) = choose_policy(log, settings)?;
         let origin = &log.origin;
         let page_size = settings.page_size.or(origin.page_size).unwrap_or(4096);
         if !page_size.is_power_of_two() || !(512..=1 << 20).contains(&page_size) {
@@ -124,28 +156,36 @@ impl Machine {
         let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
         Ok(Self {
             policy,
+            policy_from,
             cpus_possible: settings.cpus.or(origin.cpus_possible).unwrap_or(online).max(1),
             cpus_online: online,
             window,
             page_size,
             is_32_bit: u32::try_from(window.vend).is_ok(),
-            from_boot: origin.from_boot.unwrap_or_else(|| log.before.is_none() && begins_at_the_start(log)),
-            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, window.vstart),
+            from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
+            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, page_size, window.vstart),
         })
     }
 }
 
 /// From `--policy`, else the kernel's release, else what the events look like.
-fn choose_policy(log: &Log, settings: &Settings) -> Result<Chosen, OpenError> {
+fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
     if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {
-        return policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() });
+        let chosen = policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() })?;
+        return Ok((chosen, PolicyFrom::Option));
     }
-    if let Some(text) = settings.kernel.as_ref().or(log.origin.kernel.as_ref()) {
-        let release = Release::parse(text).and_then(policy::by_release);
-        return release.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() });
+    let kernels = [(&settings.kernel, PolicyFrom::Option), (&log.origin.kernel, PolicyFrom::Kernel)];
+    if let Some((text, from)) = kernels.into_iter().find_map(|(text, from)| Some((text.as_ref()?, from))) {
+        let chosen = Release::parse(text).and_then(policy::by_release);
+        return Ok((chosen.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() })?, from));
     }
-    let release = if fails_with_errno(log) { Release { major: 7, minor: 2 } } else { DEFAULT_RELEASE };
-    policy::by_release(release).ok_or(OpenError::UnknownKernel { release: release.to_string() })
+    let (release, from) = if fails_with_errno(log) {
+        (Release { major: 7, minor: 2 }, PolicyFrom::Events)
+    } else {
+        (DEFAULT_RELEASE, PolicyFrom::Assumed)
+    };
+    let chosen = policy::by_release(release).ok_or(OpenError::UnknownKernel { release: release.to_string() })?;
+    Ok((chosen, from))
 }
 
 /// From 6.19 on a failed attempt reports a negative errno instead of `vend`.
@@ -175,13 +215,15 @@ fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
     Err(OpenError::Contradiction { vstart: window.vstart, vend: window.vend, n })
 }
 
-/// The first allocation of a kernel gets the first address of its window.
-fn begins_at_the_start(log: &Log) -> bool {
+/// The first allocation of a kernel gets the first address of its range; later only a free of the very first area makes
+/// that address available again.
+fn begins_at_the_start(log: &Log, range: Window) -> bool {
     let first = log.events.iter().find_map(|event| match event.kind {
-        EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window).vstart)),
+        EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window))),
+        EventKind::Free { addr, .. } => Some((addr.0, Window { vstart: 0, vend: 0 })),
         _ => None,
     });
-    first.is_some_and(|(addr, vstart)| addr == vstart)
+    first == Some((range.vstart, range))
 }
 
 /// Where KASLR can put the vmalloc base of x86-64: it is a multiple of this.

@@ -5,115 +5,102 @@
 //! out changes the shape of the free tree, and with it the answer of aligned requests far below.
 
 use crate::event::{Event, EventKind};
-use crate::log::{Baseline, Log};
+use crate::log::Log;
 
 use super::machine::Machine;
 
-/// A chunk's size and alignment, and the sizes that announce it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChunkKind {
-    /// Bytes of the chunk area.
-    pub size: u64,
-    /// Its alignment.
-    pub align: u64,
-    /// Sizes of the allocations that come right before it, in order, guard pages included.
-    pub burst: Vec<u64>,
+/// How a machine makes chunks, as far as that is known before the first record.
+#[derive(Debug, Clone)]
+pub struct ChunkRules {
+    page: u64,
+    /// Bytes of a pointer.
+    word: u64,
+    cpus: u64,
+    /// What a chunk's size is a multiple of, and its alignment.
+    atom: u64,
+    /// Unit sizes the snapshot allows; empty if it shows no chunk.
+    units: Vec<u64>,
 }
 
 /// Bytes per bit of a chunk's allocation map (`PCPU_MIN_ALLOC_SIZE`).
 const MIN_ALLOC: u64 = 4;
 /// Bytes of a `pcpu_block_md` with its fields.
 const BLOCK_BYTES: u64 = 32;
-/// What the first chunk of x86-64 is a multiple of: one huge page.
-const ATOM_X86_64: u64 = 2 << 20;
+/// What a chunk of x86-64 is a multiple of: one huge page.
+const HUGE_PAGE: u64 = 2 << 20;
+/// Where x86-64 can have its vmalloc range; below it arm64 has its own.
+const X86_64_FROM: u64 = 0xffff_8800_0000_0000;
+/// The longest burst: allocation map, bound map, block descriptors, object cgroups.
+const LONGEST: usize = 4;
 
-/// Finds the kind of chunk a log's machine makes; `None` if no chunk is ever announced.
-///
-/// The chunk's size comes from a snapshot row where there is one. Else every unit size x86-64 can have is tried, and the
-/// one whose announcement occurs is taken.
-pub fn chunk_kind(log: &Log, machine: &Machine) -> Option<ChunkKind> {
-    let snapshots = [log.before.as_ref(), log.after.as_ref()];
-    let known = snapshots.into_iter().flatten().find_map(|snapshot| chunk_of(snapshot, machine.page_size));
-    let candidates: Vec<(u64, u64, u64)> = match known {
-        Some((size, align)) => units_of(size, machine).map(|unit| (size, align, unit)).collect(),
-        None if machine.is_32_bit => return None,
-        None => (0..6)
-            .map(|k| ATOM_X86_64 >> k)
-            .map(|unit| ((unit * u64::from(machine.cpus_possible)).next_multiple_of(ATOM_X86_64), ATOM_X86_64, unit))
-            .collect(),
-    };
-    candidates.into_iter().find_map(|(size, align, unit)| {
-        let burst = announced(log, machine, unit)?;
-        Some(ChunkKind { size, align, burst })
-    })
-}
-
-/// Size and alignment of the chunks in a snapshot.
-fn chunk_of(snapshot: &Baseline, page_size: u64) -> Option<(u64, u64)> {
-    let row = snapshot.areas.iter().find(|area| area.kind() == "per-CPU")?;
-    // The largest power of two that divides both: the true alignment, or one that gives the same places.
-    let align = 1_u64 << (row.start | row.size).trailing_zeros().min(40);
-    Some((row.size, align.max(page_size)))
-}
-
-/// Unit sizes a chunk of `size` bytes can be made of: one unit per possible CPU, and spare ones where that does not
-/// divide evenly.
-fn units_of(size: u64, machine: &Machine) -> impl Iterator<Item = u64> + use<> {
-    let cpus = u64::from(machine.cpus_possible);
-    let page = machine.page_size;
-    (cpus..=cpus * 2).filter(move |&n| size.is_multiple_of(n) && (size / n).is_multiple_of(page)).map(move |n| size / n)
-}
-
-/// The burst of a unit size, as this log shows it: with the object-cgroup array if that follows, without it if the
-/// rest is telling enough alone.
-fn announced(log: &Log, machine: &Machine, unit: u64) -> Option<Vec<u64>> {
-    let page = machine.page_size;
-    let word = if machine.is_32_bit { 4 } else { 8 };
-    // Only what is longer than a page comes from vmalloc; a guard page follows each.
-    let map_bytes = unit / MIN_ALLOC / 8;
-    let maps = [map_bytes, map_bytes + word, unit / page * BLOCK_BYTES];
-    let with_guard = |bytes: u64| bytes.next_multiple_of(page) + page;
-    let alone: Vec<u64> = maps.into_iter().filter(|&bytes| bytes > page).map(with_guard).collect();
-    let mut with_objects = alone.clone();
-    with_objects.push(with_guard(unit / MIN_ALLOC * word));
-    if occurs(log, &with_objects) {
-        return Some(with_objects);
+impl ChunkRules {
+    /// What the snapshot before a log, and the machine, tell.
+    pub fn of(log: &Log, machine: &Machine) -> Self {
+        let page = machine.page_size;
+        let word = if machine.is_32_bit { 4 } else { 8 };
+        let cpus = u64::from(machine.cpus_possible);
+        let row = log.before.as_ref().and_then(|before| before.areas.iter().find(|area| area.kind() == "per-CPU"));
+        let Some(row) = row else {
+            let is_x86_64 = !machine.is_32_bit
+                && (machine.window.vstart >= X86_64_FROM || machine.window.vstart < 0xffff_0000_0000_0000);
+            return Self { page, word, cpus, atom: if is_x86_64 { HUGE_PAGE } else { page }, units: Vec::new() };
+        };
+        // One unit per possible CPU; in a chunk of whole huge pages there can be spare ones.
+        let atom = if (row.start | row.size).is_multiple_of(HUGE_PAGE) { HUGE_PAGE } else { page };
+        let most = if atom == HUGE_PAGE { cpus * 2 } else { cpus };
+        let fits = |n: &u64| row.size.is_multiple_of(*n) && (row.size / n).is_multiple_of(page);
+        let units = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
+        Self { page, word, cpus, atom, units }
     }
-    (alone.len() > 2 && occurs(log, &alone)).then_some(alone)
-}
 
-fn occurs(log: &Log, burst: &[u64]) -> bool {
-    let mut watch = ChunkWatch::new(burst.to_vec(), log.names.tasks().len());
-    log.events.iter().any(|event| watch.ends_burst(event))
+    /// Size and alignment of the chunk that the last allocations of a task announce, newest last.
+    ///
+    /// The array of object cgroups comes last and gives the unit size away; the maps before it must agree with it, or
+    /// the unit size must be one the snapshot allows.
+    fn announced(&self, sizes: &[u64; LONGEST]) -> Option<(u64, u64)> {
+        let objects = sizes[LONGEST - 1].checked_sub(self.page)?;
+        let unit = objects / self.word * MIN_ALLOC;
+        if unit == 0 || !unit.is_multiple_of(self.page) {
+            return None;
+        }
+        let maps = self.maps_of(unit);
+        let known = self.units.contains(&unit);
+        if !known && (!self.units.is_empty() || maps.len() < 2) {
+            return None;
+        }
+        let before = &sizes[LONGEST - 1 - maps.len()..LONGEST - 1];
+        (before == maps).then(|| ((unit * self.cpus).next_multiple_of(self.atom), self.atom))
+    }
+
+    /// Sizes of the maps of a unit, guard pages included. Only what is longer than a page comes from vmalloc.
+    fn maps_of(&self, unit: u64) -> Vec<u64> {
+        let map_bytes = unit / MIN_ALLOC / 8;
+        let maps = [map_bytes, map_bytes + self.word, unit / self.page * BLOCK_BYTES];
+        let with_guard = |bytes: u64| bytes.next_multiple_of(self.page).saturating_add(self.page);
+        maps.into_iter().filter(|&bytes| bytes > self.page).map(with_guard).collect()
+    }
 }
 
 /// Watches the records for the announcement of a chunk.
 #[derive(Debug, Clone)]
 pub struct ChunkWatch {
-    burst: Vec<u64>,
-    /// Per task: how many sizes of the burst have come in a row.
-    seen: Vec<u8>,
+    rules: ChunkRules,
+    /// Per task: the sizes of its last allocations, newest last.
+    last: Vec<[u64; LONGEST]>,
 }
 
 impl ChunkWatch {
-    /// Watches for a burst of any of a log's tasks.
-    pub fn new(burst: Vec<u64>, n_tasks: usize) -> Self {
-        Self { burst, seen: vec![0; n_tasks] }
+    /// Watches any of a log's tasks.
+    pub fn new(rules: ChunkRules, n_tasks: usize) -> Self {
+        Self { rules, last: vec![[0; LONGEST]; n_tasks] }
     }
 
-    /// Does this record end a burst? The chunk is carved right after it.
-    pub fn ends_burst(&mut self, event: &Event) -> bool {
-        let EventKind::Alloc { size, failed: false, .. } = event.kind else { return false };
-        let Some(seen) = self.seen.get_mut(event.task.0 as usize) else { return false };
-        let expected = self.burst.get(usize::from(*seen));
-        *seen = match expected {
-            Some(&next) if next == size => *seen + 1,
-            _ => u8::from(self.burst.first() == Some(&size)),
-        };
-        let complete = usize::from(*seen) == self.burst.len() && !self.burst.is_empty();
-        if complete {
-            *seen = 0;
-        }
-        complete
+    /// Size and alignment of the chunk this record announces, if it ends a burst: it is carved right after it.
+    pub fn announced_by(&mut self, event: &Event) -> Option<(u64, u64)> {
+        let EventKind::Alloc { size, failed: false, .. } = event.kind else { return None };
+        let last = self.last.get_mut(event.task.0 as usize)?;
+        last.rotate_left(1);
+        last[LONGEST - 1] = size;
+        self.rules.announced(last)
     }
 }

@@ -3,7 +3,9 @@
 use crate::event::Seq;
 use crate::log::Log;
 use crate::model::Op;
+use crate::policy;
 
+use super::machine::{EVENT_RELEASES, PolicyFrom};
 use super::resolve::Resolver;
 use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
 
@@ -55,7 +57,11 @@ impl Plan {
         if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
             return Err(OpenError::Nothing);
         }
-        Ok(Resolver::new(log, Machine::of(log, settings)?).run())
+        let mut machine = Machine::of(log, settings)?;
+        if machine.policy_from == PolicyFrom::Assumed {
+            machine = likeliest(log, machine);
+        }
+        Ok(Resolver::new(log, machine).run())
     }
 
     /// Operations of a record, in order; empty for an index past the end.
@@ -104,6 +110,25 @@ impl Plan {
             + self.verdicts.capacity() * size_of::<Verdict>();
         bytes as u64
     }
+}
+
+/// Records that are enough to tell one era from another.
+const TELLING_RECORDS: usize = 20_000;
+
+/// The machine with the rules that explain the first records best. Without a difference nothing is changed: the rules
+/// stay assumed.
+fn likeliest(log: &Log, assumed: Machine) -> Machine {
+    let score = |machine| Resolver::new(log, machine).score(TELLING_RECORDS);
+    let mut best = (score(assumed), assumed);
+    for release in EVENT_RELEASES {
+        let Some(policy) = policy::by_release(release) else { continue };
+        let machine = Machine { policy, policy_from: PolicyFrom::Events, ..assumed };
+        let found = score(machine);
+        if best.0 < found {
+            best = (found, machine);
+        }
+    }
+    best.1
 }
 
 impl Tally {

@@ -2,18 +2,19 @@
 //!
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
-//!
-//! Longer than 400 lines: prediction, comparison and the timings tried are one loop over one state.
 
+mod initial;
 mod timings;
 
-use crate::event::{Addr, Event, EventKind, Seq};
-use crate::log::{BaselineState, Log, Pointers, Window};
-use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
-use crate::policy::rules::LazyStore;
-use crate::policy::{Augmented, Setup};
+use std::collections::HashMap;
 
-use super::percpu::{ChunkKind, ChunkWatch, chunk_kind};
+use crate::event::{Addr, Event, EventKind, Seq, TaskId};
+use crate::log::{Log, Window};
+use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
+
+use initial::{initial_space, usable_baseline};
+
+use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
 use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
 
@@ -47,14 +48,20 @@ pub(super) struct Resolver<'a> {
     checkpoints: Checkpoints,
     plan: Plan,
     tally: Tally,
-    chunk: Option<(ChunkKind, ChunkWatch)>,
+    chunks: ChunkWatch,
     overflow: Vec<Overflow>,
+    /// Per task of the log: its place in `overflow`. A name is a label, the pid is the task.
+    slots: Vec<usize>,
     before_purge: Option<BeforePurge>,
     /// Index of a purge record whose purge was applied before its place.
     purged_early: Option<usize>,
-    /// Indices of allocations that were applied before their place.
-    taken_early: Vec<usize>,
+    /// Allocations that were applied before their place, with the model's own answer in the order of the records.
+    taken_early: Vec<(usize, Option<u64>)>,
+    /// Bytes copied so far to try timings.
+    copied_bytes: u64,
     lost: bool,
+    /// The trace starts after boot and no snapshot says what was there.
+    starts_unknown: bool,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
     trust: u32,
 }
@@ -78,9 +85,12 @@ impl<'a> Resolver<'a> {
             tallies: Vec::new(),
         };
         let n_tasks = log.names.tasks().len();
-        let chunk = chunk_kind(log, &machine).map(|kind| (kind.clone(), ChunkWatch::new(kind.burst, n_tasks)));
+        let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
         let checkpoints = Checkpoints::new(space.clone());
         let overflow = vec![Overflow::None; n_tasks];
+        let mut first_with_pid = HashMap::new();
+        let tasks = log.names.tasks().iter().enumerate();
+        let slots = tasks.map(|(index, task)| *first_with_pid.entry(task.pid).or_insert(index)).collect();
         Self {
             log,
             machine,
@@ -88,12 +98,15 @@ impl<'a> Resolver<'a> {
             checkpoints,
             plan,
             tally: Tally::default(),
-            chunk,
+            chunks,
             overflow,
+            slots,
             before_purge: None,
             purged_early: None,
             taken_early: Vec::new(),
-            lost: false,
+            copied_bytes: 0,
+            lost: log.origin.overwritten > 0,
+            starts_unknown: !machine.from_boot && usable_baseline(log).is_none(),
             trust: MAX_TRUST,
         }
     }
@@ -118,6 +131,18 @@ impl<'a> Resolver<'a> {
         (self.plan, self.checkpoints)
     }
 
+    /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
+    pub(super) fn score(mut self, n_records: usize) -> (u64, std::cmp::Reverse<u64>) {
+        for index in 0..self.log.events.len().min(n_records) {
+            let event = self.log.events[index];
+            self.resolve(index, &event);
+            self.plan.upto.push(self.plan.ops.len() as u32);
+            self.tally.count(self.plan.verdicts[index]);
+        }
+        let checks = self.plan.checks;
+        (self.tally.exact, std::cmp::Reverse(checks.num_purged_differs + checks.nr_lazy_differs))
+    }
+
     fn sample(&mut self, at: usize) {
         let allocator = self.space.allocator();
         self.plan.timeline.samples.push(Sample {
@@ -137,11 +162,8 @@ impl<'a> Resolver<'a> {
                     self.plan.timeline.failures.push(seq);
                 }
                 self.alloc(index, event);
-                if let Some((kind, watch)) = &mut self.chunk
-                    && watch.ends_burst(event)
-                {
-                    let op = Op::Chunk { size: kind.size, align: kind.align };
-                    self.apply(op);
+                if let Some((size, align)) = self.chunks.announced_by(event) {
+                    self.apply(Op::Chunk { size, align });
                 }
             }
             EventKind::Free { addr, nr_lazy, .. } => self.free(index, addr, nr_lazy),
@@ -166,9 +188,9 @@ impl<'a> Resolver<'a> {
         let first_attempt = self.note_attempt(event, failed, window);
         let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
         let recorded = (!failed).then_some(addr.0);
-        if let Some(place) = self.taken_early.iter().position(|&early| early == index) {
-            self.taken_early.swap_remove(place);
-            return self.diverge(index, recorded, recorded, Verdict::Inferred(Timing::Exchanged));
+        if let Some(place) = self.taken_early.iter().position(|&(early, _)| early == index) {
+            let (_, own) = self.taken_early.swap_remove(place);
+            return self.diverge(index, own, recorded, Verdict::Inferred(Timing::Exchanged));
         }
         if request.check(self.machine.page_size).is_err() {
             return self.settle_adopted(index, &request, None, recorded, Cause::Unexplained);
@@ -192,7 +214,8 @@ impl<'a> Resolver<'a> {
     /// Keeps track of failing requests; answers whether this is a first attempt.
     fn note_attempt(&mut self, event: &Event, failed: bool, window: Window) -> bool {
         let EventKind::Alloc { size, align, .. } = event.kind else { return true };
-        let Some(overflow) = self.overflow.get_mut(event.task.0 as usize) else { return true };
+        let slot = self.slot_of(event.task);
+        let Some(overflow) = self.overflow.get_mut(slot) else { return true };
         let retry = *overflow == Overflow::Retrying(size, align, window);
         // A second failure ends the request; any purge of the task after it is an ordinary one.
         *overflow = if failed && !retry { Overflow::Purging(size, align, window) } else { Overflow::None };
@@ -221,7 +244,8 @@ impl<'a> Resolver<'a> {
             self.purged_early = None;
             return;
         }
-        if self.can_be_exchanged() {
+        // Nothing comes back from an idle purge that could have been taken before it.
+        if num_purged > 0 && self.can_be_exchanged() {
             let first_op = self.plan.ops.len();
             self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
         }
@@ -230,8 +254,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    fn slot_of(&self, task: TaskId) -> usize {
+        self.slots.get(task.0 as usize).copied().unwrap_or(usize::MAX)
+    }
+
     fn purge_kind(&mut self, event: &Event) -> PurgeKind {
-        match self.overflow.get_mut(event.task.0 as usize) {
+        let slot = self.slot_of(event.task);
+        match self.overflow.get_mut(slot) {
             Some(overflow) => match *overflow {
                 Overflow::Purging(size, align, window) => {
                     *overflow = Overflow::Retrying(size, align, window);
@@ -277,19 +306,21 @@ impl<'a> Resolver<'a> {
 
     /// The fact that is missing, the most telling first.
     fn cause_of(&self, index: usize, request: &Request, model: Option<u64>, recorded: Option<u64>) -> Cause {
-        let Some(start) = recorded else { return Cause::RecordedFailure };
         if self.lost {
             return Cause::LostRecords;
         }
-        if self.machine.cpus_online > 1 && self.purge_is_near(index) {
+        if self.starts_unknown {
+            return Cause::UnknownState;
+        }
+        let Some(start) = recorded else { return Cause::RecordedFailure };
+        if self.purge_runs_elsewhere(index) {
             return Cause::ConcurrentPurge;
+        }
+        if Extent::sized(start, request.size).is_some_and(|extent| self.overlaps_busy(extent)) {
+            return Cause::OverlapsLive;
         }
         if self.tally.adopted > 0 {
             return Cause::AfterDivergence;
-        }
-        let overlaps = Extent::sized(start, request.size).is_some_and(|extent| self.overlaps_busy(extent));
-        if overlaps {
-            return Cause::OverlapsLive;
         }
         if model.is_none() {
             return Cause::ModelFailed;
@@ -300,10 +331,16 @@ impl<'a> Resolver<'a> {
         Cause::Unexplained
     }
 
-    /// Does a purge record stand close behind?
-    fn purge_is_near(&self, index: usize) -> bool {
-        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        ahead.into_iter().any(|later| matches!(later.kind, EventKind::Purge { num_purged, .. } if num_purged > 0))
+    /// Can a purge be running on another CPU at this record? It ends at the next purge record, and began after its
+    /// task's record before that.
+    fn purge_runs_elsewhere(&self, index: usize) -> bool {
+        let ahead = &self.log.events[index..self.log.events.len().min(index + MAX_AFTER_PURGE)];
+        let next = ahead.iter().position(|later| matches!(later.kind, EventKind::Purge { .. }));
+        next.is_some_and(|next| {
+            let purge = ahead[next];
+            let returns = matches!(purge.kind, EventKind::Purge { num_purged, .. } if num_purged > 0);
+            returns && purge.cpu != ahead[0].cpu && !ahead[..next].iter().any(|between| between.task == purge.task)
+        })
     }
 
     fn overlaps_busy(&self, extent: Extent) -> bool {
@@ -326,52 +363,4 @@ fn recorded_of(event: &Event) -> Option<u64> {
         EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
         _ => None,
     }
-}
-
-/// The state before the first record: from boot around the early areas, else what the snapshot shows.
-fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
-    let mut setup = Setup {
-        rules: machine.policy.rules,
-        cpus_online: machine.cpus_online,
-        cpus_possible: machine.cpus_possible,
-        window: machine.window,
-        page_size: machine.page_size,
-        is_32_bit: machine.is_32_bit,
-        early: Vec::new(),
-    };
-    let usable = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
-    let allocator = match usable {
-        Some(before) if machine.from_boot => {
-            setup.early = early_areas(log, before);
-            Augmented::new(&setup)
-        }
-        Some(before) => {
-            let rows = |lazy: bool| -> Vec<Extent> {
-                let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
-                wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
-            };
-            Augmented::from_snapshot(&setup, &rows(false), &rows(true))
-        }
-        None => Augmented::new(&setup),
-    };
-    debug_assert!(machine.policy.rules.lazy == LazyStore::PerNode || allocator_nodes(&allocator) == 1);
-    AddressSpace::new(Box::new(allocator), machine.geometry)
-}
-
-fn allocator_nodes(allocator: &Augmented) -> u32 {
-    crate::model::Allocator::n_nodes(allocator)
-}
-
-/// Areas of a boot trace's snapshot that no record allocates: they were there before the allocator started. Per-CPU
-/// chunks are not: they come later, unseen.
-fn early_areas(log: &Log, before: &crate::log::Baseline) -> Vec<Extent> {
-    let mut allocated: Vec<u64> = log.events.iter().filter_map(recorded_of).collect();
-    allocated.sort_unstable();
-    let unseen = |start: u64| allocated.binary_search(&start).is_err();
-    let rows = before.areas.iter().filter(|area| area.state == BaselineState::Busy && area.kind() != "per-CPU");
-    let mut early: Vec<Extent> =
-        rows.filter(|area| unseen(area.start)).filter_map(|area| Extent::new(area.start, area.end)).collect();
-    early.sort();
-    early.dedup_by(|later, earlier| later.overlaps(*earlier));
-    early
 }

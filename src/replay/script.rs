@@ -28,6 +28,7 @@ pub struct ScriptRun {
     helpers: HelperOrder,
     autowork: bool,
     live: HashMap<u64, u64>,
+    failures: u64,
 }
 
 /// The first place where an answer differs.
@@ -87,12 +88,18 @@ impl ScriptRun {
             },
             autowork: header.autowork,
             live: HashMap::new(),
+            failures: 0,
         })
     }
 
     /// The state.
     pub fn allocator(&self) -> &dyn Allocator {
         self.allocator.as_ref()
+    }
+
+    /// Requests refused so far, after the purge and the second attempt.
+    pub fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// Runs one op and appends its result lines to `out`.
@@ -166,7 +173,10 @@ impl ScriptRun {
                 self.live.insert(id, extent.start());
                 push(out, format_args!("{:x}", extent.start()));
             }
-            None => out.push_str("EBUSY"),
+            None => {
+                self.failures += 1;
+                out.push_str("EBUSY");
+            }
         }
         push_flush(out, &purged);
     }

@@ -62,6 +62,8 @@ pub enum Cause {
     ConcurrentPurge,
     /// Alignment above a page, and the tree's shape is not known (the trace starts late).
     UnknownShape,
+    /// The trace starts after boot, and no snapshot says what was in use.
+    UnknownState,
     /// Records were lost before this one.
     LostRecords,
     /// The record's range overlaps an area in use: a free was not seen, or stands later.
@@ -82,6 +84,7 @@ impl Cause {
         match self {
             Self::ConcurrentPurge => "concurrent-purge",
             Self::UnknownShape => "unknown-shape",
+            Self::UnknownState => "unknown-state",
             Self::LostRecords => "lost-records",
             Self::OverlapsLive => "overlaps-live",
             Self::RecordedFailure => "recorded-failure",
@@ -96,6 +99,7 @@ impl Cause {
         match self {
             Self::ConcurrentPurge => "a purge ran on another CPU and no record says how far it had got",
             Self::UnknownShape => "the answer depends on the shape of the free tree, and the trace starts after boot",
+            Self::UnknownState => "the trace starts after boot and no snapshot says what was in use then",
             Self::LostRecords => "records were lost before this one",
             Self::OverlapsLive => "the recorded range overlaps an area in use: its free was not seen before",
             Self::RecordedFailure => "the record says the request failed, the model found space",

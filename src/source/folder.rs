@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::log::{InputKind, Log};
+use crate::log::{FileProblem, InputKind, Log};
 
 use super::{Input, SourceError, bytes, meta, snapshot, trace};
 
@@ -22,8 +22,9 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
         log.after = Some(snapshot::read("vmallocinfo.after", &text, &mut log.problems)?);
     }
     if let Some(text) = member(folder, "allocator-state.after")? {
-        // Recorders that could not read the kernel write an empty file.
-        let truth = parsers::allocator_state::parse(&text).0;
+        let (truth, problems) = parsers::allocator_state::parse(&text);
+        let file = || "allocator-state.after".to_owned();
+        log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: file(), problem }));
         log.truth = (!truth.free.is_empty()).then_some(truth);
     }
     let name = Input::Path(folder.to_owned()).name();
@@ -35,7 +36,11 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
                 return Err(SourceError::NoEvents { name, other: counts.other });
             }
         }
-        None if log.before.is_some() => log.origin.kind = InputKind::Snapshot,
+        None if log.before.is_some() || log.after.is_some() => {
+            log.origin.kind = InputKind::Snapshot;
+            // A snapshot alone is what there is to see, whichever it is.
+            log.before = log.before.take().or_else(|| log.after.take());
+        }
         None => return Err(SourceError::NoMembers { name }),
     }
     Ok(log)
@@ -47,7 +52,9 @@ pub(super) fn member(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Sourc
         let path = folder.join(&file);
         if path.is_file() {
             let packed = bytes::read(&Input::Path(path))?;
-            return Ok(Some(bytes::decompress(&file, &packed)?.into_owned()));
+            let plain = bytes::decompress(&file, &packed)?.into_owned();
+            // Recorders that could not read a file leave an empty one: that is no member.
+            return Ok(Some(plain).filter(|plain| !plain.is_empty()));
         }
     }
     Ok(None)

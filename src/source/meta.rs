@@ -14,8 +14,8 @@ struct Meta {
     kernel_release: Option<String>,
     arch: Option<String>,
     page_size: Option<u64>,
-    cpus_possible: Option<String>,
-    cpus_online: Option<String>,
+    cpus_possible: Option<toml::Value>,
+    cpus_online: Option<toml::Value>,
     paging_levels: Option<u32>,
     vmalloc_start: Option<String>,
     vmalloc_end: Option<String>,
@@ -28,21 +28,35 @@ struct Meta {
 /// # Errors
 /// It is not TOML, or a field has another type.
 pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceError> {
-    let said: Meta = toml::from_str(text)
-        .map_err(|error| SourceError::Meta { name: name.to_owned(), reason: error.to_string().trim().to_owned() })?;
+    let refused = |reason: String| SourceError::Meta { name: name.to_owned(), reason };
+    let said: Meta = toml::from_str(text).map_err(|error| refused(error.message().replace('\n', " ")))?;
+    // A number, or a list such as `0-3,8`.
+    let cpus = |field: &str, value: Option<&toml::Value>| {
+        let Some(value) = value else { return Ok(None) };
+        let count = match value {
+            toml::Value::Integer(n) => u32::try_from(*n).ok().filter(|&n| n > 0),
+            toml::Value::String(list) => count_cpus(list),
+            _ => None,
+        };
+        count.map(Some).ok_or_else(|| refused(format!("{field} = {value} names no CPUs")))
+    };
     origin.description = said.description;
     origin.kernel = said.kernel_release;
     origin.arch = said.arch;
     origin.page_size = said.page_size;
-    origin.cpus_possible = said.cpus_possible.as_deref().and_then(count_cpus);
-    origin.cpus_online = said.cpus_online.as_deref().and_then(count_cpus);
+    origin.cpus_possible = cpus("cpus_possible", said.cpus_possible.as_ref())?;
+    origin.cpus_online = cpus("cpus_online", said.cpus_online.as_ref())?;
     origin.paging_levels = said.paging_levels;
     origin.clock_name = said.trace_clock;
     origin.from_boot = said.traced_from_boot;
-    let address = |text: Option<&String>| u64::from_str_radix(text?.trim_start_matches("0x"), 16).ok();
-    origin.vmalloc = address(said.vmalloc_start.as_ref())
-        .zip(address(said.vmalloc_end.as_ref()))
-        .map(|(vstart, vend)| Window { vstart, vend });
+    let address = |field: &str, text: Option<&String>| {
+        let Some(text) = text else { return Ok(None) };
+        let hex = u64::from_str_radix(text.trim_start_matches("0x"), 16);
+        hex.map(Some).map_err(|_| refused(format!("{field} = {text:?} is no address")))
+    };
+    let vstart = address("vmalloc_start", said.vmalloc_start.as_ref())?;
+    let vend = address("vmalloc_end", said.vmalloc_end.as_ref())?;
+    origin.vmalloc = vstart.zip(vend).map(|(vstart, vend)| Window { vstart, vend });
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use crate::log::{Clock, FileProblem, Log, Window};
 /// Reads a trace; what is damaged is added to the log's problems.
 pub fn read(name: &str, text: &[u8], log: &mut Log) {
     let mut reader = Reader::new(text);
-    let mut last = Last { at: Nanos(0), task: TaskId(0) };
+    // Whose records without a prefix are.
+    let mut last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
     for record in reader.by_ref() {
         if let Some(event) = event_of(&record, &mut last, log) {
             log.events.push(event);

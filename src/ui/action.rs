@@ -16,10 +16,17 @@ pub(crate) enum Action {
     SpeedUnit,
     NextInteresting,
     PreviousInteresting,
+    NextFailure,
+    PreviousFailure,
+    NextDivergence,
+    PreviousDivergence,
+    NextPurge,
+    PreviousPurge,
     NextTouching,
     Start,
     End,
     Goto,
+    Line,
     SubForward,
     SubBack,
     Search,
@@ -121,6 +128,11 @@ impl Spec {
         Self { place: Place::Pane(pane), ..self }
     }
 
+    /// Is it of no use without a pinned selection? Then the footer names it only while there is one.
+    pub(crate) fn needs_pin(&self) -> bool {
+        self.action == Action::Follow
+    }
+
     const fn with(self, arguments: &'static str) -> Self {
         Self { arguments, ..self }
     }
@@ -140,24 +152,37 @@ pub(crate) const ACTIONS: &[Spec] = &[
         Action::NextInteresting,
         Section::Time,
         "next-interesting",
-        "next failure, purge, divergence, mark or loss of records",
+        "next event worth seeing: failure, divergence, first purge of a run, mark or loss of records",
     )
-    .hint("next of note"),
+    .hint("next event worth seeing"),
+    row(Action::PreviousInteresting, Section::Time, "previous-interesting", "previous event worth seeing"),
+    row(Action::NextFailure, Section::Time, "next-failure", "next failed allocation"),
+    row(Action::PreviousFailure, Section::Time, "previous-failure", "previous failed allocation"),
+    row(Action::NextDivergence, Section::Time, "next-divergence", "next allocation that was inferred or adopted"),
     row(
-        Action::PreviousInteresting,
+        Action::PreviousDivergence,
         Section::Time,
-        "previous-interesting",
-        "previous failure, purge, divergence, mark or loss of records",
+        "previous-divergence",
+        "previous allocation that was inferred or adopted",
     ),
-    row(Action::NextTouching, Section::Time, "next-touching", "next event that touches the selection")
-        .hint("next touching"),
+    row(Action::NextPurge, Section::Time, "next-purge", "next purge that gave something back"),
+    row(Action::PreviousPurge, Section::Time, "previous-purge", "previous purge that gave something back"),
+    row(
+        Action::NextTouching,
+        Section::Time,
+        "next-touching",
+        "next event that uses the selection, or what this event is about",
+    )
+    .hint("next use of this"),
     row(Action::Start, Section::Time, "start", "before the first event"),
     row(Action::End, Section::Time, "end", "after the last event"),
     row(Action::Goto, Section::Time, "goto", "go to an event, a moment or an address")
-        .with("N, +N, -N, +10ms, -2s, 1.25s, 50%, 0xADDRESS"),
+        .with("N, +N, -N, +10ms, -2s, 1.25s, 50%, line N, 0xADDRESS"),
+    row(Action::Line, Section::Time, "line", "go to the event of a line of the input").with("N"),
     row(Action::SubForward, Section::Inside, "inside", "next thing the allocator did in this event").hint("inside"),
     row(Action::SubBack, Section::Inside, "inside-back", "previous thing the allocator did in this event"),
-    row(Action::Search, Section::Find, "search", "search kind, task, address and size of the events").hint("search"),
+    row(Action::Search, Section::Find, "search", "search the events: kind, task, address, size, verdict")
+        .hint("search"),
     row(Action::SearchNext, Section::Find, "search-next", "next match"),
     row(Action::SearchPrevious, Section::Find, "search-previous", "previous match"),
     row(Action::SetMark, Section::Find, "mark", "mark this place; a letter follows"),
@@ -175,7 +200,8 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::PageUp, Section::Move, "page-up", "a page up"),
     row(Action::PageDown, Section::Move, "page-down", "a page down"),
     row(Action::Activate, Section::Move, "open", "go to the picked event, or select the picked address").hint("select"),
-    row(Action::Follow, Section::Move, "follow", "drop the selection: follow the current event again"),
+    row(Action::Follow, Section::Move, "follow", "let the pinned selection go: follow the current event again")
+        .hint("unpin"),
     row(Action::Copy, Section::Move, "copy", "copy the selected address to the clipboard"),
     row(Action::MapIn, Section::Panes, "map-in", "map: fewer bytes in a cell, around the picked address")
         .within(PaneId::Map)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ratatui::layout::Size;
 
 use super::action::Action;
+use super::content;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
 use super::layout::{self, Regions, Wanted};
@@ -42,6 +43,16 @@ pub(crate) struct Panes {
     pub(crate) tables_scroll: usize,
     pub(crate) detail_scroll: usize,
     pub(crate) map_zoom: MapZoom,
+}
+
+/// What the map's content needs, so that it gets no blank rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct MapNeed {
+    /// The size it would have had.
+    pub(crate) room: Size,
+    /// What was measured: cursor, selection, zoom.
+    pub(crate) shown: (usize, Selection, MapZoom),
+    pub(crate) rows: u16,
 }
 
 /// What the cursor of the focused pane is on. The place tells apart several stretches with the same target.
@@ -118,6 +129,7 @@ pub(crate) struct App {
     pub(crate) keymap: Keymap,
     pub(crate) theme: Theme,
     pub(crate) glyphs: &'static Glyphs,
+    pub(crate) map_need: MapNeed,
     pub(crate) dirty: bool,
 }
 
@@ -126,7 +138,7 @@ impl App {
     pub(crate) fn new(replay: Replay, size: Size, keymap: Keymap, theme: Theme, glyphs: &'static Glyphs) -> Self {
         // A snapshot has no events: what lies where is its first question.
         let focus = if replay.is_empty() { PaneId::Map } else { PaneId::Events };
-        Self {
+        let mut app = Self {
             replay,
             size,
             now: Duration::ZERO,
@@ -160,8 +172,27 @@ impl App {
             keymap,
             theme,
             glyphs,
+            map_need: MapNeed::default(),
             dirty: true,
+        };
+        app.fit_map();
+        app
+    }
+
+    /// Measures what the map needs, if what it shows has changed.
+    pub(crate) fn fit_map(&mut self) {
+        let most = layout::regions(self.size, Wanted { map_rows: u16::MAX, ..self.wanted() });
+        let size = most.pane(PaneId::Map).map_or(Size::ZERO, |map| map.inner.as_size());
+        let shown = (self.replay.cursor(), self.selection, self.panes.map_zoom);
+        let known = self.map_need;
+        let same_room = known.room == size && known.shown.2 == shown.2;
+        if (same_room && known.shown == shown) || size.height == 0 {
+            return;
         }
+        let rows = content::map_rows(self, size);
+        // It only grows while one steps: panes that move up and down cannot be read.
+        let rows = if same_room { rows.max(known.rows) } else { rows };
+        self.map_need = MapNeed { room: size, shown, rows };
     }
 
     /// What the views may look at.
@@ -176,7 +207,7 @@ impl App {
 
     /// What the layout has to show.
     pub(crate) fn wanted(&self) -> Wanted {
-        Wanted { focus: self.focus, zoom: self.zoom, subject: self.subject() }
+        Wanted { focus: self.focus, zoom: self.zoom, subject: self.subject(), map_rows: self.map_need.rows }
     }
 
     /// A trace or a snapshot.

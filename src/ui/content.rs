@@ -6,7 +6,7 @@ use ratatui::layout::Size;
 use super::app::{App, Pick};
 use super::paint::{self, Hit};
 use super::pane::PaneId;
-use crate::view::{self, Role, Row, Span, Target};
+use crate::view::{self, Role, Row, Selection, Span, Target};
 
 /// The rows of a pane.
 pub(crate) fn rows(app: &App, id: PaneId, size: Size) -> Vec<Row> {
@@ -39,8 +39,65 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
     }
 }
 
+/// Rows the map fills in a pane of that size; one is kept for the carets under what an event changes, so that the map
+/// does not grow with the first of them.
+pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
+    let rows = rows_at(app, PaneId::Map, size, 0);
+    let up = app.glyphs.up;
+    let is_caret = |row: &Row| row.spans.iter().any(|span| span.text.trim_start().starts_with(up));
+    // The sign at the start of a row marks it as changed; alone in a row it is a caret.
+    let carets = rows.iter().filter(|row| is_caret(row) && row.target.is_none()).count();
+    let spare = usize::from(carets == 0 && 6 <= size.height && !app.replay.is_empty());
+    // The map may look from further away where it has less room: as much as it takes to look the same.
+    let same = |height: &u16| rows_at(app, PaneId::Map, Size { height: *height, ..size }, 0) == rows;
+    let least = (rows.len() + spare) as u16;
+    (least..size.height).find(same).unwrap_or(size.height)
+}
+
+/// Rows above and below what a pane shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hidden {
+    pub(crate) above: usize,
+    pub(crate) below: usize,
+    /// There may be still more below.
+    pub(crate) at_least: bool,
+}
+
+/// Holes looked at beyond those in sight: a long list is not built to be counted.
+const AHEAD: u16 = 200;
+
+/// What a pane cannot show of its content.
+pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden {
+    let more = |height, scroll| rows_at(app, id, Size { height, ..size }, scroll);
+    match id {
+        PaneId::Step | PaneId::Tables | PaneId::Detail => {
+            let all = more(u16::MAX, 0);
+            // The step pane scrolls by itself to the shown sub-step: what it shows is looked for.
+            let at = all.windows(shown.len().max(1)).position(|rows| rows == shown);
+            let above = at.unwrap_or(0);
+            Hidden { above, below: all.len().saturating_sub(above + shown.len()), at_least: false }
+        }
+        PaneId::Free => {
+            let scroll = scroll(app, id);
+            let ahead = more(size.height.saturating_add(AHEAD), scroll);
+            let below = ahead.len().saturating_sub(shown.len().max(usize::from(size.height)));
+            Hidden { above: scroll, below, at_least: below == usize::from(AHEAD) }
+        }
+        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline => Hidden::default(),
+    }
+}
+
 /// The title of a pane's border.
 pub(crate) fn title(app: &App, id: PaneId) -> Vec<Span> {
+    let mut spans = own_title(app, id);
+    if matches!(id, PaneId::Detail | PaneId::Tables) && app.selection != Selection::Follow {
+        // In front: the end of a long title is cut off.
+        spans.insert(1.min(spans.len()), Span::new(" (pinned)", Role::Key));
+    }
+    spans
+}
+
+fn own_title(app: &App, id: PaneId) -> Vec<Span> {
     let scene = app.scene();
     match id {
         PaneId::Map => view::map::title(&scene),
@@ -69,7 +126,7 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
 /// Sets the pane's own scroll.
 pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
     match id {
-        PaneId::Events => app.panes.events_top = Some(to.min(app.replay.len().saturating_sub(1))),
+        PaneId::Events => app.panes.events_top = Some(to.min(view::events::len(&app.replay).saturating_sub(1))),
         PaneId::Step => app.panes.step_scroll = to,
         PaneId::Free => app.panes.free_scroll = to,
         PaneId::Tables => app.panes.tables_scroll = to,
@@ -85,17 +142,31 @@ fn events_top(app: &App) -> usize {
     }
     let size = size_of(app, PaneId::Events);
     let rows = rows_at(app, PaneId::Events, size, 0);
-    let first = rows.iter().find_map(|row| match row.target {
-        Some(Target::Event(seq)) => Some(seq.index()),
-        _ => None,
-    });
-    first.unwrap_or(0)
+    rows.iter().find_map(|row| row.target).and_then(|target| index_of(app, target)).unwrap_or(0)
+}
+
+/// Which row of the whole list leads to a target.
+pub(crate) fn index_of(app: &App, target: Target) -> Option<usize> {
+    match target {
+        Target::Event(seq) => Some(seq.index()),
+        // The areas of a snapshot.
+        _ => (0..view::events::len(&app.replay)).find(|&at| view::events::target(&app.replay, at) == Some(target)),
+    }
+}
+
+/// The row of the list that is looked at: the current event, or the selected area of a snapshot.
+pub(crate) fn shown_row(app: &App) -> Option<usize> {
+    match (app.replay.is_empty(), app.selection) {
+        (false, _) => app.heading().checked_sub(1),
+        (true, Selection::Address(address)) => index_of(app, Target::Address(address)),
+        (true, Selection::Follow) => app.panes.events_top,
+    }
 }
 
 /// Records the events pane has room for now: its heading is no record.
 pub(crate) fn events_room(app: &App) -> usize {
     let rows = rows(app, PaneId::Events, size_of(app, PaneId::Events));
-    rows.iter().filter(|row| matches!(row.target, Some(Target::Event(_)))).count()
+    rows.iter().filter(|row| row.target.is_some()).count()
 }
 
 /// The size a pane's rows have now.

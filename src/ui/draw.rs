@@ -10,9 +10,10 @@ use ratatui::symbols::border;
 use ratatui::widgets::{Block, Borders, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
-use super::action::{ACTIONS, Action, Place, Section, Spec};
-use super::app::{App, Pending};
-use super::layout::{self, PaneBox, Regions, SMALLEST};
+use super::app::App;
+use super::content::Hidden;
+use super::footer::{footer, prompt};
+use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
@@ -33,9 +34,6 @@ const PLAIN: border::Set<'static> = border::Set {
 };
 const PLAIN_FOCUSED: border::Set<'static> =
     border::Set { horizontal_top: "=", horizontal_bottom: "=", vertical_left: "#", vertical_right: "#", ..PLAIN };
-
-/// A palette higher than this hides what one is looking at.
-const PALETTE_ROWS: usize = 18;
 
 /// Puts everything on the frame.
 pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
@@ -94,6 +92,36 @@ fn sentence(buffer: &mut Buffer, size: Size, sentence: &str) {
     }
 }
 
+/// Below this width place and trust have a line each.
+const NARROW: u16 = 60;
+/// Width at which the header has both in one line, in short words.
+const BOTH: u16 = 75;
+/// The greatest width at which the header takes two lines.
+const TWO_LINES: u16 = 99;
+
+/// The widest gap of a row: what is left of it belongs together, and what is right of it.
+fn widest_gap(row: &Row) -> Option<usize> {
+    let gaps = row.spans.iter().enumerate().skip(1).filter(|(_, span)| span.text.trim().is_empty());
+    gaps.max_by_key(|(_, span)| span.text.width()).map(|(at, _)| at)
+}
+
+/// Makes a row wider by so many columns.
+fn stretch(row: &mut Row, by: u16) {
+    if let Some(at) = widest_gap(row) {
+        row.spans[at].text.extend(std::iter::repeat_n(' ', usize::from(by)));
+    }
+}
+
+/// A row cut in two at its widest gap.
+fn halves(row: Row) -> Vec<Row> {
+    let Some(at) = widest_gap(&row) else { return vec![row] };
+    let mut first = row.spans;
+    let second = first.split_off(at);
+    let indent = Span::new(" ", Role::Text);
+    let second = std::iter::once(indent).chain(second.into_iter().skip(1)).collect();
+    vec![Row { spans: first, ..Row::default() }, Row { spans: second, ..Row::default() }]
+}
+
 fn header(app: &App, buffer: &mut Buffer, area: Rect) {
     let play = Play {
         playing: app.playing.is_some(),
@@ -101,7 +129,22 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         seeking: app.seeking.map(|seeking| (seeking.at, seeking.target)),
         message: None,
     };
-    let mut rows = view::header::rows(&app.scene(), area.width, &play);
+    let mut rows = match (area.width, area.height) {
+        (..NARROW, 2) => {
+            // What the input is has no room: which event, and below it whether to trust it.
+            let rows = view::header::rows(&app.scene(), BOTH, &play);
+            rows.into_iter().next_back().map(halves).unwrap_or_default()
+        }
+        // Two lines even where one line of that width would do: with less in each, nothing is left out.
+        (width, 2) => {
+            let mut rows = view::header::rows(&app.scene(), width.min(TWO_LINES), &play);
+            if let Some(last) = rows.last_mut() {
+                stretch(last, width.saturating_sub(TWO_LINES));
+            }
+            rows
+        }
+        (width, _) => view::header::rows(&app.scene(), width, &play),
+    };
     // Where there is one line for two, the second matters more: it says which event is shown.
     rows.drain(..rows.len().saturating_sub(usize::from(area.height)));
     paint::rows(buffer, area, &rows, None, app.theme, app.glyphs);
@@ -180,8 +223,26 @@ fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
         frame_of(buffer, pane.outer, focused, &title, app.theme, app.glyphs);
     }
     let rows = content::rows(app, pane.id, pane.inner.as_size());
+    if pane.has_border() {
+        let hidden = content::hidden(app, pane.id, pane.inner.as_size(), &rows);
+        scroll_sign(app, buffer, pane.outer, focused, hidden);
+    }
     let picked = if focused { content::picked(app.pick, pane.id, &rows, pane.inner.width) } else { None };
     paint::rows(buffer, pane.inner, &rows, picked, app.theme, app.glyphs);
+}
+
+/// What is above and below the rows in sight, in the lower border.
+fn scroll_sign(app: &App, buffer: &mut Buffer, area: Rect, focused: bool, hidden: Hidden) {
+    let (up, down) = if app.glyphs.ascii { ('^', 'v') } else { ('▲', '▼') };
+    let above = if 0 < hidden.above { format!(" {up} {}", hidden.above) } else { String::new() };
+    let plus = if hidden.at_least { "+" } else { "" };
+    let below = if 0 < hidden.below { format!(" {down} {}{plus} more", hidden.below) } else { String::new() };
+    let text = format!("{above}{below} ");
+    let width = text.width() as u16;
+    if text.len() <= 1 || area.width < width + 4 {
+        return;
+    }
+    buffer.set_string(area.right() - 2 - width, area.bottom() - 1, text, app.theme.border(focused));
 }
 
 /// A border with a title in it.
@@ -200,106 +261,6 @@ fn frame_of(buffer: &mut Buffer, area: Rect, focused: bool, title: &[Span], them
     }
 }
 
-/// A key and its word in the footer.
-#[derive(Debug, Clone)]
-pub(crate) struct Hint {
-    pub(crate) x: u16,
-    pub(crate) width: u16,
-    pub(crate) action: Action,
-    key: String,
-    word: &'static str,
-}
-
-/// The footer's hints: those of the focused pane first, then as many as fit; help and quit always.
-pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
-    const ALWAYS: [Action; 2] = [Action::Help, Action::Quit];
-    let hint = |spec: &Spec| {
-        let key = app.keymap.label(spec.action);
-        let columns = (key.width() + 1 + spec.hint.width()) as u16;
-        (!key.is_empty()).then_some(Hint { x: 0, width: columns, action: spec.action, key, word: spec.hint })
-    };
-    // A snapshot has no time to move through.
-    let useful = |spec: &&Spec| {
-        !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside | Section::Find)
-    };
-    let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action)).filter(useful);
-    let (own, rest): (Vec<_>, Vec<_>) = shown
-        .filter(|spec| matches!(spec.place, Place::Anywhere) || spec.place == Place::Pane(app.focus))
-        .partition(|spec| spec.place != Place::Anywhere);
-    let always: Vec<Hint> = ALWAYS.iter().filter_map(|&action| hint(super::action::spec(action))).collect();
-    let reserved: u16 = always.iter().map(|hint| hint.width + 2).sum();
-    let mut x = 1;
-    let mut hints = Vec::new();
-    for mut one in own.into_iter().chain(rest).filter_map(hint) {
-        if width < x + one.width + 2 + reserved {
-            continue;
-        }
-        one.x = x;
-        x += one.width + 2;
-        hints.push(one);
-    }
-    for mut one in always {
-        one.x = x;
-        x += one.width + 2;
-        hints.push(one);
-    }
-    hints
-}
-
-fn footer(app: &App, buffer: &mut Buffer, regions: &Regions) {
-    let area = regions.footer;
-    let mut spans = vec![Span::new(" ", Role::Text)];
-    if let Some(Overlay::Search { input, from }) = app.overlays.last() {
-        let shown = app.heading().checked_sub(1).filter(|_| app.heading() != from.cursor);
-        let count =
-            if app.search.is_stale() || app.search.text().is_empty() { String::new() } else { app.search.count(shown) };
-        prompt(app, buffer, area, "/", input, &count);
-        return;
-    }
-    match (&app.pending, &app.message) {
-        (Pending::Count { value, .. }, _) => {
-            let key = app.key(Action::Bottom);
-            spans.push(Span::new(format!("{value}"), Role::Key));
-            spans.push(Span::new(format!("   {key} goes to event {value}, another key repeats"), Role::Text));
-        }
-        (Pending::First(key), _) => spans.push(Span::new(format!("{} and another key", key.label()), Role::Key)),
-        (Pending::SetMark, _) => spans.push(Span::new("mark this place: press a letter", Role::Key)),
-        (Pending::GoMark, _) => {
-            let known: Vec<String> = app.marks.keys().map(char::to_string).collect();
-            let known = if known.is_empty() { "none set yet".to_owned() } else { known.join(" ") };
-            spans.push(Span::new(format!("go to a mark: press its letter ({known})"), Role::Key));
-        }
-        (Pending::Nothing, Some(message)) => spans.push(Span::new(message.text.as_str(), Role::Title)),
-        (Pending::Nothing, None) => {
-            spans.clear();
-            let mut x = 0;
-            for hint in hints(app, area.width) {
-                spans.push(Span::new(" ".repeat(usize::from(hint.x - x)), Role::Text));
-                spans.push(Span::new(hint.key, Role::Key));
-                spans.push(Span::new(format!(" {}", hint.word), Role::Muted));
-                x = hint.x + hint.width;
-            }
-        }
-    }
-    paint::spans(buffer, area, &spans, app.theme, app.glyphs);
-}
-
-/// A line of input: what for, the text with its cursor, and a word at the right end.
-fn prompt(app: &App, buffer: &mut Buffer, area: Rect, sign: &str, input: &tui_input::Input, right: &str) {
-    let room = area.width.saturating_sub(3 + right.width() as u16 + 2);
-    let skip = input.visual_scroll(usize::from(room).saturating_sub(1));
-    let style = app.theme.style(Role::Text);
-    buffer.set_stringn(area.x, area.y, format!(" {sign}"), 2, app.theme.style(Role::Key));
-    let shown: String = input.value().chars().skip(skip).collect();
-    buffer.set_stringn(area.x + 2, area.y, &shown, usize::from(room), style);
-    let cursor = area.x + 2 + (input.visual_cursor().saturating_sub(skip) as u16).min(room.saturating_sub(1));
-    if area.x <= cursor && cursor < area.right() {
-        buffer[(cursor, area.y)].set_style(Style::new().add_modifier(Modifier::REVERSED));
-    }
-    let at = area.right().saturating_sub(right.width() as u16 + 1).max(area.x);
-    buffer.set_stringn(at, area.y, right, usize::from(area.right() - at), app.theme.style(Role::Number));
-}
-
 fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay) {
     let area = overlay::area(screen);
     match overlay {
@@ -309,6 +270,8 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
             let end = (scroll + usize::from(size.height)).min(rows.len());
             let title = format!(" help: {}   {}-{end} of {} ", app.focus.name(), scroll + 1, rows.len());
             sheet(app, buffer, area, &title, &rows[(*scroll).min(rows.len())..end]);
+            let hidden = Hidden { above: *scroll, below: rows.len() - end, at_least: false };
+            scroll_sign(app, buffer, area, true, hidden);
         }
         Overlay::Problems { scroll } => {
             let size = overlay::inner_size(screen);
@@ -322,52 +285,24 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
         }
         Overlay::Palette { input, picked } => {
             let entries = palette::entries(app, input.value());
-            let rows = (entries.len().max(1) + 3).min(PALETTE_ROWS) as u16;
-            let area = Rect { height: area.height.min(rows), ..area };
+            let width = area.width.saturating_sub(4);
+            let told = palette::description(app, &entries, *picked, width);
+            let list_rows = palette::list_rows(screen, told.len(), entries.len());
+            let area = Rect { height: (list_rows + told.len() + 4) as u16, ..area }.intersection(area);
             sheet(app, buffer, area, " actions   Tab completes, Enter runs, Esc closes ", &[]);
             let line = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: 1 };
             prompt(app, buffer, line, ":", input, "");
-            let list = Rect { x: area.x + 2, y: area.y + 2, width: area.width - 4, height: area.height - 3 };
-            let rows = palette_rows(app, &entries, *picked, list.as_size());
+            let (mut rows, hidden) = palette::rows(app, &entries, *picked, list_rows);
+            let blank = list_rows + 1 - rows.len().min(list_rows);
+            rows.extend(std::iter::repeat_n(Row::default(), blank));
+            rows.extend(told);
+            let list = Rect { x: area.x + 2, y: area.y + 2, width, height: area.height.saturating_sub(3) };
             paint::rows(buffer, list, &rows, None, app.theme, app.glyphs);
+            scroll_sign(app, buffer, area, true, hidden);
         }
         // The prompt is in the footer.
         Overlay::Search { .. } => {}
     }
-}
-
-fn palette_rows(app: &App, entries: &[palette::Entry], picked: usize, size: Size) -> Vec<Row> {
-    let height = usize::from(size.height);
-    if entries.is_empty() {
-        return vec![Row::of("No action has these letters in this order.", Role::Muted)];
-    }
-    let picked = picked.min(entries.len() - 1);
-    let top = picked.saturating_sub(height.saturating_sub(1)).min(entries.len().saturating_sub(1));
-    let name_of = |entry: &palette::Entry| {
-        if entry.arguments.is_empty() { entry.name.to_owned() } else { format!("{} ...", entry.name) }
-    };
-    let names = entries.iter().map(|entry| name_of(entry).width()).max().unwrap_or(0);
-    let keys = entries.iter().map(|entry| entry.keys.width()).max().unwrap_or(0);
-    let shown = entries.iter().enumerate().skip(top).take(height);
-    shown
-        .map(|(at, entry)| {
-            let mark = if at == picked { app.glyphs.cursor } else { ' ' };
-            let name = name_of(entry);
-            let title = match entry.arguments {
-                "" => entry.title.to_owned(),
-                arguments => format!("{}: {arguments}", entry.title),
-            };
-            let mut spans = vec![
-                Span::new(format!("{mark} {name:<names$}  "), Role::Title),
-                Span::new(format!("{:<keys$}  ", entry.keys), Role::Key),
-                Span::new(title, Role::Text),
-            ];
-            for span in &mut spans {
-                span.selected = at == picked;
-            }
-            Row { spans, ..Row::default() }
-        })
-        .collect()
 }
 
 /// A framed sheet over whatever is below.

@@ -229,6 +229,15 @@ impl Keymap {
         if prefix { Match::Prefix } else { Match::Nothing }
     }
 
+    /// What can follow the first of two keys, and what it does.
+    pub(crate) fn after(&self, first: Key) -> Vec<(Key, Action)> {
+        let pairs = self.bindings.iter().filter_map(|binding| match (binding.keys.as_slice(), binding.action) {
+            (&[known, second], Some(action)) if known == first => Some((second, action)),
+            _ => None,
+        });
+        pairs.collect()
+    }
+
     /// The keys of an action, as people read them.
     pub(crate) fn labels(&self, action: Action) -> Vec<String> {
         let rows = self.bindings.iter().filter(|binding| binding.action == Some(action));

@@ -12,7 +12,15 @@ const ONE_PANE: Size = Size { width: 60, height: 16 };
 /// From this on, every pane at once.
 const ALL_PANES: Size = Size { width: 120, height: 36 };
 /// Below this the header takes two lines, where there are lines to spare.
-const TWO_LINE_HEADER: u16 = 100;
+const TWO_LINE_HEADER: u16 = 130;
+/// From this on a line can be spared for the header.
+const SPARE_LINE: u16 = 12;
+/// Rows of the map that are never taken away: a stretch, a hole, the legend.
+const LEAST_MAP: u16 = 2;
+/// Rows of panes that say little with less, borders included.
+const TABLES: u16 = 8;
+const DETAIL: u16 = 8;
+const FREE: u16 = 6;
 /// From this on, three columns.
 const THREE_COLUMNS: u16 = 170;
 
@@ -108,18 +116,29 @@ pub(crate) struct Wanted {
     /// The focused pane alone.
     pub(crate) zoom: bool,
     pub(crate) subject: Subject,
+    /// Rows the map can fill: more would be blank.
+    pub(crate) map_rows: u16,
+}
+
+impl Wanted {
+    /// So many rows for the map, borders included, of which it can use what its content needs.
+    fn map(self, rows: u16, borders: u16) -> u16 {
+        rows.min(self.map_rows.max(LEAST_MAP).saturating_add(borders))
+    }
 }
 
 /// Where everything is on a screen of that size.
 pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
-    let Wanted { focus, zoom, subject } = wanted;
+    let Wanted { focus, zoom, subject, .. } = wanted;
     let mut regions = Regions::default();
     if size.width < SMALLEST.width || size.height < SMALLEST.height {
         regions.too_small = true;
         return regions;
     }
     let mut rest = Rect { x: 0, y: 0, width: size.width, height: size.height };
-    let header_rows = if size.width < TWO_LINE_HEADER && 20 <= size.height { 2 } else { 1 };
+    // Very narrow ones need the second line whatever it costs: what can be trusted would not be said.
+    let spare = SPARE_LINE <= size.height || size.width < ONE_PANE.width;
+    let header_rows = if size.width < TWO_LINE_HEADER && spare { 2 } else { 1 };
     regions.header = top(&mut rest, header_rows);
     regions.footer = bottom(&mut rest, 1);
     if zoom || size.width < ONE_PANE.width || size.height < ONE_PANE.height {
@@ -129,16 +148,17 @@ pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
     }
     let all = ALL_PANES.width <= size.width && ALL_PANES.height <= size.height;
     match (subject, all) {
-        (Subject::Trace, true) => all_panes(&mut regions, rest),
-        (Subject::Trace, false) => some_panes(&mut regions, rest, focus),
-        (Subject::Snapshot, true) => all_of_snapshot(&mut regions, rest),
-        (Subject::Snapshot, false) => some_of_snapshot(&mut regions, rest, focus),
+        (Subject::Trace, true) => all_panes(&mut regions, rest, wanted),
+        (Subject::Trace, false) => some_panes(&mut regions, rest, wanted),
+        (Subject::Snapshot, true) => all_of_snapshot(&mut regions, rest, wanted),
+        (Subject::Snapshot, false) => some_of_snapshot(&mut regions, rest, wanted),
     }
     regions
 }
 
 /// A map strip, the focused pane and its partners, a timeline strip.
-fn some_panes(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
+fn some_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
+    let focus = wanted.focus;
     let tall = rest.height >= 20;
     let map_rows = match (focus, tall) {
         (PaneId::Map, _) => rest.height / 3,
@@ -146,7 +166,7 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
         (_, true) => 3,
         (_, false) => 2,
     };
-    regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, map_rows)));
+    regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, wanted.map(map_rows, 0))));
     let timeline_rows = match (focus, tall) {
         (PaneId::Timeline, _) => (rest.height / 4).clamp(2, 6),
         (_, true) if 40 <= rest.height => 4,
@@ -201,19 +221,19 @@ fn two(regions: &mut Regions, mut rest: Rect, first: PaneId, second: PaneId, bes
     regions.panes.push(PaneBox::bordered(second, rest));
 }
 
-/// Every pane at once: the map above, the timeline below, columns between.
-fn all_panes(regions: &mut Regions, mut rest: Rect) {
-    let map_rows = share(rest.height, 24).clamp(7, 14);
+/// Every pane at once: the map above, the timeline below, columns between. Left what happens, right what it touches.
+fn all_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
+    let map_rows = wanted.map(share(rest.height, 24).clamp(9, 14), 2);
     regions.panes.push(PaneBox::bordered(PaneId::Map, top(&mut rest, map_rows)));
     let timeline_rows = (rest.height / 7).clamp(5, 8);
     regions.panes.push(PaneBox::bordered(PaneId::Timeline, bottom(&mut rest, timeline_rows)));
     let wide = THREE_COLUMNS <= rest.width;
-    let columns = if wide { share(rest.width, 27).max(48) } else { share(rest.width, 38) };
+    let columns = if wide { share(rest.width, 27).max(48) } else { share(rest.width, 43) };
     let mut column = left(&mut rest, columns);
-    let rows = share(column.height, 52);
-    regions.panes.push(PaneBox::bordered(PaneId::Events, top(&mut column, rows)));
-    regions.panes.push(PaneBox::bordered(PaneId::Step, column));
     if wide {
+        let rows = share(column.height, 52);
+        regions.panes.push(PaneBox::bordered(PaneId::Events, top(&mut column, rows)));
+        regions.panes.push(PaneBox::bordered(PaneId::Step, column));
         let columns = share(rest.width, 52);
         let mut column = left(&mut rest, columns);
         let rows = share(column.height, 64);
@@ -223,36 +243,47 @@ fn all_panes(regions: &mut Regions, mut rest: Rect) {
         regions.panes.push(PaneBox::bordered(PaneId::Tables, top(&mut rest, rows)));
         regions.panes.push(PaneBox::bordered(PaneId::Detail, rest));
     } else {
-        let rows = share(rest.height, 34);
-        regions.panes.push(PaneBox::bordered(PaneId::Tree, top(&mut rest, rows)));
-        let rows = share(rest.height, 32);
-        regions.panes.push(PaneBox::bordered(PaneId::Free, top(&mut rest, rows)));
-        let rows = share(rest.height, 50);
-        regions.panes.push(PaneBox::bordered(PaneId::Tables, top(&mut rest, rows)));
-        regions.panes.push(PaneBox::bordered(PaneId::Detail, rest));
+        let rows = share(column.height, 24).max(FREE);
+        let free = bottom(&mut column, rows);
+        let rows = share(column.height, 44);
+        regions.panes.push(PaneBox::bordered(PaneId::Events, top(&mut column, rows)));
+        regions.panes.push(PaneBox::bordered(PaneId::Step, column));
+        regions.panes.push(PaneBox::bordered(PaneId::Free, free));
+        let height = rest.height;
+        let detail = bottom(&mut rest, share(height, 32).clamp(DETAIL, 14));
+        let tables = bottom(&mut rest, share(height, 30).clamp(TABLES, 12));
+        regions.panes.push(PaneBox::bordered(PaneId::Tree, rest));
+        regions.panes.push(PaneBox::bordered(PaneId::Tables, tables));
+        regions.panes.push(PaneBox::bordered(PaneId::Detail, detail));
     }
 }
 
 /// A snapshot on a large screen: the map above, two columns below.
-fn all_of_snapshot(regions: &mut Regions, mut rest: Rect) {
-    let rows = share(rest.height, 34);
+fn all_of_snapshot(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
+    let rows = wanted.map(share(rest.height, 34), 2);
     regions.panes.push(PaneBox::bordered(PaneId::Map, top(&mut rest, rows)));
-    let columns = share(rest.width, 54);
-    let column = left(&mut rest, columns);
-    two(regions, column, PaneId::Tree, PaneId::Free, false);
+    let columns = share(rest.width, 50);
+    let mut column = left(&mut rest, columns);
+    let rows = share(column.height, 62);
+    regions.panes.push(PaneBox::bordered(PaneId::Events, top(&mut column, rows)));
+    regions.panes.push(PaneBox::bordered(PaneId::Free, column));
     let rows = share(rest.height, 40);
+    regions.panes.push(PaneBox::bordered(PaneId::Tree, top(&mut rest, rows)));
+    let rows = share(rest.height, 50);
     regions.panes.push(PaneBox::bordered(PaneId::Tables, top(&mut rest, rows)));
     regions.panes.push(PaneBox::bordered(PaneId::Detail, rest));
 }
 
 /// A snapshot on a smaller one: the map, the focused pane and its partner.
-fn some_of_snapshot(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
+fn some_of_snapshot(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
+    let focus = wanted.focus;
     let rows = if focus == PaneId::Map { rest.height / 2 } else { rest.height / 4 };
-    regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, rows)));
+    regions.panes.push(PaneBox::bare(PaneId::Map, top(&mut rest, wanted.map(rows, 0))));
     regions.tabs = top(&mut rest, 1);
     let (first, beside) = match focus {
         PaneId::Tree | PaneId::Tables => (focus, false),
-        _ => (PaneId::Free, true),
+        PaneId::Free => (PaneId::Free, true),
+        _ => (PaneId::Events, true),
     };
     two(regions, rest, first, PaneId::Detail, beside && 80 <= rest.width);
 }
@@ -275,7 +306,7 @@ mod tests {
             let trace = PANES.iter().map(|&focus| (focus, Subject::Trace));
             let snapshot = Subject::Snapshot.panes().iter().map(|&focus| (focus, Subject::Snapshot));
             for ((focus, subject), zoom) in trace.chain(snapshot).zip([false, false, false, true].into_iter().cycle()) {
-                let regions = regions(Size { width, height }, Wanted { focus, zoom, subject });
+                let regions = regions(Size { width, height }, Wanted { focus, zoom, subject, map_rows: height / 7 });
                 let screen = Rect { x: 0, y: 0, width, height };
                 let parts = every_part(&regions);
                 for (at, part) in parts.iter().enumerate() {
@@ -294,7 +325,7 @@ mod tests {
         let sizes = [Size { width: 120, height: 40 }, Size { width: 200, height: 60 }];
         let subjects = [Subject::Trace, Subject::Snapshot];
         for (size, subject) in sizes.into_iter().flat_map(|size| subjects.map(|subject| (size, subject))) {
-            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject });
+            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject, map_rows: 5 });
             assert_eq!(regions.panes.len(), subject.panes().len());
             let covered: u32 = every_part(&regions).iter().map(|part| part.area()).sum();
             assert_eq!(covered, u32::from(size.width) * u32::from(size.height));

@@ -25,8 +25,9 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Timeline,
 ];
 
-/// The panes of a snapshot: nothing happens in it.
-const SNAPSHOT_PANES: &[PaneId] = &[PaneId::Map, PaneId::Tree, PaneId::Free, PaneId::Tables, PaneId::Detail];
+/// The panes of a snapshot: nothing happens in it, and its areas take the place of the events.
+const SNAPSHOT_PANES: &[PaneId] =
+    &[PaneId::Map, PaneId::Events, PaneId::Tree, PaneId::Free, PaneId::Tables, PaneId::Detail];
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl PaneId {
     pub(crate) fn question(self) -> &'static str {
         match self {
             Self::Map => "map: where is everything? One cell stands for a stretch of addresses.",
-            Self::Events => "events: what happened when? One row for each record of the trace.",
+            Self::Events => "events: what happened when? One row for each record of the trace, or area of a snapshot.",
             Self::Step => "step: what did the allocator just do, and why? One row for each thing it did.",
             Self::Tree => "tree: what does the tree look like, and which way did the search go?",
             Self::Free => "free: what is free, and which holes could serve this request?",

@@ -11,10 +11,13 @@ use std::time::Duration;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use ratatui::DefaultTerminal;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
 use ratatui::layout::Rect;
+use ratatui::{DefaultTerminal, Frame};
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::App;
@@ -23,6 +26,7 @@ use super::draw::{self, Loading};
 /// What is switched on now, for the panic hook, which cannot reach a [`Screen`].
 static MOUSE: AtomicBool = AtomicBool::new(false);
 static PASTE: AtomicBool = AtomicBool::new(false);
+static SYNCHRONIZED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, taken over.
 #[derive(Debug)]
@@ -60,14 +64,21 @@ impl Screen {
 
     /// Draws a frame.
     pub(crate) fn draw(&mut self, app: &App) -> io::Result<()> {
-        self.terminal.draw(|frame| draw::draw(app, frame))?;
-        Ok(())
+        self.at_once(|frame| draw::draw(app, frame))
     }
 
     /// Draws what is being read.
     pub(crate) fn draw_loading(&mut self, loading: &Loading<'_>, since: Duration) -> io::Result<()> {
-        self.terminal.draw(|frame| draw::loading(loading, since, frame))?;
-        Ok(())
+        self.at_once(|frame| draw::loading(loading, since, frame))
+    }
+
+    /// Draws a frame that the terminal shows when it is whole, if it knows how; others ignore the request.
+    fn at_once(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        SYNCHRONIZED.store(true, Ordering::SeqCst);
+        queue!(stdout(), BeginSynchronizedUpdate)?;
+        let drawn = self.terminal.draw(draw).map(drop);
+        end_synchronized();
+        drawn
     }
 
     /// Forgets what the terminal shows: the next frame is drawn whole.
@@ -114,8 +125,16 @@ impl Drop for Screen {
     }
 }
 
+/// Lets the terminal show what was drawn.
+fn end_synchronized() {
+    if SYNCHRONIZED.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), EndSynchronizedUpdate);
+    }
+}
+
 /// Switches off what is ours. Errors are of no use here: the terminal may be gone.
 fn switch_off() {
+    end_synchronized();
     if MOUSE.swap(false, Ordering::SeqCst) {
         let _ = execute!(stdout(), DisableMouseCapture);
     }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod moves;
+mod newcomer;
 mod table;
 
 use std::sync::Arc;
@@ -122,6 +123,9 @@ fn event(key: &str) -> KeyEvent {
         "left" => KeyCode::Left,
         "right" => KeyCode::Right,
         "pagedown" => KeyCode::PageDown,
+        "pageup" => KeyCode::PageUp,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
         _ => KeyCode::Char(name.chars().next().expect("a key")),
     };
     KeyEvent::new(code, modifiers)

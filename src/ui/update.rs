@@ -7,6 +7,7 @@ mod inside;
 mod mouse;
 mod overlays;
 mod time;
+mod worth;
 
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ const MAX_COUNT: usize = u32::MAX as usize;
 
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
+    let effects = take(app, msg);
+    app.fit_map();
+    effects
+}
+
+fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(event) => {
             app.dirty = true;
@@ -55,8 +62,11 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
     }
     if app.search.is_stale() {
         app.search.refresh(&app.replay);
-        overlays::show_match(app);
-        app.dirty = true;
+        if app.search.take_fresh() {
+            overlays::show_match(app);
+        }
+        // The count in the prompt goes on; elsewhere it is not seen.
+        app.dirty |= !app.search.is_stale() || !app.overlays.is_empty();
     }
     if app.seeking.is_some() {
         time::go_on(app);

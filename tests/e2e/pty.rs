@@ -46,6 +46,8 @@ impl Modes {
 /// The screen, and a bell for each change of it.
 struct Shared {
     parser: Mutex<Parser>,
+    /// Everything written, for what the parser keeps to itself.
+    raw: Mutex<Vec<u8>>,
     changed: Condvar,
 }
 
@@ -88,12 +90,13 @@ impl Session {
         let child = pair.slave.spawn_command(command).expect("the program starts");
         let (rows, cols) = size_of(24, 80);
         let parser = Mutex::new(Parser::new(rows, cols, 200));
-        let shared = Arc::new(Shared { parser, changed: Condvar::new() });
+        let shared = Arc::new(Shared { parser, raw: Mutex::default(), changed: Condvar::new() });
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let theirs = Arc::clone(&shared);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                theirs.raw.lock().expect("not poisoned").extend(&bytes[..n]);
                 theirs.parser.lock().expect("not poisoned").process(&bytes[..n]);
                 theirs.changed.notify_all();
             }
@@ -108,6 +111,12 @@ impl Session {
 
     pub(crate) fn text(&self) -> String {
         self.parser().screen().contents()
+    }
+
+    /// How often a sequence was written so far.
+    pub(crate) fn written(&self, sequence: &[u8]) -> usize {
+        let raw = self.shared.raw.lock().expect("not poisoned");
+        raw.windows(sequence.len()).filter(|bytes| *bytes == sequence).count()
     }
 
     pub(crate) fn modes(&self) -> Modes {

@@ -20,13 +20,12 @@ struct Report {
     schema: &'static str,
     input: String,
     ops: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
     matched: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_mismatch: Option<MismatchRow>,
     ns_per_event: f64,
     events_per_second: u64,
     peak_bytes: Option<u64>,
+    metrics: super::Metrics,
     digest: String,
 }
 
@@ -42,11 +41,10 @@ struct MismatchRow {
 /// Runs a script: 0, or 1 if an answer differs from the expected one.
 pub(super) fn run(args: &ReplayArgs, name: &str, script: &Script) -> Result<u8, CliError> {
     if let Some(first) = script.problems.first() {
-        return Err(CliError::Strict {
-            file: name.to_owned(),
-            line: first.line,
-            column: first.column,
-            what: first.kind.to_string(),
+        return Err(CliError::Other {
+            what: format!("{name}:{}:{}: {}", first.line, first.column, first.kind),
+            hint: "an op script has to be right to the last line: one op left out changes every answer after it"
+                .to_owned(),
         });
     }
     let policy = Some(args.input.policy.as_str()).filter(|id| *id != "auto");
@@ -96,6 +94,7 @@ fn timed_run(
         ns_per_event,
         events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
         peak_bytes: timing::peak_bytes(),
+        metrics: super::Metrics::of(&run.allocator().metrics(), None, run.failures()),
         digest: format!(
             "{:016x}",
             crate::model::space::fnv1a(crate::model::space::FNV_OFFSET, run.dump(false).as_bytes())

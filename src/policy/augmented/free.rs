@@ -102,7 +102,7 @@ impl Augmented {
         }
         let lazy_pages = self.lazy_pages;
         sink.step(|| Step::PurgeEnded { n_areas: num_purged, lazy_pages });
-        Purged { flush, num_purged, pages: lazy_before - lazy_pages }
+        Purged { flush, num_purged, pages: lazy_before.saturating_sub(lazy_pages) }
     }
 
     /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
@@ -154,7 +154,8 @@ impl Augmented {
             }
             !parked
         });
-        self.lazy_pages -= pages;
+        // Records can name sizes that are no whole pages; fused, they round differently.
+        self.lazy_pages = self.lazy_pages.saturating_sub(pages);
         if self.rules.lazy == LazyStore::PerNode {
             ids.reverse();
         }
@@ -212,7 +213,7 @@ impl Augmented {
                 self.give_back(id, sink);
             }
             while let Some(id) = self.overlapping_lazy(node, extent) {
-                self.lazy_pages -= self.areas[id].len_bytes() / self.page_size;
+                self.lazy_pages = self.lazy_pages.saturating_sub(self.areas[id].len_bytes() / self.page_size);
                 self.give_back(id, sink);
             }
         }

@@ -1,12 +1,14 @@
 //! The timings a trace leaves open, tried one after the other when the model's own answer is not the recorded one.
 
 use crate::event::{Event, EventKind};
-use crate::model::{Op, PurgeKind, Request};
+use crate::model::{Answer, Op, PurgeKind, Request};
 
 use super::{MAX_AFTER_PURGE, Overflow, Resolver, Timing, placed, recorded_of};
 
 /// How far behind its purge record an allocation can stand that was carved before it, in records.
 const MAX_BEFORE_PURGE: usize = 512;
+/// What the copies of states for tries may come to in one log: about a second's worth.
+pub(super) const MAX_COPIED_BYTES: u64 = 8 << 30;
 /// How far two exchanged records of different CPUs can stand apart, in records.
 const MAX_EXCHANGED: usize = 64;
 
@@ -19,7 +21,7 @@ impl Resolver<'_> {
         request: &Request,
         recorded: Option<u64>,
     ) -> Option<Timing> {
-        if self.trust == 0 {
+        if self.trust == 0 || MAX_COPIED_BYTES < self.copied_bytes {
             // The model's state is not the kernel's any more: another timing would be right by chance, at the price of a
             // copy of the state for each record.
             return None;
@@ -42,11 +44,14 @@ impl Resolver<'_> {
     ) -> Option<Timing> {
         let before = self.before_purge.as_ref()?;
         let (from, first_op) = (before.index, before.first_op);
-        let between = &self.log.events[from..index];
-        let own = |other: &Event| other.task == event.task && matches!(other.kind, EventKind::Alloc { .. });
+        let between = self.log.events.get(from..index)?;
+        // What one task did is in the order of its records; what one CPU did too, where nothing can come between.
+        let same_cpu_counts = !self.machine.policy.rules.reschedules_before_record;
+        let own = |other: &Event| other.task == event.task || (same_cpu_counts && other.cpu == event.cpu);
         if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
             return None;
         }
+        self.copied_bytes += before.space.heap_bytes();
         let mut space = before.space.clone();
         let op = Op::Alloc { request: *request, born: index as u32 };
         if placed(space.apply(&op, None)) != recorded {
@@ -54,9 +59,13 @@ impl Resolver<'_> {
         }
         for later in &self.plan.ops[first_op..] {
             let answer = space.apply(later, None);
-            if let Op::Alloc { born, .. } = later
-                && placed(answer) != recorded_of(&self.log.events[*born as usize])
-            {
+            let differs = match (later, answer) {
+                (Op::Alloc { born, .. }, answer) => placed(answer) != recorded_of(&self.log.events[*born as usize]),
+                (_, Answer::Adopted { displaced, .. }) => displaced > 0,
+                (_, Answer::UnknownFree(_)) => true,
+                _ => false,
+            };
+            if differs {
                 return None;
             }
         }
@@ -82,8 +91,13 @@ impl Resolver<'_> {
         let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
         let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
         let event = self.log.events[purge];
+        // The purge began after the purging task's last record before it.
+        if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
+            return None;
+        }
         let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
         let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
+        self.copied_bytes += self.space.heap_bytes();
         let mut space = self.space.clone();
         let purge_op = Op::Purge { kind };
         space.apply(&purge_op, None);
@@ -120,18 +134,26 @@ impl Resolver<'_> {
             let EventKind::Alloc { size, align, window, failed: false, .. } = other.kind else { continue };
             let window = self.log.names.window(window);
             let early = Request { size, align, window, cpu: u32::from(other.cpu), first_attempt: true };
-            if self.taken_early.contains(&place) || early.check(self.machine.page_size).is_err() {
+            if self.taken_early.iter().any(|&(taken, _)| taken == place) || early.check(self.machine.page_size).is_err()
+            {
                 continue;
             }
+            if self.space.allocator().place(&early, None).ok().map(|placement| placement.start) != recorded_of(other) {
+                continue;
+            }
+            self.copied_bytes += self.space.heap_bytes();
             let mut space = self.space.clone();
             let ops =
                 [Op::Alloc { request: early, born: place as u32 }, Op::Alloc { request: *request, born: index as u32 }];
-            if placed(space.apply(&ops[0], None)) == recorded_of(other)
-                && placed(space.apply(&ops[1], None)) == recorded
-            {
+            space.apply(&ops[0], None);
+            if placed(space.apply(&ops[1], None)) == recorded {
+                // In the order of the records the other one would have been given what is left after this one.
+                let mut in_order = self.space.clone();
+                in_order.apply(&ops[1], None);
+                let own = placed(in_order.apply(&ops[0], None));
                 self.space = space;
                 self.plan.ops.extend(ops);
-                self.taken_early.push(place);
+                self.taken_early.push((place, own));
                 return Some(Timing::Exchanged);
             }
         }

@@ -3,7 +3,7 @@
 use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
 use super::super::app::App;
 use super::super::paint::{explained, words};
-use crate::view::{Glyphs, Role, Row};
+use crate::view::{Glyphs, Role, Row, Span};
 
 /// Columns for the keys.
 const KEYS: usize = 16;
@@ -26,6 +26,7 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("lazy", "freed, but not reusable before the next purge flushes the TLBs"),
     ("pooled", "parked in a node's pool for the next request of that size (6.9 and later)"),
     ("guard", "the unmapped page that ends an area"),
+    ("run of purges", "purges close behind each other: the way from event to event worth seeing stops at the first"),
     ("purge", "turns lazy areas into holes or pooled areas, after one TLB flush"),
     ("lazy limit", "lazy_max_pages: with more lazy pages than this a purge is due"),
     ("node", "a vmap_node, one for each CPU up to 128 (6.9 and later); a tree's is a tree node"),
@@ -45,7 +46,8 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("divergence", "an allocation that was not exact"),
     ("lost", "the kernel dropped records before this one"),
     ("problem", "a damaged place of the input"),
-    ("seq, #N", "number of an event in the trace, from 0"),
+    ("event N", "the Nth event of the trace, counted from 1; before the first one it is event 0"),
+    ("pinned", "selected by hand: the panes stay with that address while the trace moves on"),
     ("PGD P4D PUD", "page-table levels from the top; a level that is folded costs nothing"),
     ("PMD PTE", "the lower levels; a PTE maps one page"),
     ("huge", "one entry of an upper level that maps a large page without a table below it"),
@@ -53,8 +55,51 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("K M G T", "the same, where there is little room"),
 ];
 
+/// The parts of the help, as its first row names them.
+const PARTS: [&str; 4] = ["this pane", "moving", "signs", "words"];
+
 /// Every row of the help for the focused pane, `width` columns wide.
 pub(crate) fn rows(app: &App, width: u16) -> Vec<Row> {
+    whole(app, width).0
+}
+
+/// Where part `digit`, counted from 1, starts.
+pub(crate) fn part(app: &App, width: u16, digit: u32) -> Option<usize> {
+    whole(app, width).1.get((digit as usize).checked_sub(1)?).copied()
+}
+
+/// The row that says which digit leads where.
+fn index(glyphs: &Glyphs) -> Row {
+    let mut spans = Vec::new();
+    for (name, digit) in PARTS.iter().zip(1..) {
+        if 1 < digit {
+            spans.push(Span::new(format!(" {} ", glyphs.dot), Role::Muted));
+        }
+        spans.push(Span::new(digit.to_string(), Role::Key));
+        spans.push(Span::new(format!(" {name}"), Role::Text));
+    }
+    Row { spans, ..Row::default() }
+}
+
+/// The rows, and where each part starts.
+fn whole(app: &App, width: u16) -> (Vec<Row>, [usize; 4]) {
+    let mut rows = vec![index(app.glyphs), Row::default()];
+    let mut parts = [0; 4];
+    rows.extend(this_pane(app, width));
+    parts[1] = rows.len();
+    rows.extend(moving(app, width));
+    parts[2] = rows.len();
+    rows.push(Row::of("Signs", Role::Title));
+    rows.extend(signs(app.glyphs));
+    rows.push(Row::default());
+    parts[3] = rows.len();
+    rows.push(Row::of("Words", Role::Title));
+    rows.extend(GLOSSARY.iter().flat_map(|(word, means)| explained(word, WORDS, means, Role::Number, width)));
+    (rows, parts)
+}
+
+/// The question of the focused pane, and its own keys.
+fn this_pane(app: &App, width: u16) -> Vec<Row> {
     let mut rows = vec![Row::of(app.focus.question(), Role::Text), Row::default()];
     let own: Vec<&Spec> = ACTIONS.iter().filter(|spec| spec.place == Place::Pane(app.focus)).collect();
     if !own.is_empty() {
@@ -62,6 +107,12 @@ pub(crate) fn rows(app: &App, width: u16) -> Vec<Row> {
         rows.extend(own.into_iter().flat_map(|spec| entry(app, spec, width)));
         rows.push(Row::default());
     }
+    rows
+}
+
+/// The keys that work everywhere, and the mouse.
+fn moving(app: &App, width: u16) -> Vec<Row> {
+    let mut rows = Vec::new();
     for &(section, title) in SECTIONS {
         rows.push(Row::of(title, Role::Title));
         let here = ACTIONS.iter().filter(|spec| spec.section == section && spec.place != Place::Pane(app.focus));
@@ -82,11 +133,6 @@ pub(crate) fn rows(app: &App, width: u16) -> Vec<Row> {
     rows.push(Row::of("Mouse", Role::Title));
     rows.extend(MOUSE.iter().flat_map(|(what, does)| explained(what, KEYS, does, Role::Key, width)));
     rows.push(Row::default());
-    rows.push(Row::of("Signs", Role::Title));
-    rows.extend(signs(app.glyphs));
-    rows.push(Row::default());
-    rows.push(Row::of("Words", Role::Title));
-    rows.extend(GLOSSARY.iter().flat_map(|(word, means)| explained(word, WORDS, means, Role::Number, width)));
     rows
 }
 
@@ -99,8 +145,14 @@ fn entry(app: &App, spec: &Spec, width: u16) -> Vec<Row> {
     if keys.is_empty() {
         keys = format!(":{}", spec.name);
     }
-    let title =
+    let mut title =
         if spec.arguments.is_empty() { spec.title.to_owned() } else { format!("{}: {}", spec.title, spec.arguments) };
+    if let Place::Pane(pane) = spec.place
+        && pane != app.focus
+    {
+        // The same key does something else, or nothing, in the others.
+        title = format!("{title} (while {} has the focus)", pane.name());
+    }
     explained(&keys, KEYS, &title, Role::Key, width)
 }
 
@@ -120,6 +172,7 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.guard, Role::Guard, "a guard page"),
         sign(glyphs.up, Role::Changed, "map: here this event changed something (underlined as well)"),
         sign(glyphs.cursor, Role::Key, "the current event or step"),
+        sign('/', Role::Key, "events: what was searched for is found here"),
         sign(glyphs.node_black, Role::NodeBlack, "a black tree node"),
         sign(glyphs.node_red, Role::NodeRed, "a red tree node"),
         sign(glyphs.path, Role::Path, "tree: on the way of the search"),
@@ -134,6 +187,11 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.playing, Role::Text, "playing"),
         sign(glyphs.paused, Role::Text, "paused"),
         sign(glyphs.ellipsis, Role::Muted, "something was left out here"),
+        words(&[
+            ("  ", Role::Text),
+            (if glyphs.ascii { "^ 2 v 5 more" } else { "▲ 2 ▼ 5 more" }, Role::Muted),
+            ("  lower border: rows above and below those in sight", Role::Text),
+        ]),
         words(&[("  ", Role::Text), (&bars, Role::Busy), ("  how full or how high, lowest first", Role::Text)]),
     ]
 }

@@ -1,7 +1,15 @@
 //! The palette: every action by name, found by letters in the right order.
 
+use ratatui::layout::Size;
+use unicode_width::UnicodeWidthStr;
+
 use super::super::action::{ACTIONS, Action, Place};
 use super::super::app::App;
+use super::super::content::Hidden;
+use crate::view::{Role, Row, Span};
+
+/// A longer list hides what one is looking at.
+pub(crate) const MOST_ROWS: usize = 15;
 
 /// An action that matches what was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +48,73 @@ pub(crate) fn entries(app: &App, text: &str) -> Vec<Entry> {
         .collect();
     found.sort_by_key(|(cost, _)| *cost);
     found.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// What an entry is called in the list.
+fn name_of(entry: &Entry) -> String {
+    if entry.arguments.is_empty() { entry.name.to_owned() } else { format!("{} ...", entry.name) }
+}
+
+/// What an entry does, and what can be typed behind it.
+fn title_of(entry: &Entry) -> String {
+    match entry.arguments {
+        "" => entry.title.to_owned(),
+        arguments => format!("{}: {arguments}", entry.title),
+    }
+}
+
+/// The picked entry in full: in the list the end of a sentence may be cut off.
+pub(crate) fn description(app: &App, entries: &[Entry], picked: usize, width: u16) -> Vec<Row> {
+    let Some(entry) = entries.get(picked.min(entries.len().saturating_sub(1))) else { return Vec::new() };
+    let keys = if entry.keys.is_empty() { String::new() } else { format!(" ({})", entry.keys.replace("  ", " or ")) };
+    let text = format!("{} {} {}{keys}", entry.name, app.glyphs.dash, title_of(entry));
+    let room = usize::from(width);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().filter(|line| line.is_empty() || line.width() + 1 + word.width() <= room);
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => line.extend([" ", word]),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| Row::of(line, Role::Text)).collect()
+}
+
+/// Rows of the list on a screen, below which a description of `told` rows stands.
+pub(crate) fn list_rows(screen: Size, told: usize, entries: usize) -> usize {
+    // Borders, the prompt and a blank row.
+    let room = usize::from(super::area(screen).height).saturating_sub(told + 4);
+    entries.clamp(1, MOST_ROWS).min(room.max(1))
+}
+
+/// The rows of the list around the picked entry, and what is above and below them.
+pub(crate) fn rows(app: &App, entries: &[Entry], picked: usize, height: usize) -> (Vec<Row>, Hidden) {
+    if entries.is_empty() {
+        return (vec![Row::of("No action has these letters in this order.", Role::Muted)], Hidden::default());
+    }
+    let picked = picked.min(entries.len() - 1);
+    let top = picked.saturating_sub(height / 2).min(entries.len().saturating_sub(height));
+    let names = entries.iter().map(|entry| name_of(entry).width()).max().unwrap_or(0);
+    let keys = entries.iter().map(|entry| entry.keys.width()).max().unwrap_or(0);
+    let shown = entries.iter().enumerate().skip(top).take(height);
+    let rows: Vec<Row> = shown
+        .map(|(at, entry)| {
+            let mark = if at == picked { app.glyphs.cursor } else { ' ' };
+            let name = name_of(entry);
+            let mut spans = vec![
+                Span::new(format!("{mark} {name:<names$}  "), Role::Title),
+                Span::new(format!("{:<keys$}  ", entry.keys), Role::Key),
+                Span::new(title_of(entry), Role::Text),
+            ];
+            for span in &mut spans {
+                span.selected = at == picked;
+            }
+            Row { spans, ..Row::default() }
+        })
+        .collect();
+    let below = entries.len() - top - rows.len();
+    (rows, Hidden { above: top, below, at_least: false })
 }
 
 /// Are the letters of `needle` in `text` in this order? Then what the match costs: letters skipped between them, and a

@@ -2,8 +2,9 @@
 
 use super::super::app::App;
 use super::super::paint;
+use crate::event::EventKind;
 use crate::log::FileProblem;
-use crate::view::{Role, Row, Span};
+use crate::view::{Role, Row, Span, text};
 
 /// The line a problem is in; 0 if the input has no lines.
 pub(crate) fn line(problem: &FileProblem) -> u32 {
@@ -14,7 +15,7 @@ pub(crate) fn line(problem: &FileProblem) -> u32 {
 pub(crate) fn rows(app: &App, picked: usize, width: u16, height: usize) -> Vec<Row> {
     let problems = &app.replay.log().problems;
     if problems.is_empty() {
-        return vec![Row::of("Nothing was damaged: every line of the input was understood.", Role::Good)];
+        return unharmed(app, width);
     }
     // Below the list the picked one in full: reasons are sentences.
     let full = reason(&problems[picked.min(problems.len() - 1)]);
@@ -25,6 +26,41 @@ pub(crate) fn rows(app: &App, picked: usize, width: u16, height: usize) -> Vec<R
     let mut rows: Vec<Row> = shown.map(|(at, problem)| row(app, problem, at == picked)).collect();
     rows.resize(height + 1, Row::default());
     rows.extend(full);
+    rows
+}
+
+/// What can be said of an input without problems: it may still be incomplete.
+fn unharmed(app: &App, width: u16) -> Vec<Row> {
+    let log = app.replay.log();
+    let mut said = vec![("No line of the input was damaged.".to_owned(), Role::Good)];
+    let others = log.events.iter().filter(|event| matches!(event.kind, EventKind::Other { .. })).count() as u64;
+    if 0 < others {
+        let records = text::plural(others, "record of another kind is", "records of other kinds are");
+        said.push((format!("{records} kept but not replayed."), Role::Text));
+    }
+    let notices = log.events.iter().filter_map(|event| match event.kind {
+        EventKind::Lost { count } => Some(u64::from(count)),
+        _ => None,
+    });
+    let (n, lost) = notices.fold((0, 0), |(n, sum), count| (n + 1, sum + count));
+    if 0 < n {
+        let places = text::plural(n, "place", "places");
+        let records = if lost == 0 { "records".to_owned() } else { text::plural(lost, "record", "records") };
+        said.push((format!("The kernel dropped {records} at {places}: what they did is not known."), Role::Warn));
+    }
+    if 0 < log.origin.overwritten {
+        let records = text::plural(log.origin.overwritten, "record", "records");
+        said.push((format!("{records} were overwritten in the kernel's buffer before they were read."), Role::Warn));
+    }
+    said.iter().flat_map(|(sentence, role)| plain(sentence, *role, width)).collect()
+}
+
+/// A sentence, in as many rows as it takes.
+fn plain(sentence: &str, role: Role, width: u16) -> Vec<Row> {
+    let mut rows = paint::explained("", 0, sentence, role, width);
+    for span in rows.iter_mut().flat_map(|row| &mut row.spans) {
+        span.role = role;
+    }
     rows
 }
 

@@ -32,6 +32,19 @@ fn steps_counts_and_jumps_go_where_they_say() {
         ("}}}", 22),
         ("$}", 30),
         ("$}{", 22),
+        ("F", 22),
+        ("gf", 22),
+        ("FgF", 22),
+        ("$gF", 22),
+        ("D", 0),
+        ("P", 21),
+        ("$gP", 21),
+        (":next-failure<enter>", 22),
+        // The first record is in line 5.
+        (":line 14<enter>", 10),
+        (":goto line 14<enter>", 10),
+        (":line 1<enter>", 1),
+        (":line 900<enter>", 0),
         (":goto 50%<enter>", 15),
         (":goto +7<enter>:goto -2<enter>", 5),
         ("10G:goto +1ms<enter>", 20),
@@ -266,8 +279,10 @@ fn a_snapshot_can_be_looked_at_but_not_stepped() {
         script(&mut app, keys);
         assert_eq!(message(&app), "this input is a snapshot: it has no events to step through", "{keys}");
     }
-    script(&mut app, "/");
-    assert!(app.overlays.is_empty());
+    script(&mut app, "/bpf<enter>");
+    assert_eq!((app.selection, message(&app)), (Selection::Address(START), "match 1/1 for \"bpf\""));
+    script(&mut app, "<backspace>n");
+    assert_eq!(app.selection, Selection::Address(START), "the areas are searched");
     script(&mut app, ":goto 0xffffc90000001000<enter>");
     assert_eq!(app.selection, Selection::Address(START + 0x1000));
     script(&mut app, "<shift-tab>z");

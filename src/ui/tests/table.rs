@@ -40,6 +40,7 @@ fn every_character_of_the_panes_is_explained() {
     let shown = [glyphs.busy, glyphs.lazy, glyphs.pooled, glyphs.free, glyphs.per_cpu, glyphs.guard, glyphs.cursor];
     let more = [glyphs.node_black, glyphs.node_red, glyphs.exact, glyphs.inferred, glyphs.adopted, glyphs.failure];
     let rest = [glyphs.purge, glyphs.lost, glyphs.mark, glyphs.up, glyphs.ellipsis, glyphs.max, glyphs.path];
+    assert!(help.contains("/  events: what was searched for"), "the sign of a match is explained");
     for glyph in shown.into_iter().chain(more).chain(rest) {
         assert!(help.contains(glyph), "{glyph} is not explained");
     }

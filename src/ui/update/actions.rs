@@ -6,7 +6,7 @@ use super::super::jumps::Spot;
 use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::PaneId;
-use super::{inside, overlays, time};
+use super::{inside, overlays, time, worth};
 use crate::event::EventKind;
 use crate::model::TreeId;
 use crate::view::free::FreeOrder;
@@ -32,12 +32,19 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Faster => change_speed(app, signed),
         Action::Slower => change_speed(app, -signed),
         Action::SpeedUnit => time::exchange_unit(app),
-        Action::NextInteresting => time::interesting(app, true),
-        Action::PreviousInteresting => time::interesting(app, false),
+        Action::NextInteresting => worth::go(app, worth::What::Anything, true),
+        Action::PreviousInteresting => worth::go(app, worth::What::Anything, false),
+        Action::NextFailure => worth::go(app, worth::What::Failure, true),
+        Action::PreviousFailure => worth::go(app, worth::What::Failure, false),
+        Action::NextDivergence => worth::go(app, worth::What::Divergence, true),
+        Action::PreviousDivergence => worth::go(app, worth::What::Divergence, false),
+        Action::NextPurge => worth::go(app, worth::What::Purge, true),
+        Action::PreviousPurge => worth::go(app, worth::What::Purge, false),
         Action::NextTouching => time::next_touching(app),
         Action::Start => time::jump(app, 0),
         Action::End => time::jump(app, app.replay.len()),
         Action::Goto => overlays::open_palette(app, "goto "),
+        Action::Line => overlays::open_palette(app, "line "),
         Action::SubForward => inside::sub_step(app, true),
         Action::SubBack => inside::sub_step(app, false),
         Action::Search => overlays::open_search(app),

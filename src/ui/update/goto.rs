@@ -1,15 +1,17 @@
-//! `:goto`: a number, a distance, a moment, a share or an address.
+//! `:goto` and `:line`: a number, a distance, a moment, a share, a line of the input or an address.
 
 use super::super::app::App;
 use super::{actions, time};
 use crate::log::Clock;
-use crate::view::Selection;
+use crate::view::{Selection, text};
 
 /// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goto {
     /// After so many events.
     Event(usize),
+    /// After the last event.
+    End,
     /// So many events on, or back.
     Events(isize),
     /// So much trace time on, or back.
@@ -18,6 +20,8 @@ pub(super) enum Goto {
     Moment(u64),
     /// Thousandths of the trace.
     Share(u32),
+    /// A line of the input, from 1.
+    Line(u32),
     /// Selects an address.
     Address(u64),
 }
@@ -28,8 +32,11 @@ pub(super) fn parse(text: &str) -> Option<Goto> {
     let text = text.as_str();
     match text {
         "start" => return Some(Goto::Event(0)),
-        "end" => return Some(Goto::Event(usize::MAX)),
+        "end" => return Some(Goto::End),
         _ => {}
+    }
+    if let Some(number) = text.strip_prefix("line") {
+        return number.trim().parse().ok().map(Goto::Line);
     }
     if let Some(hex) = text.strip_prefix("0x") {
         return u64::from_str_radix(hex, 16).ok().map(Goto::Address);
@@ -64,14 +71,16 @@ fn nanos(text: &str) -> Option<u64> {
 /// Goes there, or says why not.
 pub(super) fn go(app: &mut App, text: &str) {
     let Some(goto) = parse(text) else {
-        app.say(format!("cannot go to {text:?}: try 1234, +10, -500, +10ms, 1.25s, 50% or 0xADDRESS"));
+        app.say(format!("cannot go to {text:?}: try 1234, +10, -500, +10ms, 1.25s, 50%, line 17 or 0xADDRESS"));
         return;
     };
     let n = app.replay.len();
     let here = app.heading();
     let target = match goto {
         Goto::Address(address) => return actions::select(app, Selection::Address(address)),
+        Goto::Line(line) => return go_to_line(app, line),
         Goto::Event(target) => target,
+        Goto::End => n,
         Goto::Events(by) => here.saturating_add_signed(by),
         Goto::Share(thousandths) => (n as u128 * u128::from(thousandths) / 1_000) as usize,
         Goto::Nanos(_) | Goto::Moment(_) if app.replay.log().origin.clock != Clock::Nanos => {
@@ -85,6 +94,33 @@ pub(super) fn go(app: &mut App, text: &str) {
         }
     };
     time::jump(app, target);
+}
+
+/// Goes to the event of a line of the input, or to the first one behind it.
+fn go_to_line(app: &mut App, line: u32) {
+    if time::refuse_without_events(app) {
+        return;
+    }
+    let found = app.replay.log().events.iter().enumerate().find(|(_, event)| line <= event.line);
+    let Some((index, at)) = found.map(|(index, event)| (index, event.line)) else {
+        let last = app.replay.log().events.last().map_or(0, |event| event.line);
+        return app.say(format!("no event stands at or behind line {line}: the last one is in line {last}"));
+    };
+    time::jump(app, index + 1);
+    let event = text::count(index as u64 + 1);
+    if at == line {
+        app.say(format!("line {line} is event {event}"));
+    } else {
+        app.say(format!("line {line} is no event: event {event}, in line {at}, is the next one"));
+    }
+}
+
+/// What stands behind `line`.
+pub(super) fn line(app: &mut App, text: &str) {
+    match text.trim().replace([',', '_'], "").parse() {
+        Ok(number) => go_to_line(app, number),
+        Err(_) => app.say(format!("{text:?} is no line: try line 17")),
+    }
 }
 
 /// Events up to a moment of the trace clock.
@@ -110,7 +146,9 @@ mod tests {
             ("50%", Some(Goto::Share(500))),
             ("1.25s", Some(Goto::Moment(1_250_000_000))),
             ("0xffff800000000000", Some(Goto::Address(0xffff_8000_0000_0000))),
-            ("end", Some(Goto::Event(usize::MAX))),
+            ("end", Some(Goto::End)),
+            ("line 17", Some(Goto::Line(17))),
+            ("line", None),
             ("", None),
             ("+", None),
             ("120%", None),

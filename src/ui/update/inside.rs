@@ -159,7 +159,7 @@ fn furthest(app: &App, pane: PaneId, from: usize, n: usize) -> usize {
     let size = content::size_of(app, pane);
     let height = usize::from(size.height);
     if pane == PaneId::Events {
-        let last = app.replay.len().saturating_sub(content::events_room(app));
+        let last = view::events::len(&app.replay).saturating_sub(content::events_room(app));
         return from.saturating_add(n).min(last).max(from);
     }
     let rows_at = |scroll| content::rows_at(app, pane, size, scroll);

@@ -5,12 +5,12 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::super::app::{App, Pick};
-use super::super::draw;
 use super::super::layout::PaneBox;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::pane::PaneId;
 use super::super::{content, paint};
+use super::super::{draw, footer};
 use super::{act, actions, inside, overlays, time};
 use crate::view;
 
@@ -63,7 +63,7 @@ fn turn(app: &mut App, at: Position, down: bool) {
 fn click(app: &mut App, at: Position) -> Vec<Effect> {
     let regions = app.regions();
     if regions.footer.contains(at) {
-        let hints = draw::hints(app, regions.footer.width);
+        let hints = footer::hints(app, regions.footer.width);
         let column = at.x - regions.footer.x;
         let hit = hints.iter().find(|hint| hint.x <= column && column < hint.x + hint.width);
         return hit.map_or_else(Vec::new, |hint| act(app, hint.action, None));

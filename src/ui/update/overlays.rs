@@ -10,8 +10,7 @@ use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
 use super::{act, goto, time};
-use crate::event::Seq;
-use crate::view::{Selection, Target};
+use crate::view::{Selection, Target, events};
 
 /// Opens the palette with a text already typed.
 pub(super) fn open_palette(app: &mut App, text: &str) {
@@ -20,8 +19,8 @@ pub(super) fn open_palette(app: &mut App, text: &str) {
 
 /// Opens the search prompt.
 pub(super) fn open_search(app: &mut App) {
-    if app.replay.is_empty() {
-        app.say("this input is a snapshot: it has no events to search");
+    if events::len(&app.replay) == 0 {
+        app.say("there is nothing to search");
         return;
     }
     let from = app.spot();
@@ -41,6 +40,14 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
 
 /// Keys of an overlay that is read: the same that move inside a pane.
 fn reading(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+    let part = Key::from(event).digit().filter(|_| matches!(app.overlays.last(), Some(Overlay::Help { .. })));
+    if let Some(digit) = part {
+        let width = super::super::overlay::inner_size(app.size).width;
+        if let Some(row) = help::part(app, width, digit) {
+            scroll(app, |_, _| row);
+        }
+        return Vec::new();
+    }
     let Match::Action(action) = app.keymap.lookup(app.focus, &[Key::from(event)]) else {
         // `g g` is two keys; one is enough where nothing else begins with it.
         if event.code == KeyCode::Char('g') {
@@ -112,16 +119,22 @@ fn palette_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Palette { input, .. }) => palette::entries(app, input.value()),
         _ => Vec::new(),
     };
+    let page = palette::list_rows(app.size, 1, entries.len());
     let Some(Overlay::Palette { input, picked }) = app.overlays.last_mut() else { return Vec::new() };
-    *picked = (*picked).min(entries.len().saturating_sub(1));
+    let last = entries.len().saturating_sub(1);
+    *picked = (*picked).min(last);
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
     match event.code {
         KeyCode::Esc => drop(app.overlays.pop()),
         KeyCode::Backspace if input.value().is_empty() => drop(app.overlays.pop()),
+        KeyCode::PageUp => *picked = picked.saturating_sub(page),
+        KeyCode::PageDown => *picked = (*picked + page).min(last),
+        KeyCode::Home => *picked = 0,
+        KeyCode::End => *picked = last,
         KeyCode::Up => *picked = picked.saturating_sub(1),
         KeyCode::Char('p') if control => *picked = picked.saturating_sub(1),
-        KeyCode::Down => *picked = (*picked + 1).min(entries.len().saturating_sub(1)),
-        KeyCode::Char('n') if control => *picked = (*picked + 1).min(entries.len().saturating_sub(1)),
+        KeyCode::Down => *picked = (*picked + 1).min(last),
+        KeyCode::Char('n') if control => *picked = (*picked + 1).min(last),
         KeyCode::Tab => {
             if let Some(entry) = entries.get(*picked) {
                 let space = if entry.arguments.is_empty() { "" } else { " " };
@@ -164,6 +177,8 @@ fn run(app: &mut App, line: &str, entry: Option<(Action, bool, &'static str)>) -
     match action {
         Action::Goto if argument.is_empty() || name != known => open_palette(app, "goto "),
         Action::Goto => goto::go(app, argument),
+        Action::Line if argument.is_empty() || name != known => open_palette(app, "line "),
+        Action::Line => goto::line(app, argument),
         Action::Theme => match argument {
             "dark" => app.theme.light = false,
             "light" => app.theme.light = true,
@@ -186,11 +201,11 @@ fn search_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             app.search.set(&text);
             app.search.refresh(&app.replay);
             app.panes.filter.text.clone_from(&text);
-            match app.search.near(from.cursor.checked_sub(1), true) {
+            match app.search.near(&app.replay, from.cursor.checked_sub(1), true) {
                 _ if text.is_empty() => restore(app, from),
                 Some(index) => {
                     restore(app, from);
-                    super::actions::go_to(app, Target::Event(Seq(index as u32)));
+                    time::show_row(app, index);
                     app.say(format!("match {} for {text:?}", app.search.count(Some(index))));
                 }
                 None => {
@@ -229,7 +244,12 @@ fn restore(app: &mut App, from: super::super::jumps::Spot) {
 /// While the prompt is open: shows the first match from where the search began.
 pub(super) fn show_match(app: &mut App) {
     let Some(&Overlay::Search { from, .. }) = app.overlays.last() else { return };
-    match app.search.near(from.cursor.checked_sub(1), true) {
+    match app.search.near(&app.replay, from.cursor.checked_sub(1), true) {
+        Some(index) if app.replay.is_empty() => {
+            if let Some(Target::Address(address)) = events::target(&app.replay, index) {
+                app.selection = Selection::Address(address);
+            }
+        }
         Some(index) if app.heading() != index + 1 => time::head_for(app, index + 1),
         Some(_) => {}
         None => restore(app, from),

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use super::super::action::Action;
 use super::super::app::{App, Playing, Seeking};
+use super::super::content;
 use super::super::keymap::Key;
 use super::super::speed::Unit;
 use super::actions;
-use crate::event::{EventKind, Seq};
+use crate::event::EventKind;
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
 use crate::view::tree::TreePan;
-use crate::view::{Selection, Target};
+use crate::view::{Selection, events, text};
 
 /// Says why nothing can be stepped, if the input is a snapshot.
-fn refuse_without_events(app: &mut App) -> bool {
+pub(super) fn refuse_without_events(app: &mut App) -> bool {
     if app.replay.is_empty() {
         app.say("this input is a snapshot: it has no events to step through");
     }
@@ -43,7 +44,11 @@ pub(super) fn jump(app: &mut App, target: usize) {
         return;
     }
     let from = app.spot();
-    let target = target.min(app.replay.len());
+    let n = app.replay.len();
+    if n < target {
+        app.say(format!("the trace ends at event {}", text::count(n as u64)));
+    }
+    let target = target.min(n);
     app.playing = None;
     if target != from.cursor {
         app.jumps.leave(from);
@@ -157,32 +162,6 @@ fn reached(replay: &Replay, from: usize, owed: &mut u64) -> usize {
     target
 }
 
-/// The next (or previous) record worth seeing.
-pub(super) fn interesting(app: &mut App, forward: bool) {
-    if refuse_without_events(app) {
-        return;
-    }
-    let here = app.heading();
-    let timeline = &app.replay.plan().timeline;
-    let lists = [&timeline.failures, &timeline.purges, &timeline.divergences, &timeline.lost, &timeline.marks];
-    // A cursor shows the record before it: record `index` is shown at cursor `index + 1`.
-    let found = if forward {
-        let next = |list: &&Vec<u32>| list.get(list.partition_point(|&index| (index as usize) < here)).copied();
-        lists.iter().filter_map(next).min()
-    } else {
-        let previous = |list: &&Vec<u32>| {
-            let before = list.partition_point(|&index| index as usize + 1 < here);
-            before.checked_sub(1).map(|at| list[at])
-        };
-        lists.iter().filter_map(previous).max()
-    };
-    match found {
-        Some(index) => jump(app, index as usize + 1),
-        None if forward => app.say("no failure, purge, divergence, mark or loss of records after this event"),
-        None => app.say("no failure, purge, divergence, mark or loss of records before this event"),
-    }
-}
-
 /// The extent people mean by the selection: the area or hole at an address, or what the current event is about.
 fn extent_in_mind(app: &App) -> Option<Extent> {
     let at = |address| extent_at(&app.replay, address);
@@ -245,13 +224,16 @@ pub(super) fn next_touching(app: &mut App) {
             }
             jump(app, from + ahead + 1);
         }
-        None => app.say(format!("no later event touches 0x{:016x}", extent.start())),
+        None => app.say(format!("no later event uses 0x{:016x}", extent.start())),
     }
 }
 
-/// The record the search looks from: what is shown.
-pub(super) fn shown(app: &App) -> Option<usize> {
-    app.heading().checked_sub(1)
+/// Goes where a row of the events leads: to a record, or to an area of a snapshot.
+pub(super) fn show_row(app: &mut App, index: usize) {
+    match events::target(&app.replay, index) {
+        Some(target) => actions::go_to(app, target),
+        None => app.panes.events_top = Some(index),
+    }
 }
 
 pub(super) fn next_match(app: &mut App, forward: bool) {
@@ -261,9 +243,9 @@ pub(super) fn next_match(app: &mut App, forward: bool) {
         app.say(format!("nothing searched for yet: {key} starts a search"));
         return;
     }
-    match app.search.near(shown(app), forward) {
+    match app.search.near(&app.replay, content::shown_row(app), forward) {
         Some(index) => {
-            actions::go_to(app, Target::Event(Seq(index as u32)));
+            show_row(app, index);
             app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
         }
         None => app.say(format!("no event matches {:?}", app.search.text())),

@@ -31,7 +31,7 @@ pub(super) fn snapshot(text: &str) -> Replay {
 /// The demo with a snapshot before it, not from boot.
 pub(super) fn demo_after(text: &str) -> Replay {
     let mut log = Log::clone(demo().log());
-    log.origin.from_boot = None;
+    log.origin.from_boot = Some(false);
     log.before = Some(crate::source::snapshot::read("vmallocinfo", text.as_bytes(), &mut log.problems).expect("areas"));
     Replay::open(Arc::new(log), &Settings::default()).expect("the log can be replayed")
 }
