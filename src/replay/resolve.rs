@@ -13,6 +13,7 @@ use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
 
 use initial::{initial_space, usable_baseline};
+use timings::Case;
 
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
@@ -204,7 +205,7 @@ impl<'a> Resolver<'a> {
             self.apply(Op::Alloc { request, born });
             return;
         }
-        if let Some(timing) = self.try_timings(index, event, &request, recorded) {
+        if let Some(timing) = self.try_timings(&Case { index, event, request: &request, recorded }) {
             return self.diverge(index, model, recorded, Verdict::Inferred(timing));
         }
         let cause = self.cause_of(index, &request, model, recorded);

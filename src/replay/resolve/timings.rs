@@ -12,36 +12,38 @@ pub(super) const MAX_COPIED_BYTES: u64 = 8 << 30;
 /// How far two exchanged records of different CPUs can stand apart, in records.
 const MAX_EXCHANGED: usize = 64;
 
+/// An allocation whose recorded address is not the model's own answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case<'e> {
+    /// Its place in the log.
+    pub(super) index: usize,
+    /// The record.
+    pub(super) event: &'e Event,
+    /// What was asked.
+    pub(super) request: &'e Request,
+    /// The recorded address; `None` if the record says there was no space.
+    pub(super) recorded: Option<u64>,
+}
+
 impl Resolver<'_> {
     /// Takes the first timing that gives the recorded address. It stays binding for what follows.
-    pub(super) fn try_timings(
-        &mut self,
-        index: usize,
-        event: &Event,
-        request: &Request,
-        recorded: Option<u64>,
-    ) -> Option<Timing> {
+    pub(super) fn try_timings(&mut self, case: &Case<'_>) -> Option<Timing> {
         if self.trust == 0 || MAX_COPIED_BYTES < self.copied_bytes {
             // The model's state is not the kernel's any more: another timing would be right by chance, at the price of a
             // copy of the state for each record.
             return None;
         }
-        self.try_before_purge(index, event, request, recorded)
-            .or_else(|| self.try_after_purge(index, request, recorded))
-            .or_else(|| self.try_exchanged(index, event, request, recorded))
-            .or_else(|| self.try_other_node(index, request, recorded))
-            .or_else(|| self.try_pool_missed(index, request, recorded))
+        self.try_before_purge(case)
+            .or_else(|| self.try_after_purge(case))
+            .or_else(|| self.try_exchanged(case))
+            .or_else(|| self.try_other_node(case))
+            .or_else(|| self.try_pool_missed(case))
     }
 
     /// The space may have been taken before the latest purge: the first allocation of its task behind the purge record
     /// is tried there, and everything since must come out as recorded.
-    fn try_before_purge(
-        &mut self,
-        index: usize,
-        event: &Event,
-        request: &Request,
-        recorded: Option<u64>,
-    ) -> Option<Timing> {
+    fn try_before_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
+        let Case { index, event, request, recorded } = *case;
         let before = self.before_purge.as_ref()?;
         let (from, first_op) = (before.index, before.first_op);
         let between = self.log.events.get(from..index)?;
@@ -84,7 +86,8 @@ impl Resolver<'_> {
 
     /// A purge that is recorded later may have come this far already: it is applied here if that gives the recorded
     /// address.
-    fn try_after_purge(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+    fn try_after_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
+        let Case { index, request, recorded, .. } = *case;
         if self.machine.cpus_online < 2 || self.purged_early.is_some() {
             return None;
         }
@@ -113,13 +116,8 @@ impl Resolver<'_> {
     }
 
     /// An allocation of another CPU that is recorded behind this one may have come first.
-    fn try_exchanged(
-        &mut self,
-        index: usize,
-        event: &Event,
-        request: &Request,
-        recorded: Option<u64>,
-    ) -> Option<Timing> {
+    fn try_exchanged(&mut self, case: &Case<'_>) -> Option<Timing> {
+        let Case { index, event, request, recorded } = *case;
         if self.machine.cpus_online < 2 {
             return None;
         }
@@ -161,27 +159,27 @@ impl Resolver<'_> {
     }
 
     /// The task may have looked at another node's pool: it moved between reading its CPU and the record.
-    fn try_other_node(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
+    fn try_other_node(&mut self, case: &Case<'_>) -> Option<Timing> {
         let n_nodes = self.space.allocator().n_nodes();
-        let own = request.cpu % n_nodes;
+        let own = case.request.cpu % n_nodes;
         (0..n_nodes).filter(|&node| node != own).find_map(|node| {
-            let moved = Request { cpu: node, ..*request };
-            self.accept_if(index, &moved, recorded, Timing::OtherNode)
+            let moved = Request { cpu: node, ..*case.request };
+            self.accept_if(case, &moved, Timing::OtherNode)
         })
     }
 
     /// The pool may have been empty at the moment of the look, and filled before the record.
-    fn try_pool_missed(&mut self, index: usize, request: &Request, recorded: Option<u64>) -> Option<Timing> {
-        let missed = Request { first_attempt: false, ..*request };
-        self.accept_if(index, &missed, recorded, Timing::PoolMissed)
+    fn try_pool_missed(&mut self, case: &Case<'_>) -> Option<Timing> {
+        let missed = Request { first_attempt: false, ..*case.request };
+        self.accept_if(case, &missed, Timing::PoolMissed)
     }
 
-    fn accept_if(&mut self, index: usize, request: &Request, recorded: Option<u64>, timing: Timing) -> Option<Timing> {
+    fn accept_if(&mut self, case: &Case<'_>, request: &Request, timing: Timing) -> Option<Timing> {
         let answer = self.space.allocator().place(request, None);
-        if answer.ok().map(|placement| placement.start) != recorded {
+        if answer.ok().map(|placement| placement.start) != case.recorded {
             return None;
         }
-        self.apply(Op::Alloc { request: *request, born: index as u32 });
+        self.apply(Op::Alloc { request: *request, born: case.index as u32 });
         Some(timing)
     }
 }
