@@ -40,6 +40,14 @@ impl Input {
         }
     }
 
+    /// The input as it was typed, for errors.
+    pub fn typed(&self) -> String {
+        match self {
+            Self::Path(path) => crate::log::escape(path.to_string_lossy().as_bytes()),
+            _ => self.name(),
+        }
+    }
+
     /// The name people see.
     pub fn name(&self) -> String {
         match self {
@@ -83,7 +91,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
     let mut log = match input {
         Input::Embedded => embedded::log(),
         Input::Path(path) if path.is_dir() => folder::read(path)?,
-        _ => match from_bytes(&name, &bytes::read(input)?, reading.format)? {
+        _ => match from_bytes(&input.typed(), &bytes::read(input)?, reading.format)? {
             Opened::Log(log) => *log,
             script @ Opened::Script(_) => return Ok(script),
         },
@@ -112,7 +120,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
 pub fn open_log(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
     match open(input, reading)? {
         Opened::Log(log) => Ok(*log),
-        Opened::Script(_) => Err(SourceError::IsScript { name: input.name() }),
+        Opened::Script(_) => Err(SourceError::IsScript { name: input.typed() }),
     }
 }
 

@@ -78,7 +78,7 @@ fn refused(args: &[&str], words: &str) {
 #[test]
 fn a_missing_file() {
     for command in ["parse", "inspect", "verify", "replay"] {
-        refused(&[command, "no/such/file"], "cannot read file");
+        refused(&[command, "no/such/file"], "cannot read no/such/file");
     }
 }
 

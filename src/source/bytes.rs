@@ -24,7 +24,7 @@ pub fn read(input: &Input) -> Result<Vec<u8>, SourceError> {
     };
     match done {
         Ok(_) => Ok(bytes),
-        Err(reason) => Err(SourceError::Unreadable { name: input.name(), reason }),
+        Err(reason) => Err(SourceError::Unreadable { name: input.typed(), reason }),
     }
 }
 
