@@ -18,8 +18,8 @@ fn the_frame_is_current() {
     let (shown, after) = rest.split_once(END).expect("the frame ends");
     let log = open_log(&Input::Embedded, &Reading::default()).expect("the built-in capture");
     let replay = Replay::open(Arc::new(log), &Settings::default()).expect("replays");
-    let mut ui = Headless::new(replay, 112, 40).expect("keys");
-    ui.type_keys("388G");
+    let mut ui = Headless::new(replay, 120, 40).expect("keys");
+    ui.type_keys("F");
     ui.draw();
     let drawn = ui.text();
     if std::env::var_os("VMAPLENS_UPDATE").is_some() {
