@@ -172,10 +172,10 @@ fn facts<'g>(
     match event.kind {
         EventKind::Alloc { addr, size, align, failed, .. } => {
             let line = numbers(line, Some(size), align);
-            if failed { line.put("no space", role(Role::Bad)) } else { line.put(address(addr.0), role(Role::Number)) }
+            if failed { line.put("no space", role(Role::Bad)) } else { line.tail(&address(addr.0), role(Role::Number)) }
         }
         EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
-            let line = numbers(line, freed_size(scene, seq), 1).put(address(addr.0), role(Role::Number));
+            let line = numbers(line, freed_size(scene, seq), 1).tail(&address(addr.0), role(Role::Number));
             let lazy = format!("  lazy {} of {} pages", text::count(nr_lazy), text::count(nr_lazy_max));
             if line.room() >= lazy.len() { line.put(lazy, Role::Muted) } else { line }
         }
@@ -188,7 +188,7 @@ fn facts<'g>(
             });
             // The caller can widen the range: into the direct map, say, where no area lies.
             let from = if focus::is_managed(scene, start.0) { address(start.0) } else { "widened".to_owned() };
-            let line = line.put(from, role(Role::Number));
+            let line = line.tail(&from, role(Role::Number));
             let span = format!("  flush over {}", text::bytes(end.0 - start.0));
             if line.room() >= span.len() { line.put(span, Role::Muted) } else { line }
         }

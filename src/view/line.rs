@@ -34,6 +34,12 @@ impl<'g> Line<'g> {
         self
     }
 
+    /// Writes an address, clipped in front if it must be: its last digits are the ones that tell it from others.
+    pub(crate) fn tail(self, address: &str, role: Role) -> Self {
+        let clipped = text::clip_front(address, self.room(), self.glyphs).into_owned();
+        self.put(clipped, role)
+    }
+
     /// The same in bold.
     pub(crate) fn strong(mut self, text: impl AsRef<str>, role: Role) -> Self {
         self.span(Span { strong: true, ..Span::new(text.as_ref(), role) });

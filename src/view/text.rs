@@ -163,6 +163,18 @@ pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
+/// Text of at most `room` columns that keeps its end; what was left out in front is an ellipsis. For addresses, whose
+/// characters are one column each.
+pub fn clip_front<'a>(text: &'a str, room: usize, glyphs: &Glyphs) -> Cow<'a, str> {
+    let n = text.chars().count();
+    if n <= room {
+        return Cow::Borrowed(text);
+    }
+    let Some(kept) = room.checked_sub(1) else { return Cow::Borrowed("") };
+    let end: String = text.chars().skip(n - kept).collect();
+    Cow::Owned(format!("{}{end}", glyphs.ellipsis))
+}
+
 /// At most `room` columns of a text, the last an ellipsis if something is left out.
 pub fn clip<'a>(text: &'a str, room: usize, glyphs: &Glyphs) -> Cow<'a, str> {
     if width(text) <= room {
@@ -232,6 +244,9 @@ mod tests {
 
     #[test]
     fn clipping_counts_columns() {
+        assert_eq!(clip_front("…d90000017000", 9, &UNICODE), "…00017000");
+        assert_eq!(clip_front("…5b8000", 7, &UNICODE), "…5b8000");
+        assert_eq!(clip_front("…5b8000", 0, &UNICODE), "");
         assert_eq!(clip("kworker", 7, &UNICODE), "kworker");
         assert_eq!(clip("kworker/0:1", 7, &UNICODE), "kworke…");
         assert_eq!(clip("日本語", 4, &UNICODE), "日…");
