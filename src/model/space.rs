@@ -3,7 +3,7 @@
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, Purged};
 use super::extent::Extent;
 use super::page_table::{Geometry, TablesTouched};
-use super::request::{Refusal, Request};
+use super::request::{Placement, Refusal, Request};
 use super::step::{Step, Steps};
 
 /// A resolved operation: what the allocator did, as far as the trace and the model together can tell.
@@ -97,17 +97,7 @@ impl AddressSpace {
         match *op {
             Op::Alloc { request, born } => {
                 let answer = self.allocator.place(&request, steps.as_deref_mut());
-                match (self.allocator.settle(&request, answer, born, steps), answer) {
-                    (Some(extent), _) => {
-                        self.tables.map(self.geometry, extent);
-                        Answer::Placed(extent)
-                    }
-                    (None, Err(refusal)) => {
-                        self.failures += 1;
-                        Answer::Refused(refusal)
-                    }
-                    (None, Ok(_)) => unreachable!("a placement settles into an area"),
-                }
+                self.settle(&request, answer, born, steps)
             }
             Op::Adopt { extent, owner, born } => {
                 let displaced = self.allocator.adopt(extent, owner, born, steps);
@@ -135,6 +125,27 @@ impl AddressSpace {
                 }
                 Answer::Chunk(carved)
             }
+        }
+    }
+
+    /// Carries out the answer `place` gave for this very state: what [`Op::Alloc`] does after its search.
+    pub(crate) fn settle(
+        &mut self,
+        request: &Request,
+        answer: Result<Placement, Refusal>,
+        born: u32,
+        steps: Option<&mut Steps>,
+    ) -> Answer {
+        match (self.allocator.settle(request, answer, born, steps), answer) {
+            (Some(extent), _) => {
+                self.tables.map(self.geometry, extent);
+                Answer::Placed(extent)
+            }
+            (None, Err(refusal)) => {
+                self.failures += 1;
+                Answer::Refused(refusal)
+            }
+            (None, Ok(_)) => unreachable!("a placement settles into an area"),
         }
     }
 

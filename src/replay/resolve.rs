@@ -202,7 +202,8 @@ impl<'a> Resolver<'a> {
         if model == recorded {
             self.plan.verdicts[index] = Verdict::Exact;
             self.trust = MAX_TRUST.min(self.trust + 1);
-            self.apply(Op::Alloc { request, born });
+            self.plan.ops.push(Op::Alloc { request, born });
+            self.space.settle(&request, answer, born, None);
             return;
         }
         if let Some(timing) = self.try_timings(&Case { index, event, request: &request, recorded }) {
