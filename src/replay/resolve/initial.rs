@@ -5,6 +5,7 @@ use crate::model::{AddressSpace, Extent};
 use crate::policy::{Augmented, Setup};
 
 use super::Machine;
+use super::early::early_areas;
 
 /// The snapshot before the trace, if its addresses can be used.
 pub(super) fn usable_baseline(log: &Log) -> Option<&Baseline> {
@@ -37,18 +38,4 @@ pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
         None => Augmented::new(&setup),
     };
     AddressSpace::new(Box::new(allocator), machine.geometry)
-}
-
-/// Areas of a boot trace's snapshot that no record allocates: they were there before the allocator started. Per-CPU
-/// chunks are not: they come later, unseen.
-fn early_areas(log: &Log, before: &Baseline) -> Vec<Extent> {
-    let mut allocated: Vec<u64> = log.events.iter().filter_map(super::recorded_of).collect();
-    allocated.sort_unstable();
-    let unseen = |start: u64| allocated.binary_search(&start).is_err();
-    let rows = before.areas.iter().filter(|area| area.state == BaselineState::Busy && area.kind() != "per-CPU");
-    let mut early: Vec<Extent> =
-        rows.filter(|area| unseen(area.start)).filter_map(|area| Extent::new(area.start, area.end)).collect();
-    early.sort();
-    early.dedup_by(|later, earlier| later.overlaps(*earlier));
-    early
 }
