@@ -71,7 +71,8 @@ fn the_end_is_right_in_spite_of_false_records() {
 /// Allocations and frees that no record shows come to light by the holes the kernel passes over and by `nr_lazy`.
 #[test]
 fn missing_records_are_found_out() {
-    for (name, at_least) in [("amd64-612-boot-smp1", 88), ("amd64-612-vmstress-10k", 88), ("i386-65-exhaust-smp1", 88)] {
+    for (name, at_least) in [("amd64-612-boot-smp1", 88), ("amd64-612-vmstress-10k", 88), ("i386-65-exhaust-smp1", 88)]
+    {
         let mut dice = Dice(5);
         let replay = damaged(name, |log| {
             log.events.retain(|event| {

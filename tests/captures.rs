@@ -61,6 +61,7 @@ fn the_last_state_is_the_kernels_own() {
         if let Some(truth) = &replay.log().truth {
             let check = check_state(replay.space(), truth);
             assert!(check.free_equal && check.pools_equal && check.lazy_equal && check.busy_equal, "{name} {check:?}");
+            assert_ne!(check.tree_equal, Some(false), "{name}");
         }
     }
 }

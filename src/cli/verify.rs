@@ -97,6 +97,8 @@ struct State {
     pools_equal: bool,
     lazy_equal: bool,
     busy_equal: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree_equal: Option<bool>,
 }
 
 /// Divergences written out for people; the JSON has them all.
@@ -225,8 +227,9 @@ impl From<AfterCheck> for After {
 
 impl From<StateCheck> for State {
     fn from(check: StateCheck) -> Self {
-        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal } = check;
-        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal }
+        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal } =
+            check;
+        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal }
     }
 }
 
@@ -291,13 +294,14 @@ fn describe(report: &Report) -> String {
         let word = |equal| if equal { "equal" } else { "different" };
         let _ = writeln!(
             out,
-            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}",
+            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}{}",
             word(state.free_equal),
             state.free_recorded,
             state.free_model,
             word(state.pools_equal),
             word(state.lazy_equal),
             word(state.busy_equal),
+            state.tree_equal.map_or(String::new(), |equal| format!(", shape of the tree {}", word(equal))),
         );
     }
     out
