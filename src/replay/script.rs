@@ -9,7 +9,7 @@ use crate::log::Window;
 use crate::model::space::{FNV_OFFSET, fnv1a};
 use crate::model::{Allocator, Extent, HelperOrder, PurgeKind, Purged, Request};
 use crate::policy::rules::BadArguments;
-use crate::policy::{self, Augmented, Chosen, Setup};
+use crate::policy::{self, Chosen, Setup};
 
 use super::OpenError;
 
@@ -79,7 +79,7 @@ impl ScriptRun {
             early: header.early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect(),
         };
         Ok(Self {
-            allocator: Box::new(Augmented::new(&setup)),
+            allocator: policy::build(&setup),
             window,
             bad_arguments: chosen.rules.bad_arguments,
             helpers: match header.helpers {
@@ -158,6 +158,7 @@ impl ScriptRun {
         if request.check(PAGE_SIZE).is_err() {
             out.push_str(match self.bad_arguments {
                 BadArguments::Bug => "BUG",
+                BadArguments::Unchecked => "NULL",
                 BadArguments::Einval => "EINVAL",
             });
             return;
