@@ -56,7 +56,7 @@ pub struct Counts {
     /// Records the kernel lost: overwritten before the first one, and as its notices say. A notice without a number
     /// counts as one.
     pub lost: u64,
-    /// Markers and foreign events.
+    /// Markers, foreign events, and the entries of probed calls, whose returns count.
     pub other: u64,
 }
 
@@ -70,10 +70,14 @@ impl Log {
                     counts.alloc += 1;
                     counts.failed += u64::from(failed);
                 }
-                EventKind::Free { .. } => counts.free += 1,
-                EventKind::Purge { .. } => counts.purge += 1,
+                EventKind::Unasked { .. } => counts.alloc += 1,
+                EventKind::Free { .. } | EventKind::FreeProbe { .. } => counts.free += 1,
+                EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => counts.purge += 1,
                 EventKind::Lost { count } => counts.lost += u64::from(count.max(1)),
-                EventKind::Mark { .. } | EventKind::Other { .. } => counts.other += 1,
+                EventKind::Request { .. }
+                | EventKind::PurgeEntry { .. }
+                | EventKind::Mark { .. }
+                | EventKind::Other { .. } => counts.other += 1,
             }
         }
         counts

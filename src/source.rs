@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod meta;
+pub mod probes;
 pub mod snapshot;
 pub mod texts;
 pub mod trace;

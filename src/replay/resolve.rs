@@ -4,6 +4,7 @@
 //! for what follows; the set of timings is closed ([`Timing`]).
 
 mod initial;
+mod probes;
 mod timings;
 
 use std::collections::HashMap;
@@ -175,6 +176,7 @@ impl<'a> Resolver<'a> {
             }
             EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
             EventKind::Other { .. } => {}
+            _ => self.probed(index, event),
         }
     }
 
@@ -337,11 +339,12 @@ impl<'a> Resolver<'a> {
     /// task's record before that.
     fn purge_runs_elsewhere(&self, index: usize) -> bool {
         let ahead = &self.log.events[index..self.log.events.len().min(index + MAX_AFTER_PURGE)];
-        let next = ahead.iter().position(|later| matches!(later.kind, EventKind::Purge { .. }));
+        let next = ahead.iter().position(|later| later.kind.ends_purge());
         next.is_some_and(|next| {
             let purge = ahead[next];
-            let returns = matches!(purge.kind, EventKind::Purge { num_purged, .. } if num_purged > 0);
-            returns && purge.cpu != ahead[0].cpu && !ahead[..next].iter().any(|between| between.task == purge.task)
+            purge.kind.returned_something()
+                && purge.cpu != ahead[0].cpu
+                && !ahead[..next].iter().any(|between| between.task == purge.task)
         })
     }
 
