@@ -13,7 +13,7 @@ use crate::event::{Addr, Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
 
-use initial::{initial_space, usable_baseline};
+use initial::{first_record, initial_space, usable_baseline};
 use timings::Case;
 
 use super::percpu::{ChunkRules, ChunkWatch};
@@ -62,6 +62,8 @@ pub(super) struct Resolver<'a> {
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
+    /// Records before this one are in the snapshot already.
+    first: usize,
     /// The trace starts after boot and no snapshot says what was there.
     starts_unknown: bool,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
@@ -108,7 +110,8 @@ impl<'a> Resolver<'a> {
             taken_early: Vec::new(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
-            starts_unknown: !machine.from_boot && usable_baseline(log).is_none(),
+            first: first_record(log, &machine),
+            starts_unknown: !machine.from_boot && usable_baseline(log).is_none() && log.state_before.is_none(),
             trust: MAX_TRUST,
         }
     }
@@ -158,6 +161,9 @@ impl<'a> Resolver<'a> {
 
     fn resolve(&mut self, index: usize, event: &Event) {
         let seq = index as u32;
+        if index < self.first && !matches!(event.kind, EventKind::Mark { .. } | EventKind::Lost { .. }) {
+            return;
+        }
         match event.kind {
             EventKind::Alloc { failed, .. } => {
                 if failed {
@@ -329,7 +335,8 @@ impl<'a> Resolver<'a> {
         if model.is_none() {
             return Cause::ModelFailed;
         }
-        if !self.machine.from_boot && request.align > self.machine.page_size {
+        let has_shape = self.log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
+        if !self.machine.from_boot && !has_shape && request.align > self.machine.page_size {
             return Cause::UnknownShape;
         }
         Cause::Unexplained
