@@ -22,7 +22,8 @@ impl Augmented {
             }
             new.add_hole(cursor, extent.start());
             cursor = extent.end();
-            new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
+            let owner = new.likely_owner(extent);
+            new.add_busy(extent, owner, VmapArea::UNBORN, &mut ());
             if is_lazy {
                 // The limit is not asked: the snapshot was taken with these areas already waiting.
                 let _ = new.free_with(extent.start(), &mut ());
