@@ -21,6 +21,7 @@ pub mod rules;
 pub mod setup;
 pub mod vmlist;
 
+use crate::log::KernelState;
 use crate::model::{Allocator, Extent};
 use rules::FreeSpace;
 
@@ -117,6 +118,16 @@ pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Box<dyn
         FreeSpace::BusyTree(_) => Box::new(BusyTree::from_snapshot(setup, busy, lazy)),
         FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy)),
     }
+}
+
+/// The allocator of a release in the state the kernel's own lists show, with the shape of its free tree if they have it.
+pub fn from_kernel(setup: &Setup, state: &KernelState) -> Box<dyn Allocator> {
+    if setup.rules.free_space == FreeSpace::FreeTree {
+        return Box::new(Augmented::from_kernel(setup, state));
+    }
+    let busy: Vec<Extent> = state.busy.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect();
+    let lazy: Vec<Extent> = state.lazy.iter().filter_map(|&(_, start, end)| Extent::new(start, end)).collect();
+    from_snapshot(setup, &busy, &lazy)
 }
 
 #[cfg(test)]

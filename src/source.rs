@@ -5,7 +5,9 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod meta;
+pub mod probes;
 pub mod snapshot;
+pub mod state;
 pub mod texts;
 pub mod trace;
 
@@ -109,6 +111,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
         }
     }
     log.origin.name = name;
+    state::compare(&mut log);
     snapshot::check_same_machine(&log)?;
     Ok(Opened::Log(Box::new(log)))
 }

@@ -219,7 +219,9 @@ fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
 fn begins_at_the_start(log: &Log, range: Window) -> bool {
     let first = log.events.iter().find_map(|event| match event.kind {
         EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window))),
-        EventKind::Free { addr, .. } => Some((addr.0, Window { vstart: 0, vend: 0 })),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } | EventKind::Unasked { addr, .. } => {
+            Some((addr.0, Window { vstart: 0, vend: 0 }))
+        }
         _ => None,
     });
     first == Some((range.vstart, range))

@@ -7,6 +7,7 @@ mod adopt;
 mod early;
 mod initial;
 mod older;
+mod probes;
 mod shadow;
 mod timings;
 
@@ -17,7 +18,7 @@ use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
 use adopt::Difference;
-use initial::{initial_space, usable_baseline};
+use initial::{first_record, initial_space, usable_baseline};
 use older::Older;
 use shadow::Shadow;
 use timings::Case;
@@ -78,6 +79,8 @@ pub(super) struct Resolver<'a> {
     was_taken_early: bool,
     /// Recorded addresses that were not believed, with the area that stands for each.
     stand_ins: HashMap<u64, u64>,
+    /// Records before this one are in the snapshot already.
+    first: usize,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
     trust: u32,
 }
@@ -127,6 +130,7 @@ impl<'a> Resolver<'a> {
             last_request: None,
             was_taken_early: false,
             stand_ins: HashMap::new(),
+            first: first_record(log, &machine),
             trust: MAX_TRUST,
         }
     }
@@ -178,6 +182,9 @@ impl<'a> Resolver<'a> {
 
     fn resolve(&mut self, index: usize, event: &Event) {
         let seq = index as u32;
+        if index < self.first && !matches!(event.kind, EventKind::Mark { .. } | EventKind::Lost { .. }) {
+            return;
+        }
         match event.kind {
             EventKind::Alloc { failed, .. } => {
                 if failed {
@@ -196,6 +203,7 @@ impl<'a> Resolver<'a> {
             }
             EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
             EventKind::Other { .. } => {}
+            _ => self.probed(index, event),
         }
     }
 

@@ -110,10 +110,10 @@ impl Resolver<'_> {
         let allocator = self.space.allocator();
         let areas = allocator.areas();
         match allocator.lookup(extent.start()) {
-            Place::Free { hole } => {
-                let lowest = |hole: Extent| align_up(hole.start().max(request.window.vstart), request.align);
-                let in_hole = |hole: Extent| lowest(hole) == extent.start() && hole.contains(extent);
-                areas.extent(hole).is_some_and(in_hole) || (allocator.n_nodes() > 1 && self.was_an_area(index, extent))
+            Place::Free { extent: hole, .. } => {
+                let lowest = align_up(hole.start().max(request.window.vstart), request.align);
+                (lowest == extent.start() && hole.contains(extent))
+                    || (allocator.n_nodes() > 1 && self.was_an_area(index, extent))
             }
             Place::Pooled { area, .. } => areas.extent(area) == Some(extent),
             Place::Lazy { .. } => true,
@@ -153,7 +153,8 @@ impl Resolver<'_> {
         if difference.model.is_none() {
             return Cause::ModelFailed;
         }
-        if !self.machine.from_boot && request.align > self.machine.page_size {
+        let has_shape = self.log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
+        if !self.machine.from_boot && !has_shape && request.align > self.machine.page_size {
             return Cause::UnknownShape;
         }
         Cause::Unexplained
@@ -163,11 +164,12 @@ impl Resolver<'_> {
     /// task's record before that.
     fn purge_runs_elsewhere(&self, index: usize) -> bool {
         let ahead = &self.log.events[index..self.log.events.len().min(index + MAX_AFTER_PURGE)];
-        let next = ahead.iter().position(|later| matches!(later.kind, EventKind::Purge { .. }));
+        let next = ahead.iter().position(|later| later.kind.ends_purge());
         next.is_some_and(|next| {
             let purge = ahead[next];
-            let returns = matches!(purge.kind, EventKind::Purge { num_purged, .. } if num_purged > 0);
-            returns && purge.cpu != ahead[0].cpu && !ahead[..next].iter().any(|between| between.task == purge.task)
+            purge.kind.returned_something()
+                && purge.cpu != ahead[0].cpu
+                && !ahead[..next].iter().any(|between| between.task == purge.task)
         })
     }
 

@@ -1,6 +1,6 @@
 //! The state before the first record.
 
-use crate::log::{Baseline, BaselineState, Log, Pointers};
+use crate::log::{Baseline, BaselineState, Log, Pointers, SnapshotMark};
 use crate::model::{AddressSpace, Extent};
 use crate::policy::{self, Setup};
 
@@ -12,7 +12,17 @@ pub(super) fn usable_baseline(log: &Log) -> Option<&Baseline> {
     log.before.as_ref().filter(|before| before.pointers == Pointers::Real)
 }
 
-/// The state before the first record: from boot around the early areas, else what the snapshot shows.
+/// The first record that is not in the snapshot before the trace already: where a marker says when that was taken, the
+/// one behind it. A trace from boot does not start from a snapshot.
+pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
+    if machine.from_boot || (log.state_before.is_none() && usable_baseline(log).is_none()) {
+        return 0;
+    }
+    log.snapshot_place(SnapshotMark::Before).unwrap_or(0)
+}
+
+/// The state before the first record: from boot around the early areas, else the kernel's own state,
+/// else what the snapshot shows.
 pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
     let mut setup = Setup {
         rules: machine.policy.rules,
@@ -23,6 +33,10 @@ pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
         is_32_bit: machine.is_32_bit,
         early: Vec::new(),
     };
+    let known = log.state_before.as_ref().filter(|_| !machine.from_boot && !machine.is_32_bit);
+    if let Some(state) = known {
+        return AddressSpace::new(policy::from_kernel(&setup, state), machine.geometry);
+    }
     let allocator = match usable_baseline(log) {
         Some(before) if machine.from_boot => {
             setup.early = early_areas(log, before);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Addr, Event, EventKind};
 use crate::log::Log;
-use crate::model::{Answer, Extent, Op, Owner, Place, Request, TreeId, VmapArea};
+use crate::model::{Answer, Extent, Op, Owner, Place, Request, VmapArea};
 
 use super::adopt::Difference;
 use super::{Cause, Machine, Resolver, usable_baseline};
@@ -43,12 +43,13 @@ impl Older {
     pub(super) fn at_start(log: &Log, machine: &Machine) -> Self {
         let snapshot = usable_baseline(log).is_some();
         let pools = machine.cpus_possible > 1 && machine.policy.rules.has_pools() && !machine.is_32_bit;
-        let hidden = match (machine.from_boot, snapshot) {
+        let state = log.state_before.is_some();
+        let hidden = match (machine.from_boot || state, snapshot) {
             (true, _) => None,
             (false, false) => Some(Cause::UnknownState),
             (false, true) => pools.then_some(Cause::UnknownPools),
         };
-        Self { hidden, counter_agrees: machine.from_boot || snapshot, ..Self::default() }
+        Self { hidden, counter_agrees: machine.from_boot || state || snapshot, ..Self::default() }
     }
 
     /// Why there can be areas that nothing has told of, if there can.
@@ -120,7 +121,7 @@ impl Resolver<'_> {
         let size = pages.checked_mul(self.machine.page_size).unwrap_or(0);
         let Some(extent) = Extent::sized(addr, size) else { return false };
         let fits = match allocator.lookup(addr) {
-            Place::Free { hole } => allocator.areas().extent(hole).is_some_and(|hole| hole.contains(extent)),
+            Place::Free { extent: hole, .. } => hole.contains(extent),
             Place::Busy { area, .. } => {
                 let cover = allocator.areas()[area];
                 self.older.covers.contains_key(&cover.start) && extent.end() <= cover.end
@@ -153,21 +154,18 @@ impl Resolver<'_> {
     /// Marks every hole below `recorded` that the request would have fitted as taken.
     pub(super) fn learn_passed_over(&mut self, request: &Request, recorded: u64) {
         let below = Extent::new(request.window.vstart, recorded);
-        let Some(view) = self.space.allocator().tree(TreeId::Free) else { return };
-        let passed =
-            |(id, _)| view.areas.extent(id)?.intersection(below?).filter(|hole| hole.len_bytes() >= request.size);
-        let passed: Vec<Extent> = view.ascending().filter_map(passed).collect();
+        let mut passed: Vec<Extent> = Vec::new();
+        self.space.allocator().visit_holes(&mut |hole| {
+            let stretch = below.and_then(|below| hole.intersection(below));
+            passed.extend(stretch.filter(|stretch| stretch.len_bytes() >= request.size));
+        });
         for hole in passed {
             self.cover(Some(hole));
         }
     }
 
     pub(super) fn begins_a_hole(&self, addr: u64) -> bool {
-        let allocator = self.space.allocator();
-        match allocator.lookup(addr) {
-            Place::Free { hole } => allocator.areas()[hole].start == addr,
-            _ => false,
-        }
+        matches!(self.space.allocator().lookup(addr), Place::Free { extent, .. } if extent.start() == addr)
     }
 
     /// Marks a free stretch as taken by something unknown.

@@ -93,7 +93,7 @@ impl Resolver<'_> {
             return None;
         }
         let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
+        let purge = index + ahead.into_iter().position(|later| later.kind.ends_purge())?;
         let event = self.log.events[purge];
         // The purge began after the purging task's last record before it.
         if self.log.events[index..purge].iter().any(|between| between.task == event.task) {

@@ -170,11 +170,11 @@ fn extent_in_mind(app: &App) -> Option<Extent> {
         Selection::Follow => match app.replay.current()?.1.kind {
             EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size),
             EventKind::Free { addr, .. } => at(addr.0),
+            EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
+                Extent::new(addr.0, end.0).or_else(|| at(addr.0))
+            }
             EventKind::Purge { start, end, .. } => Extent::new(start.0, end.0),
-            EventKind::Alloc { failed: true, .. }
-            | EventKind::Lost { .. }
-            | EventKind::Mark { .. }
-            | EventKind::Other { .. } => None,
+            _ => None,
         },
     }
 }
@@ -196,12 +196,11 @@ fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
     let overlaps = |other: Option<Extent>| other.is_some_and(|other| other.overlaps(extent));
     match *kind {
         EventKind::Alloc { addr, size, failed: false, .. } => overlaps(Extent::sized(addr.0, size)),
-        EventKind::Free { addr, .. } => extent.contains_addr(addr.0),
+        EventKind::Unasked { addr, end } => overlaps(Extent::new(addr.0, end.0)),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => extent.contains_addr(addr.0),
         EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
-        EventKind::Alloc { failed: true, .. }
-        | EventKind::Lost { .. }
-        | EventKind::Mark { .. }
-        | EventKind::Other { .. } => false,
+        EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
+        _ => false,
     }
 }
 
