@@ -9,6 +9,7 @@ mod initial;
 mod older;
 mod probes;
 mod shadow;
+mod shapes;
 mod timings;
 
 use std::collections::HashMap;
@@ -21,7 +22,10 @@ use adopt::Difference;
 use initial::{first_record, initial_space, usable_baseline};
 use older::Older;
 use shadow::Shadow;
+use shapes::Shapes;
 use timings::Case;
+
+use crate::policy::Shape;
 
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
@@ -73,6 +77,8 @@ pub(super) struct Resolver<'a> {
     older: Older,
     /// The other way to go on after an allocation that nothing explains.
     shadow: Option<Shadow>,
+    /// The other shapes the free tree may have had at the start.
+    shapes: Shapes,
     /// The latest request.
     last_request: Option<Request>,
     /// The present record was applied before its place.
@@ -90,7 +96,7 @@ const MAX_TRUST: u32 = 64;
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
-        let space = initial_space(log, &machine);
+        let space = initial_space(log, &machine, Shape::default());
         let n = log.events.len();
         let plan = Plan {
             machine,
@@ -127,6 +133,7 @@ impl<'a> Resolver<'a> {
             lost: log.origin.overwritten > 0,
             older: Older::at_start(log, &machine),
             shadow: None,
+            shapes: Shapes::at_start(log, &machine),
             last_request: None,
             was_taken_early: false,
             stand_ins: HashMap::new(),
@@ -167,6 +174,7 @@ impl<'a> Resolver<'a> {
         self.plan.upto.push(self.plan.ops.len() as u32);
         self.tally.count(self.plan.verdicts[index]);
         self.follow_shadow(index, &event);
+        self.follow_shapes(index, &event);
     }
 
     fn sample(&mut self, at: usize) {

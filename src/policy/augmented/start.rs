@@ -4,16 +4,20 @@ use crate::log::KernelState;
 use crate::model::{Areas, Extent, Seedling, Tree, VmapArea};
 
 use super::super::rules::LazyStore;
+use super::super::setup::Shape;
 use super::{Augmented, Setup};
 
 impl Augmented {
-    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The free
-    /// tree is built in ascending order, so its shape is a guess.
-    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Self {
+    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The shape of
+    /// the free tree is a guess.
+    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent], shape: Shape) -> Self {
         let mut new = Self::bare(setup);
         let mut cursor = 1;
+        let mut holes = Vec::new();
         for (extent, is_lazy) in Setup::ascending(busy, lazy) {
-            new.add_hole(cursor, extent.start());
+            if cursor < extent.start() {
+                holes.push((cursor, extent.start()));
+            }
             cursor = extent.end();
             let owner = new.likely_owner(extent);
             new.add_busy(extent, owner, VmapArea::UNBORN, &mut ());
@@ -23,7 +27,10 @@ impl Augmented {
                 new.drain_pending = false;
             }
         }
-        new.add_hole(cursor, new.top);
+        if cursor < new.top {
+            holes.push((cursor, new.top));
+        }
+        new.hang(&mut holes, shape);
         new
     }
 
@@ -33,12 +40,10 @@ impl Augmented {
     /// asked for over the whole range and carries its CPU's node: freed and purged it is parked there, and not free
     /// again. Which node is not known; the one of its address is taken. A wrong node puts it into the wrong pool; no
     /// node would make it a hole that the kernel does not have.
-    pub fn from_kernel(setup: &Setup, state: &KernelState) -> Self {
+    pub fn from_kernel(setup: &Setup, state: &KernelState, shape: Shape) -> Self {
         let mut new = Self::bare(setup);
         if !new.plant_free(state) {
-            for &(start, end) in &state.holes {
-                new.add_hole(start, end);
-            }
+            new.hang(&mut state.holes.clone(), shape);
         }
         for extent in state.busy.iter().filter_map(|&(start, end)| Extent::new(start, end)) {
             let owner = new.likely_owner(extent);
@@ -73,6 +78,14 @@ impl Augmented {
         new.areas = Areas::default();
         new.free = Tree::default();
         new
+    }
+
+    /// Hangs holes, given in ascending order, into the free tree.
+    fn hang(&mut self, holes: &mut [(u64, u64)], shape: Shape) {
+        shape.arrange(holes);
+        for &mut (start, end) in holes {
+            self.add_hole(start, end);
+        }
     }
 
     fn plant_free(&mut self, state: &KernelState) -> bool {

@@ -8,6 +8,8 @@ use crate::event::{Event, EventKind};
 use crate::model::search::align_up;
 use crate::model::{Answer, Extent, Op, Owner, Place, Request};
 
+use crate::policy::rules::SearchLength;
+
 use super::{Cause, MAX_AFTER_PURGE, Resolver, Verdict};
 
 /// How many records back an area can have been that a pool still holds.
@@ -65,8 +67,15 @@ impl Resolver<'_> {
     /// something that no record announced lies in the lower one.
     fn passes_over(&self, request: &Request, difference: Difference) -> bool {
         let Some((model, recorded)) = difference.model.zip(difference.recorded) else { return false };
-        let in_order = self.machine.cpus_online == 1 && !self.machine.policy.rules.reschedules_before_record;
-        in_order && request.align <= self.machine.page_size && model < recorded && self.begins_a_hole(recorded)
+        let rules = self.machine.policy.rules;
+        let in_order = self.machine.cpus_online == 1 && !rules.reschedules_before_record;
+        // Where the search asks for more than the size, the tree's shape can make it pass over a hole.
+        let shape_counts = rules.search == SearchLength::AlwaysPadded && self.shapes.are_open();
+        in_order
+            && !shape_counts
+            && request.align <= self.machine.page_size
+            && model < recorded
+            && self.begins_a_hole(recorded)
     }
 
     fn record_adoption(&mut self, index: usize, difference: Difference, cause: Cause) {
@@ -75,10 +84,14 @@ impl Resolver<'_> {
     }
 
     fn adoption(&self, index: usize, request: &Request, extent: Extent) -> Op {
+        Op::Adopt { extent, owner: self.owner_of(request), born: index as u32 }
+    }
+
+    /// Whose the area of a request is: its CPU's node if it can go to a pool.
+    pub(super) fn owner_of(&self, request: &Request) -> Owner {
         let n_nodes = self.space.allocator().n_nodes();
         let poolable = n_nodes > 1 && request.window == self.machine.window;
-        let owner = if poolable { Owner::Node(request.cpu % n_nodes) } else { Owner::Nobody };
-        Op::Adopt { extent, owner, born: index as u32 }
+        if poolable { Owner::Node(request.cpu % n_nodes) } else { Owner::Nobody }
     }
 
     /// Forces the recorded address into the state.

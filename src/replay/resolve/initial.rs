@@ -2,7 +2,8 @@
 
 use crate::log::{Baseline, BaselineState, Log, Pointers, SnapshotMark};
 use crate::model::{AddressSpace, Extent};
-use crate::policy::{self, Setup};
+use crate::policy::rules::FreeSpace;
+use crate::policy::{self, Setup, Shape};
 
 use super::Machine;
 use super::early::early_areas;
@@ -21,9 +22,21 @@ pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
     log.snapshot_place(SnapshotMark::Before).unwrap_or(0)
 }
 
+/// Does the free tree at the start have a shape that no file shows and that matters? Several CPUs leave more open than
+/// shapes can explain.
+pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
+    let shows_shape = log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
+    let shows_holes = log.state_before.is_some() || usable_baseline(log).is_some();
+    !machine.from_boot
+        && shows_holes
+        && !shows_shape
+        && machine.cpus_online == 1
+        && machine.policy.rules.free_space == FreeSpace::FreeTree
+}
+
 /// The state before the first record: from boot around the early areas, else the kernel's own state,
 /// else what the snapshot shows.
-pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
+pub(super) fn initial_space(log: &Log, machine: &Machine, shape: Shape) -> AddressSpace {
     let mut setup = Setup {
         rules: machine.policy.rules,
         cpus_online: machine.cpus_online,
@@ -35,7 +48,7 @@ pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
     };
     let known = log.state_before.as_ref().filter(|_| !machine.from_boot && !machine.is_32_bit);
     if let Some(state) = known {
-        return AddressSpace::new(policy::from_kernel(&setup, state), machine.geometry);
+        return AddressSpace::new(policy::from_kernel(&setup, state, shape), machine.geometry);
     }
     let allocator = match usable_baseline(log) {
         Some(before) if machine.from_boot => {
@@ -47,7 +60,7 @@ pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
                 let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
                 wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
             };
-            policy::from_snapshot(&setup, &rows(false), &rows(true))
+            policy::from_snapshot(&setup, &rows(false), &rows(true), shape)
         }
         None => policy::build(&setup),
     };

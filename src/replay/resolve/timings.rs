@@ -82,6 +82,7 @@ impl Resolver<'_> {
         }
         self.checkpoints.forget_from(from);
         self.shadow = None;
+        self.shapes.forget();
         Some(Timing::BeforePurge)
     }
 
