@@ -235,6 +235,7 @@ impl<'a> Resolver<'a> {
         if request.check(self.machine.page_size).is_err() {
             return self.settle_adopted(index, &request, Difference { model: None, recorded });
         }
+        self.ask_shapes(&request);
         let answer = self.space.allocator().place(&request, None);
         let model = answer.ok().map(|placement| placement.start);
         let born = index as u32;

@@ -1,18 +1,23 @@
 //! A snapshot shows which holes there are, not how the kernel's tree holds them, and above page alignment the shape of
 //! the tree decides. So several shapes are followed at once, and the one that has explained most so far leads.
 
+use std::collections::BTreeMap;
+
 use crate::event::{Event, EventKind};
 use crate::log::Log;
 use crate::model::{AddressSpace, Extent, Op, Owner, Request};
 use crate::policy::Shape;
+use crate::policy::rules::SearchLength;
 
 use super::initial::{has_unknown_shape, initial_space};
 use super::{Cause, Checkpoints, Machine, Resolver, Verdict, recorded_of};
 
 /// Shapes followed besides the leading one.
-const OTHERS: u64 = 31;
+const OTHERS: u64 = 127;
 /// Records after which the tree has turned over, or no other shape is any better.
 const MAX_RECORDS: usize = 16_384;
+/// Records kept for all shapes together.
+const MAX_KEPT: usize = 1 << 19;
 /// Wrong answers a shape may be behind the leading one before it is given up.
 const MAX_BEHIND: u32 = 6;
 
@@ -91,7 +96,14 @@ impl Resolver<'_> {
         let is_wrong = !matches!(verdict, Verdict::Exact | Verdict::Adopted(Cause::Impossible));
         shapes.misses += u32::from(is_alloc && is_wrong);
         shapes.records += 1;
-        self.lead_with_the_best(&mut shapes);
+        if let Some(best) = shapes.others.iter_mut().min_by_key(|other| other.misses)
+            && best.misses < shapes.misses
+        {
+            self.lead_with(best, &mut shapes.misses);
+        }
+        shapes.others.sort_by_key(|other| other.misses);
+        let at_most = MAX_KEPT / shapes.records;
+        shapes.others.truncate(at_most);
         let least = shapes.misses;
         shapes.others.retain(|other| other.misses <= least + MAX_BEHIND);
         if shapes.records < MAX_RECORDS {
@@ -110,16 +122,47 @@ impl Resolver<'_> {
         Asked { request, born: index as u32, area, owner: self.owner_of(&request), is_believed }
     }
 
-    fn lead_with_the_best(&mut self, shapes: &mut Shapes) {
-        let Some(best) = shapes.others.iter_mut().min_by_key(|other| other.misses) else { return };
-        if best.misses >= shapes.misses {
+    /// Before an answer that the shape decides: among the shapes that have explained as much as any, one that answers as
+    /// most of them do leads.
+    pub(super) fn ask_shapes(&mut self, request: &Request) {
+        let Some(least) = self.shapes.others.iter().map(|other| other.misses).min() else { return };
+        if least > self.shapes.misses || !self.shape_decides(request) {
             return;
         }
-        std::mem::swap(&mut best.misses, &mut shapes.misses);
-        std::mem::swap(&mut best.space, &mut self.space);
-        std::mem::swap(&mut best.ops, &mut self.plan.ops);
-        std::mem::swap(&mut best.upto, &mut self.plan.upto);
-        let start = std::mem::replace(&mut best.start, self.checkpoints.start().clone());
+        let answer =
+            |space: &AddressSpace| space.allocator().place(request, None).ok().map(|placement| placement.start);
+        let own = answer(&self.space);
+        let mut votes: BTreeMap<Option<u64>, (usize, usize)> = BTreeMap::new();
+        if least == self.shapes.misses {
+            votes.insert(own, (1, usize::MAX));
+        }
+        let others = self.shapes.others.iter().enumerate().filter(|(_, other)| other.misses == least);
+        for (place, other) in others {
+            votes.entry(answer(&other.space)).or_insert((0, place)).0 += 1;
+        }
+        let most = votes.iter().max_by_key(|(_, vote)| vote.0).map(|(answer, vote)| (*answer, vote.1));
+        if let Some((answer, place)) = most
+            && answer != own
+        {
+            let mut shapes = std::mem::take(&mut self.shapes);
+            if let Some(other) = shapes.others.get_mut(place) {
+                self.lead_with(other, &mut shapes.misses);
+            }
+            self.shapes = shapes;
+        }
+    }
+
+    /// Does the shape of the free tree decide the answer?
+    fn shape_decides(&self, request: &Request) -> bool {
+        request.align > self.machine.page_size || self.machine.policy.rules.search == SearchLength::AlwaysPadded
+    }
+
+    fn lead_with(&mut self, other: &mut Other, misses: &mut u32) {
+        std::mem::swap(&mut other.misses, misses);
+        std::mem::swap(&mut other.space, &mut self.space);
+        std::mem::swap(&mut other.ops, &mut self.plan.ops);
+        std::mem::swap(&mut other.upto, &mut self.plan.upto);
+        let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
         self.checkpoints = Checkpoints::new(start);
         self.before_purge = None;
         self.shadow = None;
