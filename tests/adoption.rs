@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use vmaplens::event::{Addr, EventKind};
 use vmaplens::log::Log;
+use vmaplens::model::Answer;
 use vmaplens::replay::{Cause, Replay, Settings, Verdict};
 
 /// SplitMix64: the same damage in every run.
@@ -96,6 +97,28 @@ fn a_late_trace_without_a_snapshot_learns_what_was_there() {
     let (first, all) = (plan.tally(half), replay.tally());
     let (late_exact, late_allocs) = (all.exact - first.exact, all.allocs - first.allocs);
     assert!(late_exact * 100 >= late_allocs * 88, "{first:?} {all:?}");
+}
+
+/// Which shape leads changes under way; the operations and the state they start from must stay one history.
+#[test]
+fn the_plan_of_a_trace_with_an_unknown_shape_replays_to_one_state() {
+    let mut replay = common::replay("amd64-612-snaptrace-smp1");
+    replay.seek(replay.len(), usize::MAX);
+    let mut space = replay.start().clone();
+    let (mut exact, mut allocs) = (0, 0);
+    for (index, event) in replay.log().events.iter().enumerate() {
+        for op in replay.plan().ops_of(index) {
+            let answer = space.apply(op, None);
+            if let (Answer::Placed(extent), EventKind::Alloc { addr, .. }) = (answer, event.kind) {
+                assert_eq!(extent.start(), addr.0, "record {index}");
+                exact += 1;
+            }
+        }
+        allocs += u64::from(matches!(event.kind, EventKind::Alloc { failed: false, .. }));
+    }
+    assert_eq!(space.digest(), replay.space().digest());
+    // What leads at the end explains at least as much as what led on the way.
+    assert!(exact >= replay.tally().exact, "{exact} of {allocs}, {:?}", replay.tally());
 }
 
 /// The plan is what its resolving came to: applied from the start it gives the state that checkpoints give.
