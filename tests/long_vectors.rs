@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use vmaplens::log::Window;
 use vmaplens::model::{Allocator, AreaId, Areas, HelperOrder, NIL, PurgeKind, Request, TreeId};
-use vmaplens::policy::{self, Setup, by_id};
+use vmaplens::policy::{self, Release, Setup, rules_for};
 
 const V: u64 = 0xffff_c900_0000_0000;
 const M: u64 = 0xffff_ffff_c000_0000;
@@ -25,7 +25,7 @@ impl Column {
     fn new(name: &'static str) -> Self {
         let (release, possible) = name.split_once('/').unwrap_or((name, "4"));
         let setup = Setup {
-            rules: by_id(&format!("linux-{release}")).expect(name).rules,
+            rules: Release::parse(release).and_then(rules_for).expect(name),
             cpus_online: 4,
             cpus_possible: possible.parse().expect(name),
             window: WINDOW,
