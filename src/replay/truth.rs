@@ -67,10 +67,8 @@ pub fn check_after(space: &AddressSpace, after: &Baseline) -> Option<AfterCheck>
 /// Compares with the kernel's own state.
 pub fn check_state(space: &AddressSpace, truth: &AllocatorState) -> StateCheck {
     let allocator = space.allocator();
-    let free: Vec<(u64, u64)> = allocator
-        .tree(TreeId::Free)
-        .map(|view| view.ascending().map(|(_, area)| (area.start, area.end)).collect())
-        .unwrap_or_default();
+    let mut free: Vec<(u64, u64)> = Vec::new();
+    allocator.visit_holes(&mut |hole| free.push((hole.start(), hole.end())));
     let mut truth_free = truth.free.clone();
     truth_free.sort_unstable();
     let mut busy = BTreeSet::new();

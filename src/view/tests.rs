@@ -93,6 +93,12 @@ pub(super) fn demo() -> Replay {
     script.replay()
 }
 
+/// The same under the rules of another era.
+fn demo_under(policy: &str) -> Replay {
+    let log = Arc::new(Log::clone(demo().log()));
+    Replay::open(log, &Settings { policy: Some(policy.to_owned()), ..Settings::default() }).expect(policy)
+}
+
 pub(super) fn scene<'a>(replay: &'a Replay, glyphs: &'a Glyphs) -> Scene<'a> {
     Scene { replay, selection: Selection::Follow, sub_step: None, glyphs }
 }
@@ -150,7 +156,7 @@ proptest! {
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..6,
+        which in 0_usize..9,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -158,6 +164,9 @@ proptest! {
             2 => snapshot::snapshot(ZEROED),
             3 => demo_after(REAL),
             4 => demo_after(HASHED),
+            5 => demo_under("linux-2.4"),
+            6 => demo_under("linux-2.6.28"),
+            7 => demo_under("linux-2.6.39"),
             _ => demo(),
         };
         replay.seek(cursor, usize::MAX);
