@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use parsers::allocator_state::AllocatorState;
 
-use crate::log::{Baseline, Pointers};
+use crate::log::{Baseline, Log, Pointers, SnapshotMark};
 use crate::model::{AddressSpace, TreeId};
 
 /// `vmallocinfo.after` against the model.
@@ -36,6 +36,11 @@ pub struct StateCheck {
     pub lazy_equal: bool,
     /// Same areas in use by node.
     pub busy_equal: bool,
+}
+
+/// Records applied when the snapshot after the workload was taken: up to its marker, or all of them.
+pub fn place_of_truth(log: &Log) -> usize {
+    log.snapshot_place(SnapshotMark::After).unwrap_or(log.events.len())
 }
 
 /// Compares with a snapshot; `None` if its addresses cannot be used.
