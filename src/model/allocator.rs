@@ -144,6 +144,12 @@ pub trait Allocator: Debug + Send + Sync {
     /// `pcpu_get_vm_areas` for one group: `size` bytes as high as possible below `VMALLOC_END`.
     fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent>;
 
+    /// Builds the free tree anew by inserting its holes in another order: `order` holds their ranks by address, each
+    /// once. Eras whose free space has no tree have no shape to change.
+    fn reshape(&mut self, order: &[u32]) {
+        let _ = order;
+    }
+
     /// Runs the pending drain work, if any; answers its purges.
     fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged>;
 

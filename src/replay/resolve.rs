@@ -5,6 +5,7 @@
 
 mod initial;
 mod probes;
+mod shape;
 mod timings;
 
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ use crate::event::{Addr, Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Extent, Op, Owner, PurgeKind, Request, VmapArea};
 
-use initial::{first_record, initial_space, usable_baseline};
+use initial::{first_record, initial_space, shape_is_open, usable_baseline};
+use shape::Shape;
 use timings::Case;
 
 use super::percpu::{ChunkRules, ChunkWatch};
@@ -66,6 +68,8 @@ pub(super) struct Resolver<'a> {
     first: usize,
     /// The trace starts after boot and no snapshot says what was there.
     starts_unknown: bool,
+    /// What is learned of the free tree's shape, where no file tells it.
+    shape: Option<Shape>,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
     trust: u32,
 }
@@ -75,7 +79,8 @@ const MAX_TRUST: u32 = 64;
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
-        let space = initial_space(log, &machine);
+        let mut space = initial_space(log, &machine);
+        let shape = if shape_is_open(log, &machine) { Shape::new(&mut space) } else { None };
         let n = log.events.len();
         let plan = Plan {
             machine,
@@ -112,6 +117,7 @@ impl<'a> Resolver<'a> {
             lost: log.origin.overwritten > 0,
             first: first_record(log, &machine),
             starts_unknown: !machine.from_boot && usable_baseline(log).is_none() && log.state_before.is_none(),
+            shape,
             trust: MAX_TRUST,
         }
     }
@@ -219,6 +225,7 @@ impl<'a> Resolver<'a> {
         }
         let cause = self.cause_of(index, &request, model, recorded);
         self.settle_adopted(index, &request, model, recorded, cause);
+        self.learn_shape(index);
     }
 
     /// Keeps track of failing requests; answers whether this is a first attempt.
@@ -297,13 +304,18 @@ impl<'a> Resolver<'a> {
     ) {
         self.diverge(index, model, recorded, Verdict::Adopted(cause));
         self.trust = self.trust.saturating_sub(1);
-        let Some(extent) = recorded.and_then(|start| Extent::sized(start, request.size)) else { return };
+        let Some(op) = recorded.and_then(|addr| self.adoption_of(request, addr, index as u32)) else { return };
+        if let Answer::Adopted { displaced, .. } = self.apply(op) {
+            self.plan.checks.displaced += u64::from(displaced);
+        }
+    }
+
+    /// What forces a recorded address into the state.
+    fn adoption_of(&self, request: &Request, addr: u64, born: u32) -> Option<Op> {
         let n_nodes = self.space.allocator().n_nodes();
         let poolable = n_nodes > 1 && request.window == self.machine.window;
         let owner = if poolable { Owner::Node(request.cpu % n_nodes) } else { Owner::Nobody };
-        if let Answer::Adopted { displaced, .. } = self.apply(Op::Adopt { extent, owner, born: index as u32 }) {
-            self.plan.checks.displaced += u64::from(displaced);
-        }
+        Some(Op::Adopt { extent: Extent::sized(addr, request.size)?, owner, born })
     }
 
     fn diverge(&mut self, index: usize, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) {
@@ -335,8 +347,7 @@ impl<'a> Resolver<'a> {
         if model.is_none() {
             return Cause::ModelFailed;
         }
-        let has_shape = self.log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
-        if !self.machine.from_boot && !has_shape && request.align > self.machine.page_size {
+        if shape_is_open(self.log, &self.machine) && request.align > self.machine.page_size {
             return Cause::UnknownShape;
         }
         Cause::Unexplained

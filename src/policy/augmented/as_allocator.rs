@@ -62,6 +62,10 @@ impl Allocator for Augmented {
         carved.and_then(|extents| extents.first().copied())
     }
 
+    fn reshape(&mut self, order: &[u32]) {
+        self.reshape_free(order);
+    }
+
     fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged> {
         with_steps!(steps, sink => self.drain_with(helpers, sink))
     }

@@ -1,7 +1,7 @@
 //! A start in the middle: from a snapshot, or from the kernel's own state.
 
 use crate::log::KernelState;
-use crate::model::{Areas, Extent, Seedling, Tree, VmapArea};
+use crate::model::{Areas, Extent, NIL, Seedling, Tree, VmapArea};
 
 use super::super::rules::LazyStore;
 use super::{Augmented, Setup};
@@ -92,6 +92,29 @@ impl Augmented {
         };
         self.free = tree;
         true
+    }
+
+    /// Builds the free tree by inserting its holes in another order; an order that is none changes nothing.
+    pub(super) fn reshape_free(&mut self, order: &[u32]) {
+        let mut ids = Vec::with_capacity(order.len());
+        let mut id = self.free.first;
+        while id != NIL {
+            ids.push(id);
+            id = self.areas[id].next;
+        }
+        let mut seen = vec![false; ids.len()];
+        let is_order = order.len() == ids.len()
+            && order.iter().all(|&rank| seen.get_mut(rank as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+        if !is_order {
+            return;
+        }
+        self.free = Tree::default();
+        for &rank in order {
+            let id = ids[rank as usize];
+            if let Some(link) = self.areas.find_link(&self.free, self.areas[id].start, self.areas[id].end) {
+                self.areas.insert::<true>(&mut self.free, id, link);
+            }
+        }
     }
 
     fn likely_owner(&self, extent: Extent) -> u32 {

@@ -11,6 +11,12 @@ pub(super) fn usable_baseline(log: &Log) -> Option<&Baseline> {
     log.before.as_ref().filter(|before| before.pointers == Pointers::Real)
 }
 
+/// Is the shape of the free tree before the first record not known? It is from boot, and where the state came with the
+/// kernel's tree.
+pub(super) fn shape_is_open(log: &Log, machine: &Machine) -> bool {
+    !machine.from_boot && log.state_before.as_ref().is_none_or(|state| state.tree.is_empty())
+}
+
 /// The first record that is not in the snapshot before the trace already: where a marker says when that was taken, the
 /// one behind it. A trace from boot does not start from a snapshot.
 pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
