@@ -84,10 +84,12 @@ fn balanced(n: u32) -> Vec<u32> {
 impl Resolver<'_> {
     /// Looks for a tree that explains the records up to the adopted allocation `index`, which is applied already.
     pub(super) fn learn_shape(&mut self, index: usize) {
-        if !self.depends_on_shape(index) {
+        // Where the model has lost the thread it is not the shape that is wrong.
+        if self.trust == 0 || !self.depends_on_shape(index) {
             return;
         }
-        let Some(mut shape) = self.shape.take() else { return };
+        let Some(mut shape) = self.shape.take_if(|shape| shape.n_applied <= MAX_APPLIED) else { return };
+        shape.n_applied += self.plan.ops.len() as u64;
         let mut best: Option<(AddressSpace, AddressSpace, Vec<Op>)> = None;
         let mut limit = self.plan.ops.iter().filter(|op| self.is_adopted_alloc(op)).count();
         for round in 0..MAX_TRIED {
@@ -142,7 +144,7 @@ impl Resolver<'_> {
         n_applied: &mut u64,
     ) -> Option<(AddressSpace, Vec<Op>, usize)> {
         let mut space = start.clone();
-        let mut ops = Vec::with_capacity(self.plan.ops.capacity());
+        let mut ops = Vec::new();
         let mut wrong = 0;
         for op in &self.plan.ops {
             *n_applied += 1;
