@@ -216,15 +216,17 @@ fn written(space: &Augmented) -> String {
     out
 }
 
-fn lazy_and_busy(space: &Augmented) -> (Vec<(u32, u64, u64)>, BTreeSet<(u64, u64)>) {
+/// Lazy areas in their order, then the areas in use.
+fn lazy_and_busy(space: &Augmented) -> Vec<(u32, u64, u64)> {
     let (mut lazy, mut busy) = (Vec::new(), BTreeSet::new());
     for node in 0..space.n_nodes() {
         space.visit_lazy(node, &mut |area| lazy.push((node, area.start, area.end)));
         space.visit_busy(node, &mut |area| {
-            busy.insert((area.start, area.end));
+            busy.insert((node, area.start, area.end));
         });
     }
-    (lazy, busy)
+    lazy.extend(busy);
+    lazy
 }
 
 fn dump(space: &Augmented) -> String {
@@ -242,7 +244,8 @@ proptest! {
         policy in prop_oneof![Just("linux-5.10"), Just("linux-6.1"), Just("linux-6.12")],
     ) {
         let space = lived(policy, &acts);
-        let (state, flaws) = KernelState::check(&parsers::allocator_state::parse(written(&space).as_bytes()).0).expect("holes");
+        let parsed = parsers::allocator_state::parse(written(&space).as_bytes()).0;
+        let (state, flaws) = KernelState::check(&parsed).expect("holes");
         prop_assert_eq!(flaws, Vec::<String>::new());
         let again = Augmented::from_kernel(&setup(policy), &state);
         prop_assert!(again.audit().is_ok(), "{:?}", again.audit());
@@ -286,7 +289,7 @@ proptest! {
     fn any_interleaving_of_probed_calls_is_survived(
         calls in prop::collection::vec((0_u8..9, 0_i32..3, 0_u16..2, 0_u64..12, 1_u64..4), 1..80),
     ) {
-        let mut text = String::from("# tracer: nop\n");
+        let mut text = vec!["# tracer: nop".to_owned()];
         for (at, (what, pid, cpu, page, pages)) in calls.iter().enumerate() {
             let start = 0xffff_c900_0000_0000 + page * 4096;
             let (end, size) = (start + pages * 4096, pages * 4096);
@@ -301,10 +304,10 @@ proptest! {
                 7 => format!("e: (x+0x1/0x2 <- __purge_vmap_area_lazy) ret={}", page % 2),
                 _ => "b: (x+0x1/0x2 <- alloc_vmap_area) va=0x1".to_owned(),
             };
-            text.push_str(&format!("  t-{pid} [{cpu:03}] .....  1.{at:06}: {body}\n"));
+            text.push(format!("  t-{pid} [{cpu:03}] .....  1.{at:06}: {body}"));
         }
         let mut log = Log::default();
-        vmaplens::source::trace::read("trace", text.as_bytes(), &mut log);
+        vmaplens::source::trace::read("trace", text.join("\n").as_bytes(), &mut log);
         prop_assert_eq!(log.events.len(), calls.len(), "nothing read is lost");
         prop_assert!(log.events.iter().zip(0_u64..).all(|(event, at)| event.at == Nanos(1_000_000_000 + at * 1000)));
         log.origin.kernel = Some("6.1".to_owned());

@@ -268,10 +268,10 @@ mod tests {
 
     /// The words of the events of lines `(pid, body)`, and the problems with their lines.
     fn read(lines: &[(i32, &str)]) -> (Vec<&'static str>, Vec<(u32, ProblemKind)>) {
-        let text: String =
-            lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}\n")).collect();
+        let lines: Vec<String> =
+            lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}")).collect();
         let mut log = Log::default();
-        super::super::trace::read("trace", text.as_bytes(), &mut log);
+        super::super::trace::read("trace", lines.join("\n").as_bytes(), &mut log);
         let problems = log.problems.iter().map(|problem| (problem.problem.line, problem.problem.kind.clone()));
         (log.events.iter().map(|event| event.kind.word()).collect(), problems.collect())
     }
