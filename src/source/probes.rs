@@ -280,7 +280,7 @@ mod tests {
     fn calls_are_paired_by_task() {
         let (words, problems) =
             read(&[(1, ASKED), (2, ASKED), (1, GIVEN), (2, PURGES), (2, PURGED), (2, FAILED), (0, "e: (f+0x0/0x1)")]);
-        assert_eq!(words, ["request", "request", "alloc", "purging", "purge", "failed", "other"]);
+        assert_eq!(words, ["asks", "asks", "alloc", "purges", "purge", "failed", "other"]);
         assert_eq!(problems, []);
     }
 
@@ -289,10 +289,10 @@ mod tests {
         let half = |line, half| (line, ProblemKind::Unpaired(half));
         // A return of another size belongs to a call that was not seen.
         let (words, problems) = read(&[(1, &ASKED.replace("8192", "4096")), (1, GIVEN), (2, FAILED)]);
-        assert_eq!(words, ["request", "alloc", "other"]);
+        assert_eq!(words, ["asks", "alloc", "other"]);
         assert_eq!(problems, [half(1, Unpaired::Request), half(2, Unpaired::Answer), half(3, Unpaired::Failure)]);
         let (words, problems) = read(&[(1, PURGES), (2, PURGES), (2, PURGED), (1, PURGED)]);
-        assert_eq!(words, ["purge", "purging", "purge", "purge"]);
+        assert_eq!(words, ["purge", "purges", "purge", "purge"]);
         assert_eq!(problems, [half(1, Unpaired::PurgeEntry), half(4, Unpaired::PurgeReturn)]);
         // Returns that were never probed are told of once; a call that the end of the trace cuts is no damage.
         assert_eq!(read(&[(1, PURGES), (1, PURGES), (1, PURGES)]).1, [half(1, Unpaired::PurgeEntry)]);
@@ -304,7 +304,7 @@ mod tests {
     fn tracepoints_count_where_both_are() {
         let traced = "purge_vmap_area_lazy: start=0x1000 end=0x3000 num_purged=2";
         let (words, problems) = read(&[(1, PURGES), (1, traced), (1, PURGED), (1, ASKED), (1, GIVEN)]);
-        assert_eq!(words, ["other", "purge", "other", "request", "alloc"]);
+        assert_eq!(words, ["other", "purge", "other", "asks", "alloc"]);
         assert_eq!(problems, []);
     }
 }

@@ -1,6 +1,7 @@
 //! A small replay, and what holds for every pane at every size.
 
 mod failures;
+mod probes;
 mod snapshot;
 
 use std::sync::Arc;
@@ -150,7 +151,7 @@ proptest! {
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..6,
+        which in 0_usize..7,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -158,6 +159,7 @@ proptest! {
             2 => snapshot::snapshot(ZEROED),
             3 => demo_after(REAL),
             4 => demo_after(HASHED),
+            5 => probes::probed(),
             _ => demo(),
         };
         replay.seek(cursor, usize::MAX);
