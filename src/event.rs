@@ -163,10 +163,10 @@ impl EventKind {
         match self {
             Self::Alloc { failed: false, .. } => "alloc",
             Self::Alloc { failed: true, .. } => "failed",
-            Self::Request { .. } => "request",
+            Self::Request { .. } => "asks",
             Self::Unasked { .. } => "alloc",
             Self::Free { .. } | Self::FreeProbe { .. } => "free",
-            Self::PurgeEntry { .. } => "purging",
+            Self::PurgeEntry { .. } => "purges",
             Self::Purge { .. } | Self::PurgeReturn { .. } => "purge",
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",

@@ -1,5 +1,7 @@
 //! [`Setup`]: what an allocator is built from.
 
+use std::collections::VecDeque;
+
 use crate::log::Window;
 use crate::model::Extent;
 
@@ -58,8 +60,10 @@ impl Setup {
 /// shape is in no snapshot, and any order is a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shape {
-    /// From the highest address down: the guess that has proved best alone.
+    /// Middles first, which makes a balanced tree: the guess that is wrong least alone.
     #[default]
+    Balanced,
+    /// From the highest address down.
     Descending,
     /// From the lowest address up.
     Ascending,
@@ -73,6 +77,7 @@ impl Shape {
     /// Puts holes, given in ascending order, into the order of this shape.
     pub(super) fn arrange(self, holes: &mut [(u64, u64)]) {
         match self {
+            Self::Balanced => middles_first(holes),
             Self::Descending => holes.reverse(),
             Self::Ascending => {}
             Self::BySize => holes.sort_by_key(|&(start, end)| std::cmp::Reverse(end - start)),
@@ -82,6 +87,21 @@ impl Shape {
                     holes.swap(last, (split_mix(&mut state) % (last as u64 + 1)) as usize);
                 }
             }
+        }
+    }
+}
+
+fn middles_first(holes: &mut [(u64, u64)]) {
+    let ascending = holes.to_vec();
+    let mut spans = VecDeque::from([(0, holes.len())]);
+    let mut places = holes.iter_mut();
+    while let Some((from, to)) = spans.pop_front() {
+        if from < to
+            && let Some(place) = places.next()
+        {
+            let middle = from.midpoint(to);
+            *place = ascending[middle];
+            spans.extend([(from, middle), (middle + 1, to)]);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::log::Log;
 use crate::model::Op;
 use crate::policy;
 
-use super::machine::{EVENT_RELEASES, PolicyFrom};
+use super::machine::{PolicyFrom, releases_to_try};
 use super::resolve::Resolver;
 use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
 
@@ -122,7 +122,7 @@ const TELLING_RECORDS: usize = 20_000;
 fn likeliest(log: &Log, assumed: Machine) -> Machine {
     let score = |machine| Resolver::new(log, machine).score(TELLING_RECORDS);
     let mut best = (score(assumed), assumed);
-    for release in EVENT_RELEASES {
+    for &release in releases_to_try(log) {
         let Some(policy) = policy::by_release(release) else { continue };
         let machine = Machine { policy, policy_from: PolicyFrom::Events, ..assumed };
         let found = score(machine);

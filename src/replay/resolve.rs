@@ -161,6 +161,8 @@ impl<'a> Resolver<'a> {
 
     /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
     pub(super) fn score(mut self, n_records: usize) -> (u64, std::cmp::Reverse<u64>) {
+        // Every release is scored with the same tree: other shapes take longer than they tell.
+        self.shapes.forget();
         for index in 0..self.log.events.len().min(n_records) {
             self.take(index);
         }

@@ -255,3 +255,56 @@ impl Pairing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: &str = "a: (alloc_vmap_area+0x0/0x880) size=8192 align=4096 vstart=0x1000 vend=0xf000";
+    const GIVEN: &str = "b: (f+0xb1/0x150 <- alloc_vmap_area) va=0x1 va_start=0x4000 va_end=0x6000";
+    const FAILED: &str = "b: (f+0xb1/0x150 <- alloc_vmap_area) va=0xfffffffffffffff0 va_start=(fault) va_end=(fault)";
+    const PURGES: &str = "c: (__purge_vmap_area_lazy+0x0/0x750) start=0xffffffffffffffff end=0x0";
+    const PURGED: &str = "d: (f+0xf4/0x130 <- __purge_vmap_area_lazy) ret=1";
+
+    /// The words of the events of lines `(pid, body)`, and the problems with their lines.
+    fn read(lines: &[(i32, &str)]) -> (Vec<&'static str>, Vec<(u32, ProblemKind)>) {
+        let lines: Vec<String> =
+            lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}")).collect();
+        let mut log = Log::default();
+        super::super::trace::read("trace", lines.join("\n").as_bytes(), &mut log);
+        let problems = log.problems.iter().map(|problem| (problem.problem.line, problem.problem.kind.clone()));
+        (log.events.iter().map(|event| event.kind.word()).collect(), problems.collect())
+    }
+
+    #[test]
+    fn calls_are_paired_by_task() {
+        let (words, problems) =
+            read(&[(1, ASKED), (2, ASKED), (1, GIVEN), (2, PURGES), (2, PURGED), (2, FAILED), (0, "e: (f+0x0/0x1)")]);
+        assert_eq!(words, ["asks", "asks", "alloc", "purges", "purge", "failed", "other"]);
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn missing_halves_are_told_with_their_lines() {
+        let half = |line, half| (line, ProblemKind::Unpaired(half));
+        // A return of another size belongs to a call that was not seen.
+        let (words, problems) = read(&[(1, &ASKED.replace("8192", "4096")), (1, GIVEN), (2, FAILED)]);
+        assert_eq!(words, ["asks", "alloc", "other"]);
+        assert_eq!(problems, [half(1, Unpaired::Request), half(2, Unpaired::Answer), half(3, Unpaired::Failure)]);
+        let (words, problems) = read(&[(1, PURGES), (2, PURGES), (2, PURGED), (1, PURGED)]);
+        assert_eq!(words, ["purge", "purges", "purge", "purge"]);
+        assert_eq!(problems, [half(1, Unpaired::PurgeEntry), half(4, Unpaired::PurgeReturn)]);
+        // Returns that were never probed are told of once; a call that the end of the trace cuts is no damage.
+        assert_eq!(read(&[(1, PURGES), (1, PURGES), (1, PURGES)]).1, [half(1, Unpaired::PurgeEntry)]);
+        assert_eq!(read(&[(1, GIVEN), (1, GIVEN), (2, PURGES)]).1.len(), 2);
+        assert_eq!(read(&[(1, ASKED)]).1, []);
+    }
+
+    #[test]
+    fn tracepoints_count_where_both_are() {
+        let traced = "purge_vmap_area_lazy: start=0x1000 end=0x3000 num_purged=2";
+        let (words, problems) = read(&[(1, PURGES), (1, traced), (1, PURGED), (1, ASKED), (1, GIVEN)]);
+        assert_eq!(words, ["other", "purge", "other", "asks", "alloc"]);
+        assert_eq!(problems, []);
+    }
+}

@@ -1,6 +1,7 @@
 //! A small replay, and what holds for every pane at every size.
 
 mod failures;
+mod probes;
 mod snapshot;
 
 use std::sync::Arc;
@@ -156,7 +157,7 @@ proptest! {
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..9,
+        which in 0_usize..10,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -167,6 +168,7 @@ proptest! {
             5 => demo_under("linux-2.4"),
             6 => demo_under("linux-2.6.28"),
             7 => demo_under("linux-2.6.39"),
+            8 => probes::probed(),
             _ => demo(),
         };
         replay.seek(cursor, usize::MAX);

@@ -57,7 +57,8 @@ impl Shapes {
         if !has_unknown_shape(log, machine) {
             return Self::default();
         }
-        let shapes = [Shape::Ascending, Shape::BySize].into_iter().chain((1..OTHERS).map(Shape::Shuffled));
+        let shapes =
+            [Shape::Descending, Shape::Ascending, Shape::BySize].into_iter().chain((3..OTHERS).map(Shape::Shuffled));
         let other = |shape| {
             let start = initial_space(log, machine, shape);
             Other { space: start.clone(), start, ops: Vec::new(), upto: Vec::new(), misses: 0 }
