@@ -149,11 +149,6 @@ impl AddressSpace {
         }
     }
 
-    /// Gives the free tree the shape that inserting its holes in another order makes: see [`Allocator::reshape`].
-    pub(crate) fn reshape(&mut self, order: &[u32]) {
-        self.allocator.reshape(order);
-    }
-
     /// The allocator.
     pub fn allocator(&self) -> &dyn Allocator {
         self.allocator.as_ref()

@@ -18,26 +18,8 @@ use crate::model::{
 };
 
 use super::rules::{LazyStore, Rules, SearchLength};
+use super::setup::Setup;
 use pool::Pools;
-
-/// What an allocator is built from.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Rules of the release.
-    pub rules: &'static Rules,
-    /// CPUs online: `lazy_max_pages` is `fls(cpus_online)` times 32 MiB.
-    pub cpus_online: u32,
-    /// CPUs that could ever be there: the number of nodes from 6.9 on, at most 128.
-    pub cpus_possible: u32,
-    /// `VMALLOC_START` and `VMALLOC_END`.
-    pub window: Window,
-    /// Bytes in a page.
-    pub page_size: u64,
-    /// A 32-bit kernel: one node, and the space ends at 4 GiB.
-    pub is_32_bit: bool,
-    /// Areas that exist before the allocator starts, ascending and apart.
-    pub early: Vec<Extent>,
-}
 
 /// One `vmap_node`. Up to 6.8 there is exactly one.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +65,6 @@ impl Augmented {
     pub fn new(setup: &Setup) -> Self {
         let per_node = setup.rules.lazy == LazyStore::PerNode && !setup.is_32_bit;
         let n_nodes = if per_node { setup.cpus_possible.clamp(1, MAX_NODES) } else { 1 };
-        let fls = u64::from(u32::BITS - setup.cpus_online.max(1).leading_zeros());
         let mut new = Self {
             rules: setup.rules,
             areas: Areas::default(),
@@ -92,9 +73,9 @@ impl Augmented {
             window: setup.window,
             page_size: setup.page_size,
             zone_bytes: if n_nodes > 1 { ZONE_PAGES * setup.page_size } else { 1 },
-            top: if setup.is_32_bit { u64::from(u32::MAX) } else { u64::MAX },
+            top: setup.top(),
             lazy_pages: 0,
-            lazy_max_pages: fls * ((32 << 20) / setup.page_size),
+            lazy_max_pages: setup.lazy_max_pages(),
             cpus_online: setup.cpus_online,
             drain_pending: false,
             busy_areas: 0,
@@ -194,7 +175,8 @@ impl Augmented {
                 self.add_busy(extent, owner, born, sink);
                 Some(extent)
             }
-            Err(_) => {
+            // A gap is not of this era.
+            Ok(Placement { source: Source::Gap { .. }, .. }) | Err(_) => {
                 self.rotate_pool(request);
                 None
             }

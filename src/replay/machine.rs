@@ -102,11 +102,10 @@ impl PolicyFrom {
 }
 
 /// The releases tried on a trace that does not name its kernel: one of each way the events can come about.
-const EVENT_RELEASES: [Release; 3] = [DEFAULT_RELEASE, Release { major: 7, minor: 2 }, Release { major: 6, minor: 5 }];
+const EVENT_RELEASES: [Release; 3] = [DEFAULT_RELEASE, Release::new(7, 2), Release::new(6, 5)];
 
 /// The same for a trace of probes: kernels that had the events would have been traced by them.
-const PROBE_RELEASES: [Release; 4] =
-    [PROBE_RELEASE, Release { major: 5, minor: 10 }, Release { major: 5, minor: 15 }, Release { major: 5, minor: 17 }];
+const PROBE_RELEASES: [Release; 4] = [PROBE_RELEASE, Release::new(5, 10), Release::new(5, 15), Release::new(5, 17)];
 
 /// The releases to try on a log that does not name its kernel, the likeliest first.
 pub(super) fn releases_to_try(log: &Log) -> &'static [Release] {
@@ -147,9 +146,9 @@ pub struct Machine {
 /// `VMALLOC_START` and `VMALLOC_END` of x86-64 with four levels and no KASLR: for a log that says nothing at all.
 const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
 /// The release whose rules a log without any sign of its kernel is replayed with.
-const DEFAULT_RELEASE: Release = Release { major: 6, minor: 12 };
+const DEFAULT_RELEASE: Release = Release::new(6, 12);
 /// The same for a log of probes: the last release without the events.
-const PROBE_RELEASE: Release = Release { major: 6, minor: 1 };
+const PROBE_RELEASE: Release = Release::new(6, 1);
 
 impl Machine {
     /// Puts together what is known of a log.
@@ -198,7 +197,7 @@ fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom),
         return Ok((chosen.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() })?, from));
     }
     let (release, from) = if fails_with_errno(log) {
-        (Release { major: 7, minor: 2 }, PolicyFrom::Events)
+        (Release::new(7, 2), PolicyFrom::Events)
     } else {
         (releases_to_try(log)[0], PolicyFrom::Assumed)
     };

@@ -23,6 +23,8 @@ pub struct Checks {
     pub num_purged_differs: u64,
     /// Frees of an address that no known area has.
     pub unknown_frees: u64,
+    /// Areas older than the trace that their frees brought to light.
+    pub older_areas: u64,
     /// Areas in use that an adopted allocation displaced.
     pub displaced: u64,
 }

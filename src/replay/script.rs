@@ -8,8 +8,8 @@ use parsers::ops::{Helpers, Op, OpLine, Script, ScriptHeader};
 use crate::log::Window;
 use crate::model::space::{FNV_OFFSET, fnv1a};
 use crate::model::{Allocator, Extent, HelperOrder, PurgeKind, Purged, Request};
-use crate::policy::rules::BadArguments;
-use crate::policy::{self, Augmented, Chosen, Setup};
+use crate::policy::rules::{BadArguments, Failure};
+use crate::policy::{self, Chosen, Rules, Setup};
 
 use super::OpenError;
 
@@ -24,7 +24,7 @@ const PAGE_SIZE: u64 = 4096;
 pub struct ScriptRun {
     allocator: Box<dyn Allocator>,
     window: Window,
-    bad_arguments: BadArguments,
+    rules: &'static Rules,
     helpers: HelperOrder,
     autowork: bool,
     live: HashMap<u64, u64>,
@@ -79,9 +79,9 @@ impl ScriptRun {
             early: header.early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect(),
         };
         Ok(Self {
-            allocator: Box::new(Augmented::new(&setup)),
+            allocator: policy::build(&setup),
             window,
-            bad_arguments: chosen.rules.bad_arguments,
+            rules: chosen.rules,
             helpers: match header.helpers {
                 Helpers::Flush => HelperOrder::AtFlush,
                 Helpers::Sched => HelperOrder::AtSchedule,
@@ -155,28 +155,33 @@ impl ScriptRun {
     }
 
     fn alloc(&mut self, id: u64, request: &Request, out: &mut String) {
-        if request.check(PAGE_SIZE).is_err() {
-            out.push_str(match self.bad_arguments {
-                BadArguments::Bug => "BUG",
-                BadArguments::Einval => "EINVAL",
-            });
-            return;
+        let refused = match self.rules.bad_arguments {
+            BadArguments::Unchecked => None,
+            BadArguments::Bug => request.check(PAGE_SIZE).err().map(|_| "BUG"),
+            BadArguments::Einval => request.check(PAGE_SIZE).err().map(|_| "EINVAL"),
+        };
+        if let Some(word) = refused {
+            return out.push_str(word);
         }
-        if let Some(extent) = self.attempt(request) {
+        // `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
+        let size = if self.rules.adds_guard { request.size.wrapping_add(PAGE_SIZE) } else { request.size };
+        let request = Request { size, ..*request };
+        let mut placed = if size == 0 { None } else { self.attempt(&request) };
+        let mut purged = Purged::default();
+        if placed.is_none() && self.rules.failure == Failure::Ebusy {
+            // overflow: everything lazy or pooled comes back, then once more, without asking a pool.
+            purged = self.allocator.purge(PurgeKind::Full, self.helpers, None);
+            placed = self.attempt(&Request { first_attempt: false, ..request });
+        }
+        if let Some(extent) = placed {
             self.live.insert(id, extent.start());
-            return push(out, format_args!("{:x}", extent.start()));
-        }
-        // overflow: everything lazy or pooled comes back, then once more, without asking a pool.
-        let purged = self.allocator.purge(PurgeKind::Full, self.helpers, None);
-        match self.attempt(&Request { first_attempt: false, ..*request }) {
-            Some(extent) => {
-                self.live.insert(id, extent.start());
-                push(out, format_args!("{:x}", extent.start()));
-            }
-            None => {
-                self.failures += 1;
-                out.push_str("EBUSY");
-            }
+            push(out, format_args!("{:x}", extent.start()));
+        } else {
+            self.failures += 1;
+            out.push_str(match self.rules.failure {
+                Failure::Null => "NULL",
+                Failure::Ebusy => "EBUSY",
+            });
         }
         push_flush(out, &purged);
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use parsers::allocator_state::AllocatorState;
+use parsers::allocator_state::{AllocatorState, TreeLine};
 
 use crate::log::{Baseline, Log, Pointers, SnapshotMark};
-use crate::model::{AddressSpace, TreeId};
+use crate::model::{AddressSpace, NIL, TreeId, TreeView, VmapArea};
 
 /// `vmallocinfo.after` against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct StateCheck {
     pub lazy_equal: bool,
     /// Same areas in use by node.
     pub busy_equal: bool,
+    /// The free tree has the same shape, colours and `subtree_max_size`; `None` where the capture does not show it.
+    pub tree_equal: Option<bool>,
 }
 
 /// Records applied when the snapshot after the workload was taken: up to its marker, or all of them.
@@ -98,7 +100,26 @@ pub fn check_state(space: &AddressSpace, truth: &AllocatorState) -> StateCheck {
         pools_equal: pools == truth_pools(truth),
         lazy_equal: lazy == owned(&truth.lazy),
         busy_equal: busy == owned(&truth.busy),
+        tree_equal: (!truth.tree.is_empty())
+            .then(|| allocator.tree(TreeId::Free).is_some_and(|view| preorder(view) == truth.tree)),
     }
+}
+
+/// The nodes of a tree as the kernel's own state lists them: node, left subtree, right subtree.
+fn preorder(view: TreeView<'_>) -> Vec<TreeLine> {
+    let mut lines = Vec::with_capacity(view.tree.len as usize);
+    let mut stack = vec![(view.tree.root, 0)];
+    while let Some((id, depth)) = stack.pop() {
+        if id == NIL {
+            continue;
+        }
+        let area = &view.areas[id];
+        let VmapArea { start, end, subtree_max, .. } = *area;
+        lines.push(TreeLine { depth, black: area.is_black(), start, end, subtree_max });
+        let [left, right] = area.child;
+        stack.extend([(right, depth + 1), (left, depth + 1)]);
+    }
+    lines
 }
 
 fn truth_pools(truth: &AllocatorState) -> Vec<(u32, u64, u64)> {

@@ -1,26 +1,23 @@
 //! A start in the middle: from a snapshot, or from the kernel's own state.
 
 use crate::log::KernelState;
-use crate::model::{Areas, Extent, NIL, Seedling, Tree, VmapArea};
+use crate::model::{Areas, Extent, Seedling, Tree, VmapArea};
 
 use super::super::rules::LazyStore;
+use super::super::setup::Shape;
 use super::{Augmented, Setup};
 
 impl Augmented {
-    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The free
-    /// tree is built in ascending order, so its shape is a guess.
-    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Self {
+    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The shape of
+    /// the free tree is a guess.
+    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent], shape: Shape) -> Self {
         let mut new = Self::bare(setup);
-        let mut taken: Vec<(Extent, bool)> = busy.iter().map(|&extent| (extent, false)).collect();
-        taken.extend(lazy.iter().map(|&extent| (extent, true)));
-        taken.sort_by_key(|(extent, _)| extent.start());
         let mut cursor = 1;
-        for (extent, is_lazy) in taken {
-            // A torn snapshot can show an area twice: the first row counts.
-            if extent.start() < cursor {
-                continue;
+        let mut holes = Vec::new();
+        for (extent, is_lazy) in Setup::ascending(busy, lazy) {
+            if cursor < extent.start() {
+                holes.push((cursor, extent.start()));
             }
-            new.add_hole(cursor, extent.start());
             cursor = extent.end();
             let owner = new.likely_owner(extent);
             new.add_busy(extent, owner, VmapArea::UNBORN, &mut ());
@@ -30,7 +27,10 @@ impl Augmented {
                 new.drain_pending = false;
             }
         }
-        new.add_hole(cursor, new.top);
+        if cursor < new.top {
+            holes.push((cursor, new.top));
+        }
+        new.hang(&mut holes, shape);
         new
     }
 
@@ -40,12 +40,10 @@ impl Augmented {
     /// asked for over the whole range and carries its CPU's node: freed and purged it is parked there, and not free
     /// again. Which node is not known; the one of its address is taken. A wrong node puts it into the wrong pool; no
     /// node would make it a hole that the kernel does not have.
-    pub fn from_kernel(setup: &Setup, state: &KernelState) -> Self {
+    pub fn from_kernel(setup: &Setup, state: &KernelState, shape: Shape) -> Self {
         let mut new = Self::bare(setup);
         if !new.plant_free(state) {
-            for &(start, end) in &state.holes {
-                new.add_hole(start, end);
-            }
+            new.hang(&mut state.holes.clone(), shape);
         }
         for extent in state.busy.iter().filter_map(|&(start, end)| Extent::new(start, end)) {
             let owner = new.likely_owner(extent);
@@ -82,6 +80,14 @@ impl Augmented {
         new
     }
 
+    /// Hangs holes, given in ascending order, into the free tree.
+    fn hang(&mut self, holes: &mut [(u64, u64)], shape: Shape) {
+        shape.arrange(holes);
+        for &mut (start, end) in holes {
+            self.add_hole(start, end);
+        }
+    }
+
     fn plant_free(&mut self, state: &KernelState) -> bool {
         let seedling = |node: &crate::log::TreeNode| {
             Some(Seedling { extent: Extent::new(node.start, node.end)?, black: node.black, child: node.child })
@@ -92,29 +98,6 @@ impl Augmented {
         };
         self.free = tree;
         true
-    }
-
-    /// Builds the free tree by inserting its holes in another order; an order that is none changes nothing.
-    pub(super) fn reshape_free(&mut self, order: &[u32]) {
-        let mut ids = Vec::with_capacity(order.len());
-        let mut id = self.free.first;
-        while id != NIL {
-            ids.push(id);
-            id = self.areas[id].next;
-        }
-        let mut seen = vec![false; ids.len()];
-        let is_order = order.len() == ids.len()
-            && order.iter().all(|&rank| seen.get_mut(rank as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
-        if !is_order {
-            return;
-        }
-        self.free = Tree::default();
-        for &rank in order {
-            let id = ids[rank as usize];
-            if let Some(link) = self.areas.find_link(&self.free, self.areas[id].start, self.areas[id].end) {
-                self.areas.insert::<true>(&mut self.free, id, link);
-            }
-        }
     }
 
     fn likely_owner(&self, extent: Extent) -> u32 {

@@ -81,6 +81,8 @@ impl Resolver<'_> {
             before.first_op += 1;
         }
         self.checkpoints.forget_from(from);
+        self.shadow = None;
+        self.shapes.forget();
         Some(Timing::BeforePurge)
     }
 
@@ -112,6 +114,7 @@ impl Resolver<'_> {
         self.plan.ops.extend([purge_op, op]);
         self.purged_early = Some(purge);
         self.before_purge = None;
+        self.shadow = None;
         Some(Timing::AfterPurge)
     }
 
@@ -152,6 +155,7 @@ impl Resolver<'_> {
                 self.space = space;
                 self.plan.ops.extend(ops);
                 self.taken_early.push((place, own));
+                self.shadow = None;
                 return Some(Timing::Exchanged);
             }
         }
