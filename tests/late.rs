@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use vmaplens::event::{Event, EventKind, Nanos, Seq};
 use vmaplens::log::{KernelState, Log, Window};
 use vmaplens::model::{Allocator, HelperOrder, PurgeKind, Request};
-use vmaplens::policy::{Augmented, Setup, by_id};
+use vmaplens::policy::{Augmented, Setup, Shape, by_id};
 use vmaplens::replay::truth::{check_after, check_state};
 use vmaplens::replay::{PolicyFrom, Replay, Settings, Verdict};
 
@@ -247,7 +247,7 @@ proptest! {
         let parsed = parsers::allocator_state::parse(written(&space).as_bytes()).0;
         let (state, flaws) = KernelState::check(&parsed).expect("holes");
         prop_assert_eq!(flaws, Vec::<String>::new());
-        let again = Augmented::from_kernel(&setup(policy), &state);
+        let again = Augmented::from_kernel(&setup(policy), &state, Shape::default());
         prop_assert!(again.audit().is_ok(), "{:?}", again.audit());
         prop_assert_eq!(dump(&again), dump(&space), "shape and colours of the free tree");
         prop_assert_eq!(lazy_and_busy(&again), lazy_and_busy(&space));
@@ -280,7 +280,7 @@ proptest! {
         }
         let parsed = parsers::allocator_state::parse(lines.join("\n").as_bytes()).0;
         let Some((state, _)) = KernelState::check(&parsed) else { return Ok(()) };
-        let space = Augmented::from_kernel(&setup(policy), &state);
+        let space = Augmented::from_kernel(&setup(policy), &state, Shape::default());
         prop_assert!(space.audit().is_ok(), "{:?}", space.audit());
     }
 
