@@ -200,7 +200,7 @@ impl Other {
     fn allocate(&mut self, asked: &Asked) {
         let Asked { request, born, area, owner, is_believed } = *asked;
         let own = self.space.allocator().place(&request, None).ok().map(|placement| placement.start);
-        if own == area.map(|area| area.start()) {
+        if own == area.map(Extent::start) {
             self.apply(Op::Alloc { request, born });
             return;
         }
