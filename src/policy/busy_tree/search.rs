@@ -40,8 +40,8 @@ impl BusyTree {
         if self.word(candidate.wrapping_add(size)) > window.vend {
             return refuse(RefusalReason::BehindWindow { would_be: candidate }, sink);
         }
-        // 2.6.28 does not look for a sum that wraps; an area that ends below its start would break the tree.
-        let placed = Extent::sized(candidate, size).filter(|placed| placed.end() <= self.gaps.top());
+        // 2.6.28 does not look for a sum that wraps, and none for an alignment that does: the kernel's tree would break.
+        let placed = self.gaps.fitting(&self.areas, (below, above), candidate, size);
         let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
         sink.step(|| {
             let hole = self.gaps.between(&self.areas, below, above).unwrap_or(placed);
