@@ -125,6 +125,9 @@ impl BusyTree {
     /// The room above `floor` in the hole under `area`, if it is to be aligned: what the cached hole must cover.
     pub(super) fn room_below(&self, area: &VmapArea, floor: u64, align: u64) -> u64 {
         let start = if area.prev == NIL { floor } else { self.areas[area.prev].end.max(floor) };
-        area.start.saturating_sub(align_up(start, align))
+        match self.word(align_up(start, align)) {
+            wrapped if wrapped < start => 0,
+            aligned => area.start.saturating_sub(aligned),
+        }
     }
 }
