@@ -6,11 +6,15 @@ pub mod baseline;
 pub mod escape;
 pub mod names;
 pub mod origin;
+pub mod script;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
 pub use escape::escape;
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
+pub use script::{Expected, ScriptLog};
+
+use std::sync::Arc;
 
 use crate::event::{Event, EventKind, Seq};
 
@@ -29,6 +33,9 @@ pub struct Log {
     pub after: Option<Baseline>,
     /// Kernel ground truth at the end, if the capture has it.
     pub truth: Option<parsers::allocator_state::AllocatorState>,
+    /// The op script, if that is what the input is. Its events are made when it is replayed: what an op came to is not
+    /// known before.
+    pub script: Option<Arc<ScriptLog>>,
     /// Damaged places, in the order they were found.
     pub problems: Vec<FileProblem>,
 }
@@ -73,7 +80,7 @@ impl Log {
                 EventKind::Free { .. } => counts.free += 1,
                 EventKind::Purge { .. } => counts.purge += 1,
                 EventKind::Lost { count } => counts.lost += u64::from(count.max(1)),
-                EventKind::Mark { .. } | EventKind::Other { .. } => counts.other += 1,
+                EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => counts.other += 1,
             }
         }
         counts

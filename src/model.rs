@@ -20,6 +20,6 @@ pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use extent::{Extent, Fit, fit_of};
 pub use metrics::Metrics;
 pub use rbtree::{Tree, TreeId, TreeView};
-pub use request::{Placement, Refusal, RefusalReason, Request, Source};
+pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
 pub use step::{LengthReason, Merge, PoolAnswer, Sink, Step, Steps, Turn};

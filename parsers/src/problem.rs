@@ -62,6 +62,8 @@ pub enum ProblemKind {
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
     BrokenOp(String),
+    /// A script is for a kernel whose allocator is not known; what it calls it, and what was taken instead.
+    UnknownEra(String, &'static str),
     /// A line of an allocator state that cannot be read.
     BrokenState,
     /// More problems than [`MAX_PROBLEMS`]; the rest is not listed.
@@ -100,6 +102,9 @@ impl fmt::Display for ProblemKind {
             Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
+            Self::UnknownEra(era, taken) => {
+                return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
+            }
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",

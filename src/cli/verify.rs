@@ -175,6 +175,7 @@ fn cause_of(divergence: &Divergence) -> (&'static str, &'static str, &'static st
     match divergence.verdict {
         Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because()),
         Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because()),
+        Verdict::Differs(cause) => ("differs", cause.name(), cause.because()),
         Verdict::Exact | Verdict::NotJudged => ("exact", "none", ""),
     }
 }

@@ -8,9 +8,10 @@ use super::facts::{Facts, muted, number, say};
 use super::focus::{self, Kind, Thing};
 use super::line::{scrolled, wrap};
 use super::retry::aftermath;
+use super::script;
 use super::text;
 use super::unplaced::Unplaced;
-use super::{Role, Row, Scene, Span, Target};
+use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::model::{Extent, TreeId};
 
 /// The rows.
@@ -22,7 +23,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let Some(addr) = focus::focus_address(scene) else {
         let mut facts = Facts::new(scene, width);
         match (focus::event_request(scene), scene.replay.current()) {
-            (Some(request), _) => request::add(&mut facts, request),
+            (Some(request), _) => {
+                answers(&mut facts);
+                request::add(&mut facts, request);
+            }
             (None, Some((seq, event))) => record::add(&mut facts, seq, event),
             (None, None) => {
                 let sentence = "Nothing selected: click in the map, or step to an event that has an address.";
@@ -34,6 +38,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let space = scene.replay.space();
     let thing = focus::thing_at(scene, space, addr);
     let mut facts = Facts::new(scene, width);
+    answers(&mut facts);
     extent(&mut facts, &thing);
     match thing.kind {
         Kind::Free => hole(&mut facts, &thing),
@@ -50,6 +55,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     neighbours(&mut facts, &thing);
     facts.add("keys", &keys(), None);
     scrolled(facts.rows, scroll, height)
+}
+
+/// What the current op of a script answered, as long as the pane follows it.
+fn answers(facts: &mut Facts<'_, '_>) {
+    let scene = facts.scene;
+    if let (Selection::Follow, Some((seq, _))) = (scene.selection, scene.replay.current()) {
+        script::add_answers(facts, seq);
+    }
 }
 
 fn role_of(kind: Kind) -> Role {

@@ -1,8 +1,9 @@
 //! What the panes look at: the selection, what the current event changed, what lies at an address, the stretch in use.
 
+use super::script::is_script;
 use super::text::Addresses;
 use super::{Scene, Selection};
-use crate::event::{EventKind, Seq};
+use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
 use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
 
@@ -95,7 +96,8 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
         EventKind::Purge { start, end, .. } => lowest_purged(scene)
             // The flushed range can be the caller's, and reach into the direct map.
             .or((start.0 < end.0 && is_managed(scene, start.0)).then_some(start.0)),
-        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
+        EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => lowest_purged(scene),
+        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => None,
     }
 }
 
@@ -202,7 +204,8 @@ fn whole() -> Extent {
 /// Is an area in use a per-CPU chunk? No record announces those, so they are as old as the log; a snapshot names
 /// them, else the upper half of a large window is where nothing else of unknown birth lies.
 pub(crate) fn is_per_cpu(scene: &Scene<'_>, space: &AddressSpace, area: &VmapArea) -> bool {
-    if area.born != VmapArea::UNBORN {
+    // A script's own early areas are as old, and it has no chunks.
+    if area.born != VmapArea::UNBORN || is_script(scene.replay.log()) {
         return false;
     }
     let window = space.allocator().window();
@@ -236,7 +239,8 @@ pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
 pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
-    if kind == Kind::PerCpu || area.len_bytes() <= page {
+    // The sizes of a script are those of `alloc_vmap_area`: it knows no guard pages.
+    if kind == Kind::PerCpu || area.len_bytes() <= page || is_script(scene.replay.log()) {
         return false;
     }
     match baseline_row(scene, area) {

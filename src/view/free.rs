@@ -6,6 +6,7 @@ mod judge;
 
 use super::focus;
 use super::line::{Line, wrap};
+use super::script::tried_again;
 use super::text::{self, Addresses};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
@@ -28,7 +29,11 @@ pub enum FreeOrder {
 
 /// The state whose holes are shown.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
-    if focus::event_request(scene).is_some() { scene.replay.before() } else { scene.replay.space() }
+    if focus::event_request(scene).is_none() || tried_again(scene) {
+        scene.replay.space()
+    } else {
+        scene.replay.before()
+    }
 }
 
 /// The rows: holes by size, what the request could use, and the holes from `scroll` on.

@@ -304,6 +304,17 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
             let bytes = pages.saturating_mul(scene.replay.space().allocator().page_size());
             format!("{} back, {}", text::plural(num_purged.into(), "area", "areas"), text::bytes(bytes))
         }
+        EventKind::Script(_) => answers
+            .iter()
+            .find_map(|answer| match answer {
+                Answer::Drained(purges) => {
+                    let areas = purges.iter().map(|purged| u64::from(purged.num_purged)).sum();
+                    Some(format!("{} back", text::plural(areas, "area", "areas")))
+                }
+                Answer::Shrunk(Some(n)) => Some(format!("{} out of pools", text::plural((*n).into(), "area", "areas"))),
+                _ => None,
+            })
+            .unwrap_or_default(),
         EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => String::new(),
     }
 }

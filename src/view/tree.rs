@@ -9,6 +9,7 @@ mod picture;
 
 use super::focus::{self, nearest};
 use super::line::{Line, wrap};
+use super::script::{is_behind_purge, is_script, searched};
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
@@ -55,8 +56,13 @@ fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
 /// the event.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
     let failed = |event: &Event| matches!(event.kind, EventKind::Alloc { failed: true, .. });
-    if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
-        return scene.replay.before();
+    if let (Some(index), true) = (scene.sub_step, is_script(scene.replay.log())) {
+        // Of a script the purge and the second attempt are steps of the same op.
+        if is_behind_purge(scene, index) {
+            return scene.replay.space();
+        }
+    } else if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
+        return searched(scene);
     }
     match shown_step(scene) {
         Some(Step::PoolAsked { .. } | Step::SearchBegun { .. } | Step::Visited { .. } | Step::Refused { .. }) => {

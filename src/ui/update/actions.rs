@@ -202,7 +202,7 @@ fn copy(app: &mut App) -> Vec<Effect> {
         match event.kind {
             EventKind::Alloc { addr, .. } | EventKind::Free { addr, .. } => Some(addr.0),
             EventKind::Purge { start, .. } => Some(start.0),
-            EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => None,
+            EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => None,
         }
     });
     let Some(address) = address else {

@@ -8,7 +8,7 @@ use super::super::content;
 use super::super::keymap::Key;
 use super::super::speed::Unit;
 use super::actions;
-use crate::event::EventKind;
+use crate::event::{EventKind, ScriptOp};
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
@@ -109,7 +109,7 @@ pub(super) fn play_or_pause(app: &mut App) {
 
 pub(super) fn exchange_unit(app: &mut App) {
     if app.replay.log().origin.clock != Clock::Nanos && app.speed.unit == Unit::Events {
-        app.say("this trace has no time in nanoseconds: it plays in events per second");
+        app.say("this input has no time in nanoseconds: it plays in events per second");
         return;
     }
     app.speed.exchange();
@@ -138,7 +138,7 @@ pub(super) fn play(app: &mut App, now: Duration) {
     }
     if target == app.replay.len() {
         app.playing = None;
-        app.say("the end of the trace");
+        app.say("the end");
         app.dirty = true;
     }
 }
@@ -174,7 +174,8 @@ fn extent_in_mind(app: &App) -> Option<Extent> {
             EventKind::Alloc { failed: true, .. }
             | EventKind::Lost { .. }
             | EventKind::Mark { .. }
-            | EventKind::Other { .. } => None,
+            | EventKind::Other { .. }
+            | EventKind::Script(_) => None,
         },
     }
 }
@@ -198,10 +199,13 @@ fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
         EventKind::Alloc { addr, size, failed: false, .. } => overlaps(Extent::sized(addr.0, size)),
         EventKind::Free { addr, .. } => extent.contains_addr(addr.0),
         EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
+        // A drain takes everything that is lazy.
+        EventKind::Script(ScriptOp::Work) => lazy,
         EventKind::Alloc { failed: true, .. }
         | EventKind::Lost { .. }
         | EventKind::Mark { .. }
-        | EventKind::Other { .. } => false,
+        | EventKind::Other { .. }
+        | EventKind::Script(_) => false,
     }
 }
 
