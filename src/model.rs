@@ -22,4 +22,4 @@ pub use metrics::Metrics;
 pub use rbtree::{Tree, TreeId, TreeView};
 pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
-pub use step::{LengthReason, Merge, PoolAnswer, Sink, Step, Steps, Turn};
+pub use step::{LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, Turn, WalkFrom};

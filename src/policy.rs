@@ -1,10 +1,28 @@
 //! Placement rules. A kernel era is a row of [`POLICIES`] and, release by release, of [`rules::RELEASES`].
 
+/// Calls the generic method with the caller's steps, or with none.
+macro_rules! with_steps {
+    ($steps:expr, $sink:ident => $call:expr) => {
+        match $steps {
+            Some($sink) => $call,
+            None => {
+                let $sink = &mut ();
+                $call
+            }
+        }
+    };
+}
+
 pub mod augmented;
 pub mod rules;
+pub mod setup;
 
-pub use augmented::{Augmented, Setup};
+use crate::model::{Allocator, Extent};
+use rules::FreeSpace;
+
+pub use augmented::Augmented;
 pub use rules::{Release, Rules, rules_for};
+pub use setup::Setup;
 
 /// A policy people can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -21,16 +39,30 @@ pub struct PolicyEntry {
 
 /// Every policy, oldest first. `--policy`, help, pickers and tests walk this table.
 pub const POLICIES: &[PolicyEntry] = &[
+    PolicyEntry { id: "linux-2.4", title: "sorted list, first fit", release: Release::new(2, 4), span: ("2.4", "2.5") },
     PolicyEntry {
-        id: "linux-5.2",
-        title: "augmented free tree",
-        release: Release { major: 6, minor: 1 },
-        span: ("5.2", "6.8"),
+        id: "linux-2.6",
+        title: "sorted list with alignment and windows",
+        release: Release::of_2_6(24),
+        span: ("2.6.0", "2.6.27"),
     },
+    PolicyEntry {
+        id: "linux-2.6.28",
+        title: "busy tree, a page free between areas",
+        release: Release::of_2_6(32),
+        span: ("2.6.28", "2.6.38"),
+    },
+    PolicyEntry {
+        id: "linux-2.6.39",
+        title: "busy tree with a cached hole",
+        release: Release::new(4, 19),
+        span: ("2.6.39", "5.1"),
+    },
+    PolicyEntry { id: "linux-5.2", title: "augmented free tree", release: Release::new(6, 1), span: ("5.2", "6.8") },
     PolicyEntry {
         id: "linux-6.9",
         title: "per-node pools over the augmented tree",
-        release: Release { major: 6, minor: 12 },
+        release: Release::new(6, 12),
         span: ("6.9", "7.3"),
     },
 ];
@@ -54,12 +86,29 @@ pub fn by_id(id: &str) -> Option<Chosen> {
     by_release(Release::parse(id.strip_prefix("linux-")?)?)
 }
 
-/// The policy a kernel release follows. `None` for releases whose era is not built yet.
+/// The policy a kernel release follows. `None` before 2.4.
 pub fn by_release(release: Release) -> Option<Chosen> {
     let rules = rules_for(release)?;
-    let era = if rules.lazy == rules::LazyStore::PerNode { "linux-6.9" } else { "linux-5.2" };
-    let entry = POLICIES.iter().find(|entry| entry.id == era)?;
+    let has_begun = |entry: &&PolicyEntry| Release::parse(entry.span.0).is_some_and(|first| first <= release);
+    let entry = POLICIES.iter().rev().find(has_begun)?;
     Some(Chosen { entry, release, rules })
+}
+
+/// The allocator of a release, in the state after `vmalloc_init`.
+pub fn build(setup: &Setup) -> Box<dyn Allocator> {
+    match setup.rules.free_space {
+        FreeSpace::VmList(_) | FreeSpace::BusyTree(_) | FreeSpace::FreeTree => Box::new(Augmented::new(setup)),
+    }
+}
+
+/// The allocator of a release in the state a snapshot shows: `busy` and `lazy` areas; everything else is free. How
+/// they came about is not in a snapshot, so the shape of a tree is a guess.
+pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Box<dyn Allocator> {
+    match setup.rules.free_space {
+        FreeSpace::VmList(_) | FreeSpace::BusyTree(_) | FreeSpace::FreeTree => {
+            Box::new(Augmented::from_snapshot(setup, busy, lazy))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +131,12 @@ mod tests {
         assert_eq!(era("linux-5.10"), Some("linux-5.2"));
         assert_eq!(era("linux-6.12.117+deb12"), Some("linux-6.9"));
         assert_eq!(era("linux-7.2"), Some("linux-6.9"));
-        assert_eq!(era("linux-3.10"), None);
+        assert_eq!(era("linux-5.1"), Some("linux-2.6.39"));
+        assert_eq!(era("linux-3.10.0-1160.el7"), Some("linux-2.6.39"));
+        assert_eq!(era("linux-2.6.32"), Some("linux-2.6.28"));
+        assert_eq!(era("linux-2.6.27"), Some("linux-2.6"));
+        assert_eq!(era("linux-2.4.22"), Some("linux-2.4"));
+        assert_eq!(era("linux-2.2.26"), None);
         assert_eq!(era("windows"), None);
     }
 }

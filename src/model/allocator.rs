@@ -97,8 +97,10 @@ pub enum Place {
     },
     /// Part of a hole.
     Free {
-        /// The hole.
+        /// Its node, [`super::NIL`] in the eras that keep no holes.
         hole: AreaId,
+        /// All of it.
+        extent: Extent,
     },
     /// Nothing the allocator knows of.
     Unknown,
@@ -174,8 +176,13 @@ pub trait Allocator: Debug + Send + Sync {
     /// The arena.
     fn areas(&self) -> &Areas;
 
-    /// A tree, where the era has it.
+    /// A tree, where the era has it. The free tree is there from 5.2 on. Up to 2.6.27 there is none at all; from 2.6.28
+    /// to 5.1 the busy tree of node 0 holds lazily freed areas too.
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>>;
+
+    /// Calls `visit` with each hole, ascending: the nodes of the free tree, or what lies between the areas of the eras
+    /// that keep no holes.
+    fn visit_holes(&self, visit: &mut dyn FnMut(Extent));
 
     /// Calls `visit` with the node and each pooled area, pools in ascending size, from the head.
     fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea));
@@ -189,7 +196,7 @@ pub trait Allocator: Debug + Send + Sync {
     /// Bytes in use; cheap.
     fn busy_bytes(&self) -> u64;
 
-    /// Nodes of the free tree; cheap.
+    /// Holes; cheap.
     fn n_holes(&self) -> u32;
 
     /// What lies at `addr`.

@@ -67,6 +67,13 @@ pub enum Source {
         /// The hole.
         hole: AreaId,
     },
+    /// A stretch between areas, in the eras that keep no holes (to 5.1).
+    Gap {
+        /// The area below it, [`super::NIL`] if there is none.
+        below: AreaId,
+        /// What `cached_hole_size` is after the search, in bytes; 0 before 2.6.39.
+        cached_hole: u64,
+    },
 }
 
 /// An answer not yet carried out.
@@ -87,6 +94,11 @@ pub enum RefusalReason {
     BehindWindow {
         /// The address the search would have given.
         would_be: u64,
+    },
+    /// The candidate and the size together leave the address space (to 5.1).
+    Wraps {
+        /// The candidate.
+        candidate: u64,
     },
 }
 

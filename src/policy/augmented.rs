@@ -17,26 +17,8 @@ use crate::model::{
 };
 
 use super::rules::{LazyStore, Rules, SearchLength};
+use super::setup::Setup;
 use pool::Pools;
-
-/// What an allocator is built from.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Rules of the release.
-    pub rules: &'static Rules,
-    /// CPUs online: `lazy_max_pages` is `fls(cpus_online)` times 32 MiB.
-    pub cpus_online: u32,
-    /// CPUs that could ever be there: the number of nodes from 6.9 on, at most 128.
-    pub cpus_possible: u32,
-    /// `VMALLOC_START` and `VMALLOC_END`.
-    pub window: Window,
-    /// Bytes in a page.
-    pub page_size: u64,
-    /// A 32-bit kernel: one node, and the space ends at 4 GiB.
-    pub is_32_bit: bool,
-    /// Areas that exist before the allocator starts, ascending and apart.
-    pub early: Vec<Extent>,
-}
 
 /// One `vmap_node`. Up to 6.8 there is exactly one.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +64,6 @@ impl Augmented {
     pub fn new(setup: &Setup) -> Self {
         let per_node = setup.rules.lazy == LazyStore::PerNode && !setup.is_32_bit;
         let n_nodes = if per_node { setup.cpus_possible.clamp(1, MAX_NODES) } else { 1 };
-        let fls = u64::from(u32::BITS - setup.cpus_online.max(1).leading_zeros());
         let mut new = Self {
             rules: setup.rules,
             areas: Areas::default(),
@@ -91,9 +72,9 @@ impl Augmented {
             window: setup.window,
             page_size: setup.page_size,
             zone_bytes: if n_nodes > 1 { ZONE_PAGES * setup.page_size } else { 1 },
-            top: if setup.is_32_bit { u64::from(u32::MAX) } else { u64::MAX },
+            top: setup.top(),
             lazy_pages: 0,
-            lazy_max_pages: fls * ((32 << 20) / setup.page_size),
+            lazy_max_pages: setup.lazy_max_pages(),
             cpus_online: setup.cpus_online,
             drain_pending: false,
             busy_areas: 0,
@@ -118,15 +99,8 @@ impl Augmented {
         let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
         new.areas = Areas::default();
         new.free = Tree::default();
-        let mut taken: Vec<(Extent, bool)> = busy.iter().map(|&extent| (extent, false)).collect();
-        taken.extend(lazy.iter().map(|&extent| (extent, true)));
-        taken.sort_by_key(|(extent, _)| extent.start());
         let mut cursor = 1;
-        for (extent, is_lazy) in taken {
-            // A torn snapshot can show an area twice: the first row counts.
-            if extent.start() < cursor {
-                continue;
-            }
+        for (extent, is_lazy) in Setup::ascending(busy, lazy) {
             new.add_hole(cursor, extent.start());
             cursor = extent.end();
             new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
@@ -178,7 +152,10 @@ impl Augmented {
         }
         let start = align_up(self.areas[hole].start.max(vstart), request.align);
         match start.checked_add(request.size) {
-            Some(end) if end <= request.window.vend => Ok(Placement { start, source: Source::Tree { hole } }),
+            // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
+            Some(end) if self.areas[hole].start <= start && end <= request.window.vend => {
+                Ok(Placement { start, source: Source::Tree { hole } })
+            }
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
         }
     }
@@ -221,7 +198,8 @@ impl Augmented {
                 self.add_busy(extent, owner, born, sink);
                 Some(extent)
             }
-            Err(_) => {
+            // A gap is not of this era.
+            Ok(Placement { source: Source::Gap { .. }, .. }) | Err(_) => {
                 self.rotate_pool(request);
                 None
             }

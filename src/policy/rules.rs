@@ -1,32 +1,20 @@
 //! [`Rules`]: where releases differ, as named fields of one small table.
 
-use std::fmt;
+mod implicit;
+mod release;
 
-/// A kernel release, as far as the allocator cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Release {
-    /// Major number.
-    pub major: u32,
-    /// Minor number.
-    pub minor: u32,
-}
+pub use implicit::{BusyTreeRules, Lookup, OverflowCheck, PurgeOrder, VmListRules};
+pub use release::Release;
 
-impl Release {
-    /// Reads the first two numbers of a release such as `6.12.117+deb12-cloud-amd64`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split(['.', '-', '+', '~', '_', ' ']);
-        let major = numbers.next()?.parse().ok()?;
-        let minor = numbers.next()?;
-        // "6.12rc3": the digits in front count.
-        let digits = minor.find(|c: char| !c.is_ascii_digit()).unwrap_or(minor.len());
-        Some(Self { major, minor: minor[..digits].parse().ok()? })
-    }
-}
-
-impl fmt::Display for Release {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
+/// How free space is kept: what chooses the allocator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FreeSpace {
+    /// Not at all: a sorted list of areas is walked (`vmlist`, to 2.6.27).
+    VmList(VmListRules),
+    /// Not at all: areas in use and lazily freed ones are in one red-black tree (2.6.28 to 5.1).
+    BusyTree(BusyTreeRules),
+    /// A tree of holes, augmented with the largest below each (5.2 and later).
+    FreeTree,
 }
 
 /// How many bytes a subtree must advertise to be entered (`find_vmap_lowest_match`).
@@ -43,6 +31,10 @@ pub enum SearchLength {
 /// Where freed areas wait for the purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LazyStore {
+    /// Nowhere: what is freed can be given out at once (to 2.6.27).
+    Nowhere,
+    /// In the tree of areas, flagged: they keep their space (2.6.28 to 5.1).
+    InPlace,
     /// A stack: the purge takes the newest first.
     Stack,
     /// A tree that fuses neighbours: the purge takes ascending ranges.
@@ -76,10 +68,21 @@ pub enum Decay {
 /// What becomes of arguments that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadArguments {
+    /// Nothing is checked (to 2.6.27).
+    Unchecked,
     /// `BUG_ON`.
     Bug,
     /// `-EINVAL`.
     Einval,
+}
+
+/// What a request without a place gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A null pointer, at once (to 2.6.27).
+    Null,
+    /// `-EBUSY`, after a purge and a second attempt.
+    Ebusy,
 }
 
 /// The order in which nodes are asked for an address to free, from the node of the address.
@@ -96,6 +99,12 @@ pub enum LookupOrder {
 pub struct Rules {
     /// First release that works like this.
     pub since: Release,
+    /// How free space is kept.
+    pub free_space: FreeSpace,
+    /// The placement itself adds the guard page to a size (`get_vm_area`, to 2.6.27); later its caller did.
+    pub adds_guard: bool,
+    /// What a request without a place gets.
+    pub failure: Failure,
     /// Bytes the search asks a subtree for.
     pub search: SearchLength,
     /// Entering a right subtree from above moves `vstart` behind the node.
@@ -116,11 +125,38 @@ pub struct Rules {
 }
 
 const fn release(major: u32, minor: u32) -> Release {
-    Release { major, minor }
+    Release::new(major, minor)
 }
+
+// Fields an allocator does not ask for keep the values of the row below.
+const V2_4: Rules = Rules {
+    since: release(2, 4),
+    free_space: FreeSpace::VmList(implicit::V2_4),
+    adds_guard: true,
+    failure: Failure::Null,
+    lazy: LazyStore::Nowhere,
+    bad_arguments: BadArguments::Unchecked,
+    ..V5_2
+};
+const V2_6: Rules = Rules { since: Release::of_2_6(0), free_space: FreeSpace::VmList(implicit::V2_6), ..V2_4 };
+const V2_6_24: Rules = Rules { since: Release::of_2_6(24), free_space: FreeSpace::VmList(implicit::V2_6_24), ..V2_6 };
+const V2_6_28: Rules = Rules {
+    since: Release::of_2_6(28),
+    free_space: FreeSpace::BusyTree(implicit::V2_6_28),
+    lazy: LazyStore::InPlace,
+    ..V5_2
+};
+const V2_6_32: Rules =
+    Rules { since: Release::of_2_6(32), free_space: FreeSpace::BusyTree(implicit::V2_6_32), ..V2_6_28 };
+const V2_6_39: Rules =
+    Rules { since: Release::of_2_6(39), free_space: FreeSpace::BusyTree(implicit::V2_6_39), ..V2_6_32 };
+const V4_15: Rules = Rules { since: release(4, 15), free_space: FreeSpace::BusyTree(implicit::V4_15), ..V2_6_39 };
 
 const V5_2: Rules = Rules {
     since: release(5, 2),
+    free_space: FreeSpace::FreeTree,
+    adds_guard: false,
+    failure: Failure::Ebusy,
     search: SearchLength::AlwaysPadded,
     moves_vstart: false,
     lazy: LazyStore::Stack,
@@ -147,9 +183,10 @@ const V6_19: Rules = Rules {
 };
 
 /// Every change of behaviour, oldest first. Each row differs from the one before in the fields it names.
-pub const RELEASES: &[Rules] = &[V5_2, V5_11, V5_17, V5_19, V6_3, V6_9, V6_19];
+pub const RELEASES: &[Rules] =
+    &[V2_4, V2_6, V2_6_24, V2_6_28, V2_6_32, V2_6_39, V4_15, V5_2, V5_11, V5_17, V5_19, V6_3, V6_9, V6_19];
 
-/// The rules of a release; `None` before 5.2.
+/// The rules of a release; `None` before 2.4.
 pub fn rules_for(release: Release) -> Option<&'static Rules> {
     RELEASES.iter().rev().find(|rules| rules.since <= release)
 }
@@ -159,20 +196,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_as_people_write_them() {
-        let parse = |text| Release::parse(text).map(|release| (release.major, release.minor));
-        assert_eq!(parse("6.12.117+deb12-cloud-amd64"), Some((6, 12)));
-        assert_eq!(parse("7.2"), Some((7, 2)));
-        assert_eq!(parse("6.5.0-0.deb12.4-686"), Some((6, 5)));
-        assert_eq!(parse("6.13rc3"), Some((6, 13)));
-        assert_eq!(parse("six"), None);
-        assert_eq!(parse("6"), None);
-    }
-
-    #[test]
-    fn the_table_ascends_and_covers_every_release_from_5_2() {
+    fn the_table_ascends_and_covers_every_release_from_2_4() {
         assert!(RELEASES.is_sorted_by_key(|rules| rules.since));
-        assert_eq!(rules_for(release(5, 1)), None);
+        assert_eq!(rules_for(release(2, 2)), None);
+        assert_eq!(rules_for(Release::of_2_6(38)).map(|rules| rules.free_space), Some(V2_6_32.free_space));
+        assert_eq!(rules_for(release(3, 10)).map(|rules| rules.free_space), Some(V2_6_39.free_space));
+        assert_eq!(rules_for(release(5, 1)).map(|rules| rules.lazy), Some(LazyStore::InPlace));
         assert_eq!(rules_for(release(6, 8)).map(|rules| rules.lazy), Some(LazyStore::MergingTree));
         assert_eq!(rules_for(release(6, 14)).map(|rules| rules.decay), Some(Decay::Wrapping));
         assert_eq!(rules_for(release(9, 0)).map(|rules| rules.decay), Some(Decay::Exact));

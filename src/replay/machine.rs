@@ -102,8 +102,7 @@ impl PolicyFrom {
 }
 
 /// The releases tried on a trace that does not name its kernel: one of each way the events can come about.
-pub(super) const EVENT_RELEASES: [Release; 3] =
-    [DEFAULT_RELEASE, Release { major: 7, minor: 2 }, Release { major: 6, minor: 5 }];
+pub(super) const EVENT_RELEASES: [Release; 3] = [DEFAULT_RELEASE, Release::new(7, 2), Release::new(6, 5)];
 
 /// The machine a log is replayed for.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +130,7 @@ pub struct Machine {
 /// `VMALLOC_START` and `VMALLOC_END` of x86-64 with four levels and no KASLR: for a log that says nothing at all.
 pub(super) const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
 /// The release whose rules a log without any sign of its kernel is replayed with.
-pub(super) const DEFAULT_RELEASE: Release = Release { major: 6, minor: 12 };
+pub(super) const DEFAULT_RELEASE: Release = Release::new(6, 12);
 
 impl Machine {
     /// Puts together what is known of a log.
@@ -180,7 +179,7 @@ fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom),
         return Ok((chosen.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() })?, from));
     }
     let (release, from) = if fails_with_errno(log) {
-        (Release { major: 7, minor: 2 }, PolicyFrom::Events)
+        (Release::new(7, 2), PolicyFrom::Events)
     } else {
         (DEFAULT_RELEASE, PolicyFrom::Assumed)
     };

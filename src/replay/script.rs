@@ -14,7 +14,7 @@ use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 use crate::log::{ScriptLog, Window};
 use crate::model::page_table::geometry_of;
 use crate::model::{AddressSpace, Allocator, Answer, HelperOrder, Op, PurgeKind, Request};
-use crate::policy::{self, Augmented, Chosen, Release, Setup};
+use crate::policy::{self, Chosen, Release, Setup};
 
 use super::machine::{DEFAULT_RELEASE, DEFAULT_WINDOW};
 use super::{Machine, OpenError, PolicyFrom, Settings};
@@ -67,7 +67,7 @@ impl ScriptRun {
             early: header.early.iter().filter_map(|&(start, end)| crate::model::Extent::new(start, end)).collect(),
         };
         Self {
-            space: AddressSpace::new(Box::new(Augmented::new(&setup)), machine.geometry),
+            space: AddressSpace::new(policy::build(&setup), machine.geometry),
             machine,
             helpers: match header.helpers {
                 Helpers::Flush => HelperOrder::AtFlush,

@@ -184,7 +184,7 @@ pub(crate) fn thing_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64) -> Th
         }
         Place::Lazy { node, area } => (Kind::Lazy, Some(node), area),
         Place::Pooled { node, area } => (Kind::Pooled, Some(node), area),
-        Place::Free { hole } => (Kind::Free, None, hole),
+        Place::Free { hole, extent } => return Thing { kind: Kind::Free, extent, node: None, area: hole },
         Place::Unknown => (Kind::Unknown, None, NIL),
     };
     let slot = &allocator.areas()[area];

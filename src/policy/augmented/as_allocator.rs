@@ -13,19 +13,6 @@ use crate::model::{
 use super::super::rules::{Drain, LazyStore};
 use super::{Augmented, Node};
 
-/// Calls the generic method with the caller's steps, or with none.
-macro_rules! with_steps {
-    ($steps:expr, $sink:ident => $call:expr) => {
-        match $steps {
-            Some($sink) => $call,
-            None => {
-                let $sink = &mut ();
-                $call
-            }
-        }
-    };
-}
-
 impl Allocator for Augmented {
     fn place(&self, request: &Request, steps: Option<&mut Steps>) -> Result<Placement, Refusal> {
         with_steps!(steps, sink => self.place_with(request, sink))
@@ -111,6 +98,11 @@ impl Allocator for Augmented {
             TreeId::Lazy(_) => return None,
         };
         Some(TreeView { areas: &self.areas, tree, augmented })
+    }
+
+    fn visit_holes(&self, visit: &mut dyn FnMut(Extent)) {
+        let view = TreeView { areas: &self.areas, tree: self.free, augmented: true };
+        view.ascending().filter_map(|(id, _)| self.areas.extent(id)).for_each(visit);
     }
 
     fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea)) {

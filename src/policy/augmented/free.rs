@@ -52,7 +52,8 @@ impl Augmented {
     fn join_lazy(&mut self, node: u32, id: AreaId) -> Merge {
         let lazy = &mut self.nodes[node as usize].lazy;
         match self.rules.lazy {
-            LazyStore::Stack => {
+            // The eras of those two have allocators of their own.
+            LazyStore::Nowhere | LazyStore::InPlace | LazyStore::Stack => {
                 self.areas[id].prev = NIL;
                 self.areas[id].next = lazy.first;
                 if lazy.first == NIL {

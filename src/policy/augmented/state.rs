@@ -13,8 +13,8 @@ impl Augmented {
             return Place::Busy { node, area };
         }
         let hole = self.areas.find_containing(&self.free, addr);
-        if hole != NIL {
-            return Place::Free { hole };
+        if let Some(extent) = self.areas.extent(hole) {
+            return Place::Free { hole, extent };
         }
         if let Some((node, area)) = self.each_lazy().find(|&(_, id)| self.contains(id, addr)) {
             return Place::Lazy { node, area };

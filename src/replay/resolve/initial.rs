@@ -2,7 +2,7 @@
 
 use crate::log::{Baseline, BaselineState, Log, Pointers};
 use crate::model::{AddressSpace, Extent};
-use crate::policy::{Augmented, Setup};
+use crate::policy::{self, Setup};
 
 use super::Machine;
 
@@ -25,18 +25,18 @@ pub(super) fn initial_space(log: &Log, machine: &Machine) -> AddressSpace {
     let allocator = match usable_baseline(log) {
         Some(before) if machine.from_boot => {
             setup.early = early_areas(log, before);
-            Augmented::new(&setup)
+            policy::build(&setup)
         }
         Some(before) => {
             let rows = |lazy: bool| -> Vec<Extent> {
                 let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
                 wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
             };
-            Augmented::from_snapshot(&setup, &rows(false), &rows(true))
+            policy::from_snapshot(&setup, &rows(false), &rows(true))
         }
-        None => Augmented::new(&setup),
+        None => policy::build(&setup),
     };
-    AddressSpace::new(Box::new(allocator), machine.geometry)
+    AddressSpace::new(allocator, machine.geometry)
 }
 
 /// Areas of a boot trace's snapshot that no record allocates: they were there before the allocator started. Per-CPU

@@ -16,6 +16,7 @@ pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, bad: Bad
             Some(Answer::Placed(extent)) => push(out, format_args!("{:x}", extent.start())),
             Some(Answer::Rejected(_)) => out.push_str(match bad {
                 BadArguments::Bug => "BUG",
+                BadArguments::Unchecked => "NULL",
                 BadArguments::Einval => "EINVAL",
             }),
             _ => out.push_str("EBUSY"),

@@ -55,14 +55,13 @@ pub(super) fn segments(scene: &Scene<'_>) -> Vec<Extent> {
 fn hole_at(space: &AddressSpace, addr: u64) -> Option<Extent> {
     let allocator = space.allocator();
     let areas = allocator.areas();
-    let hole = match allocator.tree(TreeId::Free) {
-        Some(free) => areas.find_containing(&free.tree, addr),
+    match allocator.tree(TreeId::Free) {
+        Some(free) => areas.extent(areas.find_containing(&free.tree, addr)),
         None => match allocator.lookup(addr) {
-            Place::Free { hole } => hole,
-            _ => return None,
+            Place::Free { extent, .. } => Some(extent),
+            _ => None,
         },
-    };
-    Extent::new(areas[hole].start, areas[hole].end)
+    }
 }
 
 /// At most `n_rows` rows of `row_bytes` each, from the row that holds `from` on. A hole of two rows or more is one row.

@@ -64,6 +64,10 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
             .say(", but there the area ends ")
             .number(text::bytes(would_be.saturating_add(size).saturating_sub(window.vend)))
             .say(" behind the window"),
+        RefusalReason::Wraps { candidate } => words
+            .say("from ")
+            .number(facts.addresses.short(candidate))
+            .say(" the area would reach past the last address"),
     };
     let Some(free) = searched(scene).allocator().tree(crate::model::TreeId::Free) else { return words };
     let largest = largest_hole_in(free.areas, &free.tree, window.vstart, window.vend);

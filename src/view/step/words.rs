@@ -220,6 +220,10 @@ fn refused(facts: &Facts, reason: RefusalReason) -> Words {
             .say(" would end ")
             .number(text::bytes(would_be.saturating_add(end.0).saturating_sub(end.1)))
             .say(" behind the window; no other hole is tried"),
+        RefusalReason::Wraps { candidate } => words
+            .say("from ")
+            .number(facts.addresses.short(candidate))
+            .say(" the area would reach past the last address"),
     }
 }
 
