@@ -127,7 +127,7 @@ fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, Sou
     let bytes = bytes::decompress(name, bytes)?;
     match reading.format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes)) {
         Format::Empty => Err(SourceError::Empty { name: name.to_owned() }),
-        Format::OpScript => script::read(name, &bytes, input, &reading.expect),
+        Format::OpScript => script::read(&bytes, input, &reading.expect),
         Format::Vmallocinfo => {
             let mut log = Log::default();
             log.origin.kind = InputKind::Snapshot;

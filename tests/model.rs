@@ -160,7 +160,8 @@ proptest! {
 fn answers(script: &str) -> Vec<String> {
     let script = parsers::ops::parse(script.as_bytes());
     assert_eq!(script.problems, []);
-    let text = output(&script, None).expect("runs");
+    let script = ScriptLog { header: script.header, ops: script.ops, expected: None };
+    let text = output(&script, &Settings::default()).expect("runs");
     text.lines().map(|line| line.replace("ffffc9000000", "V+")).collect()
 }
 

@@ -211,7 +211,8 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
         // Scripts have 64-bit addresses, whatever their range.
         is_32_bit: false,
         from_boot: true,
-        geometry: geometry_of(None, None, page_size, window.vstart),
+        // Scripts have the addresses of x86-64, however low their range.
+        geometry: geometry_of(Some("x86_64"), Some(4), page_size, window.vstart),
     })
 }
 

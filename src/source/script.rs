@@ -25,14 +25,14 @@ const PACKED: [&str; 1] = ["zst"];
 ///
 /// # Errors
 /// The file with the expected results cannot be read.
-pub fn read(name: &str, text: &[u8], input: &Input, expect: &Expect) -> Result<Log, SourceError> {
+pub fn read(text: &[u8], input: &Input, expect: &Expect) -> Result<Log, SourceError> {
     let script = parsers::ops::parse(text);
     let mut log = Log::default();
     log.origin.kind = InputKind::Script;
     log.origin.clock = Clock::None;
     log.origin.description.clone_from(&script.header.title);
     let problems = script.problems.into_iter();
-    log.problems = problems.map(|problem| FileProblem { file: name.to_owned(), problem }).collect();
+    log.problems = problems.map(|problem| FileProblem { file: input.name(), problem }).collect();
     let expected = match (expect, input) {
         (Expect::File(path), _) => Some(path.clone()),
         (Expect::Beside, Input::Path(path)) => beside(path),

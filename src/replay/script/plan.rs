@@ -70,7 +70,8 @@ fn machine_for(log: &mut Log, script: &ScriptLog, settings: &Settings) -> Result
             let era = script.header.era.clone().unwrap_or_default();
             let kind = ProblemKind::UnknownEra(era, taken.entry.id);
             let problem = Problem { line: script.header.era_line, column: 1, offset: 0, kind };
-            log.problems.push(FileProblem { file: log.origin.name.clone(), problem });
+            let at = log.problems.partition_point(|found| found.problem.line < problem.line);
+            log.problems.insert(at, FileProblem { file: log.origin.name.clone(), problem });
             let settings = Settings { policy: Some(taken.entry.id.to_owned()), ..settings };
             Ok(Machine { policy_from: PolicyFrom::Assumed, ..machine_of(&script.header, &settings)? })
         }

@@ -12,6 +12,7 @@ use crate::event::{EventKind, ScriptOp};
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
+use crate::view::script::noun;
 use crate::view::tree::TreePan;
 use crate::view::{Selection, events, text};
 
@@ -32,7 +33,8 @@ pub(super) fn step(app: &mut App, by: isize) {
     let target = from.saturating_add_signed(by).min(app.replay.len());
     app.playing = None;
     if target == from {
-        app.say(if by < 0 { "before the first event" } else { "this is the last event" });
+        let noun = noun(app.replay.log());
+        app.say(if by < 0 { format!("before the first {noun}") } else { format!("this is the last {noun}") });
         return;
     }
     head_for(app, target);
@@ -46,7 +48,8 @@ pub(super) fn jump(app: &mut App, target: usize) {
     let from = app.spot();
     let n = app.replay.len();
     if n < target {
-        app.say(format!("the trace ends at event {}", text::count(n as u64)));
+        let noun = noun(app.replay.log());
+        app.say(format!("the last {noun} is {noun} {}", text::count(n as u64)));
     }
     let target = target.min(n);
     app.playing = None;
@@ -214,7 +217,8 @@ pub(super) fn next_touching(app: &mut App) {
         return;
     }
     let Some(extent) = extent_in_mind(app) else {
-        app.say("nothing is selected: this event names no address");
+        let noun = noun(app.replay.log());
+        app.say(format!("nothing is selected: this {noun} names no address"));
         return;
     };
     let lazy = matches!(app.replay.space().allocator().lookup(extent.start()), Place::Lazy { .. });
@@ -228,7 +232,10 @@ pub(super) fn next_touching(app: &mut App) {
             }
             jump(app, from + ahead + 1);
         }
-        None => app.say(format!("no later event uses 0x{:016x}", extent.start())),
+        None => {
+            let noun = noun(app.replay.log());
+            app.say(format!("no later {noun} uses 0x{:016x}", extent.start()));
+        }
     }
 }
 
@@ -252,7 +259,10 @@ pub(super) fn next_match(app: &mut App, forward: bool) {
             show_row(app, index);
             app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
         }
-        None => app.say(format!("no event matches {:?}", app.search.text())),
+        None => {
+            let noun = noun(app.replay.log());
+            app.say(format!("no {noun} matches {:?}", app.search.text()));
+        }
     }
 }
 

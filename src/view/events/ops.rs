@@ -4,7 +4,7 @@ use super::super::line::Line;
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene};
 use super::{Columns, freed_size};
-use crate::event::{Event, EventKind, Seq};
+use crate::event::{Event, EventKind, ScriptOp, Seq};
 use crate::replay::Verdict;
 
 /// Size, alignment, the answer, what it set off, and the expected answer where that is another one.
@@ -24,7 +24,12 @@ pub(super) fn facts<'g>(
         // Nothing but the answer: its first word is the op's own.
         _ => {
             let told = if rest.is_empty() { first } else { rest };
-            return differing(scene, line.gap(10).gap(align_width(columns)).put(told, role(Role::Number)), seq);
+            return differing(
+                scene,
+                line.gap(10).gap(align_width(columns)).put(told, role(Role::Number)),
+                seq,
+                event.kind,
+            );
         }
     };
     let mut line = line.right(size.map_or_else(|| "?".to_owned(), text::bytes), 9, role(Role::Number)).gap(1);
@@ -42,7 +47,7 @@ pub(super) fn facts<'g>(
     if !rest.is_empty() && rest.len() + 2 <= line.room() {
         line = line.gap(2).put(rest, Role::Muted);
     }
-    differing(scene, line, seq)
+    differing(scene, line, seq, event.kind)
 }
 
 fn align_width(columns: &Columns) -> usize {
@@ -50,8 +55,12 @@ fn align_width(columns: &Columns) -> usize {
 }
 
 /// The expected answer, where the model gave another one.
-fn differing<'g>(scene: &Scene<'_>, line: Line<'g>, seq: Seq) -> Line<'g> {
+fn differing<'g>(scene: &Scene<'_>, line: Line<'g>, seq: Seq, kind: EventKind) -> Line<'g> {
     let Verdict::Differs(_) = scene.replay.verdict(seq) else { return line };
+    if let EventKind::Script(ScriptOp::Dump) = kind {
+        // One line of many; the detail shows which.
+        return line.gap(2).put("another state expected", Role::Bad);
+    }
     let expected = scene.replay.log().script.as_ref().and_then(|script| script.expected.as_ref());
     let expected = expected.and_then(|expected| expected.answer(seq.index())?.lines().next()).unwrap_or("nothing");
     line.gap(2).put(format!("expected {}", text::escape(expected.as_bytes())), Role::Bad)
