@@ -14,15 +14,21 @@ macro_rules! with_steps {
 }
 
 pub mod augmented;
+pub mod busy_tree;
+mod dump;
+mod gaps;
 pub mod rules;
 pub mod setup;
+pub mod vmlist;
 
 use crate::model::{Allocator, Extent};
 use rules::FreeSpace;
 
 pub use augmented::Augmented;
+pub use busy_tree::BusyTree;
 pub use rules::{Release, Rules, rules_for};
 pub use setup::Setup;
+pub use vmlist::VmList;
 
 /// A policy people can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +103,9 @@ pub fn by_release(release: Release) -> Option<Chosen> {
 /// The allocator of a release, in the state after `vmalloc_init`.
 pub fn build(setup: &Setup) -> Box<dyn Allocator> {
     match setup.rules.free_space {
-        FreeSpace::VmList(_) | FreeSpace::BusyTree(_) | FreeSpace::FreeTree => Box::new(Augmented::new(setup)),
+        FreeSpace::VmList(_) => Box::new(VmList::new(setup)),
+        FreeSpace::BusyTree(_) => Box::new(BusyTree::new(setup)),
+        FreeSpace::FreeTree => Box::new(Augmented::new(setup)),
     }
 }
 
@@ -105,9 +113,9 @@ pub fn build(setup: &Setup) -> Box<dyn Allocator> {
 /// they came about is not in a snapshot, so the shape of a tree is a guess.
 pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Box<dyn Allocator> {
     match setup.rules.free_space {
-        FreeSpace::VmList(_) | FreeSpace::BusyTree(_) | FreeSpace::FreeTree => {
-            Box::new(Augmented::from_snapshot(setup, busy, lazy))
-        }
+        FreeSpace::VmList(_) => Box::new(VmList::from_snapshot(setup, busy)),
+        FreeSpace::BusyTree(_) => Box::new(BusyTree::from_snapshot(setup, busy, lazy)),
+        FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy)),
     }
 }
 

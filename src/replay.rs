@@ -200,8 +200,8 @@ impl Replay {
     pub fn answer_in_full(&self) -> Option<String> {
         let asked = self.asked(self.current()?.0)?;
         let mut text = String::new();
-        let bad = self.plan.machine.policy.rules.bad_arguments;
-        script::answer::write(&asked, &self.outcome.answers, self.space.allocator(), bad, &mut text);
+        let rules = self.plan.machine.policy.rules;
+        script::answer::write(&asked, &self.outcome.answers, self.space.allocator(), rules, &mut text);
         Some(text)
     }
 

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use vmaplens::log::Window;
+use vmaplens::log::{ScriptLog, Window};
 use vmaplens::model::search::{Wanted, find_by_list, find_lowest_match};
 use vmaplens::model::{Allocator, Extent, HelperOrder, PurgeKind, Request, TreeId, VmapArea};
 use vmaplens::policy::{Augmented, Setup, by_id};
+use vmaplens::replay::Settings;
 use vmaplens::replay::script::output;
 
 const BASE: u64 = 0xffff_c900_0000_0000;

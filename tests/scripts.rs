@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn any_script_is_survived(
-        era in prop::sample::select(vec!["5.10", "5.17", "6.1", "6.12", "7.2", "nonsense"]),
+        era in prop::sample::select(vec!["2.4", "2.6.20", "2.6.32", "4.19", "5.10", "5.17", "6.1", "6.12", "7.2", "nonsense"]),
         header in prop::sample::select(vec![
             "", "range 0x100000 0x140000", "autowork 1\nrange 0x100000 0x140000", "cpus 4294967295\npossible 4294967295",
             "early 1 4096\nearly 0xfffffffffffff000 0xffffffffffffffff", "range 1 2\nhelpers sched", "range 0 0xffffffffffffffff",

@@ -36,6 +36,8 @@ pub struct VmapArea {
     /// Node of the CPU that allocated it, plus one; 0 if the area never goes to a pool (bits 8.. of the kernel's
     /// `flags`, 6.9 and later).
     pub owner: u32,
+    /// Freed and waiting for the purge while its place in the tree of areas is kept (`VM_LAZY_FREE`, 2.6.28 to 5.1).
+    pub lazy: bool,
 }
 
 impl VmapArea {

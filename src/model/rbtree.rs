@@ -80,6 +80,26 @@ impl Areas {
         Some(link)
     }
 
+    /// Where an area would hang that lies directly behind `below` or, if that is [`NIL`], below everything else.
+    pub fn link_behind(&self, tree: &Tree, below: AreaId) -> Link {
+        match below {
+            NIL => Link { parent: tree.first, side: LEFT },
+            _ if self[below].child[RIGHT] == NIL => Link { parent: below, side: RIGHT },
+            _ => Link { parent: self[below].next, side: LEFT },
+        }
+    }
+
+    /// The lowest area of `tree` that ends above `addr`, or [`NIL`].
+    pub fn first_above(&self, tree: &Tree, addr: u64) -> AreaId {
+        let (mut id, mut best) = (tree.root, NIL);
+        while id != NIL {
+            let area = &self[id];
+            let [left, right] = area.child;
+            (best, id) = if addr < area.end { (id, left) } else { (best, right) };
+        }
+        best
+    }
+
     /// The area of `tree` that contains `addr`, or [`NIL`].
     pub fn find_containing(&self, tree: &Tree, addr: u64) -> AreaId {
         let mut id = tree.root;
@@ -211,11 +231,13 @@ impl Areas {
 
     /// Joins the list beside the parent: a left child directly before it, a right child directly after it.
     fn thread(&mut self, tree: &mut Tree, id: AreaId, link: Link) {
-        let (prev, next) = match (link.parent, link.side) {
-            (NIL, _) => (NIL, NIL),
-            (parent, LEFT) => (self[parent].prev, parent),
-            (parent, _) => (parent, self[parent].next),
-        };
+        let prev = if link.side == LEFT { self[link.parent].prev } else { link.parent };
+        self.thread_behind(tree, id, prev);
+    }
+
+    /// Puts `id` into the list of `tree` alone, behind `prev` or, if that is [`NIL`], before everything else.
+    pub fn thread_behind(&mut self, tree: &mut Tree, id: AreaId, prev: AreaId) {
+        let next = if prev == NIL { tree.first } else { self[prev].next };
         self[id].prev = prev;
         self[id].next = next;
         if prev == NIL {
@@ -230,7 +252,8 @@ impl Areas {
         }
     }
 
-    fn unthread(&mut self, tree: &mut Tree, id: AreaId) {
+    /// Takes `id` out of the list of `tree` alone.
+    pub fn unthread(&mut self, tree: &mut Tree, id: AreaId) {
         let VmapArea { prev, next, .. } = self[id];
         if prev == NIL {
             tree.first = next;

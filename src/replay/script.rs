@@ -13,7 +13,8 @@ use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 
 use crate::log::{ScriptLog, Window};
 use crate::model::page_table::geometry_of;
-use crate::model::{AddressSpace, Allocator, Answer, HelperOrder, Op, PurgeKind, Request};
+use crate::model::{AddressSpace, Allocator, Answer, BadRequest, HelperOrder, Op, PurgeKind, Request};
+use crate::policy::rules::{BadArguments, Failure};
 use crate::policy::{self, Chosen, Release, Setup};
 
 use super::machine::{DEFAULT_RELEASE, DEFAULT_WINDOW};
@@ -127,7 +128,7 @@ impl ScriptRun {
     /// Runs one op and appends its result lines to `out`.
     pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
         self.run(op, born, done);
-        answer::write(op, &done.answers, self.allocator(), self.machine.policy.rules.bad_arguments, out);
+        answer::write(op, &done.answers, self.allocator(), self.machine.policy.rules, out);
     }
 
     fn apply(&mut self, op: Op, done: &mut Done) {
@@ -137,15 +138,24 @@ impl ScriptRun {
     }
 
     fn alloc(&mut self, id: u64, request: &Request, born: u32, done: &mut Done) {
-        if let Err(bad) = request.check(self.machine.page_size) {
+        let rules = self.machine.policy.rules;
+        let page_size = self.machine.page_size;
+        // `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
+        let size = if rules.adds_guard { request.size.wrapping_add(page_size) } else { request.size };
+        let request = Request { size, ..*request };
+        let bad = match rules.bad_arguments {
+            BadArguments::Unchecked => (size == 0).then_some(BadRequest::Empty),
+            BadArguments::Bug | BadArguments::Einval => request.check(page_size).err(),
+        };
+        if let Some(bad) = bad {
             self.failures += 1;
             return self.apply(Op::Reject { bad }, done);
         }
-        self.apply(Op::Alloc { request: *request, born }, done);
-        if matches!(done.answers.last(), Some(Answer::Refused(_))) {
+        self.apply(Op::Alloc { request, born }, done);
+        if matches!(done.answers.last(), Some(Answer::Refused(_))) && rules.failure == Failure::Ebusy {
             // overflow: everything lazy or pooled comes back, then once more, without asking a pool.
             self.purge(PurgeKind::Full, done);
-            self.apply(Op::Alloc { request: Request { first_attempt: false, ..*request }, born }, done);
+            self.apply(Op::Alloc { request: Request { first_attempt: false, ..request }, born }, done);
         }
         match done.answers.last() {
             Some(Answer::Placed(extent)) => {

@@ -239,8 +239,9 @@ pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
 pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
-    // The sizes of a script are those of `alloc_vmap_area`: it knows no guard pages.
-    if kind == Kind::PerCpu || area.len_bytes() <= page || is_script(scene.replay.log()) {
+    // The sizes of a script are those of `alloc_vmap_area`, which knows no guard pages, or of `get_vm_area`.
+    let unguarded = is_script(scene.replay.log()) && !scene.replay.plan().machine.policy.rules.adds_guard;
+    if kind == Kind::PerCpu || area.len_bytes() <= page || unguarded {
         return false;
     }
     match baseline_row(scene, area) {

@@ -6,20 +6,20 @@ use parsers::ops::Op as Asked;
 
 use crate::model::space::{FNV_OFFSET, Fnv};
 use crate::model::{Allocator, Answer, Purged};
-use crate::policy::rules::BadArguments;
+use crate::policy::rules::{BadArguments, Failure, Rules};
 
 /// Appends the answer, newline included. It follows from the op, from what the model answered, and for questions from
 /// the state after it.
-pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, bad: BadArguments, out: &mut String) {
+pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, rules: &Rules, out: &mut String) {
     match *op {
         Asked::Alloc { .. } => match answers.iter().rev().find(|answer| !matches!(answer, Answer::Drained(_))) {
             Some(Answer::Placed(extent)) => push(out, format_args!("{:x}", extent.start())),
-            Some(Answer::Rejected(_)) => out.push_str(match bad {
-                BadArguments::Bug => "BUG",
-                BadArguments::Unchecked => "NULL",
-                BadArguments::Einval => "EINVAL",
+            Some(Answer::Rejected(_)) if rules.bad_arguments == BadArguments::Bug => out.push_str("BUG"),
+            Some(Answer::Rejected(_)) if rules.bad_arguments == BadArguments::Einval => out.push_str("EINVAL"),
+            _ => out.push_str(match rules.failure {
+                Failure::Null => "NULL",
+                Failure::Ebusy => "EBUSY",
             }),
-            _ => out.push_str("EBUSY"),
         },
         Asked::Free { .. } => out.push(if answers.is_empty() { '-' } else { '.' }),
         Asked::Purge => out.push_str("purge"),

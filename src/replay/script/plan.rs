@@ -8,7 +8,7 @@ use parsers::{Problem, ProblemKind};
 use super::{Done, ScriptRun, assumed, machine_of};
 use crate::event::{Addr, Event, EventKind, Nanos, ScriptOp, Seq, TaskId};
 use crate::log::{Clock, FileProblem, Log, ScriptLog, Window};
-use crate::model::{Answer, Freed, Purged, VmapArea};
+use crate::model::{Answer, Freed, Op, Purged, VmapArea};
 use crate::replay::plan::TALLY_EVERY;
 use crate::replay::{
     Cause, Checkpoints, Divergence, Machine, OpenError, Plan, PolicyFrom, Sample, Settings, Tally, Timeline, Verdict,
@@ -140,6 +140,15 @@ impl Pass<'_> {
                     Answer::Placed(extent) => Some(extent.start()),
                     _ => None,
                 });
+                // What the allocator was asked for: up to 2.6 with the guard page.
+                let size = done
+                    .ops
+                    .iter()
+                    .find_map(|op| match op {
+                        Op::Alloc { request, .. } => Some(request.size),
+                        _ => None,
+                    })
+                    .unwrap_or(size);
                 let addr = Addr(placed.unwrap_or(window.vend));
                 EventKind::Alloc {
                     addr,

@@ -1,0 +1,145 @@
+//! [`BusyTree`] as an [`Allocator`]: each call goes to the method that does it, with the caller's steps or with none.
+
+use std::fmt::Write;
+
+use crate::log::Window;
+use crate::model::audit::Broken;
+use crate::model::{
+    Allocator, AreaId, Areas, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind, Purged, Refusal,
+    Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+};
+
+use super::BusyTree;
+
+impl Allocator for BusyTree {
+    fn place(&self, request: &Request, steps: Option<&mut Steps>) -> Result<Placement, Refusal> {
+        with_steps!(steps, sink => self.place_with(request, sink))
+    }
+
+    fn settle(
+        &mut self,
+        request: &Request,
+        answer: Result<Placement, Refusal>,
+        born: u32,
+        steps: Option<&mut Steps>,
+    ) -> Option<Extent> {
+        with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
+    }
+
+    fn adopt(&mut self, extent: Extent, _owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32 {
+        with_steps!(steps, sink => self.adopt_with(extent, born, sink))
+    }
+
+    fn free(&mut self, addr: u64, steps: Option<&mut Steps>) -> Result<Freed, UnknownArea> {
+        with_steps!(steps, sink => self.free_with(addr, sink))
+    }
+
+    fn purge(&mut self, kind: PurgeKind, _helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged {
+        with_steps!(steps, sink => self.purge_with(kind, sink))
+    }
+
+    fn shrink(&mut self, _steps: Option<&mut Steps>) -> Option<u32> {
+        None
+    }
+
+    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
+        let carved = with_steps!(steps, sink => self.carve_chunks(&[(0, size)], align, sink));
+        carved.and_then(|extents| extents.first().copied())
+    }
+
+    fn drain(&mut self, _helpers: HelperOrder, _steps: Option<&mut Steps>) -> Vec<Purged> {
+        Vec::new()
+    }
+
+    fn drain_pending(&self) -> bool {
+        false
+    }
+
+    fn set_drain_pending(&mut self, _pending: bool) {}
+
+    fn drains_inline(&self) -> bool {
+        true
+    }
+
+    fn lazy_max_pages(&self) -> u64 {
+        self.lazy_max_pages
+    }
+
+    fn lazy_pages(&self) -> u64 {
+        self.lazy_pages
+    }
+
+    fn window(&self) -> Window {
+        self.window
+    }
+
+    fn page_size(&self) -> u64 {
+        self.page_size
+    }
+
+    fn n_nodes(&self) -> u32 {
+        1
+    }
+
+    fn areas(&self) -> &Areas {
+        &self.areas
+    }
+
+    fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
+        (id == TreeId::Busy(0)).then(|| self.view())
+    }
+
+    fn visit_holes(&self, visit: &mut dyn FnMut(Extent)) {
+        self.gaps.each(&self.areas, &self.tree, visit);
+    }
+
+    fn visit_pools(&self, _visit: &mut dyn FnMut(u32, &VmapArea)) {}
+
+    fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        if node == 0 {
+            self.view().ascending().filter(|(_, area)| !area.lazy).for_each(|(_, area)| visit(area));
+        }
+    }
+
+    fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
+        if node == 0 {
+            self.each_lazy(visit);
+        }
+    }
+
+    fn busy_bytes(&self) -> u64 {
+        self.busy_bytes
+    }
+
+    fn n_holes(&self) -> u32 {
+        self.gaps.count()
+    }
+
+    fn lookup(&self, addr: u64) -> Place {
+        self.lookup_addr(addr)
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.count_metrics()
+    }
+
+    fn largest_hole(&self) -> u64 {
+        self.gaps.largest()
+    }
+
+    fn dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result {
+        self.write_dump(free_only, out)
+    }
+
+    fn audit(&self) -> Result<(), Broken> {
+        self.audit_all()
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        self.areas.heap_bytes() + (self.lazy.capacity() * size_of::<AreaId>()) as u64
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Allocator> {
+        Box::new(self.clone())
+    }
+}
