@@ -86,7 +86,7 @@ mod tests {
         let expected = cut(b"a 0 1\ndump\ndump free\nf 0\n", "1000\ndump\nF 1\nend\ndump\nend\n.\nmore\n");
         let answers: Vec<_> = (0..5).map(|op| expected.answer(op)).collect();
         assert_eq!(answers, [Some("1000\n"), Some("dump\nF 1\nend\n"), Some("dump\nend\n"), Some(".\n"), None]);
-        assert_eq!((expected.line(1), expected.line(3), expected.line(4)), (2, 7, 9));
+        assert_eq!((expected.line(1), expected.line(3), expected.line(4)), (2, 7, 8));
         assert_eq!(expected.surplus(), "more\n");
     }
 

@@ -67,7 +67,7 @@ impl PaneId {
     pub(crate) fn question(self) -> &'static str {
         match self {
             Self::Map => "map: where is everything? One cell stands for a stretch of addresses.",
-            Self::Events => "events: what happened when? One row for each record, op, or area of a snapshot.",
+            Self::Events => "events: what happened when? One row for each record of the trace, or area of a snapshot.",
             Self::Step => "step: what did the allocator just do, and why? One row for each thing it did.",
             Self::Tree => "tree: what does the tree look like, and which way did the search go?",
             Self::Free => "free: what is free, and which holes could serve this request?",

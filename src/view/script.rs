@@ -20,6 +20,11 @@ pub(crate) fn noun(log: &Log) -> &'static str {
     if is_script(log) { "op" } else { "event" }
 }
 
+/// What all records together are called.
+pub(crate) fn whole(log: &Log) -> &'static str {
+    if is_script(log) { "script" } else { "trace" }
+}
+
 /// `event 2,670`, as the header counts.
 pub(crate) fn numbered(log: &Log, seq: Seq) -> String {
     format!("{} {}", noun(log), text::count(u64::from(seq.0) + 1))

@@ -12,7 +12,7 @@ use crate::event::{EventKind, ScriptOp};
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
-use crate::view::script::noun;
+use crate::view::script::{noun, whole};
 use crate::view::tree::TreePan;
 use crate::view::{Selection, events, text};
 
@@ -48,8 +48,8 @@ pub(super) fn jump(app: &mut App, target: usize) {
     let from = app.spot();
     let n = app.replay.len();
     if n < target {
-        let noun = noun(app.replay.log());
-        app.say(format!("the last {noun} is {noun} {}", text::count(n as u64)));
+        let (whole, noun) = (whole(app.replay.log()), noun(app.replay.log()));
+        app.say(format!("the {whole} ends at {noun} {}", text::count(n as u64)));
     }
     let target = target.min(n);
     app.playing = None;
@@ -141,7 +141,7 @@ pub(super) fn play(app: &mut App, now: Duration) {
     }
     if target == app.replay.len() {
         app.playing = None;
-        app.say("the end");
+        app.say(format!("the end of the {}", whole(app.replay.log())));
         app.dirty = true;
     }
 }
