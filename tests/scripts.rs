@@ -11,7 +11,11 @@ use vmaplens::model::space::{FNV_OFFSET, fnv1a};
 use vmaplens::replay::script::{Done, ScriptRun};
 use vmaplens::replay::{Cause, Replay, Settings, Verdict};
 
-const VECTORS: [&str; 8] = [
+const VECTORS: [&str; 12] = [
+    "2.4/small",
+    "2.6.32/steps",
+    "4.19/errors",
+    "4.19/steps",
     "5.10/align4k",
     "5.10/steps",
     "6.1/autowork",

@@ -108,8 +108,14 @@ fn place(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let many = allocator.n_nodes() > 1;
     let node = thing.node.unwrap_or(0);
     let owner = allocator.areas()[thing.area].owner;
+    let has_one_tree = allocator.tree(TreeId::Free).is_none();
+    let is_list = has_one_tree && allocator.tree(TreeId::Busy(0)).is_none();
     let mut spans = match thing.kind {
         Kind::Pooled => vec![say(format!("pool of node {node}, given out to requests of exactly this size"))],
+        Kind::Lazy if has_one_tree => {
+            vec![say("busy tree, flagged as lazily freed: it keeps its place until the next purge")]
+        }
+        Kind::Busy | Kind::PerCpu if is_list => vec![say("vmlist, the sorted list of all areas; there is no tree")],
         Kind::Lazy if many => vec![say(format!("lazy store of node {node}, until the next purge"))],
         Kind::Lazy => vec![say("lazy store, until the next purge")],
         _ if many => vec![say(format!("busy tree of node {node}")), muted(", by its address")],
@@ -166,7 +172,10 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
         }
         Some(_) => {}
     }
-    let Some(view) = allocator.tree(TreeId::Free) else { return };
+    let Some(view) = allocator.tree(TreeId::Free) else {
+        let words = "no node: this era keeps no holes, they are what lies between areas";
+        return facts.add("node", &[muted(words)], None);
+    };
     let area = &view.areas[thing.area];
     let colour = if area.is_black() { "black" } else { "red" };
     // A snapshot has ranges only: shape, colour and what follows from them would be the model's invention.

@@ -69,8 +69,16 @@ pub fn focus_address(scene: &Scene<'_>) -> Option<u64> {
 /// The lowest area in use: what a snapshot shows first.
 fn lowest_area(space: &AddressSpace) -> Option<u64> {
     let allocator = space.allocator();
-    let trees = (0..allocator.n_nodes()).filter_map(|node| allocator.tree(TreeId::Busy(node)));
-    trees.filter(|busy| busy.tree.first != NIL).map(|busy| busy.areas[busy.tree.first].start).min()
+    let mut lowest = None;
+    for node in 0..allocator.n_nodes() {
+        match allocator.tree(TreeId::Busy(node)) {
+            Some(busy) if busy.tree.first == NIL => {}
+            Some(busy) => lowest = [lowest, Some(busy.areas[busy.tree.first].start)].into_iter().flatten().min(),
+            None => allocator
+                .visit_busy(node, &mut |area| lowest = Some(lowest.map_or(area.start, |low: u64| low.min(area.start)))),
+        }
+    }
+    lowest
 }
 
 /// The address the current event is about.
@@ -290,6 +298,13 @@ pub(crate) fn stretch(space: &AddressSpace) -> Extent {
     let middle = whole.start() + whole.len_bytes() / 2;
     let mut top = whole.start() + page;
     for node in 0..allocator.n_nodes() {
+        if allocator.tree(TreeId::Busy(node)).is_none() {
+            allocator.visit_busy(node, &mut |area| {
+                if area.start < middle {
+                    top = top.max(area.end.min(middle));
+                }
+            });
+        }
         for id in [TreeId::Busy(node), TreeId::Lazy(node)] {
             let Some(view) = allocator.tree(id) else { continue };
             let above = first_above(view.areas, &view.tree, middle);

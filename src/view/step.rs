@@ -7,6 +7,7 @@ mod purge;
 mod script;
 mod turns;
 mod verdict;
+mod walk;
 mod words;
 
 use super::focus;
@@ -17,6 +18,7 @@ use super::{Role, Row, Scene, Span, Target};
 use crate::event::{Event, EventKind, ScriptOp, Seq};
 use crate::log::Window;
 use crate::model::Step;
+use crate::policy::rules::FreeSpace;
 use words::Words;
 
 /// A run of alike steps up to this length is shown whole.
@@ -174,6 +176,7 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
         Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
         Step::Decayed { .. } => format!("{} decayed", text::plural(steps.len() as u64, "more pool", "more pools")),
         Step::Visited { .. } => return turns::rows(scene, facts, width, from, steps),
+        Step::Passed { .. } => return walk::more(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
@@ -239,7 +242,11 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
 
 /// The title: the kernel's function behind the record.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let is_list = matches!(scene.replay.plan().machine.policy.rules.free_space, FreeSpace::VmList(_));
     let function = match scene.replay.current().map(|(_, event)| event.kind) {
+        Some(EventKind::Alloc { .. }) if is_list => "get_vm_area",
+        Some(EventKind::Free { .. }) if is_list => "vfree",
+        Some(EventKind::Purge { .. }) if is_list => "",
         Some(EventKind::Alloc { .. }) => "alloc_vmap_area",
         Some(EventKind::Free { .. }) => "free_vmap_area_noflush",
         Some(EventKind::Purge { .. }) => "__purge_vmap_area_lazy",

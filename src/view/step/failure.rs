@@ -4,11 +4,11 @@ use super::super::line::flow;
 use super::super::retry::{aftermath, event_number, first_attempt};
 use super::super::script::{is_script, searched};
 use super::super::text;
+use super::super::within::largest_hole;
 use super::super::{Role, Row, Scene, Target, focus};
 use super::{Facts, Words};
 use crate::event::Seq;
 use crate::log::Window;
-use crate::model::search::largest_hole_in;
 use crate::model::{Answer, RefusalReason, Step};
 
 /// The rows; none if the current event is no attempt that failed or had failed.
@@ -69,8 +69,7 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
             .number(facts.addresses.short(candidate))
             .say(" the area would reach past the last address"),
     };
-    let Some(free) = searched(scene).allocator().tree(crate::model::TreeId::Free) else { return words };
-    let largest = largest_hole_in(free.areas, &free.tree, window.vstart, window.vend);
+    let largest = largest_hole(searched(scene), window);
     let words = match largest {
         0 => return words.say("; nothing is free inside the window"),
         _ => words.say("; the largest hole inside the window has ").number(text::bytes(largest)),
