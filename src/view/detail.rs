@@ -92,7 +92,8 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             size.push(number(text::bytes(extent.len_bytes() - page.min(extent.len_bytes()))));
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
-            if focus::baseline_row(facts.scene, area).is_none() {
+            // A script says what its sizes hold.
+            if focus::baseline_row(facts.scene, area).is_none() && !script::is_script(facts.scene.replay.log()) {
                 size.push(muted(" (assumed: nearly every area ends in an unmapped guard page)"));
             }
         } else {

@@ -1,6 +1,7 @@
 //! A small replay, and what holds for every pane at every size.
 
 mod failures;
+mod scripts;
 mod snapshot;
 
 use std::sync::Arc;
@@ -142,15 +143,16 @@ proptest! {
     fn rows_keep_to_their_pane(
         width in 1_u16..200,
         height in 1_u16..60,
-        cursor in 0_usize..14,
+        cursor in 0_usize..22,
         scroll in 0_usize..40,
         sub_step in proptest::option::of(0_usize..12),
         selected in proptest::option::of(prop_oneof![
             (0_u64..0x30).prop_map(|page| V + page * 0x1000),
+            (0_u64..0x50).prop_map(|page| 0xf_f000 + page * 0x1000),
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..6,
+        which in 0_usize..12,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -158,7 +160,8 @@ proptest! {
             2 => snapshot::snapshot(ZEROED),
             3 => demo_after(REAL),
             4 => demo_after(HASHED),
-            _ => demo(),
+            5 => demo(),
+            era => scripts::script(scripts::ERAS[era - 6], scripts::OPS, Some("wrong\n.\n")),
         };
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };

@@ -19,15 +19,15 @@ pub(super) fn rows(scene: &Scene<'_>, allocator: &dyn Allocator, width: usize) -
         Some(area) => {
             let mut spans = vec![
                 name(" free_vmap_cache"),
-                say(": the search begins behind "),
-                number(addresses.short(area.end() - 1)),
+                say(": the search begins at "),
+                number(addresses.short(area.end())),
                 say(" and passes over holes below, unless the request "),
             ];
             if cached.hole > 0 {
                 spans.extend([
                     say("is smaller than "),
                     number(text::bytes(cached.hole)),
-                    name(" cached_hole_size"),
+                    say(" (cached_hole_size)"),
                     say(", "),
                 ]);
             }
@@ -35,14 +35,14 @@ pub(super) fn rows(scene: &Scene<'_>, allocator: &dyn Allocator, width: usize) -
                 spans.extend([
                     say("is aligned to less than "),
                     number(text::bytes(cached.align)),
-                    name(" cached_align"),
+                    say(" (cached_align)"),
                     say(", "),
                 ]);
             }
             spans.extend([
                 say(if cached.hole > 0 || cached.align > 1 { "or may lie below " } else { "may lie below " }),
                 number(addresses.short(cached.vstart)),
-                name(" cached_vstart"),
+                say(" (cached_vstart)"),
             ]);
             spans
         }
