@@ -141,6 +141,27 @@ pub enum EventKind {
         /// Its event name.
         name: TextId,
     },
+    /// An op of a script that no trace has a record for.
+    Script(ScriptOp),
+}
+
+/// What a script can ask besides allocations, frees and purges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScriptOp {
+    /// A free of an id that has no area: its allocation failed, or there was none. Nothing is done.
+    NoArea,
+    /// Run the drain work if it is queued.
+    Work,
+    /// Empty the pools.
+    Shrink,
+    /// How many lazy pages are there?
+    Lazy,
+    /// Do all invariants hold?
+    Check,
+    /// A hash of the state.
+    Hash,
+    /// The state as text.
+    Dump,
 }
 
 impl EventKind {
@@ -171,6 +192,27 @@ impl EventKind {
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",
             Self::Other { .. } => "other",
+            Self::Script(op) => op.word(),
         }
+    }
+}
+
+impl ScriptOp {
+    /// Its word in the script.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoArea => "free",
+            Self::Work => "work",
+            Self::Shrink => "shrink",
+            Self::Lazy => "lazy",
+            Self::Check => "check",
+            Self::Hash => "hash",
+            Self::Dump => "dump",
+        }
+    }
+
+    /// Does it only look?
+    pub fn is_question(self) -> bool {
+        matches!(self, Self::Lazy | Self::Check | Self::Hash | Self::Dump)
     }
 }

@@ -7,12 +7,16 @@ pub mod escape;
 pub mod kernel_state;
 pub mod names;
 pub mod origin;
+pub mod script;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
 pub use escape::escape;
 pub use kernel_state::{KernelState, TreeNode};
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
+pub use script::{Expected, ScriptLog};
+
+use std::sync::Arc;
 
 use crate::event::{Event, EventKind, Seq};
 
@@ -33,6 +37,9 @@ pub struct Log {
     pub after: Option<Baseline>,
     /// Kernel ground truth at the end, if the capture has it.
     pub truth: Option<parsers::allocator_state::AllocatorState>,
+    /// The op script, if that is what the input is. Its events are made when it is replayed: what an op came to is not
+    /// known before.
+    pub script: Option<Arc<ScriptLog>>,
     /// Damaged places, in the order they were found.
     pub problems: Vec<FileProblem>,
 }
@@ -90,7 +97,8 @@ impl Log {
                 EventKind::Request { .. }
                 | EventKind::PurgeEntry { .. }
                 | EventKind::Mark { .. }
-                | EventKind::Other { .. } => counts.other += 1,
+                | EventKind::Other { .. }
+                | EventKind::Script(_) => counts.other += 1,
             }
         }
         counts

@@ -16,12 +16,12 @@ pub mod search;
 pub mod space;
 pub mod step;
 
-pub use allocator::{Allocator, Freed, HelperOrder, Owner, Place, PurgeKind, Purged, UnknownArea};
+pub use allocator::{Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, Purged, UnknownArea};
 pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use extent::{Extent, Fit, fit_of};
 pub use metrics::Metrics;
 pub use plant::Seedling;
 pub use rbtree::{Tree, TreeId, TreeView};
-pub use request::{Placement, Refusal, RefusalReason, Request, Source};
+pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
 pub use step::{LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, Turn, WalkFrom};

@@ -60,7 +60,13 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
-        let (plan, checkpoints) = Plan::make(&log, settings)?;
+        let (log, plan, checkpoints) = match log.script.clone() {
+            Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
+            None => {
+                let (plan, checkpoints) = Plan::make(&log, settings)?;
+                (log, plan, checkpoints)
+            }
+        };
         let space = checkpoints.start().clone();
         Ok(Self {
             log,
@@ -183,6 +189,20 @@ impl Replay {
         self.before = state;
         self.apply_current(stop);
         Seek::Done
+    }
+
+    /// The op of a script behind a record; `None` in a trace.
+    pub fn asked(&self, seq: Seq) -> Option<parsers::ops::Op> {
+        Some(self.log.script.as_ref()?.ops.get(seq.index())?.op)
+    }
+
+    /// The model's whole answer to the current op of a script, newline included; `None` in a trace.
+    pub fn answer_in_full(&self) -> Option<String> {
+        let asked = self.asked(self.current()?.0)?;
+        let mut text = String::new();
+        let rules = self.plan.machine.policy.rules;
+        script::answer::write(&asked, &self.outcome.answers, self.space.allocator(), rules, &mut text);
+        Some(text)
     }
 
     /// How many verdicts of each kind up to the cursor.

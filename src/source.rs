@@ -6,6 +6,7 @@ pub mod error;
 pub mod folder;
 pub mod meta;
 pub mod probes;
+pub mod script;
 pub mod snapshot;
 pub mod state;
 pub mod texts;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use parsers::sniff::{Format, sniff};
 
 pub use error::SourceError;
+pub use script::Expect;
 
 use crate::log::{InputKind, Log};
 
@@ -73,33 +75,27 @@ pub struct Reading {
     pub before: Option<PathBuf>,
     /// `--after`: `/proc/vmallocinfo` after it.
     pub after: Option<PathBuf>,
-}
-
-/// What an input turned out to be.
-#[derive(Debug)]
-pub enum Opened {
-    /// A trace or a snapshot.
-    Log(Box<Log>),
-    /// An op script, with the line of each op.
-    Script(Box<parsers::ops::Script>),
+    /// `--expect`: what an op script should answer.
+    pub expect: Expect,
 }
 
 /// Reads an input, by its content and never by its name.
 ///
 /// # Errors
 /// It cannot be read, or holds nothing this program knows.
-pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
+pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
     let name = input.name();
     let mut log = match input {
         Input::Embedded => embedded::log(),
         Input::Path(path) if path.is_dir() => folder::read(path)?,
-        _ => match from_bytes(&input.typed(), &bytes::read(input)?, reading.format)? {
-            Opened::Log(log) => *log,
-            script @ Opened::Script(_) => return Ok(script),
-        },
+        _ => from_bytes(input, &bytes::read(input)?, reading)?,
     };
+    if let (None, Expect::File(_)) = (&log.script, &reading.expect) {
+        return Err(SourceError::NoScript { name: input.typed() });
+    }
     for (path, is_before) in [(&reading.before, true), (&reading.after, false)] {
-        let Some(path) = path else { continue };
+        // A script begins with the state it describes itself.
+        let Some(path) = path.as_ref().filter(|_| log.script.is_none()) else { continue };
         let file = Input::from_arg(Some(path), Input::Stdin);
         let packed = bytes::read(&file)?;
         let text = bytes::decompress(&file.name(), &packed)?;
@@ -113,32 +109,34 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Opened, SourceError> {
     log.origin.name = name;
     state::compare(&mut log);
     snapshot::check_same_machine(&log)?;
-    Ok(Opened::Log(Box::new(log)))
+    Ok(log)
 }
 
-/// Reads a log; an op script is refused with a hint.
+/// Reads a capture; an op script is refused with a hint.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_log(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
-    match open(input, reading)? {
-        Opened::Log(log) => Ok(*log),
-        Opened::Script(_) => Err(SourceError::IsScript { name: input.typed() }),
+    let log = open(input, reading)?;
+    if log.script.is_some() {
+        return Err(SourceError::IsScript { name: input.typed() });
     }
+    Ok(log)
 }
 
 /// What plain bytes are.
-fn from_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<Opened, SourceError> {
+fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, SourceError> {
+    let name = &input.typed();
     let bytes = bytes::decompress(name, bytes)?;
-    match format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes)) {
+    match reading.format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes)) {
         Format::Empty => Err(SourceError::Empty { name: name.to_owned() }),
-        Format::OpScript => Ok(Opened::Script(Box::new(parsers::ops::parse(&bytes)))),
+        Format::OpScript => script::read(&bytes, input, &reading.expect),
         Format::Vmallocinfo => {
             let mut log = Log::default();
             log.origin.kind = InputKind::Snapshot;
             log.origin.from_boot = Some(false);
             log.before = Some(snapshot::read(name, &bytes, &mut log.problems)?);
-            Ok(Opened::Log(Box::new(log)))
+            Ok(log)
         }
         Format::FtraceText | Format::Unknown => {
             let mut log = Log::default();
@@ -147,7 +145,7 @@ fn from_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<Opened
             if counts.alloc + counts.free + counts.purge == 0 {
                 return Err(SourceError::NoEvents { name: name.to_owned(), other: counts.other });
             }
-            Ok(Opened::Log(Box::new(log)))
+            Ok(log)
         }
         format => Err(SourceError::NotReadable { name: name.to_owned(), what: format.title() }),
     }

@@ -15,6 +15,7 @@ pub mod map;
 pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
+pub(crate) mod script;
 pub mod step;
 pub mod text;
 pub mod timeline;

@@ -352,3 +352,38 @@ fn results_go_where_they_are_sent() {
     assert!(output.status.success(), "{output:?}");
     assert!(!Path::new("/dev/null").is_file());
 }
+
+#[test]
+fn an_op_script_is_replayed_and_refused_where_a_capture_is_wanted() {
+    let ops = file("small.ops", "era 6.12\na 0 8192\na 1 4096\nf 0\nlazy\n");
+    let right = "ffffc90000000000\nffffc90000002000\n.\nlazy 2 0\n";
+    let good = file("small.out", right);
+    let output = run(&["replay", &ops, "--expect", &good]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    let bad = file("wrong.out", right.replace("2000", "3000"));
+    let output = run(&["replay", &ops, "--expect", &bad]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    for words in ["small.ops:3: op 2 of 4 differs (line 2", "  model     ffffc90000002000\n", "the model before it:\n"]
+    {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let output = run(&["replay", &ops, "--expect", &bad, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let first = &json["first_mismatch"];
+    assert_eq!(
+        (&json["ops"], &json["matched"], &first["op"], &first["line"]),
+        (&4.into(), &1.into(), &1.into(), &3.into())
+    );
+    assert_eq!((&first["model"], &first["expected"]), (&"ffffc90000002000".into(), &"ffffc90000003000".into()));
+    let state = |key: &str| first[key].as_str().expect("a state").to_owned();
+    assert!(state("state_before").contains("ffffc90000000000 ffffc90000002000"), "{}", state("state_before"));
+    assert_ne!(state("state_before"), state("state_after"));
+    for command in ["verify", "inspect"] {
+        refused(&[command, &ops], "is an op script, not a capture");
+    }
+    refused(&["replay", CAPTURE, "--expect", &good], "is a capture: --expect compares op scripts");
+    refused(&["replay", &file("broken.ops", "era 6.12\na 1\n")], "broken.ops:2:3: the fields of \"a\" cannot be read");
+    refused(&[&ops], "the terminal UI needs a terminal");
+    refused(&[&ops, "--expect", "no/such.out"], "cannot read no/such.out");
+}

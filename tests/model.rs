@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use vmaplens::log::Window;
+use vmaplens::log::{ScriptLog, Window};
 use vmaplens::model::search::{Wanted, find_by_list, find_lowest_match};
 use vmaplens::model::{Allocator, Extent, HelperOrder, PurgeKind, Request, TreeId, VmapArea};
 use vmaplens::policy::{Augmented, Setup, by_id};
+use vmaplens::replay::Settings;
 use vmaplens::replay::script::output;
 
 const BASE: u64 = 0xffff_c900_0000_0000;
@@ -160,7 +161,8 @@ proptest! {
 fn answers(script: &str) -> Vec<String> {
     let script = parsers::ops::parse(script.as_bytes());
     assert_eq!(script.problems, []);
-    let text = output(&script, None).expect("runs");
+    let script = ScriptLog { header: script.header, ops: script.ops, expected: None };
+    let text = output(&script, &Settings::default()).expect("runs");
     text.lines().map(|line| line.replace("ffffc9000000", "V+")).collect()
 }
 

@@ -38,6 +38,8 @@ pub struct ScriptHeader {
     pub title: Option<String>,
     /// Which kernel's allocator the script was written for; only informative.
     pub era: Option<String>,
+    /// Line of `era`, from 1; 0 without one.
+    pub era_line: u32,
     /// `VMALLOC_START` and `VMALLOC_END` as the kernel passes them (the end is often the last byte).
     pub range: Option<(u64, u64)>,
     /// Online CPUs.
@@ -133,8 +135,8 @@ pub fn parse(input: &[u8]) -> Script {
         }
         if let Ok((_, op)) = all_consuming(op).parse(text) {
             script.ops.push(OpLine { line: line.number, op });
-        } else if let Some(entry) = entry(text) {
-            script.header.take(entry);
+        } else if let Some(entry) = entry(text).filter(|entry| script.header.accepts(entry)) {
+            script.header.take(entry, line.number);
         } else {
             let (rest, kind) = blame(text);
             let column = column(line.bytes, rest);
@@ -163,9 +165,19 @@ enum Entry {
 }
 
 impl ScriptHeader {
-    fn take(&mut self, entry: Entry) {
+    /// Can a machine be like that? Ranges are not empty, early areas ascend and lie apart.
+    fn accepts(&self, entry: &Entry) -> bool {
+        match *entry {
+            Entry::Range(start, end) => start < end,
+            Entry::Early(start, end) => self.early.last().map_or(1, |&(_, last)| last) <= start && start < end,
+            Entry::Cpus(n) | Entry::Possible(n) => 0 < n,
+            Entry::Era(_) | Entry::Autowork(_) | Entry::Helpers(_) => true,
+        }
+    }
+
+    fn take(&mut self, entry: Entry, line: u32) {
         match entry {
-            Entry::Era(era) => self.era = Some(era),
+            Entry::Era(era) => (self.era, self.era_line) = (Some(era), line),
             Entry::Range(start, end) => self.range = Some((start, end)),
             Entry::Cpus(n) => self.cpus = Some(n),
             Entry::Possible(n) => self.possible = Some(n),
@@ -300,6 +312,7 @@ mod tests {
         let want = ScriptHeader {
             title: Some("steps".into()),
             era: Some("6.12".into()),
+            era_line: 3,
             range: Some((0x10_0000, 0x14_0000)),
             cpus: Some(2),
             possible: Some(4),
@@ -344,6 +357,14 @@ mod tests {
                 Op::Mark,
             ]
         );
+    }
+
+    #[test]
+    fn a_header_that_no_machine_has_is_a_problem() {
+        let script = parse(b"range 0x2000 0x1000\ncpus 0\npossible 0\nearly 0 1\nearly 9 9\nearly 9 12\nearly 11 20\n");
+        let lines: Vec<_> = script.problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [1, 2, 3, 4, 5, 7]);
+        assert_eq!(script.header, ScriptHeader { early: vec![(9, 12)], ..ScriptHeader::default() });
     }
 
     #[test]

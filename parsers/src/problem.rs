@@ -62,6 +62,8 @@ pub enum ProblemKind {
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
     BrokenOp(String),
+    /// A script is for a kernel whose allocator is not known; what it calls it, and what was taken instead.
+    UnknownEra(String, &'static str),
     /// A line of an allocator state that cannot be read.
     BrokenState,
     /// An allocator state that contradicts itself or its snapshot: what, and what was done.
@@ -140,6 +142,9 @@ impl fmt::Display for ProblemKind {
                 return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
             }
             Self::Unpaired(half) => half.sentence(),
+            Self::UnknownEra(era, taken) => {
+                return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
+            }
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",

@@ -7,7 +7,7 @@ use parsers::sniff::Format;
 
 use crate::log::Window;
 use crate::replay::Settings;
-use crate::source::Reading;
+use crate::source::{Expect, Reading};
 use crate::ui::{ColorChoice, ThemeChoice};
 
 /// Replay, inspect and understand the Linux kernel's vmalloc allocator.
@@ -160,7 +160,8 @@ impl InputArgs {
 
     /// How the input is to be read.
     pub fn reading(&self) -> Reading {
-        Reading { format: self.format.into(), before: self.snapshot.clone(), after: self.after.clone() }
+        let expect = Expect::default();
+        Reading { format: self.format.into(), before: self.snapshot.clone(), after: self.after.clone(), expect }
     }
 }
 
@@ -181,6 +182,9 @@ pub struct UiArgs {
     /// The input.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Expected results of an op script; without it FILE.out beside FILE.ops, if there is one.
+    #[arg(long, value_name = "FILE.out")]
+    pub expect: Option<PathBuf>,
     /// Draw with plain characters, whatever the locale says.
     #[arg(long)]
     pub ascii: bool,

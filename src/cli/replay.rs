@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::log::escape;
 use crate::model;
 use crate::replay::Replay;
-use crate::source::{Input, Opened, bytes, open};
+use crate::source::{Expect, Input, open};
 
 use super::args::ReplayArgs;
 use super::error::CliError;
@@ -83,15 +83,11 @@ impl Metrics {
 /// The input cannot be opened or replayed.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
-    let log = match open(&input, &args.input.reading())? {
-        Opened::Script(script) => return script::run(args, &input.name(), &script),
-        Opened::Log(log) => Arc::new(*log),
-    };
-    if args.expect.is_some() {
-        return Err(CliError::Other {
-            what: format!("{} is a capture: --expect compares op scripts", input.name()),
-            hint: "use verify to compare a capture with its own record".to_owned(),
-        });
+    let mut reading = args.input.reading();
+    reading.expect = args.expect.clone().map_or(Expect::No, Expect::File);
+    let log = Arc::new(open(&input, &reading)?);
+    if let Some(script) = &log.script {
+        return script::run(args, &log, script);
     }
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
@@ -126,14 +122,6 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let text = if args.output.json { document(&report) } else { describe(&report) };
     output::write(&args.output, &text)?;
     Ok(0)
-}
-
-/// Expected results of an op script, as text.
-fn read_expected(path: &std::path::Path) -> Result<String, CliError> {
-    let input = Input::Path(path.to_owned());
-    let packed = bytes::read(&input)?;
-    let plain = bytes::decompress(&input.name(), &packed)?;
-    Ok(String::from_utf8_lossy(&plain).into_owned())
 }
 
 fn describe(report: &Report) -> String {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 
 use crate::replay::Replay;
-use crate::source::{Input, open_log};
+use crate::source::{Expect, Input, open};
 use crate::ui::{UiOptions, run as run_ui};
 
 use super::args::UiArgs;
@@ -17,15 +17,16 @@ use super::error::CliError;
 pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
     let name = input.name();
+    let mut reading = args.input.reading();
+    reading.expect = args.expect.clone().map_or(Expect::Beside, Expect::File);
     if !stdout().is_terminal() {
         // What is wrong with the input is the better answer, if something is.
-        open_log(&input, &args.input.reading())?;
+        open(&input, &reading)?;
         return Err(CliError::Other {
             what: "the terminal UI needs a terminal on standard output".to_owned(),
             hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),
         });
     }
-    let reading = args.input.reading();
     let settings = args.input.settings();
     let options = UiOptions {
         color: args.input.color.into(),
@@ -36,7 +37,7 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     };
     let strict = args.input.strict;
     let load = move || -> Result<Replay, CliError> {
-        let log = open_log(&input, &reading)?;
+        let log = open(&input, &reading)?;
         if strict {
             super::output::first_problem(&log)?;
         }

@@ -189,6 +189,7 @@ impl Told {
         let (verdict, cause, because, decided_by) = match divergence.verdict {
             Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because(), timing.decided_by()),
             Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because(), cause.decided_by()),
+            Verdict::Differs(cause) => ("differs", cause.name(), cause.because(), cause.decided_by()),
             Verdict::Exact | Verdict::NotJudged => ("exact", "none", "", ""),
         };
         Self { verdict, cause, because, decided_by }

@@ -10,6 +10,8 @@ pub enum InputKind {
     Trace,
     /// A `/proc/vmallocinfo` alone: a log without events.
     Snapshot,
+    /// An op script: what is asked is given, the answers are the model's.
+    Script,
 }
 
 /// What the numbers in [`crate::event::Nanos`] count.
@@ -31,7 +33,7 @@ pub struct Origin {
     pub name: String,
     /// One sentence about the capture.
     pub description: Option<String>,
-    /// Trace or snapshot.
+    /// Trace, snapshot or script.
     pub kind: InputKind,
     /// Kernel release, as `uname -r`.
     pub kernel: Option<String>,

@@ -106,6 +106,19 @@ pub enum Place {
     Unknown,
 }
 
+/// What one search leaves for the next (2.6.39 to 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachedHole {
+    /// The area the next search begins behind (`free_vmap_cache`); `None`: it begins at the start of its window.
+    pub behind: Option<Extent>,
+    /// `cached_hole_size`, in bytes: a smaller request begins at the start of its window.
+    pub hole: u64,
+    /// `cached_vstart`: so does one whose window starts lower.
+    pub vstart: u64,
+    /// `cached_align`, in bytes: and one that is aligned less strictly.
+    pub align: u64,
+}
+
 /// An era of the kernel's allocator.
 ///
 /// Every operation that changes state takes `steps`: with `Some`, what happened is described there in order; with
@@ -201,6 +214,11 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// What lies at `addr`.
     fn lookup(&self, addr: u64) -> Place;
+
+    /// Where the next search begins; `None` in the eras whose searches do not remember anything.
+    fn cached_hole(&self) -> Option<CachedHole> {
+        None
+    }
 
     /// Counts and sums of the present state.
     fn metrics(&self) -> Metrics;

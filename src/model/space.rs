@@ -3,7 +3,7 @@
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, Purged};
 use super::extent::Extent;
 use super::page_table::{Geometry, TablesTouched};
-use super::request::{Placement, Refusal, Request};
+use super::request::{BadRequest, Placement, Refusal, Request};
 use super::step::{Step, Steps};
 
 /// A resolved operation: what the allocator did, as far as the trace and the model together can tell.
@@ -34,6 +34,22 @@ pub enum Op {
     Purge {
         /// Which.
         kind: PurgeKind,
+        /// When its helper works run.
+        helpers: HelperOrder,
+        /// The drain work that a free has queued is done with as well: traces do not tell whose purge it was.
+        unqueues: bool,
+    },
+    /// The queued drain work runs (`drain_vmap_area_work`).
+    Drain {
+        /// When the helper works of its purge run.
+        helpers: HelperOrder,
+    },
+    /// The shrinker empties the pools (`vmap_node_shrink_scan`).
+    Shrink,
+    /// A request that is refused before anything is searched.
+    Reject {
+        /// What is wrong with it.
+        bad: BadRequest,
     },
     /// An unseen per-CPU chunk area is carved.
     Chunk {
@@ -45,7 +61,7 @@ pub enum Op {
 }
 
 /// What an operation came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The area now in use.
     Placed(Extent),
@@ -66,6 +82,12 @@ pub enum Answer {
     Purged(Purged),
     /// The chunk area.
     Chunk(Option<Extent>),
+    /// What the drain work purged.
+    Drained(Vec<Purged>),
+    /// Areas that were in pools; `None` in eras without pools.
+    Shrunk(Option<u32>),
+    /// A request that cannot be one.
+    Rejected(BadRequest),
 }
 
 /// Everything one record did.
@@ -113,10 +135,17 @@ impl AddressSpace {
                     Answer::UnknownFree(unknown.addr)
                 }
             },
-            Op::Purge { kind } => {
-                // Whoever purged: the work that a free had queued finds nothing more to do.
-                self.allocator.set_drain_pending(false);
-                Answer::Purged(self.allocator.purge(kind, HelperOrder::default(), steps))
+            Op::Purge { kind, helpers, unqueues } => {
+                if unqueues {
+                    self.allocator.set_drain_pending(false);
+                }
+                Answer::Purged(self.allocator.purge(kind, helpers, steps))
+            }
+            Op::Drain { helpers } => Answer::Drained(self.allocator.drain(helpers, steps)),
+            Op::Shrink => Answer::Shrunk(self.allocator.shrink(steps)),
+            Op::Reject { bad } => {
+                self.failures += 1;
+                Answer::Rejected(bad)
             }
             Op::Chunk { size, align } => {
                 let carved = self.allocator.carve_chunk(size, align, steps);
@@ -171,13 +200,6 @@ impl AddressSpace {
 
     /// A hash of the whole state: same input, same digest, on any machine (FNV-1a of the state text).
     pub fn digest(&self) -> u64 {
-        struct Fnv(u64);
-        impl std::fmt::Write for Fnv {
-            fn write_str(&mut self, text: &str) -> std::fmt::Result {
-                self.0 = fnv1a(self.0, text.as_bytes());
-                Ok(())
-            }
-        }
         let mut hash = Fnv(FNV_OFFSET);
         // Writing to the hash cannot fail.
         let _ = self.allocator.dump(false, &mut hash);
@@ -187,6 +209,17 @@ impl AddressSpace {
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
         self.allocator.heap_bytes() + self.tables.heap_bytes()
+    }
+}
+
+/// Text that is hashed as it is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Fnv(pub u64);
+
+impl std::fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0 = fnv1a(self.0, text.as_bytes());
+        Ok(())
     }
 }
 

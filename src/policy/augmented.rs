@@ -132,7 +132,10 @@ impl Augmented {
         }
         let start = align_up(self.areas[hole].start.max(vstart), request.align);
         match start.checked_add(request.size) {
-            Some(end) if end <= request.window.vend => Ok(Placement { start, source: Source::Tree { hole } }),
+            // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
+            Some(end) if self.areas[hole].start <= start && end <= request.window.vend => {
+                Ok(Placement { start, source: Source::Tree { hole } })
+            }
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
         }
     }

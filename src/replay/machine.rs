@@ -144,9 +144,9 @@ pub struct Machine {
 }
 
 /// `VMALLOC_START` and `VMALLOC_END` of x86-64 with four levels and no KASLR: for a log that says nothing at all.
-const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
+pub(super) const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
 /// The release whose rules a log without any sign of its kernel is replayed with.
-const DEFAULT_RELEASE: Release = Release::new(6, 12);
+pub(super) const DEFAULT_RELEASE: Release = Release::new(6, 12);
 /// The same for a log of probes: the last release without the events.
 const PROBE_RELEASE: Release = Release::new(6, 1);
 

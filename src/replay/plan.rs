@@ -48,9 +48,42 @@ pub struct Plan {
     pub(super) mates: Vec<u32>,
     /// Running tally before record `i * TALLY_EVERY`.
     pub(super) tallies: Vec<Tally>,
+    /// Of a script: what the model answered.
+    pub(super) answers: Answers,
+}
+
+/// The answers to the ops of a script, one line each; of a dump only the first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answers {
+    pub(super) text: String,
+    pub(super) ends: Vec<usize>,
+}
+
+impl Answers {
+    /// Keeps the first line of an answer.
+    pub(super) fn push(&mut self, answer: &str) {
+        self.text.push_str(answer.lines().next().unwrap_or_default());
+        self.ends.push(self.text.len());
+    }
 }
 
 impl Plan {
+    /// A plan without records yet.
+    pub(super) fn empty(machine: Machine, n_records: usize) -> Self {
+        Self {
+            machine,
+            timeline: Timeline::default(),
+            divergences: Vec::new(),
+            checks: Checks::default(),
+            ops: Vec::with_capacity(n_records),
+            upto: Vec::with_capacity(n_records),
+            verdicts: vec![Verdict::NotJudged; n_records],
+            mates: vec![NO_MATE; n_records],
+            tallies: Vec::new(),
+            answers: Answers::default(),
+        }
+    }
+
     /// Resolves a log, laying checkpoints on the way.
     ///
     /// # Errors
@@ -88,6 +121,13 @@ impl Plan {
         self.mates.get(seq.index()).copied().filter(|&mate| mate != NO_MATE).map(Seq)
     }
 
+    /// The first line of what the model answered to an op of a script; `None` for records of a trace.
+    pub fn answer(&self, seq: Seq) -> Option<&str> {
+        let Answers { text, ends } = &self.answers;
+        let end = *ends.get(seq.index())?;
+        text.get(seq.index().checked_sub(1).map_or(0, |before| ends[before])..end)
+    }
+
     /// The divergence of a record, if it has one.
     pub fn divergence(&self, seq: Seq) -> Option<&Divergence> {
         let found = self.divergences.binary_search_by_key(&seq, |divergence| divergence.seq).ok()?;
@@ -109,7 +149,9 @@ impl Plan {
         let bytes = self.ops.capacity() * size_of::<Op>()
             + self.upto.capacity() * 4
             + self.mates.capacity() * 4
-            + self.verdicts.capacity() * size_of::<Verdict>();
+            + self.verdicts.capacity() * size_of::<Verdict>()
+            + self.answers.text.capacity()
+            + self.answers.ends.capacity() * size_of::<usize>();
         bytes as u64
     }
 }
@@ -141,6 +183,7 @@ impl Tally {
             Verdict::Exact => &mut self.exact,
             Verdict::Inferred(_) => &mut self.inferred,
             Verdict::Adopted(_) => &mut self.adopted,
+            Verdict::Differs(_) => &mut self.differs,
         };
         *counter += 1;
         self.allocs += 1;

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
-use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
+use crate::model::{AddressSpace, Answer, HelperOrder, Op, PurgeKind, Request};
 
 use adopt::Difference;
 use initial::{first_record, initial_space, usable_baseline};
@@ -28,7 +28,7 @@ use timings::Case;
 use crate::policy::Shape;
 
 use super::percpu::{ChunkRules, ChunkWatch};
-use super::plan::{Checks, NO_MATE, Plan, TALLY_EVERY};
+use super::plan::{Plan, TALLY_EVERY};
 use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
 
 /// How far before its purge record an allocation can stand that was carved after it, in records.
@@ -98,17 +98,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
         let space = initial_space(log, &machine, Shape::default());
         let n = log.events.len();
-        let plan = Plan {
-            machine,
-            timeline: Timeline::default(),
-            divergences: Vec::new(),
-            checks: Checks::default(),
-            ops: Vec::with_capacity(n),
-            upto: Vec::with_capacity(n),
-            verdicts: vec![Verdict::NotJudged; n],
-            mates: vec![NO_MATE; n],
-            tallies: Vec::new(),
-        };
+        let plan = Plan::empty(machine, n);
         let n_tasks = log.names.tasks().len();
         let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
         let checkpoints = Checkpoints::new(space.clone());
@@ -180,14 +170,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn sample(&mut self, at: usize) {
-        let allocator = self.space.allocator();
-        self.plan.timeline.samples.push(Sample {
-            at: at as u32,
-            busy_bytes: allocator.busy_bytes(),
-            lazy_pages: allocator.lazy_pages(),
-            largest_hole: allocator.largest_hole(),
-            holes: allocator.n_holes(),
-        });
+        self.plan.timeline.samples.push(Sample::of(at, self.space.allocator()));
     }
 
     fn resolve(&mut self, index: usize, event: &Event) {
@@ -212,7 +195,7 @@ impl<'a> Resolver<'a> {
                 self.plan.timeline.lost.push(seq);
             }
             EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
-            EventKind::Other { .. } => {}
+            EventKind::Other { .. } | EventKind::Script(_) => {}
             _ => self.probed(index, event),
         }
     }
@@ -281,7 +264,7 @@ impl<'a> Resolver<'a> {
             let first_op = self.plan.ops.len();
             self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
         }
-        if let Answer::Purged(purged) = self.apply(Op::Purge { kind }) {
+        if let Answer::Purged(purged) = self.apply(purge_op(kind)) {
             self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
         }
     }
@@ -316,6 +299,11 @@ impl<'a> Resolver<'a> {
         let divergence = Divergence { seq, model: model.map(Addr), recorded: recorded.map(Addr), verdict };
         self.plan.divergences.push(divergence);
     }
+}
+
+/// Whoever purged: the work that a free had queued finds nothing more to do.
+fn purge_op(kind: PurgeKind) -> Op {
+    Op::Purge { kind, helpers: HelperOrder::default(), unqueues: true }
 }
 
 fn placed(answer: Answer) -> Option<u64> {

@@ -1,87 +1,75 @@
 //! Op scripts: sequences of allocator operations with the answers a kernel's own code gave.
+//!
+//! What an op does to the allocator is told once, by [`ScriptRun::run`]: `replay` prints it, the plan of the terminal UI
+//! keeps it.
+
+pub mod answer;
+pub mod compare;
+mod plan;
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
-use parsers::ops::{Helpers, Op, OpLine, Script, ScriptHeader};
+use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 
-use crate::log::Window;
-use crate::model::space::{FNV_OFFSET, fnv1a};
-use crate::model::{Allocator, Extent, HelperOrder, PurgeKind, Purged, Request};
+use crate::log::{ScriptLog, Window};
+use crate::model::page_table::geometry_of;
+use crate::model::{AddressSpace, Allocator, Answer, BadRequest, HelperOrder, Op, PurgeKind, Request};
 use crate::policy::rules::{BadArguments, Failure};
-use crate::policy::{self, Chosen, Rules, Setup};
+use crate::policy::{self, Chosen, Release, Setup};
 
-use super::OpenError;
+use super::machine::{DEFAULT_RELEASE, DEFAULT_WINDOW};
+use super::{Machine, OpenError, PolicyFrom, Settings};
 
-/// The window of a script that names none: x86-64 without KASLR.
-const DEFAULT_RANGE: (u64, u64) = (0xffff_c900_0000_0000, 0xffff_e8ff_ffff_ffff);
+pub use compare::{Comparison, ExpectedState, Mismatch, compare};
+pub(super) use plan::open;
+
 /// CPUs of a script that names none.
 const DEFAULT_CPUS: u32 = 4;
+/// Bytes in a page of a script.
 const PAGE_SIZE: u64 = 4096;
 
 /// A script being run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScriptRun {
-    allocator: Box<dyn Allocator>,
-    window: Window,
-    rules: &'static Rules,
+    space: AddressSpace,
+    machine: Machine,
     helpers: HelperOrder,
     autowork: bool,
     live: HashMap<u64, u64>,
     failures: u64,
 }
 
-/// The first place where an answer differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Index of the op, from 0.
-    pub op: usize,
-    /// Line of the op in the script.
-    pub line: u32,
-    /// Line of the expected results.
-    pub expected_line: usize,
-    /// What the model answered.
-    pub model: String,
-    /// What was expected.
-    pub expected: String,
-    /// The model's state after the op.
-    pub state: String,
-}
-
-/// How a script compared with its expected results.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
-    /// Ops run.
-    pub ops: usize,
-    /// Ops whose whole answer was right, up to the first that was not.
-    pub matched: usize,
-    /// The first difference.
-    pub first_mismatch: Option<Mismatch>,
+/// What an op consisted of: operations of the model, each with its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The operations, in order; none for a question.
+    pub ops: Vec<Op>,
+    /// One for each.
+    pub answers: Vec<Answer>,
 }
 
 impl ScriptRun {
     /// The initial state a script asks for.
     ///
     /// # Errors
-    /// The era is not known, or an early area is empty.
-    pub fn new(header: &ScriptHeader, policy: Option<&str>) -> Result<Self, OpenError> {
-        let chosen = choose(header, policy)?;
-        let (vstart, vend) = header.range.unwrap_or(DEFAULT_RANGE);
-        let window = Window { vstart, vend };
-        let cpus_online = header.cpus.unwrap_or(DEFAULT_CPUS);
+    /// The era is not known, or a setting makes no sense.
+    pub fn new(header: &ScriptHeader, settings: &Settings) -> Result<Self, OpenError> {
+        Ok(Self::on(header, machine_of(header, settings)?))
+    }
+
+    fn on(header: &ScriptHeader, machine: Machine) -> Self {
         let setup = Setup {
-            rules: chosen.rules,
-            cpus_online,
-            cpus_possible: header.possible.unwrap_or(cpus_online),
-            window,
-            page_size: PAGE_SIZE,
+            rules: machine.policy.rules,
+            cpus_online: machine.cpus_online,
+            cpus_possible: machine.cpus_possible,
+            window: machine.window,
+            page_size: machine.page_size,
             is_32_bit: false,
-            early: header.early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect(),
+            early: header.early.iter().filter_map(|&(start, end)| crate::model::Extent::new(start, end)).collect(),
         };
-        Ok(Self {
-            allocator: policy::build(&setup),
-            window,
-            rules: chosen.rules,
+        Self {
+            space: AddressSpace::new(policy::build(&setup), machine.geometry),
+            machine,
             helpers: match header.helpers {
                 Helpers::Flush => HelperOrder::AtFlush,
                 Helpers::Sched => HelperOrder::AtSchedule,
@@ -89,12 +77,22 @@ impl ScriptRun {
             autowork: header.autowork,
             live: HashMap::new(),
             failures: 0,
-        })
+        }
+    }
+
+    /// The machine the script is run on.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
     }
 
     /// The state.
+    pub fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// The allocator's part of it.
     pub fn allocator(&self) -> &dyn Allocator {
-        self.allocator.as_ref()
+        self.space.allocator()
     }
 
     /// Requests refused so far, after the purge and the second attempt.
@@ -102,187 +100,150 @@ impl ScriptRun {
         self.failures
     }
 
-    /// Runs one op and appends its result lines to `out`.
-    pub fn run(&mut self, op: &Op, out: &mut String) {
+    /// Address of the area of an id, if it has one.
+    pub fn address_of(&self, id: u64) -> Option<u64> {
+        self.live.get(&id).copied()
+    }
+
+    /// Runs one op. `born` is kept with an area it allocates; `done` tells what was done instead of what it told before.
+    pub fn run(&mut self, op: &Asked, born: u32, done: &mut Done) {
+        done.ops.clear();
+        done.answers.clear();
         match *op {
-            Op::Alloc { id, size, align, window, cpu } => {
-                let window = window.map_or(self.window, |(vstart, vend)| Window { vstart, vend });
-                self.alloc(id, &Request { size, align, window, cpu, first_attempt: true }, out);
+            Asked::Alloc { id, size, align, window, cpu } => {
+                let window = window.map_or(self.machine.window, |(vstart, vend)| Window { vstart, vend });
+                self.alloc(id, &Request { size, align, window, cpu, first_attempt: true }, born, done);
             }
-            Op::Free { id, .. } => self.free(id, out),
-            Op::Purge => {
-                out.push_str("purge");
-                let purged = self.allocator.purge(PurgeKind::Full, self.helpers, None);
-                push_flush(out, &purged);
-            }
-            Op::Work => {
-                let pending = self.allocator.drain_pending();
-                push(out, format_args!("work {}", u8::from(pending)));
-                self.work(out);
-            }
-            Op::Shrink => match self.allocator.shrink(None) {
-                Some(n) => push(out, format_args!("shrink {n}")),
-                None => out.push_str("shrink -1"),
-            },
-            Op::Lazy => {
-                let pending = u8::from(self.allocator.drain_pending());
-                push(out, format_args!("lazy {} {pending}", self.allocator.lazy_pages()));
-            }
-            Op::Check => match self.allocator.audit() {
-                Ok(()) => out.push_str("check ok"),
-                Err(broken) => push(out, format_args!("check failed: {broken}")),
-            },
-            Op::Hash { free } => {
-                let hash = fnv1a(FNV_OFFSET, self.dump(free).as_bytes());
-                push(out, format_args!("{} {hash:016x}", if free { "hashf" } else { "hash" }));
-            }
-            Op::Dump { free } => push(out, format_args!("dump\n{}end", self.dump(free))),
-            Op::Mark => out.push_str("mark"),
+            Asked::Free { id, .. } => self.free(id, done),
+            Asked::Purge => self.purge(PurgeKind::Full, done),
+            Asked::Work => self.work(done),
+            Asked::Shrink => self.apply(Op::Shrink, done),
+            Asked::Lazy | Asked::Check | Asked::Hash { .. } | Asked::Dump { .. } | Asked::Mark => {}
         }
-        if self.autowork && self.allocator.drain_pending() {
-            out.push_str(" R");
-            self.work(out);
+        if self.autowork {
+            self.work(done);
         }
-        out.push('\n');
     }
 
-    /// The state text.
-    pub fn dump(&self, free_only: bool) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = self.allocator.dump(free_only, &mut text);
-        text
+    /// Runs one op and appends its result lines to `out`.
+    pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
+        self.run(op, born, done);
+        answer::write(op, &done.answers, self.allocator(), self.machine.policy.rules, out);
     }
 
-    fn alloc(&mut self, id: u64, request: &Request, out: &mut String) {
-        let refused = match self.rules.bad_arguments {
-            BadArguments::Unchecked => None,
-            BadArguments::Bug => request.check(PAGE_SIZE).err().map(|_| "BUG"),
-            BadArguments::Einval => request.check(PAGE_SIZE).err().map(|_| "EINVAL"),
-        };
-        if let Some(word) = refused {
-            return out.push_str(word);
-        }
+    fn apply(&mut self, op: Op, done: &mut Done) {
+        let answer = self.space.apply(&op, None);
+        done.ops.push(op);
+        done.answers.push(answer);
+    }
+
+    fn alloc(&mut self, id: u64, request: &Request, born: u32, done: &mut Done) {
+        let rules = self.machine.policy.rules;
+        let page_size = self.machine.page_size;
         // `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
-        let size = if self.rules.adds_guard { request.size.wrapping_add(PAGE_SIZE) } else { request.size };
+        let size = if rules.adds_guard { request.size.wrapping_add(page_size) } else { request.size };
         let request = Request { size, ..*request };
-        let mut placed = if size == 0 { None } else { self.attempt(&request) };
-        let mut purged = Purged::default();
-        if placed.is_none() && self.rules.failure == Failure::Ebusy {
-            // overflow: everything lazy or pooled comes back, then once more, without asking a pool.
-            purged = self.allocator.purge(PurgeKind::Full, self.helpers, None);
-            placed = self.attempt(&Request { first_attempt: false, ..request });
-        }
-        if let Some(extent) = placed {
-            self.live.insert(id, extent.start());
-            push(out, format_args!("{:x}", extent.start()));
-        } else {
-            self.failures += 1;
-            out.push_str(match self.rules.failure {
-                Failure::Null => "NULL",
-                Failure::Ebusy => "EBUSY",
-            });
-        }
-        push_flush(out, &purged);
-    }
-
-    fn attempt(&mut self, request: &Request) -> Option<Extent> {
-        let answer = self.allocator.place(request, None);
-        self.allocator.settle(request, answer, 0, None)
-    }
-
-    fn free(&mut self, id: u64, out: &mut String) {
-        let Some(freed) = self.live.remove(&id).and_then(|addr| self.allocator.free(addr, None).ok()) else {
-            return out.push('-');
+        let bad = match rules.bad_arguments {
+            BadArguments::Unchecked => (size == 0).then_some(BadRequest::Empty),
+            BadArguments::Bug | BadArguments::Einval => request.check(page_size).err(),
         };
-        out.push('.');
-        if !freed.drain_due {
-            return;
+        if let Some(bad) = bad {
+            self.failures += 1;
+            return self.apply(Op::Reject { bad }, done);
         }
-        if self.allocator.drains_inline() {
-            let purged = self.allocator.purge(PurgeKind::Partial, self.helpers, None);
-            push_flush(out, &purged);
-        } else {
-            out.push_str(" W");
+        self.apply(Op::Alloc { request, born }, done);
+        if matches!(done.answers.last(), Some(Answer::Refused(_))) && rules.failure == Failure::Ebusy {
+            // overflow: everything lazy or pooled comes back, then once more, without asking a pool.
+            self.purge(PurgeKind::Full, done);
+            self.apply(Op::Alloc { request: Request { first_attempt: false, ..request }, born }, done);
+        }
+        match done.answers.last() {
+            Some(Answer::Placed(extent)) => {
+                self.live.insert(id, extent.start());
+            }
+            _ => self.failures += 1,
         }
     }
 
-    fn work(&mut self, out: &mut String) {
-        for purged in self.allocator.drain(self.helpers, None) {
-            push_flush(out, &purged);
+    fn free(&mut self, id: u64, done: &mut Done) {
+        let Some(addr) = self.live.remove(&id) else { return };
+        self.apply(Op::Free { addr }, done);
+        if matches!(done.answers.last(), Some(Answer::Freed(freed)) if freed.drain_due)
+            && self.allocator().drains_inline()
+        {
+            self.purge(PurgeKind::Partial, done);
+        }
+    }
+
+    /// A purge that somebody asks for leaves the queued work queued.
+    fn purge(&mut self, kind: PurgeKind, done: &mut Done) {
+        self.apply(Op::Purge { kind, helpers: self.helpers, unqueues: false }, done);
+    }
+
+    fn work(&mut self, done: &mut Done) {
+        if self.allocator().drain_pending() {
+            self.apply(Op::Drain { helpers: self.helpers }, done);
         }
     }
 }
 
-/// Runs a whole script.
+/// Runs a whole script: its results as text.
 ///
 /// # Errors
 /// As [`ScriptRun::new`].
-pub fn output(script: &Script, policy: Option<&str>) -> Result<String, OpenError> {
-    let mut run = ScriptRun::new(&script.header, policy)?;
-    let mut out = String::new();
+pub fn output(script: &ScriptLog, settings: &Settings) -> Result<String, OpenError> {
+    let mut run = ScriptRun::new(&script.header, settings)?;
+    let (mut out, mut done) = (String::new(), Done::default());
     for OpLine { op, .. } in &script.ops {
-        run.run(op, &mut out);
+        run.print(op, 0, &mut done, &mut out);
     }
     Ok(out)
 }
 
-/// Runs a script and compares every answer with `expected`, up to the first that differs.
-///
-/// # Errors
-/// As [`ScriptRun::new`].
-pub fn compare(script: &Script, policy: Option<&str>, expected: &str) -> Result<Comparison, OpenError> {
-    let mut run = ScriptRun::new(&script.header, policy)?;
-    let mut rest = expected;
-    let mut expected_line = 1;
-    let mut answer = String::new();
-    for (index, OpLine { line, op }) in script.ops.iter().enumerate() {
-        answer.clear();
-        run.run(op, &mut answer);
-        if let Some(after) = rest.strip_prefix(answer.as_str()) {
-            rest = after;
-            expected_line += answer.lines().count();
-            continue;
-        }
-        let same = answer.lines().zip(rest.lines()).take_while(|(model, expected)| model == expected).count();
-        let mismatch = Mismatch {
-            op: index,
-            line: *line,
-            expected_line: expected_line + same,
-            model: answer.lines().nth(same).unwrap_or_default().to_owned(),
-            expected: rest.lines().nth(same).unwrap_or_default().to_owned(),
-            state: run.dump(false),
-        };
-        return Ok(Comparison { ops: script.ops.len(), matched: index, first_mismatch: Some(mismatch) });
+/// The machine a script describes; settings overrule it.
+fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, OpenError> {
+    let (policy, policy_from) = choose(header, settings)?;
+    let named = header.range.map(|(vstart, vend)| Window { vstart, vend });
+    let window = settings.range.or(named).unwrap_or(DEFAULT_WINDOW);
+    if window.vend <= window.vstart {
+        let what = format!("the range 0x{:x}-0x{:x} is empty", window.vstart, window.vend);
+        return Err(OpenError::BadSetting { what });
     }
-    let matched = script.ops.len();
-    let surplus = (!rest.is_empty()).then(|| Mismatch {
-        op: matched,
-        line: script.ops.last().map_or(0, |op| op.line),
-        expected_line,
-        model: String::new(),
-        expected: rest.lines().next().unwrap_or_default().to_owned(),
-        state: run.dump(false),
-    });
-    Ok(Comparison { ops: matched, matched, first_mismatch: surplus })
+    let online = settings.cpus.or(header.cpus).unwrap_or(DEFAULT_CPUS).max(1);
+    let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
+    Ok(Machine {
+        policy,
+        policy_from,
+        cpus_possible: settings.cpus.or(header.possible).unwrap_or(online).max(1),
+        cpus_online: online,
+        window,
+        page_size,
+        // Scripts have 64-bit addresses, whatever their range.
+        is_32_bit: false,
+        from_boot: true,
+        // Scripts have the addresses of x86-64, however low their range.
+        geometry: geometry_of(Some("x86_64"), Some(4), page_size, window.vstart),
+    })
 }
 
-fn choose(header: &ScriptHeader, policy: Option<&str>) -> Result<Chosen, OpenError> {
-    let id = match (policy, &header.era) {
-        (Some(id), _) => id.to_owned(),
-        (None, Some(era)) => format!("linux-{era}"),
-        (None, None) => "linux-6.9".to_owned(),
-    };
-    policy::by_id(&id).ok_or(OpenError::UnknownPolicy { id })
-}
-
-fn push_flush(out: &mut String, purged: &Purged) {
-    if let Some((start, end)) = purged.flush {
-        push(out, format_args!(" T{start:x}-{end:x}"));
+fn choose(header: &ScriptHeader, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
+    if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {
+        let chosen = policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() })?;
+        return Ok((chosen, PolicyFrom::Option));
     }
+    if let Some(release) = &settings.kernel {
+        let chosen = Release::parse(release).and_then(policy::by_release);
+        let chosen = chosen.ok_or_else(|| OpenError::UnknownKernel { release: release.clone() })?;
+        return Ok((chosen, PolicyFrom::Option));
+    }
+    if let Some(era) = &header.era {
+        let id = format!("linux-{era}");
+        return Ok((policy::by_id(&id).ok_or(OpenError::UnknownPolicy { id })?, PolicyFrom::Kernel));
+    }
+    Ok((assumed()?, PolicyFrom::Assumed))
 }
 
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
+/// The rules of a script that names no era.
+fn assumed() -> Result<Chosen, OpenError> {
+    policy::by_release(DEFAULT_RELEASE).ok_or_else(|| OpenError::UnknownKernel { release: DEFAULT_RELEASE.to_string() })
 }

@@ -1,5 +1,7 @@
 //! [`Timeline`]: the whole trace at a glance, sampled while the plan is made.
 
+use crate::model::Allocator;
+
 /// Metrics at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
@@ -15,6 +17,19 @@ pub struct Sample {
     pub holes: u32,
 }
 
+impl Sample {
+    /// The metrics of a state.
+    pub fn of(at: usize, allocator: &dyn Allocator) -> Self {
+        Self {
+            at: at as u32,
+            busy_bytes: allocator.busy_bytes(),
+            lazy_pages: allocator.lazy_pages(),
+            largest_hole: allocator.largest_hole(),
+            holes: allocator.n_holes(),
+        }
+    }
+}
+
 /// Samples in even steps, and the records worth seeing, ascending.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
@@ -24,7 +39,7 @@ pub struct Timeline {
     pub failures: Vec<u32>,
     /// Indices of purges that returned something.
     pub purges: Vec<u32>,
-    /// Indices of allocations that were not exact.
+    /// Indices of records that were not exact.
     pub divergences: Vec<u32>,
     /// Indices of notices of lost records.
     pub lost: Vec<u32>,

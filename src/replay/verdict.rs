@@ -14,6 +14,8 @@ pub enum Verdict {
     Inferred(Timing),
     /// The recorded address was forced into the state.
     Adopted(Cause),
+    /// The model's answer to an op of a script is not the expected one. The model goes on with its own.
+    Differs(Cause),
 }
 
 /// A timing the trace leaves open.
@@ -90,6 +92,10 @@ pub enum Cause {
     ModelFailed,
     /// An earlier adoption left the model in another state.
     AfterDivergence,
+    /// An op of a script was answered in another way.
+    NotTheExpected,
+    /// The expected answers end before this op.
+    NoExpectation,
     /// None of the above.
     Unexplained,
 }
@@ -109,6 +115,8 @@ impl Cause {
             Self::RecordedFailure => "recorded-failure",
             Self::ModelFailed => "model-failed",
             Self::AfterDivergence => "after-divergence",
+            Self::NotTheExpected => "not-the-expected",
+            Self::NoExpectation => "no-expectation",
             Self::Unexplained => "unexplained",
         }
     }
@@ -129,6 +137,8 @@ impl Cause {
             Self::RecordedFailure => "the record says the request failed, the model found space",
             Self::ModelFailed => "the record says the kernel found space, the model found none",
             Self::AfterDivergence => "an earlier adopted address left the model in another state",
+            Self::NotTheExpected => "the expected answer is another one",
+            Self::NoExpectation => "the expected answers end before this op",
             Self::Unexplained => "no fact in the trace explains the difference",
         }
     }
@@ -148,12 +158,14 @@ impl Cause {
             Self::OverlapsLive => "the free record of the area that was there",
             Self::RecordedFailure | Self::ModelFailed => "a probe on the return of alloc_vmap_area",
             Self::AfterDivergence => "what would have decided the first adopted record",
+            Self::NotTheExpected => "nothing: a script has no timing; the rules or the expected answer are wrong",
+            Self::NoExpectation => "the missing lines of the expected answers",
             Self::Unexplained => "a probe on insert_vmap_area, which sees every area, also those no event announces",
         }
     }
 }
 
-/// An allocation the model did not predict exactly.
+/// An allocation the model did not predict exactly, or an op of a script it did not answer as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Divergence {
     /// The record.
@@ -169,7 +181,7 @@ pub struct Divergence {
 /// How many verdicts of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Allocation records judged.
+    /// Allocation records judged; of a script, ops.
     pub allocs: u64,
     /// Exact.
     pub exact: u64,
@@ -177,4 +189,6 @@ pub struct Tally {
     pub inferred: u64,
     /// Adopted.
     pub adopted: u64,
+    /// Ops of a script whose answer was not the expected one.
+    pub differs: u64,
 }

@@ -74,6 +74,12 @@ pub enum SourceError {
         /// The file.
         name: String,
     },
+    /// A capture where an op script is wanted.
+    #[error("{name} is a capture: --expect compares op scripts")]
+    NoScript {
+        /// The file.
+        name: String,
+    },
     /// `meta.toml` cannot be used.
     #[error("cannot use {name}: {reason}")]
     Meta {
@@ -106,7 +112,10 @@ impl SourceError {
             Self::NoMembers { .. } => "a capture folder has trace.txt or vmallocinfo.before in it",
             Self::NoAreas { .. } => "read /proc/vmallocinfo as root",
             Self::AnotherMachine { .. } => "take the snapshot in the same boot as the trace, or leave it out",
-            Self::IsScript { .. } => "run it with: vmaplens replay FILE.ops --expect FILE.out",
+            Self::IsScript { .. } => {
+                "compare its answers with: vmaplens replay FILE.ops --expect FILE.out; step it with: vmaplens FILE.ops"
+            }
+            Self::NoScript { .. } => "use verify to compare a capture with its own record",
             Self::Meta { .. } => "correct it or take it out of the folder",
         };
         hint.to_owned()

@@ -8,9 +8,10 @@ use super::facts::{Facts, muted, number, say};
 use super::focus::{self, Kind, Thing};
 use super::line::{scrolled, wrap};
 use super::retry::aftermath;
+use super::script;
 use super::text;
 use super::unplaced::Unplaced;
-use super::{Role, Row, Scene, Span, Target};
+use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::model::{Extent, TreeId};
 
 /// The rows.
@@ -22,7 +23,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let Some(addr) = focus::focus_address(scene) else {
         let mut facts = Facts::new(scene, width);
         match (focus::event_request(scene), scene.replay.current()) {
-            (Some(request), _) => request::add(&mut facts, request),
+            (Some(request), _) => {
+                answers(&mut facts);
+                request::add(&mut facts, request);
+            }
             (None, Some((seq, event))) => record::add(&mut facts, seq, event),
             (None, None) => {
                 let sentence = "Nothing selected: click in the map, or step to an event that has an address.";
@@ -34,6 +38,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let space = scene.replay.space();
     let thing = focus::thing_at(scene, space, addr);
     let mut facts = Facts::new(scene, width);
+    answers(&mut facts);
     extent(&mut facts, &thing);
     match thing.kind {
         Kind::Free => hole(&mut facts, &thing),
@@ -50,6 +55,14 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     neighbours(&mut facts, &thing);
     facts.add("keys", &keys(), None);
     scrolled(facts.rows, scroll, height)
+}
+
+/// What the current op of a script answered, as long as the pane follows it.
+fn answers(facts: &mut Facts<'_, '_>) {
+    let scene = facts.scene;
+    if let (Selection::Follow, Some((seq, _))) = (scene.selection, scene.replay.current()) {
+        script::add_answers(facts, seq);
+    }
 }
 
 fn role_of(kind: Kind) -> Role {
@@ -79,7 +92,8 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             size.push(number(text::bytes(extent.len_bytes() - page.min(extent.len_bytes()))));
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
-            if focus::baseline_row(facts.scene, area).is_none() {
+            // A script says what its sizes hold.
+            if focus::baseline_row(facts.scene, area).is_none() && !script::is_script(facts.scene.replay.log()) {
                 size.push(muted(" (assumed: nearly every area ends in an unmapped guard page)"));
             }
         } else {
@@ -95,8 +109,14 @@ fn place(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let many = allocator.n_nodes() > 1;
     let node = thing.node.unwrap_or(0);
     let owner = allocator.areas()[thing.area].owner;
+    let has_one_tree = allocator.tree(TreeId::Free).is_none();
+    let is_list = has_one_tree && allocator.tree(TreeId::Busy(0)).is_none();
     let mut spans = match thing.kind {
         Kind::Pooled => vec![say(format!("pool of node {node}, given out to requests of exactly this size"))],
+        Kind::Lazy if has_one_tree => {
+            vec![say("busy tree, flagged as lazily freed: it keeps its place until the next purge")]
+        }
+        Kind::Busy | Kind::PerCpu if is_list => vec![say("vmlist, the sorted list of all areas; there is no tree")],
         Kind::Lazy if many => vec![say(format!("lazy store of node {node}, until the next purge"))],
         Kind::Lazy => vec![say("lazy store, until the next purge")],
         _ if many => vec![say(format!("busy tree of node {node}")), muted(", by its address")],
@@ -153,7 +173,10 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
         }
         Some(_) => {}
     }
-    let Some(view) = allocator.tree(TreeId::Free) else { return };
+    let Some(view) = allocator.tree(TreeId::Free) else {
+        let words = "no node: this era keeps no holes, they are what lies between areas";
+        return facts.add("node", &[muted(words)], None);
+    };
     let area = &view.areas[thing.area];
     let colour = if area.is_black() { "black" } else { "red" };
     // A snapshot has ranges only: shape, colour and what follows from them would be the model's invention.

@@ -4,13 +4,15 @@
 
 mod areas;
 mod matcher;
+mod ops;
 
 use super::focus;
 use super::line::Line;
+use super::script::{is_script, noun, subject};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
-use crate::event::{Event, EventKind, Seq};
-use crate::log::Pointers;
+use crate::event::{Event, EventKind, ScriptOp, Seq};
+use crate::log::{Log, Pointers};
 use crate::replay::{Replay, Verdict};
 use matcher::{AreaMatcher, Matcher};
 
@@ -36,7 +38,7 @@ struct Columns {
 
 impl Columns {
     fn for_width(width: usize, time: usize, number: usize, address: usize, searching: bool) -> Self {
-        let number = if width >= 70 { number.max(5) } else { 0 };
+        let number = if width >= 70 { number } else { 0 };
         // Marks, number, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
         let others = 3 + usize::from(searching) + number + usize::from(number > 0) + time + 1 + 7 + 10 + address;
         Self {
@@ -71,32 +73,33 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let matcher = Matcher::new(log, &filter.text);
     let addresses = focus::addresses(scene);
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
-    let number = text::count(log.events.len() as u64).len();
+    let number = shown.iter().enumerate().map(|(offset, event)| number(log, top + offset, event).len()).max();
+    let number = number.unwrap_or(0).max(5);
     let columns = Columns::for_width(width, time, number, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
     if head == 1 {
         rows.push(names(scene, width, &columns, &addresses));
     }
     for (offset, event) in shown.iter().enumerate() {
-        let found = matcher
-            .as_ref()
-            .is_some_and(|matcher| matcher.matches(log, event, scene.replay.verdict(Seq((top + offset) as u32))));
+        let seq = Seq((top + offset) as u32);
+        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(scene.replay, seq));
         rows.push(row(scene, width, &columns, &addresses, (top + offset, event, found)));
     }
     rows
 }
 
 fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Addresses) -> Row {
+    let script = is_script(scene.replay.log());
     let mut line = Line::new(width, scene.glyphs).gap(3 + usize::from(columns.searching));
     if columns.number > 0 {
-        line = line.right("event", columns.number, Role::Muted).gap(1);
+        line = line.right(if script { "line" } else { "event" }, columns.number, Role::Muted).gap(1);
     }
-    line = line.right("time", columns.time, Role::Muted).gap(1);
+    line = line.right(if script { "op" } else { "time" }, columns.time, Role::Muted).gap(1);
     if columns.cpu > 0 {
         line = line.right("cpu", columns.cpu, Role::Muted).gap(1);
     }
     if columns.task > 0 {
-        line = line.left("task", columns.task, Role::Muted).gap(1);
+        line = line.left(if script { "id" } else { "task" }, columns.task, Role::Muted).gap(1);
     }
     line = line.left("what", 6, Role::Muted).gap(1).right("size", 9, Role::Muted).gap(1);
     if columns.align > 0 {
@@ -127,14 +130,14 @@ fn row(
     }
     line = line.put(glyph.to_string(), glyph_role).gap(1);
     if columns.number > 0 {
-        line = line.right(text::count(index as u64 + 1), columns.number, role(Role::Muted)).gap(1);
+        line = line.right(number(log, index, event), columns.number, role(Role::Muted)).gap(1);
     }
     line = line.right(text::stamp(log, event.at), columns.time, role(Role::Text)).gap(1);
     if columns.cpu > 0 {
         line = line.right(event.cpu.to_string(), columns.cpu, role(Role::Muted)).gap(1);
     }
     if columns.task > 0 {
-        let label = text::task(log.names.task(event.task));
+        let label = if is_script(log) { subject(scene.replay, seq) } else { text::task(log.names.task(event.task)) };
         line = line.left(label, columns.task, role(Role::Text)).gap(1);
     }
     line = line.left(event.kind.word(), 6, role(kind_role(&event.kind))).gap(1);
@@ -157,6 +160,9 @@ fn facts<'g>(
     (seq, event, future): (Seq, &Event, bool),
 ) -> Line<'g> {
     let log = scene.replay.log();
+    if is_script(log) && scene.replay.plan().answer(seq).is_some() {
+        return ops::facts(scene, line, columns, addresses, (seq, event, future));
+    }
     let role = |role: Role| if future { Role::Muted } else { role };
     let address = |addr: u64| if columns.full_address { scene.addr(addr) } else { addresses.short(addr) };
     let numbers = |line: Line<'g>, size: Option<u64>, align: u64| {
@@ -208,7 +214,13 @@ fn facts<'g>(
         EventKind::Mark { text } | EventKind::Other { name: text } => {
             line.put(text::escape(log.names.text(text)), role(Role::Text))
         }
+        EventKind::Script(_) => line,
     }
+}
+
+/// The number in front: of the record; of an op, whose number is its time, the line of the script.
+fn number(log: &Log, index: usize, event: &Event) -> String {
+    text::count(if is_script(log) { event.line.into() } else { index as u64 + 1 })
 }
 
 /// The address a row shows.
@@ -242,7 +254,7 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
 fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
     let glyphs = scene.glyphs;
     match (event.kind, scene.replay.verdict(seq)) {
-        (_, Verdict::Adopted(_)) => (glyphs.adopted, Role::Bad),
+        (_, Verdict::Adopted(_) | Verdict::Differs(_)) => (glyphs.adopted, Role::Bad),
         (_, Verdict::Inferred(_)) => (glyphs.inferred, Role::Warn),
         (EventKind::Alloc { failed: true, .. }, _) => (glyphs.failure, Role::Bad),
         (_, Verdict::Exact) => (glyphs.exact, Role::Good),
@@ -261,7 +273,10 @@ fn kind_role(kind: &EventKind) -> Role {
         EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => Role::Free,
         EventKind::Lost { .. } => Role::Warn,
         EventKind::Mark { .. } => Role::Key,
-        EventKind::Request { .. } | EventKind::PurgeEntry { .. } | EventKind::Other { .. } => Role::Muted,
+        EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => Role::Free,
+        EventKind::Request { .. } | EventKind::PurgeEntry { .. } | EventKind::Other { .. } | EventKind::Script(_) => {
+            Role::Muted
+        }
     }
 }
 
@@ -287,7 +302,7 @@ fn finder<'a>(replay: &'a Replay, text: &str) -> Option<Box<dyn Fn(usize) -> boo
         return Some(Box::new(move |index| matcher.matches(&baseline.areas[index], real)));
     }
     let matcher = Matcher::new(log, text)?;
-    Some(Box::new(move |index| matcher.matches(log, &log.events[index], replay.verdict(Seq(index as u32)))))
+    Some(Box::new(move |index| matcher.matches(replay, Seq(index as u32))))
 }
 
 /// The next row after (or before) `from` that matches; goes on at the other end.
@@ -309,7 +324,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         return areas::title(scene, baseline);
     }
     let (cursor, len) = (scene.replay.cursor() as u64, scene.replay.len() as u64);
-    let mut spans = vec![Span::new("events", Role::Title)];
+    let mut spans = vec![Span::new(format!("{}s", noun(scene.replay.log())), Role::Title)];
     if len > 0 {
         spans.push(Span::new(format!("  {}", text::count(cursor)), Role::Number));
         spans.push(Span::new(format!(" of {}", text::count(len)), Role::Muted));

@@ -1,8 +1,9 @@
 //! What the panes look at: the selection, what the current event changed, what lies at an address, the stretch in use.
 
+use super::script::is_script;
 use super::text::Addresses;
 use super::{Scene, Selection};
-use crate::event::{EventKind, Seq};
+use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
 use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
 
@@ -68,8 +69,16 @@ pub fn focus_address(scene: &Scene<'_>) -> Option<u64> {
 /// The lowest area in use: what a snapshot shows first.
 fn lowest_area(space: &AddressSpace) -> Option<u64> {
     let allocator = space.allocator();
-    let trees = (0..allocator.n_nodes()).filter_map(|node| allocator.tree(TreeId::Busy(node)));
-    trees.filter(|busy| busy.tree.first != NIL).map(|busy| busy.areas[busy.tree.first].start).min()
+    let mut lowest = None;
+    for node in 0..allocator.n_nodes() {
+        match allocator.tree(TreeId::Busy(node)) {
+            Some(busy) if busy.tree.first == NIL => {}
+            Some(busy) => lowest = [lowest, Some(busy.areas[busy.tree.first].start)].into_iter().flatten().min(),
+            None => allocator
+                .visit_busy(node, &mut |area| lowest = Some(lowest.map_or(area.start, |low: u64| low.min(area.start)))),
+        }
+    }
+    lowest
 }
 
 /// The address the current event is about.
@@ -96,6 +105,7 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
         EventKind::Purge { start, end, .. } => lowest_purged(scene)
             // The flushed range can be the caller's, and reach into the direct map.
             .or((start.0 < end.0 && is_managed(scene, start.0)).then_some(start.0)),
+        EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => lowest_purged(scene),
         EventKind::PurgeReturn { .. } => lowest_purged(scene),
         _ => None,
     }
@@ -204,7 +214,8 @@ fn whole() -> Extent {
 /// Is an area in use a per-CPU chunk? No record announces those, so they are as old as the log; a snapshot names
 /// them, else the upper half of a large window is where nothing else of unknown birth lies.
 pub(crate) fn is_per_cpu(scene: &Scene<'_>, space: &AddressSpace, area: &VmapArea) -> bool {
-    if area.born != VmapArea::UNBORN {
+    // A script's own early areas are as old, and it has no chunks.
+    if area.born != VmapArea::UNBORN || is_script(scene.replay.log()) {
         return false;
     }
     let window = space.allocator().window();
@@ -238,7 +249,9 @@ pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
 pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
-    if kind == Kind::PerCpu || area.len_bytes() <= page {
+    // The sizes of a script are those of `alloc_vmap_area`, which knows no guard pages, or of `get_vm_area`.
+    let unguarded = is_script(scene.replay.log()) && !scene.replay.plan().machine.policy.rules.adds_guard;
+    if kind == Kind::PerCpu || area.len_bytes() <= page || unguarded {
         return false;
     }
     match baseline_row(scene, area) {
@@ -287,6 +300,13 @@ pub(crate) fn stretch(space: &AddressSpace) -> Extent {
     let middle = whole.start() + whole.len_bytes() / 2;
     let mut top = whole.start() + page;
     for node in 0..allocator.n_nodes() {
+        if allocator.tree(TreeId::Busy(node)).is_none() {
+            allocator.visit_busy(node, &mut |area| {
+                if area.start < middle {
+                    top = top.max(area.end.min(middle));
+                }
+            });
+        }
         for id in [TreeId::Busy(node), TreeId::Lazy(node)] {
             let Some(view) = allocator.tree(id) else { continue };
             let above = first_above(view.areas, &view.tree, middle);

@@ -2,15 +2,19 @@
 //!
 //! While the current event asks for space the list is the one the search saw: before the event.
 
+mod cache;
+mod holes;
 mod judge;
 
 use super::focus;
-use super::line::{Line, wrap};
+use super::line::Line;
+use super::script::tried_again;
 use super::text::{self, Addresses};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::log::Window;
-use crate::model::{AddressSpace, Areas, Extent, Tree, TreeId, TreeView};
+use crate::model::{AddressSpace, Extent};
+use holes::Holes;
 use judge::Judge;
 
 /// Holes the summary looks at; more would cost more than a frame.
@@ -28,7 +32,11 @@ pub enum FreeOrder {
 
 /// The state whose holes are shown.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
-    if focus::event_request(scene).is_some() { scene.replay.before() } else { scene.replay.space() }
+    if focus::event_request(scene).is_none() || tried_again(scene) {
+        scene.replay.space()
+    } else {
+        scene.replay.before()
+    }
 }
 
 /// The rows: holes by size, what the request could use, and the holes from `scroll` on.
@@ -37,16 +45,12 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     if let Some(unplaced) = Unplaced::of(scene) {
         return unplaced.sentence(scene, &unplaced.no_holes(), width, height as u16);
     }
-    let Some(view) = state(scene).allocator().tree(TreeId::Free) else {
-        let mut rows = wrap("This kernel keeps no list of holes.", Role::Muted, width, 0, scene.glyphs);
-        rows.truncate(height);
-        return rows;
-    };
+    let holes = Holes::of(state(scene).allocator());
     let mut pane = Pane {
         scene,
         column: 0,
         width,
-        view,
+        holes,
         judge: Judge::of(scene),
         window: scene.replay.space().allocator().window(),
         addresses: focus::addresses(scene),
@@ -58,6 +62,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
     }
     if height >= 4 && pane.judge.is_some() {
         rows.push(pane.question());
+    }
+    if let Some(told) = cache::rows(scene, state(scene).allocator(), width).filter(|told| told.len() + 6 < height) {
+        rows.extend(told);
     }
     if let Some(note) = pane.note(order).filter(|_| scroll == 0 && rows.len() + 3 < height) {
         rows.push(note);
@@ -79,7 +86,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize, order: Fr
         shown.truncate(n_rows);
     }
     rows.extend(shown.into_iter().map(|hole| pane.row(hole)));
-    if view.tree.len == 0 && rows.len() < height {
+    if pane.holes.len() == 0 && rows.len() < height {
         rows.push(Line::new(width, scene.glyphs).put("Nothing is free.", Role::Muted).done());
     }
     rows.truncate(height);
@@ -91,7 +98,7 @@ struct Pane<'s, 'a> {
     width: usize,
     /// Columns of the addresses.
     column: usize,
-    view: TreeView<'a>,
+    holes: Holes<'a>,
     judge: Option<Judge>,
     window: Window,
     addresses: Addresses,
@@ -101,8 +108,8 @@ struct Pane<'s, 'a> {
 impl Pane<'_, '_> {
     /// The holes of the visible rows.
     fn shown(&self, order: FreeOrder, scroll: usize, n_rows: usize) -> Vec<Extent> {
-        let all = || self.view.ascending().filter_map(|(_, hole)| Extent::new(hole.start, hole.end));
-        let last = (self.view.tree.len as usize).saturating_sub(n_rows);
+        let all = || self.holes.iter();
+        let last = self.holes.len().saturating_sub(n_rows);
         let scroll = scroll.min(last);
         if order == FreeOrder::Address {
             // What lies below the window comes last, so that the reasons that matter are on the screen.
@@ -125,8 +132,8 @@ impl Pane<'_, '_> {
     /// Holes below the request's window, if there are some worth moving out of the way.
     fn below(&self) -> usize {
         let Some(judge) = &self.judge else { return 0 };
-        let below = self.view.ascending().take_while(|(_, hole)| hole.end <= judge.window.vstart).count();
-        if below < 2 || below == self.view.tree.len as usize { 0 } else { below }
+        let below = self.holes.iter().take_while(|hole| hole.end() <= judge.window.vstart).count();
+        if below < 2 || below == self.holes.len() { 0 } else { below }
     }
 
     /// Says where the holes below the window are.
@@ -142,8 +149,7 @@ impl Pane<'_, '_> {
             Selection::Address(addr) => addr,
             Selection::Follow => self.judge.as_ref()?.chosen_start()?,
         };
-        let hole = &self.view.areas[self.view.areas.find_containing(&self.view.tree, addr)];
-        Extent::new(hole.start, hole.end)
+        self.holes.at(addr)
     }
 
     fn row(&self, hole: Extent) -> Row {
@@ -239,18 +245,13 @@ impl Pane<'_, '_> {
     }
 
     fn summed(&self) -> impl Iterator<Item = Extent> {
-        self.view.ascending().take(MAX_SUMMED).filter_map(|(_, hole)| Extent::new(hole.start, hole.end))
+        self.holes.iter().take(MAX_SUMMED)
     }
 }
 
 /// The part of a hole inside the vmalloc range; the whole hole if it lies outside.
 fn clipped(hole: Extent, window: Window) -> Extent {
     Extent::new(window.vstart, window.vend).and_then(|window| window.intersection(hole)).unwrap_or(hole)
-}
-
-/// The largest part of a hole inside the vmalloc range.
-fn largest(areas: &Areas, tree: &Tree, window: Window) -> u64 {
-    crate::model::search::largest_hole_in(areas, tree, window.vstart, window.vend)
 }
 
 /// The title: how many holes, how large the largest is, and which moment is shown.
@@ -261,10 +262,9 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         return spans;
     }
     let allocator = state(scene).allocator();
-    let Some(view) = allocator.tree(TreeId::Free) else { return spans };
     let holes = text::plural(allocator.metrics().holes, "hole", "holes");
     spans.push(Span::new(format!("  {holes}"), Role::Number));
-    let largest = text::bytes(largest(view.areas, &view.tree, allocator.window()));
+    let largest = text::bytes(allocator.largest_hole());
     let rest = format!(" in the vmalloc range {} largest {largest}", scene.glyphs.dot);
     spans.push(Span::new(rest, Role::Muted));
     spans.extend(focus::moment(scene, state(scene)));

@@ -1,12 +1,13 @@
 //! The header: what am I looking at, and can I trust it?
 
 use super::line::Line;
+use super::script::{self, is_script, noun};
 use super::text;
 use super::unplaced::{self, Unplaced};
-use super::{Role, Row, Scene, Span};
+use super::{Glyphs, Role, Row, Scene, Span};
 use crate::event::EventKind;
 use crate::log::Pointers;
-use crate::replay::Replay;
+use crate::replay::{Replay, Tally};
 
 /// Below this width the header takes two rows.
 const ONE_ROW: u16 = 100;
@@ -67,6 +68,7 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
     let dot = scene.glyphs.dot;
     let name = text::escape(origin.name.as_bytes());
     let kernel = match &origin.kernel {
+        _ if is_script(scene.replay.log()) => script::title(scene.replay.log()).unwrap_or_default(),
         Some(kernel) => {
             let release = text::escape(kernel.as_bytes());
             // The distribution's suffix says nothing about the allocator.
@@ -83,6 +85,9 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
             vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
         ),
     ];
+    if let Some(against) = script::compared_with(scene.replay.log()) {
+        groups.push(Group::new(4, vec![Span::new(against, Role::Muted)]));
+    }
     // A snapshot does not say how many there are.
     if !scene.replay.is_empty() || origin.cpus_possible.is_some() {
         groups.push(Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]));
@@ -105,7 +110,7 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
     let mut groups = vec![Group::new(
         0,
         vec![
-            Span::new("event ", Role::Muted),
+            Span::new(format!("{} ", noun(replay.log())), Role::Muted),
             Span { strong: true, ..Span::new(text::count(cursor), Role::Number) },
             Span::new(format!(" of {}", text::count(len)), Role::Muted),
         ],
@@ -144,10 +149,14 @@ fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
         let percent = if tenths == 1000 { "100".to_owned() } else { format!("{}.{}", tenths / 10, tenths % 10) };
         groups.push(Group::new(0, vec![Span::new(format!("{} {percent} % exact", glyphs.exact), Role::Good)]));
         let name = |name: &'static str| if words { name } else { "" };
-        let inferred = format!("{} {}{}", glyphs.inferred, text::count(tally.inferred), name(" inferred"));
-        groups.push(Group::new(1, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]));
-        let adopted = format!("{} {}{}", glyphs.adopted, text::count(tally.adopted), name(" adopted"));
-        groups.push(Group::new(1, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]));
+        if is_script(replay.log()) {
+            let differs = format!("{} {}{}", glyphs.adopted, text::count(tally.differs), name(" differ"));
+            groups.push(Group::new(1, vec![Span::new(differs, count(tally.differs, Role::Bad))]));
+        } else {
+            groups.extend(not_exact(&tally, glyphs, words));
+        }
+    } else if is_script(replay.log()) {
+        // Without expected answers there is nothing to judge; the first row says so.
     } else if !replay.is_empty() {
         groups.push(Group::new(3, vec![Span::new("nothing judged yet", Role::Muted)]));
     }
@@ -161,6 +170,18 @@ fn trust(scene: &Scene<'_>, words: bool) -> Vec<Group> {
         groups.push(Group::new(1, vec![Span::new(words, Role::Bad)]));
     }
     groups
+}
+
+/// What was not exact.
+fn not_exact(tally: &Tally, glyphs: &Glyphs, words: bool) -> [Group; 2] {
+    let name = |name: &'static str| if words { name } else { "" };
+    let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
+    let inferred = format!("{} {}{}", glyphs.inferred, text::count(tally.inferred), name(" inferred"));
+    let adopted = format!("{} {}{}", glyphs.adopted, text::count(tally.adopted), name(" adopted"));
+    [
+        Group::new(1, vec![Span::new(inferred, count(tally.inferred, Role::Warn))]),
+        Group::new(1, vec![Span::new(adopted, count(tally.adopted, Role::Bad))]),
+    ]
 }
 
 /// A trace that starts late needs a snapshot with real addresses: without one the replay begins as if nothing were in

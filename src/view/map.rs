@@ -9,6 +9,7 @@ mod window;
 
 use super::focus::{self, Kind};
 use super::line::Line;
+use super::script::is_script;
 use super::text::{self, Addresses};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
@@ -253,7 +254,8 @@ impl Painter<'_, '_> {
         let pools = self.scene.replay.space().allocator().n_nodes() > 1;
         let one_page = self.cell_bytes == self.scene.replay.space().allocator().page_size();
         for (glyph, role, word) in kinds {
-            let shown = (role != Role::Pooled || pools) && (role != Role::Guard || one_page);
+            let told = !is_script(self.scene.replay.log()) || !matches!(role, Role::PerCpu | Role::Guard);
+            let shown = told && (role != Role::Pooled || pools) && (role != Role::Guard || one_page);
             if shown && line.room() >= text::width(&glyph) + word.len() + 3 {
                 line = line.gap(2).put(glyph, role).put(format!(" {word}"), Role::Muted);
             }
@@ -318,6 +320,17 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
         EventKind::PurgeEntry { .. } | EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => {
             String::new()
         }
+        EventKind::Script(_) => answers
+            .iter()
+            .find_map(|answer| match answer {
+                Answer::Drained(purges) => {
+                    let areas = purges.iter().map(|purged| u64::from(purged.num_purged)).sum();
+                    Some(format!("{} back", text::plural(areas, "area", "areas")))
+                }
+                Answer::Shrunk(Some(n)) => Some(format!("{} out of pools", text::plural((*n).into(), "area", "areas"))),
+                _ => None,
+            })
+            .unwrap_or_default(),
     }
 }
 

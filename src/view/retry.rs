@@ -4,6 +4,7 @@
 //! same: only a second failure is the end of it.
 
 use super::facts::number;
+use super::script::is_script;
 use super::within::within;
 use super::{Role, Scene, Span, Target, text};
 use crate::event::{Event, EventKind, Seq};
@@ -65,6 +66,10 @@ fn failed(event: &Event) -> bool {
 
 /// The failed attempt before record `seq`, if that is the task's second attempt for the same.
 pub(crate) fn first_attempt(scene: &Scene<'_>, seq: Seq) -> Option<Seq> {
+    // An op of a script is a whole request, both attempts of it.
+    if is_script(scene.replay.log()) {
+        return None;
+    }
     let events = &scene.replay.log().events;
     let event = events.get(seq.index())?;
     let from = seq.index().saturating_sub(MAX_LOOKED);
@@ -80,6 +85,9 @@ pub(crate) fn first_attempt(scene: &Scene<'_>, seq: Seq) -> Option<Seq> {
 /// What followed the current event, if that is a failed attempt.
 pub(crate) fn aftermath(scene: &Scene<'_>) -> Option<Aftermath> {
     let (seq, event) = scene.replay.current().filter(|(_, event)| failed(event))?;
+    if is_script(scene.replay.log()) {
+        return None;
+    }
     let EventKind::Alloc { window, .. } = event.kind else { return None };
     let events = &scene.replay.log().events;
     let space = scene.replay.before();

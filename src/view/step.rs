@@ -4,17 +4,21 @@
 
 mod failure;
 mod purge;
+mod script;
 mod turns;
 mod verdict;
+mod walk;
 mod words;
 
 use super::focus;
 use super::line::{flow, scrolled, wrap};
+use super::script::{is_script, numbered, who};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
-use crate::event::{Event, EventKind, Seq};
+use crate::event::{Event, EventKind, ScriptOp, Seq};
 use crate::log::Window;
 use crate::model::Step;
+use crate::policy::rules::FreeSpace;
 use words::Words;
 
 /// A run of alike steps up to this length is shown whole.
@@ -45,11 +49,15 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
     let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
     // Before the steps, which can be many: what came of it, and whether to trust them.
+    rows.extend(script::consequences(scene, width, seq));
     rows.extend(failure::rows(scene, &facts, width, seq));
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));
     if scene.replay.outcome().steps.is_empty() {
         rows.extend(
-            elsewhere(&event.kind).map(|words| wrap(words, Role::Muted, width, 2, scene.glyphs)).into_iter().flatten(),
+            elsewhere(scene, &event.kind)
+                .map(|words| wrap(words, Role::Muted, width, 2, scene.glyphs))
+                .into_iter()
+                .flatten(),
         );
     }
     for part in parts(&facts, &scene.replay.outcome().steps, scene.sub_step) {
@@ -70,7 +78,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
 }
 
 /// Why there are no steps under a record that should have some.
-fn elsewhere(kind: &EventKind) -> Option<&'static str> {
+fn elsewhere(scene: &Scene<'_>, kind: &EventKind) -> Option<&'static str> {
+    if is_script(scene.replay.log()) {
+        return None;
+    }
     match kind {
         EventKind::Alloc { failed: true, .. } => Some("No steps under this record: a failed attempt changes nothing."),
         EventKind::Alloc { .. } => {
@@ -165,6 +176,7 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
         Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
         Step::Decayed { .. } => format!("{} decayed", text::plural(steps.len() as u64, "more pool", "more pools")),
         Step::Visited { .. } => return turns::rows(scene, facts, width, from, steps),
+        Step::Passed { .. } => return walk::more(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);
@@ -178,7 +190,7 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
 /// What the record itself says.
 fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
     let log = scene.replay.log();
-    let who = format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu);
+    let who = who(scene.replay, seq, event).unwrap_or_default();
     let words = Words::default();
     match event.kind {
         EventKind::Alloc { size, align, window, failed, .. } => {
@@ -220,11 +232,12 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 return words.say(", older than the trace");
             };
             let size = super::events::freed_size(scene, seq).unwrap_or(0);
-            let by = text::task(log.names.task(born.task));
-            let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated by {by} "));
+            let by =
+                if is_script(log) { String::new() } else { format!("by {} ", text::task(log.names.task(born.task))) };
+            let words = words.say(", ").number(text::bytes(size)).say(format!(" allocated {by}"));
             words
                 .number(text::between(log, born.at, event.at, scene.glyphs))
-                .say(format!(" earlier (event {})", text::count(u64::from(mate.0) + 1)))
+                .say(format!(" earlier ({})", numbered(log, mate)))
         }
         EventKind::Purge { start, end, num_purged } => purge::record(scene, words, (start, end), num_purged),
         EventKind::Lost { count: 0 } => {
@@ -241,17 +254,24 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             .of("event ", Role::Muted)
             .say(text::escape(log.names.text(name)))
             .of(". It is not the allocator's.", Role::Muted),
+        EventKind::Script(op) => script::record(scene, op, seq, event),
     }
 }
 
 /// The title: the kernel's function behind the record.
 pub fn title(scene: &Scene<'_>) -> Vec<Span> {
+    let is_list = matches!(scene.replay.plan().machine.policy.rules.free_space, FreeSpace::VmList(_));
     let function = match scene.replay.current().map(|(_, event)| event.kind) {
+        Some(EventKind::Alloc { .. }) if is_list => "get_vm_area",
+        Some(EventKind::Free { .. }) if is_list => "vfree",
+        Some(EventKind::Purge { .. }) if is_list => "",
         Some(EventKind::Alloc { .. } | EventKind::Request { .. } | EventKind::Unasked { .. }) => "alloc_vmap_area",
         Some(EventKind::Free { .. } | EventKind::FreeProbe { .. }) => "free_vmap_area_noflush",
         Some(EventKind::Purge { .. } | EventKind::PurgeEntry { .. } | EventKind::PurgeReturn { .. }) => {
             "__purge_vmap_area_lazy"
         }
+        Some(EventKind::Script(ScriptOp::Work)) => "drain_vmap_area_work",
+        Some(EventKind::Script(ScriptOp::Shrink)) => "vmap_node_shrink_scan",
         _ => "",
     };
     let mut spans = vec![Span::new("step", Role::Title)];

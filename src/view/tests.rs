@@ -2,6 +2,7 @@
 
 mod failures;
 mod probes;
+mod scripts;
 mod snapshot;
 
 use std::sync::Arc;
@@ -149,15 +150,16 @@ proptest! {
     fn rows_keep_to_their_pane(
         width in 1_u16..200,
         height in 1_u16..60,
-        cursor in 0_usize..14,
+        cursor in 0_usize..22,
         scroll in 0_usize..40,
         sub_step in proptest::option::of(0_usize..12),
         selected in proptest::option::of(prop_oneof![
             (0_u64..0x30).prop_map(|page| V + page * 0x1000),
+            (0_u64..0x50).prop_map(|page| 0xf_f000 + page * 0x1000),
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..10,
+        which in 0_usize..16,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -169,7 +171,8 @@ proptest! {
             6 => demo_under("linux-2.6.28"),
             7 => demo_under("linux-2.6.39"),
             8 => probes::probed(),
-            _ => demo(),
+            9 => demo(),
+            era => scripts::script(scripts::ERAS[era - 10], scripts::OPS, Some("wrong\n.\n")),
         };
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };

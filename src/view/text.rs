@@ -132,6 +132,7 @@ pub fn between(log: &Log, from: Nanos, to: Nanos, glyphs: &Glyphs) -> String {
     match log.origin.clock {
         Clock::Nanos => duration(apart, glyphs),
         Clock::Ticks => format!("{} ticks", count(apart)),
+        Clock::None if log.script.is_some() => plural(apart, "op", "ops"),
         Clock::None => plural(apart, "record", "records"),
     }
 }

@@ -235,10 +235,9 @@ impl Pane<'_, '_> {
         }
         let differing = &timeline.divergences[within(&timeline.divergences)];
         if !differing.is_empty() {
-            let adopted = differing
-                .iter()
-                .take(MAX_LOOKED)
-                .any(|&index| matches!(self.scene.replay.verdict(Seq(index)), Verdict::Adopted(_)));
+            let adopted = differing.iter().take(MAX_LOOKED).any(|&index| {
+                matches!(self.scene.replay.verdict(Seq(index)), Verdict::Adopted(_) | Verdict::Differs(_))
+            });
             return Some(if adopted { (glyphs.adopted, Role::Bad) } else { (glyphs.inferred, Role::Warn) });
         }
         if !within(&timeline.lost).is_empty() {

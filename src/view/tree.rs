@@ -6,14 +6,16 @@
 mod layout;
 mod outline;
 mod picture;
+mod vmlist;
 
 use super::focus::{self, nearest};
 use super::line::{Line, wrap};
+use super::script::{is_behind_purge, is_script, searched};
 use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
 use crate::event::{Event, EventKind};
-use crate::model::{AddressSpace, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
+use crate::model::{AddressSpace, Allocator, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
 use layout::{Drawing, Frame, Placed};
 use picture::{Marks, Picture};
 
@@ -46,6 +48,17 @@ fn name(scene: &Scene<'_>, which: TreeId) -> String {
     }
 }
 
+/// The tree that is shown for the one asked for: up to 5.1 there is no free tree, but from 2.6.28 on one of areas.
+fn shown(allocator: &dyn Allocator, which: TreeId) -> TreeId {
+    let busy = TreeId::Busy(0);
+    if allocator.tree(which).is_none() && allocator.tree(busy).is_some() { busy } else { which }
+}
+
+/// Up to 2.6.27 there is no tree at all.
+fn is_list(allocator: &dyn Allocator) -> bool {
+    allocator.tree(TreeId::Free).is_none() && allocator.tree(TreeId::Busy(0)).is_none()
+}
+
 /// The step being shown, if one is.
 fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
     scene.replay.outcome().steps.get(scene.sub_step?)
@@ -55,13 +68,26 @@ fn shown_step<'a>(scene: &Scene<'a>) -> Option<&'a Step> {
 /// the event.
 fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
     let failed = |event: &Event| matches!(event.kind, EventKind::Alloc { failed: true, .. });
-    if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
-        return scene.replay.before();
+    if let (Some(index), true) = (scene.sub_step, is_script(scene.replay.log())) {
+        // Of a script the purge and the second attempt are steps of the same op.
+        if is_behind_purge(scene, index) {
+            return scene.replay.space();
+        }
+    } else if scene.replay.current().is_some_and(|(_, event)| failed(event)) {
+        return searched(scene);
     }
     match shown_step(scene) {
-        Some(Step::PoolAsked { .. } | Step::SearchBegun { .. } | Step::Visited { .. } | Step::Refused { .. }) => {
-            scene.replay.before()
-        }
+        Some(
+            Step::PoolAsked { .. }
+            | Step::SearchBegun { .. }
+            | Step::Visited { .. }
+            | Step::Rewound { .. }
+            | Step::WalkBegun { .. }
+            | Step::Passed { .. }
+            | Step::HoleRemembered { .. }
+            | Step::GapFound { .. }
+            | Step::Refused { .. },
+        ) => scene.replay.before(),
         _ => scene.replay.space(),
     }
 }
@@ -69,6 +95,9 @@ fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
 /// The node the picture is about.
 fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     let near = |addr: u64| nearest(view.areas, &view.tree, addr);
+    if let (TreeId::Busy(_), Some(Step::Passed { area, .. })) = (which, shown_step(scene)) {
+        return near(area.start());
+    }
     if let (TreeId::Free, Some(step)) = (which, shown_step(scene)) {
         match *step {
             Step::Visited { hole, extent, .. } => {
@@ -109,6 +138,7 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
 
 /// The ranges whose nodes the current event changed in a tree, ascending.
 fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
+    let one_tree = state(scene).allocator().tree(TreeId::Free).is_none();
     let mut extents: Vec<Extent> = scene
         .replay
         .outcome()
@@ -124,6 +154,7 @@ fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
             )
             | (TreeId::Busy(_), Step::BusyAdded { extent, .. })
             | (TreeId::Lazy(_), Step::LazyAdded { extent, .. }) => Some(extent),
+            (TreeId::Busy(_), Step::LazyAdded { extent, .. }) if one_tree => Some(extent),
             _ => None,
         })
         .collect();
@@ -142,6 +173,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
         return unplaced.sentence(scene, missing, width, height as u16);
     }
     let allocator = state(scene).allocator();
+    let which = shown(allocator, which);
+    if is_list(allocator) {
+        return vmlist::rows(scene, state(scene), width, height);
+    }
     let sentence = |words: String| {
         let mut rows = wrap(&words, Role::Muted, width, 0, scene.glyphs);
         rows.truncate(height);
@@ -157,7 +192,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, pan: TreePan, which: Tre
     let steps = &scene.replay.outcome().steps;
     // While a search is walked, what it has not looked at yet is not on its path.
     let walked = scene.sub_step.map_or(steps.len(), |step| (step + 1).min(steps.len()));
-    let path = if which == TreeId::Free { picture::path_of(&steps[..walked]) } else { Vec::new() };
+    let is_searched = which == TreeId::Free || allocator.tree(TreeId::Free).is_none();
+    let path = if is_searched { picture::path_of(&view, &steps[..walked]) } else { Vec::new() };
     let marks = Marks { path, changed: changed_in(scene, which), focus, coloured: !scene.replay.is_empty() };
     let picture = Picture::new(view, marks, focus::addresses(scene), scene.glyphs);
     let legend = usize::from(height >= 8);
@@ -298,11 +334,15 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
         (glyphs.up, Role::Changed, "changed"),
         (glyphs.node_black, Role::NodeBlack, "black"),
         (glyphs.node_red, Role::NodeRed, "red"),
+        (glyphs.lazy, Role::Lazy, "lazily freed"),
         (glyphs.max, Role::Muted, "largest hole from there down"),
     ];
+    let one_tree = state(scene).allocator().tree(TreeId::Free).is_none();
     for (glyph, role, word) in marks {
         let is_shape = matches!(role, Role::NodeBlack | Role::NodeRed | Role::Muted);
-        let wanted = (role != Role::Muted || picture.view.augmented) && (picture.marks.coloured || !is_shape);
+        let wanted = (role != Role::Lazy || one_tree)
+            && (role != Role::Muted || picture.view.augmented)
+            && (picture.marks.coloured || !is_shape);
         if wanted && line.room() >= word.len() + 4 {
             line = line.put(glyph.to_string(), role).put(format!(" {word}  "), Role::Muted);
         }
@@ -312,6 +352,10 @@ fn legend_row(scene: &Scene<'_>, picture: &Picture<'_>, width: usize) -> Row {
 
 /// The title: which tree, how large, how deep.
 pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
+    let which = shown(state(scene).allocator(), which);
+    if is_list(state(scene).allocator()) {
+        return vmlist::title(scene, state(scene));
+    }
     let mut spans = vec![Span::new(name(scene, which), Role::Title)];
     if Unplaced::of(scene).is_some() {
         spans.push(Span::new("  not known", Role::Warn));

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use super::focus::{first_above, is_per_cpu};
+use super::script::is_script;
 use super::{Scene, text};
 use crate::event::Seq;
-use crate::log::Pointers;
+use crate::log::{Pointers, Window};
+use crate::model::search::largest_hole_in;
 use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
 
 /// Areas looked at for the holders; more would cost more than a frame.
@@ -19,6 +21,61 @@ pub(crate) fn each_in(space: &AddressSpace, tree: &Tree, start: u64, end: u64, m
         visit(&areas[id]);
         id = areas[id].next;
     }
+}
+
+/// Calls `visit` with what reaches into `[start, end)` of the areas in use, and of the eras that keep them in the same
+/// tree of the lazily freed ones, which say so themselves.
+pub(crate) fn each_busy(space: &AddressSpace, start: u64, end: u64, mut visit: impl FnMut(&VmapArea)) {
+    let allocator = space.allocator();
+    for node in 0..allocator.n_nodes() {
+        match allocator.tree(TreeId::Busy(node)) {
+            Some(busy) => each_in(space, &busy.tree, start, end, &mut visit),
+            None => allocator.visit_busy(node, &mut |area| {
+                if area.start < end && start < area.end {
+                    visit(area);
+                }
+            }),
+        }
+    }
+}
+
+/// Calls `visit` with the holes that reach into `[start, end)`, ascending.
+pub(crate) fn each_hole(space: &AddressSpace, start: u64, end: u64, mut visit: impl FnMut(Extent)) {
+    let allocator = space.allocator();
+    match allocator.tree(TreeId::Free) {
+        Some(free) => each_in(space, &free.tree, start, end, |hole| {
+            if let Some(hole) = Extent::new(hole.start, hole.end) {
+                visit(hole);
+            }
+        }),
+        None => allocator.visit_holes(&mut |hole| {
+            if hole.start() < end && start < hole.end() {
+                visit(hole);
+            }
+        }),
+    }
+}
+
+/// The largest hole inside a window, in bytes.
+pub(crate) fn largest_hole(space: &AddressSpace, window: Window) -> u64 {
+    let allocator = space.allocator();
+    match (allocator.tree(TreeId::Free), Extent::new(window.vstart, window.vend)) {
+        (Some(free), _) => largest_hole_in(free.areas, &free.tree, window.vstart, window.vend),
+        (None, Some(window)) => {
+            let mut largest = 0;
+            each_hole(space, window.start(), window.end(), |hole| {
+                largest = largest.max(hole.intersection(window).map_or(0, Extent::len_bytes));
+            });
+            largest
+        }
+        (None, None) => 0,
+    }
+}
+
+/// Does the era keep lazily freed areas in no order, so that they are told by what they are not?
+pub(crate) fn is_lazy_the_rest(space: &AddressSpace) -> bool {
+    let allocator = space.allocator();
+    allocator.tree(TreeId::Lazy(0)).is_none() && allocator.tree(TreeId::Free).is_some()
 }
 
 /// Bytes by state; of areas and holes at the edges the part inside.
@@ -47,28 +104,29 @@ pub(crate) fn within(space: &AddressSpace, part: Extent) -> Within {
     let inside = |area: &VmapArea| Extent::new(area.start.max(start), area.end.min(end));
     let bytes = |area: &VmapArea| inside(area).map_or(0, Extent::len_bytes);
     let mut sums = Within::default();
-    for node in 0..allocator.n_nodes() {
-        if let Some(busy) = allocator.tree(TreeId::Busy(node)) {
-            each_in(space, &busy.tree, start, end, |area| {
-                sums.areas += 1;
-                sums.busy += bytes(area);
-            });
+    each_busy(space, start, end, |area| {
+        if area.lazy {
+            sums.lazy += bytes(area);
+        } else {
+            sums.areas += 1;
+            sums.busy += bytes(area);
         }
+    });
+    for node in 0..allocator.n_nodes() {
         if let Some(lazy) = allocator.tree(TreeId::Lazy(node)) {
             each_in(space, &lazy.tree, start, end, |area| sums.lazy += bytes(area));
         }
     }
     allocator.visit_pools(&mut |_, area| sums.pooled += bytes(area));
-    if let Some(free) = allocator.tree(TreeId::Free) {
-        each_in(space, &free.tree, start, end, |hole| {
-            sums.holes += 1;
-            sums.free += bytes(hole);
-            let larger = |hole: &Extent| sums.largest.is_none_or(|known| known.len_bytes() < hole.len_bytes());
-            sums.largest = inside(hole).filter(larger).or(sums.largest);
-        });
-    }
-    // Up to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
-    if allocator.tree(TreeId::Lazy(0)).is_none() {
+    each_hole(space, start, end, |hole| {
+        let Some(hole) = hole.intersection(part) else { return };
+        sums.holes += 1;
+        sums.free += hole.len_bytes();
+        let larger = |hole: &Extent| sums.largest.is_none_or(|known| known.len_bytes() < hole.len_bytes());
+        sums.largest = Some(hole).filter(larger).or(sums.largest);
+    });
+    // From 5.2 to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
+    if is_lazy_the_rest(space) {
         sums.lazy = part.len_bytes().saturating_sub(sums.busy + sums.pooled + sums.free);
     }
     sums
@@ -93,27 +151,25 @@ pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> 
     let callers: HashMap<u64, &str> = rows.iter().map(|row| (row.start, row.caller.as_str())).collect();
     let mut held: HashMap<String, Holder> = HashMap::new();
     let mut left = MAX_HELD;
-    let allocator = space.allocator();
-    for node in 0..allocator.n_nodes() {
-        let Some(busy) = allocator.tree(TreeId::Busy(node)) else { continue };
-        each_in(space, &busy.tree, part.start(), part.end(), |area| {
-            if left == 0 {
-                return;
-            }
-            left -= 1;
-            let born = log.get(Seq(area.born)).filter(|_| area.born != VmapArea::UNBORN);
-            let name = match (born, callers.get(&area.start)) {
-                (Some(event), _) => text::escape(&log.names.task(event.task).comm),
-                (None, Some(caller)) if !caller.is_empty() => text::escape(caller.as_bytes()),
-                (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
-                (None, _) => "older than the trace".to_owned(),
-            };
-            let bytes = area.end.min(part.end()) - area.start.max(part.start());
-            let holder = held.entry(name.clone()).or_insert(Holder { name, bytes: 0, areas: 0 });
-            holder.bytes += bytes;
-            holder.areas += 1;
-        });
-    }
+    each_busy(space, part.start(), part.end(), |area| {
+        if left == 0 || area.lazy {
+            return;
+        }
+        left -= 1;
+        let born = log.get(Seq(area.born)).filter(|_| area.born != VmapArea::UNBORN);
+        let name = match (born, callers.get(&area.start)) {
+            (Some(_), _) if is_script(log) => "this script".to_owned(),
+            (None, _) if is_script(log) => "early areas".to_owned(),
+            (Some(event), _) => text::escape(&log.names.task(event.task).comm),
+            (None, Some(caller)) if !caller.is_empty() => text::escape(caller.as_bytes()),
+            (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
+            (None, _) => "older than the trace".to_owned(),
+        };
+        let bytes = area.end.min(part.end()) - area.start.max(part.start());
+        let holder = held.entry(name.clone()).or_insert(Holder { name, bytes: 0, areas: 0 });
+        holder.bytes += bytes;
+        holder.areas += 1;
+    });
     let mut holders: Vec<Holder> = held.into_values().collect();
     holders.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
     holders

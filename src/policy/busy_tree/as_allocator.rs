@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::{
-    Allocator, AreaId, Areas, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind, Purged, Refusal,
-    Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, AreaId, Areas, CachedHole, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind,
+    Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::BusyTree;
@@ -117,6 +117,11 @@ impl Allocator for BusyTree {
 
     fn lookup(&self, addr: u64) -> Place {
         self.lookup_addr(addr)
+    }
+
+    fn cached_hole(&self) -> Option<CachedHole> {
+        let super::CachedHole { area, hole, vstart, align } = self.cached;
+        self.rules.cached_hole.then(|| CachedHole { behind: self.areas.extent(area), hole, vstart, align })
     }
 
     fn metrics(&self) -> Metrics {

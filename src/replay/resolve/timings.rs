@@ -104,7 +104,7 @@ impl Resolver<'_> {
         let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
         self.copied_bytes += self.space.heap_bytes();
         let mut space = self.space.clone();
-        let purge_op = Op::Purge { kind };
+        let purge_op = super::purge_op(kind);
         space.apply(&purge_op, None);
         let op = Op::Alloc { request: *request, born: index as u32 };
         if placed(space.apply(&op, None)) != recorded {

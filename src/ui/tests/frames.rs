@@ -42,6 +42,30 @@ fn the_help_of_a_small_screen() {
 }
 
 #[test]
+fn a_script_on_a_small_screen() {
+    use crate::log::{Expected, InputKind, ScriptLog};
+    let ops = "era 6.12\nrange 0x100000 0x140000\ncpus 2\na 0 131072\na 1 65536\nf 0\nlazy\na 2 131072 8192 - - 1\n\
+               a 3 262144\nf 3\npurge\nhash\n";
+    let expected = "100000\n120000\n.\nlazy 32 0\n100000 T100000-110000\nEBUSY\n-\npurge\n";
+    let parsed = parsers::ops::parse(ops.as_bytes());
+    let mut log = Log::default();
+    log.origin.kind = InputKind::Script;
+    log.origin.name = "small.ops".to_owned();
+    let expected = Expected::new("small.out".to_owned(), expected.to_owned(), &parsed.ops);
+    log.script = Some(Arc::new(ScriptLog { header: parsed.header, ops: parsed.ops, expected: Some(expected) }));
+    let mut app = app_of(log);
+    resize(&mut app, 80, 24);
+    script(&mut app, "D");
+    insta::assert_snapshot!(frame(&app));
+    script(&mut app, "D");
+    assert_eq!(app.replay.cursor(), 9, "the answer to the last op is missing");
+    script(&mut app, "gD");
+    assert_eq!(app.replay.cursor(), 5);
+    script(&mut app, "gD");
+    assert_eq!(message(&app), "no answer before this op differs from the expected one");
+}
+
+#[test]
 fn the_palette() {
     let mut app = app();
     resize(&mut app, 80, 24);

@@ -3,6 +3,7 @@
 use super::super::app::App;
 use super::{actions, time};
 use crate::log::Clock;
+use crate::view::script::noun;
 use crate::view::{Selection, text};
 
 /// Where to.
@@ -84,7 +85,7 @@ pub(super) fn go(app: &mut App, text: &str) {
         Goto::Events(by) => here.saturating_add_signed(by),
         Goto::Share(thousandths) => (n as u128 * u128::from(thousandths) / 1_000) as usize,
         Goto::Nanos(_) | Goto::Moment(_) if app.replay.log().origin.clock != Clock::Nanos => {
-            return app.say("this trace has no time in nanoseconds: give a number of events");
+            return app.say("this input has no time in nanoseconds: give a number of events");
         }
         Goto::Moment(at) => moment(app, at),
         Goto::Nanos(by) => {
@@ -102,16 +103,17 @@ fn go_to_line(app: &mut App, line: u32) {
         return;
     }
     let found = app.replay.log().events.iter().enumerate().find(|(_, event)| line <= event.line);
+    let noun = noun(app.replay.log());
     let Some((index, at)) = found.map(|(index, event)| (index, event.line)) else {
         let last = app.replay.log().events.last().map_or(0, |event| event.line);
-        return app.say(format!("no event stands at or behind line {line}: the last one is in line {last}"));
+        return app.say(format!("no {noun} stands at or behind line {line}: the last one is in line {last}"));
     };
     time::jump(app, index + 1);
     let event = text::count(index as u64 + 1);
     if at == line {
-        app.say(format!("line {line} is event {event}"));
+        app.say(format!("line {line} is {noun} {event}"));
     } else {
-        app.say(format!("line {line} is no event: event {event}, in line {at}, is the next one"));
+        app.say(format!("line {line} is no {noun}: {noun} {event}, in line {at}, is the next one"));
     }
 }
 

@@ -8,10 +8,11 @@ use super::super::content;
 use super::super::keymap::Key;
 use super::super::speed::Unit;
 use super::actions;
-use crate::event::EventKind;
+use crate::event::{EventKind, ScriptOp};
 use crate::log::Clock;
 use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
+use crate::view::script::{noun, whole};
 use crate::view::tree::TreePan;
 use crate::view::{Selection, events, text};
 
@@ -32,7 +33,8 @@ pub(super) fn step(app: &mut App, by: isize) {
     let target = from.saturating_add_signed(by).min(app.replay.len());
     app.playing = None;
     if target == from {
-        app.say(if by < 0 { "before the first event" } else { "this is the last event" });
+        let noun = noun(app.replay.log());
+        app.say(if by < 0 { format!("before the first {noun}") } else { format!("this is the last {noun}") });
         return;
     }
     head_for(app, target);
@@ -46,7 +48,8 @@ pub(super) fn jump(app: &mut App, target: usize) {
     let from = app.spot();
     let n = app.replay.len();
     if n < target {
-        app.say(format!("the trace ends at event {}", text::count(n as u64)));
+        let (whole, noun) = (whole(app.replay.log()), noun(app.replay.log()));
+        app.say(format!("the {whole} ends at {noun} {}", text::count(n as u64)));
     }
     let target = target.min(n);
     app.playing = None;
@@ -109,7 +112,7 @@ pub(super) fn play_or_pause(app: &mut App) {
 
 pub(super) fn exchange_unit(app: &mut App) {
     if app.replay.log().origin.clock != Clock::Nanos && app.speed.unit == Unit::Events {
-        app.say("this trace has no time in nanoseconds: it plays in events per second");
+        app.say("this input has no time in nanoseconds: it plays in events per second");
         return;
     }
     app.speed.exchange();
@@ -138,7 +141,7 @@ pub(super) fn play(app: &mut App, now: Duration) {
     }
     if target == app.replay.len() {
         app.playing = None;
-        app.say("the end of the trace");
+        app.say(format!("the end of the {}", whole(app.replay.log())));
         app.dirty = true;
     }
 }
@@ -200,6 +203,8 @@ fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
         EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => extent.contains_addr(addr.0),
         EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
         EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
+        // A drain takes everything that is lazy.
+        EventKind::Script(ScriptOp::Work) => lazy,
         _ => false,
     }
 }
@@ -209,7 +214,8 @@ pub(super) fn next_touching(app: &mut App) {
         return;
     }
     let Some(extent) = extent_in_mind(app) else {
-        app.say("nothing is selected: this event names no address");
+        let noun = noun(app.replay.log());
+        app.say(format!("nothing is selected: this {noun} names no address"));
         return;
     };
     let lazy = matches!(app.replay.space().allocator().lookup(extent.start()), Place::Lazy { .. });
@@ -223,7 +229,10 @@ pub(super) fn next_touching(app: &mut App) {
             }
             jump(app, from + ahead + 1);
         }
-        None => app.say(format!("no later event uses 0x{:016x}", extent.start())),
+        None => {
+            let noun = noun(app.replay.log());
+            app.say(format!("no later {noun} uses 0x{:016x}", extent.start()));
+        }
     }
 }
 
@@ -247,7 +256,10 @@ pub(super) fn next_match(app: &mut App, forward: bool) {
             show_row(app, index);
             app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
         }
-        None => app.say(format!("no event matches {:?}", app.search.text())),
+        None => {
+            let noun = noun(app.replay.log());
+            app.say(format!("no {noun} matches {:?}", app.search.text()));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::app::App;
 use super::time;
 use crate::replay::Timeline;
+use crate::view::script::noun;
 
 /// A purge so soon behind another, in records, is one of a run: it is no place of its own.
 const RUN: u32 = 32;
@@ -82,8 +83,16 @@ pub(super) fn go(app: &mut App, what: What, forward: bool) {
     match find(&app.replay.plan().timeline, what, app.heading(), forward) {
         Some(index) => time::jump(app, index as usize + 1),
         None => {
+            let log = app.replay.log();
             let side = if forward { "after" } else { "before" };
-            app.say(format!("no {} {side} this event", what.words()));
+            let said = match (what, &log.script) {
+                (What::Divergence, Some(script)) if script.expected.is_none() => {
+                    "no expected answers: there is nothing to compare the model with".to_owned()
+                }
+                (What::Divergence, Some(_)) => format!("no answer {side} this op differs from the expected one"),
+                _ => format!("no {} {side} this {}", what.words(), noun(log)),
+            };
+            app.say(said);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::facts::{Facts, muted, number, say};
 use super::super::focus::Thing;
+use super::super::script::{self, is_script, noun, numbered, who};
 use super::super::text;
 use super::super::{Span, Target};
 use crate::event::{Event, Seq};
@@ -14,6 +15,8 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     if born == VmapArea::UNBORN {
         let words = if replay.is_empty() {
             "before the snapshot"
+        } else if is_script(replay.log()) {
+            "before the script: an early area"
         } else {
             "not by a record of this trace: older than it, or carved unseen"
         };
@@ -26,11 +29,11 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let mut spans = at(facts, born, event);
     if let Some((_, now)) = replay.current().filter(|(seq, _)| *seq != born) {
         let ago = text::between(log, event.at, now.at, facts.scene.glyphs);
-        spans.push(muted(format!(", {ago} before this event")));
+        spans.push(muted(format!(", {ago} before this {}", noun(log))));
     }
     facts.add("born", &spans, Some(Target::Event(born)));
     let Some((mate, end)) = replay.plan().mate(born).and_then(|mate| Some((mate, log.get(mate)?))) else {
-        facts.add("freed", &[muted("not in this trace")], None);
+        facts.add("freed", &[muted(if is_script(log) { "never in this script" } else { "not in this trace" })], None);
         return;
     };
     let mut spans = at(facts, mate, end);
@@ -46,7 +49,12 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
 fn at(facts: &Facts<'_, '_>, seq: Seq, event: &Event) -> Vec<Span> {
     let log = facts.scene.replay.log();
     let task = text::task(log.names.task(event.task));
-    let mut spans = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
+    if is_script(log) {
+        let mut spans = script::when(log, seq, event);
+        spans.extend(who(facts.scene.replay, seq, event).map(|who| muted(format!(", {who}"))));
+        return spans;
+    }
+    let mut spans = vec![number(numbered(log, seq))];
     let time = text::time(log, event.at);
     if !time.is_empty() {
         spans.push(muted(format!(", {time}")));

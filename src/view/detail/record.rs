@@ -1,8 +1,9 @@
 //! A record that is about no address: a marker, a loss, a purge of nothing.
 
 use super::super::facts::{Facts, muted, number, say};
+use super::super::script::{self, is_script, numbered};
 use super::super::{Role, Span, Target, text};
-use crate::event::{Event, EventKind, Seq};
+use crate::event::{Event, EventKind, ScriptOp, Seq};
 use crate::replay::Verdict;
 
 /// Adds what the record says, when it was written, and where to go from there.
@@ -36,6 +37,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
             let name = text::escape(log.names.text(name));
             facts.add("event", &[say(name), muted(", not the allocator's: nothing changed")], None);
         }
+        EventKind::Script(op) => facts.add("asked", &[say(asked(op))], None),
         EventKind::PurgeReturn { purged: Some(false) } => {
             facts.add("purge", &[say("ended without an area: nothing was lazy")], None);
         }
@@ -58,14 +60,19 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
         }
         EventKind::Alloc { .. } | EventKind::Unasked { .. } | EventKind::Free { .. } | EventKind::FreeProbe { .. } => {}
     }
-    let mut when = vec![number(format!("event {}", text::count(u64::from(seq.0) + 1)))];
-    let time = text::time(log, event.at);
-    if !time.is_empty() {
-        when.push(muted(format!(", {time}")));
+    if is_script(log) {
+        script::add_answers(facts, seq);
+        facts.add("when", &script::when(log, seq, event), None);
+    } else {
+        let mut when = vec![number(numbered(log, seq))];
+        let time = text::time(log, event.at);
+        if !time.is_empty() {
+            when.push(muted(format!(", {time}")));
+        }
+        let task = text::task(log.names.task(event.task));
+        when.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
+        facts.add("when", &when, None);
     }
-    let task = text::task(log.names.task(event.task));
-    when.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
-    facts.add("when", &when, None);
     let metrics = replay.space().allocator().metrics();
     let state = [
         number(text::plural(metrics.busy_areas, "area", "areas")),
@@ -74,6 +81,19 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
         muted(format!(" of {}", text::count(replay.space().allocator().lazy_max_pages()))),
     ];
     facts.add("state", &state, None);
+}
+
+/// What an op of no trace asks for.
+fn asked(op: ScriptOp) -> &'static str {
+    match op {
+        ScriptOp::NoArea => "free an area that is not there",
+        ScriptOp::Work => "run the drain work, if it is queued",
+        ScriptOp::Shrink => "empty the pools",
+        ScriptOp::Lazy => "how many lazy pages?",
+        ScriptOp::Check => "do all invariants hold?",
+        ScriptOp::Hash => "a hash of the state",
+        ScriptOp::Dump => "the state as text",
+    }
 }
 
 fn records(n: u64) -> String {
@@ -88,7 +108,7 @@ fn others(facts: &mut Facts<'_, '_>, indices: &[u32], seq: Seq, what: &str) {
     let before = at.checked_sub(1).and_then(|before| indices.get(before));
     for (label, index) in [("before", before), ("next", indices.get(at + 1))] {
         if let Some(&index) = index {
-            let words = [number(format!("event {}", text::count(u64::from(index) + 1)))];
+            let words = [number(numbered(facts.scene.replay.log(), Seq(index)))];
             facts.add(label, &words, Some(Target::Event(Seq(index))));
         }
     }
@@ -100,8 +120,7 @@ fn adopted(facts: &mut Facts<'_, '_>, seq: Seq) {
     let later = replay.plan().divergences.iter().map(|divergence| divergence.seq).filter(|later| seq < *later);
     let found = later.take(256).find(|&later| matches!(replay.verdict(later), Verdict::Adopted(_)));
     if let Some(found) = found {
-        let words =
-            [number(format!("event {}", text::count(u64::from(found.0) + 1))), muted(", the next adopted address")];
+        let words = [number(numbered(replay.log(), found)), muted(", the next adopted address")];
         facts.add("shows at", &words, Some(Target::Event(found)));
     }
 }

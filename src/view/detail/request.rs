@@ -2,6 +2,7 @@
 
 use super::super::facts::{Facts, muted, number, say};
 use super::super::retry::aftermath;
+use super::super::script::{searched, who};
 use super::super::within::{holders, within};
 use super::super::{Role, Span, Target, focus, text};
 use crate::log::Window;
@@ -14,15 +15,14 @@ const MAX_HOLDERS: usize = 4;
 pub(super) fn add(facts: &mut Facts<'_, '_>, (size, align, window): (u64, u64, Window)) {
     let scene = facts.scene;
     let replay = scene.replay;
-    let space = replay.before();
+    let space = searched(scene);
     let page = space.allocator().page_size();
     let mut asked = vec![number(text::bytes(size))];
     if align > page {
         asked.extend([muted(", aligned to "), number(text::bytes(align))]);
     }
-    if let Some((_, event)) = replay.current() {
-        let task = text::task(replay.log().names.task(event.task));
-        asked.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
+    if let Some(who) = replay.current().and_then(|(seq, event)| who(replay, seq, event)) {
+        asked.extend([muted(" by "), say(who)]);
     }
     let aftermath = aftermath(scene);
     let repaired = aftermath.is_some_and(|aftermath| aftermath.is_repaired());

@@ -1,9 +1,10 @@
 //! Finding records by what their rows say.
 
+use super::super::script::{is_script, subject};
 use super::super::text;
-use crate::event::{Event, EventKind};
+use crate::event::{EventKind, Seq};
 use crate::log::{BaselineArea, Log};
-use crate::replay::Verdict;
+use crate::replay::{Replay, Verdict};
 
 /// Letters of a word before it can mean a verdict.
 const MIN_WORD: usize = 3;
@@ -70,8 +71,8 @@ impl AreaMatcher {
 pub(super) struct Matcher {
     needle: Needle,
     tasks: Vec<bool>,
-    /// Is the word of an exact, inferred, adopted verdict meant?
-    verdicts: [bool; 3],
+    /// Is the word of an exact, inferred, adopted or differing verdict meant?
+    verdicts: [bool; 4],
 }
 
 impl Matcher {
@@ -81,14 +82,14 @@ impl Matcher {
         let tasks = log.names.tasks().iter().map(|task| needle.finds(&text::task(task))).collect();
         // Shorter ones are hex digits or parts of other words.
         let is_word = needle.text.len() >= MIN_WORD;
-        let verdicts = ["exact", "inferred", "adopted"].map(|word| is_word && needle.finds(word));
+        let verdicts = ["exact", "inferred", "adopted", "differs"].map(|word| is_word && needle.finds(word));
         Some(Self { needle, tasks, verdicts })
     }
 
     /// Does what the model said of a record match? Causes and timings by their names; a word from the middle of one
     /// ("purge") means the records of that kind.
     fn finds_verdict(&self, verdict: Verdict) -> bool {
-        let [exact, inferred, adopted] = self.verdicts;
+        let [exact, inferred, adopted, differs] = self.verdicts;
         let text = &self.needle.text;
         let named = |name: &str| {
             text.len() >= MIN_WORD && (name.starts_with(text) || (text.contains('-') && name.contains(text)))
@@ -98,13 +99,23 @@ impl Matcher {
             Verdict::Exact => exact,
             Verdict::Inferred(timing) => inferred || named(timing.name()),
             Verdict::Adopted(cause) => adopted || named(cause.name()),
+            Verdict::Differs(cause) => differs || named(cause.name()),
         }
     }
 
+    /// Does the id of an op or its answer match? Hex digits are looked for where addresses are.
+    fn finds_answer(&self, replay: &Replay, seq: Seq) -> bool {
+        let found = |text: &str| self.needle.finds(text);
+        found(&subject(replay, seq)) || (!self.needle.hex && replay.plan().answer(seq).is_some_and(found))
+    }
+
     /// Does a record match?
-    pub(super) fn matches(&self, log: &Log, event: &Event, verdict: Verdict) -> bool {
+    pub(super) fn matches(&self, replay: &Replay, seq: Seq) -> bool {
+        let log = replay.log();
+        let Some(event) = log.get(seq) else { return false };
         let needle = &self.needle;
-        if self.finds_verdict(verdict)
+        if self.finds_verdict(replay.verdict(seq))
+            || (is_script(log) && self.finds_answer(replay, seq))
             || self.tasks.get(event.task.0 as usize).copied().unwrap_or(false)
             || needle.finds(event.kind.word())
         {
@@ -126,7 +137,7 @@ impl Matcher {
             EventKind::Purge { start, end, .. } | EventKind::PurgeEntry { start, end } => {
                 needle.finds_addr(start.0) || needle.finds_addr(end.0)
             }
-            EventKind::PurgeReturn { .. } | EventKind::Lost { .. } => false,
+            EventKind::PurgeReturn { .. } | EventKind::Lost { .. } | EventKind::Script(_) => false,
             EventKind::Mark { text } => needle.finds(&text::escape(log.names.text(text))),
             EventKind::Other { name } => needle.finds(&text::escape(log.names.text(name))),
         }

@@ -5,7 +5,7 @@ use super::super::text;
 use super::super::{Role, Scene, focus};
 use crate::log::Window;
 use crate::model::search::align_up;
-use crate::model::{Extent, Fit, PoolAnswer, Step};
+use crate::model::{Extent, Fit, PoolAnswer, Step, fit_of};
 
 /// The request of the current event and what it was given.
 pub(super) struct Judge {
@@ -34,6 +34,10 @@ impl Judge {
         // The last one: a record can stand for an unseen chunk as well, which comes before it.
         let chosen = steps.iter().rev().find_map(|step| match *step {
             Step::Clipped { hole, placed, fit } => Some((hole, placed, fit)),
+            Step::GapFound { hole, candidate } => {
+                let placed = Extent::sized(candidate, size)?;
+                Some((hole, placed, fit_of(hole, placed)?))
+            }
             _ => None,
         });
         let pooled = steps.iter().any(|step| matches!(step, Step::PoolAsked { answer: PoolAnswer::Hit(_), .. }));

@@ -1,7 +1,7 @@
 //! What each cell of a map holds.
 
 use super::super::focus::{Kind, any_overlap, has_guard, is_per_cpu};
-use super::super::within::each_in;
+use super::super::within::{each_busy, each_hole, each_in, is_lazy_the_rest};
 use super::super::{Role, Scene};
 use crate::model::{Extent, TreeId, VmapArea};
 
@@ -92,9 +92,9 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn add(&mut self, area: &VmapArea, put: impl Fn(&mut Cell, u64)) {
-        let mut at = area.start.max(self.start);
-        let end = area.end.min(self.end);
+    fn add(&mut self, (from, to): (u64, u64), put: impl Fn(&mut Cell, u64)) {
+        let mut at = from.max(self.start);
+        let end = to.min(self.end);
         while at < end {
             let index = (at - self.start) / self.cell_bytes;
             let cell_end = self.start.saturating_add((index + 1).saturating_mul(self.cell_bytes));
@@ -108,7 +108,7 @@ impl Canvas {
 
     fn take(&mut self, area: &VmapArea, kind: usize) {
         let from = area.start.max(self.start);
-        self.add(area, |cell, bytes| cell.taken[kind] += bytes);
+        self.add((area.start, area.end), |cell, bytes| cell.taken[kind] += bytes);
         if from < self.end {
             let index = (from - self.start) / self.cell_bytes;
             if let Some(cell) = self.cells.get_mut(index as usize) {
@@ -138,16 +138,17 @@ pub(super) fn fill(
         cell.changed = from < to && any_overlap(changes, from, to);
     }
     let one_page = cell_bytes == allocator.page_size();
-    for node in 0..allocator.n_nodes() {
-        if let Some(busy) = allocator.tree(TreeId::Busy(node)) {
-            each_in(space, &busy.tree, start, end, |area| {
-                let per_cpu = is_per_cpu(scene, space, area);
-                canvas.take(area, usize::from(per_cpu));
-                if one_page && !per_cpu {
-                    mark_guard(scene, &mut canvas, area);
-                }
-            });
+    each_busy(space, start, end, |area| {
+        if area.lazy {
+            return canvas.take(area, 2);
         }
+        let per_cpu = is_per_cpu(scene, space, area);
+        canvas.take(area, usize::from(per_cpu));
+        if one_page && !per_cpu {
+            mark_guard(scene, &mut canvas, area);
+        }
+    });
+    for node in 0..allocator.n_nodes() {
         if let Some(lazy) = allocator.tree(TreeId::Lazy(node)) {
             each_in(space, &lazy.tree, start, end, |area| canvas.take(area, 2));
         }
@@ -157,11 +158,9 @@ pub(super) fn fill(
             canvas.take(area, 3);
         }
     });
-    if let Some(free) = allocator.tree(TreeId::Free) {
-        each_in(space, &free.tree, start, end, |hole| canvas.add(hole, |cell, bytes| cell.free += bytes));
-    }
-    // Up to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
-    if allocator.tree(TreeId::Lazy(0)).is_none() {
+    each_hole(space, start, end, |hole| canvas.add((hole.start(), hole.end()), |cell, bytes| cell.free += bytes));
+    // From 5.2 to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
+    if is_lazy_the_rest(space) {
         for cell in &mut canvas.cells {
             let known: u64 = cell.taken.iter().sum::<u64>() + cell.free;
             cell.taken[2] += cell.length.saturating_sub(known);

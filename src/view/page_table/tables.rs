@@ -2,6 +2,7 @@
 
 use super::super::Scene;
 use super::super::focus::{Kind, first_above, has_guard, is_per_cpu};
+use super::super::within::each_busy;
 use crate::model::page_table::WalkStep;
 use crate::model::{Extent, NIL, TreeId, VmapArea};
 
@@ -16,7 +17,18 @@ pub(super) fn used_entries(scene: &Scene<'_>, step: &WalkStep) -> Vec<bool> {
     // The top table of a 64-bit space covers more than 64 bits can count: then nothing lies behind it.
     let last = if last < step.table_start || u128::from(n) << shift > u128::from(u64::MAX) { u64::MAX } else { last };
     for node in 0..allocator.n_nodes() {
-        let Some(busy) = allocator.tree(TreeId::Busy(node)) else { continue };
+        let Some(busy) = allocator.tree(TreeId::Busy(node)) else {
+            each_busy(space, step.table_start, last, |area| {
+                let Some(extent) = Extent::new(area.start, area.end) else { return };
+                let mapped = mapped_part(scene, Kind::Busy, area, extent);
+                let low = mapped.start().max(step.table_start);
+                let high = (mapped.end() - 1).min(last);
+                if low <= high {
+                    used[index(low)..=index(high)].fill(true);
+                }
+            });
+            continue;
+        };
         let mut from = step.table_start;
         loop {
             let id = first_above(busy.areas, &busy.tree, from);
@@ -54,15 +66,7 @@ pub(super) fn mapped_part(scene: &Scene<'_>, kind: Kind, area: &VmapArea, extent
 
 /// Areas in use that reach into `[start, end)`.
 pub(super) fn areas_in(scene: &Scene<'_>, start: u64, end: u64) -> u64 {
-    let allocator = scene.replay.space().allocator();
     let mut n = 0;
-    for node in 0..allocator.n_nodes() {
-        let Some(busy) = allocator.tree(TreeId::Busy(node)) else { continue };
-        let mut id = first_above(busy.areas, &busy.tree, start);
-        while id != NIL && busy.areas[id].start < end {
-            n += 1;
-            id = busy.areas[id].next;
-        }
-    }
+    each_busy(scene.replay.space(), start, end, |area| n += u64::from(!area.lazy));
     n
 }

@@ -2,13 +2,14 @@
 
 use super::super::line::flow;
 use super::super::retry::{aftermath, event_number, first_attempt};
+use super::super::script::{is_script, searched};
 use super::super::text;
+use super::super::within::largest_hole;
 use super::super::{Role, Row, Scene, Target, focus};
 use super::{Facts, Words};
 use crate::event::Seq;
 use crate::log::Window;
-use crate::model::search::largest_hole_in;
-use crate::model::{RefusalReason, Step};
+use crate::model::{Answer, RefusalReason, Step};
 
 /// The rows; none if the current event is no attempt that failed or had failed.
 pub(super) fn rows(scene: &Scene<'_>, facts: &Facts, width: usize, seq: Seq) -> Vec<Row> {
@@ -17,7 +18,9 @@ pub(super) fn rows(scene: &Scene<'_>, facts: &Facts, width: usize, seq: Seq) -> 
         Step::Refused { reason } => Some(*reason),
         _ => None,
     });
-    if let Some((reason, request)) = refused.zip(facts.request) {
+    // An op of a script that purged and was served is no failure.
+    let failed = scene.replay.outcome().answers.last().is_none_or(|last| !matches!(last, Answer::Placed(_)));
+    if let Some((reason, request)) = refused.zip(facts.request).filter(|_| failed || !is_script(scene.replay.log())) {
         rows.extend(flow(&why(scene, facts, reason, request).0, width, 2, scene.glyphs));
     }
     if let Some(aftermath) = aftermath(scene) {
@@ -66,8 +69,7 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
             .number(facts.addresses.short(candidate))
             .say(" the area would reach past the last address"),
     };
-    let Some(free) = scene.replay.before().allocator().tree(crate::model::TreeId::Free) else { return words };
-    let largest = largest_hole_in(free.areas, &free.tree, window.vstart, window.vend);
+    let largest = largest_hole(searched(scene), window);
     let words = match largest {
         0 => return words.say("; nothing is free inside the window"),
         _ => words.say("; the largest hole inside the window has ").number(text::bytes(largest)),

@@ -1,5 +1,6 @@
 //! What the record of a purge says: areas, pages, how they joined the holes around them, what was flushed.
 
+use super::super::script::is_script;
 use super::super::text;
 use super::super::{Role, Scene};
 use super::Words;
@@ -46,10 +47,9 @@ pub(super) fn record(scene: &Scene<'_>, words: Words, flush: (Addr, Addr), num_p
     if num_purged == 0 && pages == 0 {
         return flushed(scene, words.say("A purge ends: nothing was lazy"), flush).say(".");
     }
-    let words = words
-        .of("A purge ends: ", Role::Title)
-        .number(text::plural(num_purged.into(), "area", "areas"))
-        .say(" by the record");
+    let by = if is_script(scene.replay.log()) { "" } else { " by the record" };
+    let words =
+        words.of("A purge ends: ", Role::Title).number(text::plural(num_purged.into(), "area", "areas")).say(by);
     if steps.is_empty() {
         return flushed(scene, words, flush);
     }

@@ -3,19 +3,22 @@
 use super::super::line::flow;
 use super::super::text::{self, Addresses};
 use super::super::{Role, Row, Scene};
-use super::Words;
+use super::{Words, script};
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::model::Answer;
 use crate::replay::{Divergence, Verdict};
 
 /// The verdict on a record, in a sentence; empty where there is nothing to judge.
 pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: Seq, event: &Event) -> Vec<Row> {
+    if let Some(rows) = script::verdict(scene, width, seq) {
+        return rows;
+    }
     let glyphs = scene.glyphs;
     let failed = matches!(event.kind, EventKind::Alloc { failed: true, .. });
     let divergence = scene.replay.plan().divergences.binary_search_by_key(&seq, |found| found.seq);
     let divergence = divergence.ok().map(|at| scene.replay.plan().divergences[at]);
     let words = match scene.replay.verdict(seq) {
-        Verdict::NotJudged => match compared(scene, addresses, event) {
+        Verdict::NotJudged | Verdict::Differs(_) => match compared(scene, addresses, event) {
             Some(words) => words,
             None => return Vec::new(),
         },

@@ -2,7 +2,7 @@
 
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
-use super::{Facts, turns};
+use super::{Facts, turns, walk};
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 
 /// A sentence being put together.
@@ -32,6 +32,9 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
     let in_node = |node: u32| if many_nodes { format!(" of node {node}") } else { String::new() };
     let words = Words::default();
+    if let Some(said) = walk::of(scene, facts, step) {
+        return said;
+    }
     match *step {
         Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
@@ -210,7 +213,7 @@ fn search(facts: &Facts, length: u64, why: LengthReason) -> Words {
     }
 }
 
-fn refused(facts: &Facts, reason: RefusalReason) -> Words {
+pub(super) fn refused(facts: &Facts, reason: RefusalReason) -> Words {
     let words = Words::default().of("no place: ", Role::Bad);
     let end = facts.request.map_or((0, 0), |(size, _, window)| (size, window.vend));
     match reason {
@@ -246,7 +249,7 @@ fn clipped(addresses: &Addresses, hole: Extent, placed: Extent, fit: Fit) -> Wor
     }
 }
 
-fn returned(facts: &Facts, extent: Extent, hole: Extent, merge: Merge) -> Words {
+pub(super) fn returned(facts: &Facts, extent: Extent, hole: Extent, merge: Merge) -> Words {
     let words = Words::default()
         .number(text::bytes(extent.len_bytes()))
         .say(" at ")

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use super::super::text::{self, Addresses};
 use super::super::{Glyphs, Role, Span, Target, focus};
-use crate::model::{AreaId, Areas, Extent, NIL, Step, TreeView};
+use crate::model::{AreaId, Areas, Extent, NIL, Step, TreeView, WalkFrom};
 
 /// Nodes of a folded subtree are counted up to here; more is "200+".
 const COUNT_CAP: usize = 200;
+/// Areas of either end of a walk that are marked.
+const WALKED: usize = 32;
 
 /// What is special about nodes.
 pub(super) struct Marks {
@@ -31,13 +33,23 @@ pub(super) struct Picture<'a> {
     counts: RefCell<HashMap<AreaId, String>>,
 }
 
-/// The nodes a search looked at, from the steps of an event.
-pub(super) fn path_of(steps: &[Step]) -> Vec<(AreaId, Extent)> {
-    let visited = steps.iter().filter_map(|step| match *step {
-        Step::Visited { hole, extent, .. } => Some((hole, extent)),
-        _ => None,
-    });
-    visited.collect()
+/// The nodes a search looked at, from the steps of an event: of a walk from area to area the first and the last ones.
+pub(super) fn path_of(view: &TreeView<'_>, steps: &[Step]) -> Vec<(AreaId, Extent)> {
+    let node = |extent: Extent| (view.areas.find_containing(&view.tree, extent.start()), extent);
+    let mut path: Vec<(AreaId, Extent)> = steps
+        .iter()
+        .filter_map(|step| match *step {
+            Step::Visited { hole, extent, .. } => Some((hole, extent)),
+            Step::Passed { area, .. }
+            | Step::WalkBegun { from: WalkFrom::Cache(area) | WalkFrom::Tree(Some(area)), .. } => Some(node(area)),
+            _ => None,
+        })
+        .filter(|(id, _)| *id != NIL)
+        .collect();
+    if !view.augmented && path.len() > 2 * WALKED {
+        path.drain(WALKED..path.len() - WALKED);
+    }
+    path
 }
 
 impl<'a> Picture<'a> {
@@ -111,6 +123,10 @@ impl<'a> Picture<'a> {
         if self.view.augmented && self.marks.coloured && !leaf {
             let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
             spans.push(Span::new(max, Role::Muted));
+        }
+        // 2.6.28 to 5.1: freed, but still in the tree.
+        if area.lazy {
+            spans.push(Span::new(format!(" {}", self.glyphs.lazy), Role::Lazy));
         }
         if changed {
             spans.push(Span::new(format!(" {}", self.glyphs.up), Role::Changed));

@@ -1,0 +1,87 @@
+//! What an op of a script answers, as the line (of `dump` the lines) of the result file.
+
+use std::fmt::Write;
+
+use parsers::ops::Op as Asked;
+
+use crate::model::space::{FNV_OFFSET, Fnv};
+use crate::model::{Allocator, Answer, Purged};
+use crate::policy::rules::{BadArguments, Failure, Rules};
+
+/// Appends the answer, newline included. It follows from the op, from what the model answered, and for questions from
+/// the state after it.
+pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, rules: &Rules, out: &mut String) {
+    match *op {
+        Asked::Alloc { .. } => match answers.iter().rev().find(|answer| !matches!(answer, Answer::Drained(_))) {
+            Some(Answer::Placed(extent)) => push(out, format_args!("{:x}", extent.start())),
+            Some(Answer::Rejected(_)) if rules.bad_arguments == BadArguments::Bug => out.push_str("BUG"),
+            Some(Answer::Rejected(_)) if rules.bad_arguments == BadArguments::Einval => out.push_str("EINVAL"),
+            _ => out.push_str(match rules.failure {
+                Failure::Null => "NULL",
+                Failure::Ebusy => "EBUSY",
+            }),
+        },
+        Asked::Free { .. } => out.push(if answers.is_empty() { '-' } else { '.' }),
+        Asked::Purge => out.push_str("purge"),
+        Asked::Work => push(out, format_args!("work {}", u8::from(!answers.is_empty()))),
+        Asked::Shrink => match answers.first() {
+            Some(Answer::Shrunk(Some(n))) => push(out, format_args!("shrink {n}")),
+            _ => out.push_str("shrink -1"),
+        },
+        Asked::Lazy => {
+            let pending = u8::from(allocator.drain_pending());
+            push(out, format_args!("lazy {} {pending}", allocator.lazy_pages()));
+        }
+        Asked::Check => match allocator.audit() {
+            Ok(()) => out.push_str("check ok"),
+            Err(broken) => push(out, format_args!("check failed: {broken}")),
+        },
+        Asked::Hash { free } => {
+            let mut hash = Fnv(FNV_OFFSET);
+            // Writing to a hash or a string cannot fail.
+            let _ = allocator.dump(free, &mut hash);
+            push(out, format_args!("{} {:016x}", if free { "hashf" } else { "hash" }, hash.0));
+        }
+        Asked::Dump { free } => {
+            out.push_str("dump\n");
+            let _ = allocator.dump(free, out);
+            out.push_str("end");
+        }
+        Asked::Mark => out.push_str("mark"),
+    }
+    consequences(op, answers, allocator, out);
+    out.push('\n');
+}
+
+/// The flushes, whether work was queued, and with `autowork` what it did.
+fn consequences(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, out: &mut String) {
+    // Flushes of the op come first; work that ran after it stands behind.
+    for answer in answers {
+        match answer {
+            Answer::Purged(purged) => push_flush(out, purged),
+            Answer::Drained(purges) if *op == Asked::Work => purges.iter().for_each(|purged| push_flush(out, purged)),
+            _ => {}
+        }
+    }
+    for answer in answers {
+        match answer {
+            Answer::Freed(freed) if freed.drain_due && !allocator.drains_inline() => out.push_str(" W"),
+            Answer::Drained(purges) if *op != Asked::Work => {
+                out.push_str(" R");
+                purges.iter().for_each(|purged| push_flush(out, purged));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn push_flush(out: &mut String, purged: &Purged) {
+    if let Some((start, end)) = purged.flush {
+        push(out, format_args!(" T{start:x}-{end:x}"));
+    }
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = out.write_fmt(text);
+}

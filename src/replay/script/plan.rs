@@ -1,0 +1,216 @@
+//! A script as a log and a plan: one record for each op, made by running it.
+
+use std::sync::Arc;
+
+use parsers::ops::{Op as Asked, OpLine};
+use parsers::{Problem, ProblemKind};
+
+use super::{Done, ScriptRun, assumed, machine_of};
+use crate::event::{Addr, Event, EventKind, Nanos, ScriptOp, Seq, TaskId};
+use crate::log::{Clock, FileProblem, Log, ScriptLog, Window};
+use crate::model::{Answer, Freed, Op, Purged, VmapArea};
+use crate::replay::plan::TALLY_EVERY;
+use crate::replay::{
+    Cause, Checkpoints, Divergence, Machine, OpenError, Plan, PolicyFrom, Sample, Settings, Tally, Timeline, Verdict,
+};
+
+/// Runs a script once: its records, what each consists of, and how the answers compare with the expected ones.
+///
+/// # Errors
+/// There is no op, or a setting makes no sense. An era that is not known is a problem of the log, not an error.
+pub(in crate::replay) fn open(
+    mut log: Log,
+    script: &ScriptLog,
+    settings: &Settings,
+) -> Result<(Arc<Log>, Plan, Checkpoints), OpenError> {
+    if script.ops.is_empty() {
+        return Err(OpenError::Nothing);
+    }
+    let machine = machine_for(&mut log, script, settings)?;
+    let run = ScriptRun::on(&script.header, machine);
+    log.origin.clock = Clock::None;
+    log.events = Vec::with_capacity(script.ops.len());
+    let mut pass = Pass {
+        checkpoints: Checkpoints::new(run.space().clone()),
+        plan: Plan::empty(machine, script.ops.len()),
+        tally: Tally::default(),
+        run,
+        log,
+        script,
+    };
+    let stride = script.ops.len().div_ceil(Timeline::MAX_SAMPLES).max(1);
+    let (mut done, mut text) = (Done::default(), String::new());
+    for (index, asked) in script.ops.iter().enumerate() {
+        if index % TALLY_EVERY == 0 {
+            pass.plan.tallies.push(pass.tally);
+        }
+        if index % stride == 0 {
+            pass.sample(index);
+        }
+        text.clear();
+        let address = pass.address_before(&asked.op);
+        pass.run.print(&asked.op, index as u32, &mut done, &mut text);
+        pass.record(index, asked, address, &done);
+        pass.judge(index, &text);
+        pass.plan.answers.push(&text);
+        pass.plan.ops.extend_from_slice(&done.ops);
+        pass.plan.upto.push(pass.plan.ops.len() as u32);
+        pass.checkpoints.offer(index + 1, pass.run.space());
+    }
+    pass.sample(script.ops.len());
+    Ok((Arc::new(pass.log), pass.plan, pass.checkpoints))
+}
+
+/// The machine of a script; one for an unknown era is run under the assumed rules, and the log says so.
+fn machine_for(log: &mut Log, script: &ScriptLog, settings: &Settings) -> Result<Machine, OpenError> {
+    let settings = settings.clone();
+    match machine_of(&script.header, &settings) {
+        Err(OpenError::UnknownPolicy { .. }) if settings.policy.as_deref().is_none_or(|id| id == "auto") => {
+            let taken = assumed()?;
+            let era = script.header.era.clone().unwrap_or_default();
+            let kind = ProblemKind::UnknownEra(era, taken.entry.id);
+            let problem = Problem { line: script.header.era_line, column: 1, offset: 0, kind };
+            let at = log.problems.partition_point(|found| found.problem.line < problem.line);
+            log.problems.insert(at, FileProblem { file: log.origin.name.clone(), problem });
+            let settings = Settings { policy: Some(taken.entry.id.to_owned()), ..settings };
+            Ok(Machine { policy_from: PolicyFrom::Assumed, ..machine_of(&script.header, &settings)? })
+        }
+        machine => machine,
+    }
+}
+
+/// The one pass over the ops.
+struct Pass<'s> {
+    run: ScriptRun,
+    log: Log,
+    plan: Plan,
+    checkpoints: Checkpoints,
+    tally: Tally,
+    script: &'s ScriptLog,
+}
+
+impl Pass<'_> {
+    fn sample(&mut self, at: usize) {
+        self.plan.timeline.samples.push(Sample::of(at, self.run.allocator()));
+    }
+
+    /// The area that a free is about to free.
+    fn address_before(&self, asked: &Asked) -> Option<u64> {
+        match asked {
+            Asked::Free { id, .. } => self.run.address_of(*id),
+            _ => None,
+        }
+    }
+
+    /// The record of an op, and what the timeline and the pairs of allocation and free know of it.
+    fn record(&mut self, index: usize, asked: &OpLine, address: Option<u64>, done: &Done) {
+        let seq = index as u32;
+        let kind = self.kind(asked.op, address, done);
+        let cpu = match asked.op {
+            Asked::Alloc { cpu, .. } | Asked::Free { cpu, .. } => u16::try_from(cpu).unwrap_or(u16::MAX),
+            _ => 0,
+        };
+        self.log.events.push(Event {
+            at: Nanos(u64::from(seq) + 1),
+            line: asked.line,
+            task: TaskId(u32::MAX),
+            cpu,
+            kind,
+        });
+        let plan = &mut self.plan;
+        match kind {
+            EventKind::Alloc { failed: true, .. } => plan.timeline.failures.push(seq),
+            EventKind::Mark { .. } => plan.timeline.marks.push(seq),
+            _ => {}
+        }
+        if purges(&done.answers).any(|purged| purged.num_purged > 0) {
+            plan.timeline.purges.push(seq);
+        }
+        if let Some(born) = freed(&done.answers).map(|freed| freed.born).filter(|&born| born != VmapArea::UNBORN) {
+            plan.mates[index] = born;
+            plan.mates[born as usize] = seq;
+        }
+    }
+
+    fn kind(&mut self, asked: Asked, address: Option<u64>, done: &Done) -> EventKind {
+        match asked {
+            Asked::Alloc { size, align, window, .. } => {
+                let window = window.map_or(self.run.machine().window, |(vstart, vend)| Window { vstart, vend });
+                let placed = done.answers.iter().find_map(|answer| match answer {
+                    Answer::Placed(extent) => Some(extent.start()),
+                    _ => None,
+                });
+                // What the allocator was asked for: up to 2.6 with the guard page.
+                let size = done
+                    .ops
+                    .iter()
+                    .find_map(|op| match op {
+                        Op::Alloc { request, .. } => Some(request.size),
+                        _ => None,
+                    })
+                    .unwrap_or(size);
+                let addr = Addr(placed.unwrap_or(window.vend));
+                EventKind::Alloc {
+                    addr,
+                    size,
+                    align,
+                    window: self.log.names.add_window(window),
+                    failed: placed.is_none(),
+                }
+            }
+            Asked::Free { .. } => match (address, freed(&done.answers)) {
+                (Some(addr), Some(freed)) => EventKind::Free {
+                    addr: Addr(addr),
+                    nr_lazy: freed.nr_lazy,
+                    nr_lazy_max: self.run.allocator().lazy_max_pages(),
+                },
+                _ => EventKind::Script(ScriptOp::NoArea),
+            },
+            Asked::Purge => {
+                let purged = purges(&done.answers).next().copied().unwrap_or_default();
+                let (start, end) = purged.flush.unwrap_or((u64::MAX, 0));
+                EventKind::Purge { start: Addr(start), end: Addr(end), num_purged: purged.num_purged }
+            }
+            Asked::Mark => EventKind::Mark { text: self.log.names.add_text(b"what follows is timed") },
+            Asked::Work => EventKind::Script(ScriptOp::Work),
+            Asked::Shrink => EventKind::Script(ScriptOp::Shrink),
+            Asked::Lazy => EventKind::Script(ScriptOp::Lazy),
+            Asked::Check => EventKind::Script(ScriptOp::Check),
+            Asked::Hash { .. } => EventKind::Script(ScriptOp::Hash),
+            Asked::Dump { .. } => EventKind::Script(ScriptOp::Dump),
+        }
+    }
+
+    /// Compares the whole answer with the expected one, if there is any.
+    fn judge(&mut self, index: usize, answer: &str) {
+        let Some(expected) = &self.script.expected else { return };
+        let verdict = match expected.answer(index) {
+            Some(expected) if expected == answer => Verdict::Exact,
+            Some(_) => Verdict::Differs(Cause::NotTheExpected),
+            None => Verdict::Differs(Cause::NoExpectation),
+        };
+        self.plan.verdicts[index] = verdict;
+        self.tally.count(verdict);
+        if verdict != Verdict::Exact {
+            let seq = Seq(index as u32);
+            self.plan.timeline.divergences.push(seq.0);
+            self.plan.divergences.push(Divergence { seq, model: None, recorded: None, verdict });
+        }
+    }
+}
+
+/// Every purge of an op, whoever ran it.
+fn purges(answers: &[Answer]) -> impl Iterator<Item = &Purged> {
+    answers.iter().flat_map(|answer| match answer {
+        Answer::Purged(purged) => std::slice::from_ref(purged).iter(),
+        Answer::Drained(purges) => purges.iter(),
+        _ => [].iter(),
+    })
+}
+
+fn freed(answers: &[Answer]) -> Option<&Freed> {
+    answers.iter().find_map(|answer| match answer {
+        Answer::Freed(freed) => Some(freed),
+        _ => None,
+    })
+}

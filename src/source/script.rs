@@ -1,0 +1,66 @@
+//! Op scripts, and the expected results beside them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Input, SourceError, bytes};
+use crate::log::{Clock, Expected, FileProblem, InputKind, Log, ScriptLog};
+
+/// Where the expected results of a script are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Expect {
+    /// Nobody asks for them.
+    #[default]
+    No,
+    /// `FILE.out` beside `FILE.ops`, if it is there.
+    Beside,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// Endings of compressed files.
+const PACKED: [&str; 1] = ["zst"];
+
+/// Reads a script; what is damaged is among the log's problems.
+///
+/// # Errors
+/// The file with the expected results cannot be read.
+pub fn read(text: &[u8], input: &Input, expect: &Expect) -> Result<Log, SourceError> {
+    let script = parsers::ops::parse(text);
+    let mut log = Log::default();
+    log.origin.kind = InputKind::Script;
+    log.origin.clock = Clock::None;
+    log.origin.description.clone_from(&script.header.title);
+    let problems = script.problems.into_iter();
+    log.problems = problems.map(|problem| FileProblem { file: input.name(), problem }).collect();
+    let expected = match (expect, input) {
+        (Expect::File(path), _) => Some(path.clone()),
+        (Expect::Beside, Input::Path(path)) => beside(path),
+        _ => None,
+    };
+    let expected = match expected {
+        Some(path) => Some(expected_of(&path, &script.ops)?),
+        None => None,
+    };
+    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected }));
+    Ok(log)
+}
+
+fn expected_of(path: &Path, ops: &[parsers::ops::OpLine]) -> Result<Expected, SourceError> {
+    let input = Input::from_arg(Some(path), Input::Stdin);
+    let packed = bytes::read(&input)?;
+    let plain = bytes::decompress(&input.typed(), &packed)?;
+    Ok(Expected::new(input.name(), String::from_utf8_lossy(&plain).into_owned(), ops))
+}
+
+/// `steps.out` beside `steps.ops`, packed or not.
+fn beside(script: &Path) -> Option<PathBuf> {
+    let is_packed = script.extension().is_some_and(|ending| PACKED.iter().any(|packed| ending == *packed));
+    let plain = if is_packed { script.with_extension("") } else { script.to_owned() };
+    let out = plain.with_extension("out");
+    if out == plain {
+        return None;
+    }
+    let packed = PACKED.iter().map(|ending| out.with_extension(format!("out.{ending}")));
+    std::iter::once(out.clone()).chain(packed).find(|path| path.is_file())
+}
