@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use parsers::ops::{Op, OpLine};
 use vmaplens::log::Log;
+use vmaplens::replay::script::ScriptRun;
 use vmaplens::replay::{Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log};
 
@@ -70,4 +72,21 @@ fn step_and_step_back(bencher: Bencher<'_, '_>) {
     let mut replay = replay();
     replay.seek(replay.len() / 2, usize::MAX);
     bencher.bench_local(|| (replay.step(), replay.step_back()));
+}
+
+/// Allocations, frees and purges of a vector, without what prints the state.
+#[divan::bench(args = ["2.4/exhaust", "2.6.32/hugealign", "4.19/hugealign", "6.1/hugealign"])]
+fn op_script(bencher: Bencher<'_, '_>, name: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/vectors/{name}.ops.zst"));
+    let packed = std::fs::read(path).expect("a vector");
+    let mut script = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
+    script.ops.retain(|line| matches!(line.op, Op::Alloc { .. } | Op::Free { .. } | Op::Purge));
+    bencher.counter(ItemsCount::new(script.ops.len())).bench(|| {
+        let mut run = ScriptRun::new(&script.header, None).expect("an era");
+        let mut answers = String::new();
+        for OpLine { op, .. } in &script.ops {
+            run.run(op, &mut answers);
+        }
+        answers
+    });
 }

@@ -60,7 +60,7 @@ pub struct Event {
 /// What a record reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// `alloc_vmap_area` (6.2 and later): one *attempt* to find space.
+    /// `alloc_vmap_area`: one *attempt* to find space (6.2 and later), or a whole call, seen by probes at its two ends.
     Alloc {
         /// The address chosen; meaningless if `failed` (`vend` up to 6.14, a negative errno from 6.19).
         addr: Addr,
@@ -90,6 +90,41 @@ pub enum EventKind {
         end: Addr,
         /// Areas returned (6.9 and later) or fused ranges (6.2 to 6.8).
         num_purged: u32,
+    },
+    /// Entry of `alloc_vmap_area`, seen by a probe. The model does nothing here: the answer comes with the return.
+    Request {
+        /// Bytes asked of the allocator, guard page included.
+        size: u64,
+        /// Alignment, in bytes.
+        align: u64,
+        /// The request's window.
+        window: WindowId,
+    },
+    /// Return of `alloc_vmap_area` without its entry: where the area lies is known, what was asked for is not.
+    Unasked {
+        /// Start of the area.
+        addr: Addr,
+        /// Its end.
+        end: Addr,
+    },
+    /// Entry of `free_vmap_area_noflush`, seen by a probe, which knows the area's end and not `nr_lazy`.
+    FreeProbe {
+        /// Start of the area.
+        addr: Addr,
+        /// Its end; equal to the start if the probe did not fetch it.
+        end: Addr,
+    },
+    /// Entry of `__purge_vmap_area_lazy`, seen by a probe. The model does nothing here.
+    PurgeEntry {
+        /// Lowest address the caller wants flushed; all ones if it wants nothing flushed, or nothing was fetched.
+        start: Addr,
+        /// End of that range.
+        end: Addr,
+    },
+    /// Return of `__purge_vmap_area_lazy`, seen by a probe: the end of a purge.
+    PurgeReturn {
+        /// Did anything come back? `None` if the probe did not say.
+        purged: Option<bool>,
     },
     /// The ring buffer of `cpu` dropped records before this one.
     Lost {
@@ -130,13 +165,30 @@ pub enum ScriptOp {
 }
 
 impl EventKind {
+    /// The end of a purge.
+    pub fn ends_purge(&self) -> bool {
+        matches!(self, Self::Purge { .. } | Self::PurgeReturn { .. })
+    }
+
+    /// The end of a purge that returned something, as far as its record says.
+    pub fn returned_something(&self) -> bool {
+        match *self {
+            Self::Purge { num_purged, .. } => num_purged > 0,
+            Self::PurgeReturn { purged } => purged != Some(false),
+            _ => false,
+        }
+    }
+
     /// A short word for lists and counts.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Alloc { failed: false, .. } => "alloc",
             Self::Alloc { failed: true, .. } => "failed",
-            Self::Free { .. } => "free",
-            Self::Purge { .. } => "purge",
+            Self::Request { .. } => "asks",
+            Self::Unasked { .. } => "alloc",
+            Self::Free { .. } | Self::FreeProbe { .. } => "free",
+            Self::PurgeEntry { .. } => "purges",
+            Self::Purge { .. } | Self::PurgeReturn { .. } => "purge",
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",
             Self::Other { .. } => "other",

@@ -4,12 +4,14 @@
 
 pub mod baseline;
 pub mod escape;
+pub mod kernel_state;
 pub mod names;
 pub mod origin;
 pub mod script;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
 pub use escape::escape;
+pub use kernel_state::{KernelState, TreeNode};
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
 pub use script::{Expected, ScriptLog};
@@ -29,6 +31,8 @@ pub struct Log {
     pub origin: Origin,
     /// `/proc/vmallocinfo` before the first event.
     pub before: Option<Baseline>,
+    /// The allocator's own state before the first event, if the capture has it.
+    pub state_before: Option<KernelState>,
     /// `/proc/vmallocinfo` after the last event.
     pub after: Option<Baseline>,
     /// Kernel ground truth at the end, if the capture has it.
@@ -49,6 +53,15 @@ pub struct FileProblem {
     pub problem: parsers::Problem,
 }
 
+/// A snapshot that a marker in the trace gives a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotMark {
+    /// The one before the workload.
+    Before,
+    /// The one after it.
+    After,
+}
+
 /// How many records of each kind a log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -63,7 +76,7 @@ pub struct Counts {
     /// Records the kernel lost: overwritten before the first one, and as its notices say. A notice without a number
     /// counts as one.
     pub lost: u64,
-    /// Markers and foreign events.
+    /// Markers, foreign events, and the entries of probed calls, whose returns count.
     pub other: u64,
 }
 
@@ -77,13 +90,32 @@ impl Log {
                     counts.alloc += 1;
                     counts.failed += u64::from(failed);
                 }
-                EventKind::Free { .. } => counts.free += 1,
-                EventKind::Purge { .. } => counts.purge += 1,
+                EventKind::Unasked { .. } => counts.alloc += 1,
+                EventKind::Free { .. } | EventKind::FreeProbe { .. } => counts.free += 1,
+                EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => counts.purge += 1,
                 EventKind::Lost { count } => counts.lost += u64::from(count.max(1)),
-                EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => counts.other += 1,
+                EventKind::Request { .. }
+                | EventKind::PurgeEntry { .. }
+                | EventKind::Mark { .. }
+                | EventKind::Other { .. }
+                | EventKind::Script(_) => counts.other += 1,
             }
         }
         counts
+    }
+
+    /// Records up to and including the recorder's marker that ends a snapshot: `before` the workload, or `after` it.
+    /// `None` if there is no such marker.
+    pub fn snapshot_place(&self, which: SnapshotMark) -> Option<usize> {
+        let wanted: &[u8] = match which {
+            SnapshotMark::Before => b"snapshot before end",
+            SnapshotMark::After => b"snapshot after end",
+        };
+        let is_it = |event: &Event| match event.kind {
+            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(wanted),
+            _ => false,
+        };
+        self.events.iter().position(is_it).map(|index| index + 1)
     }
 
     /// The event at `seq`, if the log is that long.

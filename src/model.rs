@@ -9,6 +9,7 @@ pub mod extent;
 pub mod free_space;
 pub mod metrics;
 pub mod page_table;
+pub mod plant;
 pub mod rbtree;
 pub mod request;
 pub mod search;
@@ -19,6 +20,7 @@ pub use allocator::{Allocator, CachedHole, Freed, HelperOrder, Owner, Place, Pur
 pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use extent::{Extent, Fit, fit_of};
 pub use metrics::Metrics;
+pub use plant::Seedling;
 pub use rbtree::{Tree, TreeId, TreeView};
 pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};

@@ -21,13 +21,14 @@ pub mod rules;
 pub mod setup;
 pub mod vmlist;
 
+use crate::log::KernelState;
 use crate::model::{Allocator, Extent};
 use rules::FreeSpace;
 
 pub use augmented::Augmented;
 pub use busy_tree::BusyTree;
 pub use rules::{Release, Rules, rules_for};
-pub use setup::Setup;
+pub use setup::{Setup, Shape};
 pub use vmlist::VmList;
 
 /// A policy people can ask for.
@@ -111,12 +112,22 @@ pub fn build(setup: &Setup) -> Box<dyn Allocator> {
 
 /// The allocator of a release in the state a snapshot shows: `busy` and `lazy` areas; everything else is free. How
 /// they came about is not in a snapshot, so the shape of a tree is a guess.
-pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Box<dyn Allocator> {
+pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent], shape: Shape) -> Box<dyn Allocator> {
     match setup.rules.free_space {
         FreeSpace::VmList(_) => Box::new(VmList::from_snapshot(setup, busy)),
         FreeSpace::BusyTree(_) => Box::new(BusyTree::from_snapshot(setup, busy, lazy)),
-        FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy)),
+        FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy, shape)),
     }
+}
+
+/// The allocator of a release in the state the kernel's own lists show, with the shape of its free tree if they have it.
+pub fn from_kernel(setup: &Setup, state: &KernelState, shape: Shape) -> Box<dyn Allocator> {
+    if setup.rules.free_space == FreeSpace::FreeTree {
+        return Box::new(Augmented::from_kernel(setup, state, shape));
+    }
+    let busy: Vec<Extent> = state.busy.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect();
+    let lazy: Vec<Extent> = state.lazy.iter().filter_map(|&(_, start, end)| Extent::new(start, end)).collect();
+    from_snapshot(setup, &busy, &lazy, shape)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod meta;
+pub mod probes;
 pub mod script;
 pub mod snapshot;
+pub mod state;
 pub mod texts;
 pub mod trace;
 
@@ -105,6 +107,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
         }
     }
     log.origin.name = name;
+    state::compare(&mut log);
     snapshot::check_same_machine(&log)?;
     Ok(log)
 }

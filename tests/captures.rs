@@ -61,6 +61,7 @@ fn the_last_state_is_the_kernels_own() {
         if let Some(truth) = &replay.log().truth {
             let check = check_state(replay.space(), truth);
             assert!(check.free_equal && check.pools_equal && check.lazy_equal && check.busy_equal, "{name} {check:?}");
+            assert_ne!(check.tree_equal, Some(false), "{name}");
         }
     }
 }
@@ -100,7 +101,8 @@ fn a_late_trace_is_exact_up_to_page_alignment() {
         let vmaplens::event::EventKind::Alloc { align, .. } = event.kind else { panic!("an allocation") };
         assert!(align > 4096, "{divergence:?}");
     }
-    assert!(replay.tally().exact >= 2096, "{:?}", replay.tally());
+    // Of the 593 aligned ones at least 97 in 100: several shapes of the tree are followed.
+    assert!(replay.plan().divergences.len() <= 17, "{:?}", replay.tally());
     let check = check_state(replay.space(), log.truth.as_ref().expect("truth"));
     assert!(check.free_equal && check.busy_equal && check.lazy_equal, "{check:?}");
 }

@@ -6,6 +6,7 @@
 mod body;
 mod header;
 mod prefix;
+pub mod probe;
 mod reader;
 mod refused;
 mod stack;

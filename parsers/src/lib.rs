@@ -13,7 +13,7 @@ pub mod problem;
 pub mod sniff;
 pub mod vmallocinfo;
 
-pub use problem::{Problem, ProblemKind};
+pub use problem::{Problem, ProblemKind, Unpaired};
 
 /// What a parser made of an input: the records it understood and the places it did not.
 #[derive(Debug, Clone, PartialEq, Eq)]

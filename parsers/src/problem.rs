@@ -66,8 +66,41 @@ pub enum ProblemKind {
     UnknownEra(String, &'static str),
     /// A line of an allocator state that cannot be read.
     BrokenState,
+    /// An allocator state that contradicts itself or its snapshot: what, and what was done.
+    StateFlaw(String),
+    /// One half of a probed call.
+    Unpaired(Unpaired),
+    /// A probe that does not fetch the arguments it would have to; the probed function.
+    PoorProbe(&'static str),
     /// More problems than [`MAX_PROBLEMS`]; the rest is not listed.
     More,
+}
+
+/// A half of a probed call whose other half was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpaired {
+    /// A request without its answer.
+    Request,
+    /// The answer to a request that was not seen.
+    Answer,
+    /// The same, and the answer is a failure.
+    Failure,
+    /// A purge that began.
+    PurgeEntry,
+    /// A purge that ended.
+    PurgeReturn,
+}
+
+impl Unpaired {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Request => "no return of alloc_vmap_area was recorded for this request, it was kept without effect",
+            Self::Answer => "the request behind this return was not recorded, its area was taken as it lies",
+            Self::Failure => "the request behind this failure was not recorded, it was kept without effect",
+            Self::PurgeEntry => "no return of this purge was recorded, it was taken to end where it began",
+            Self::PurgeReturn => "repaired: the beginning of this purge was not recorded, its end is enough",
+        }
+    }
 }
 
 impl ProblemKind {
@@ -84,6 +117,8 @@ impl ProblemKind {
                 | Self::SplitRows
                 | Self::StartComputed
                 | Self::SizeComputed
+                | Self::StateFlaw(_)
+                | Self::Unpaired(Unpaired::PurgeReturn)
         )
     }
 }
@@ -105,6 +140,11 @@ impl fmt::Display for ProblemKind {
             Self::UnknownEra(era, taken) => {
                 return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
             }
+            Self::StateFlaw(what) => return write!(f, "repaired: {what}"),
+            Self::PoorProbe(function) => {
+                return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
+            }
+            Self::Unpaired(half) => half.sentence(),
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",
@@ -164,6 +204,10 @@ mod tests {
             ProblemKind::BrokenEvent("alloc_vmap_area"),
             ProblemKind::TraceOption("hex"),
             ProblemKind::UnknownWord("lowmem".into()),
+            ProblemKind::StateFlaw("areas overlap, the first one was kept".into()),
+            ProblemKind::PoorProbe("alloc_vmap_area"),
+            ProblemKind::Unpaired(Unpaired::Request),
+            ProblemKind::Unpaired(Unpaired::PurgeReturn),
             ProblemKind::More,
         ] {
             let text = kind.to_string();

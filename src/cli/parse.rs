@@ -4,6 +4,7 @@
 
 mod lines;
 mod object;
+mod probe;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -43,6 +44,11 @@ enum Kind {
     Marker,
     Stack,
     UserStack,
+    AllocEntry,
+    AllocReturn,
+    FreeEntry,
+    PurgeEntry,
+    PurgeReturn,
     Probe,
     Other,
     BufferStarted,
@@ -51,7 +57,7 @@ enum Kind {
 }
 
 impl Kind {
-    const WORDS: [&'static str; 12] = [
+    const WORDS: [&'static str; 17] = [
         "alloc",
         "free",
         "purge",
@@ -59,6 +65,11 @@ impl Kind {
         "marker",
         "stack",
         "user_stack",
+        "alloc_entry",
+        "alloc_return",
+        "free_entry",
+        "purge_entry",
+        "purge_return",
         "probe",
         "other",
         "buffer_started",
@@ -80,7 +91,7 @@ fn kind_of(body: &Body<'_>) -> Kind {
         Body::Marker(_) => Kind::Marker,
         Body::Stack(_) => Kind::Stack,
         Body::UserStack(_) => Kind::UserStack,
-        Body::Probe { .. } => Kind::Probe,
+        Body::Probe { at, args, .. } => probe::kind(at, args),
         Body::Other { .. } => Kind::Other,
         Body::BufferStarted { .. } => Kind::BufferStarted,
     }
@@ -158,8 +169,12 @@ impl Job<'_> {
         let mut reader = Reader::new(text.bytes);
         if self.args.count {
             for record in reader.by_ref() {
-                self.tally
-                    .add(kind_of(&record.body), if let Body::Alloc(alloc) = record.body { alloc.size } else { 0 });
+                let size = match record.body {
+                    Body::Alloc(alloc) => alloc.size,
+                    Body::Probe { at, args, .. } => probe::size(at, args),
+                    _ => 0,
+                };
+                self.tally.add(kind_of(&record.body), size);
             }
         } else {
             let mut ahead = reader.next();

@@ -68,6 +68,7 @@ struct DivergenceRow {
     verdict: &'static str,
     cause: &'static str,
     because: &'static str,
+    decided_by: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +76,7 @@ struct Checks {
     nr_lazy_differs: u64,
     num_purged_differs: u64,
     unknown_frees: u64,
+    older_areas: u64,
     displaced: u64,
 }
 
@@ -95,6 +97,8 @@ struct State {
     pools_equal: bool,
     lazy_equal: bool,
     busy_equal: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree_equal: Option<bool>,
 }
 
 /// Divergences written out for people; the JSON has them all.
@@ -129,7 +133,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
     let tally = replay.tally();
     let mut causes = BTreeMap::new();
     for divergence in &plan.divergences {
-        *causes.entry(cause_of(divergence).1).or_default() += 1;
+        *causes.entry(Told::of(divergence).cause).or_default() += 1;
     }
     let checks = plan.checks;
     let after = log.after.as_ref().and_then(|after| check_after(replay.space(), after));
@@ -161,6 +165,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
             nr_lazy_differs: checks.nr_lazy_differs,
             num_purged_differs: checks.num_purged_differs,
             unknown_frees: checks.unknown_frees,
+            older_areas: checks.older_areas,
             displaced: checks.displaced,
         },
         problems: log.problems.len(),
@@ -171,17 +176,28 @@ fn report(log: &Log, replay: &Replay) -> Report {
     }
 }
 
-fn cause_of(divergence: &Divergence) -> (&'static str, &'static str, &'static str) {
-    match divergence.verdict {
-        Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because()),
-        Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because()),
-        Verdict::Differs(cause) => ("differs", cause.name(), cause.because()),
-        Verdict::Exact | Verdict::NotJudged => ("exact", "none", ""),
+/// What there is to say of a divergence.
+struct Told {
+    verdict: &'static str,
+    cause: &'static str,
+    because: &'static str,
+    decided_by: &'static str,
+}
+
+impl Told {
+    fn of(divergence: &Divergence) -> Self {
+        let (verdict, cause, because, decided_by) = match divergence.verdict {
+            Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because(), timing.decided_by()),
+            Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because(), cause.decided_by()),
+            Verdict::Differs(cause) => ("differs", cause.name(), cause.because(), cause.decided_by()),
+            Verdict::Exact | Verdict::NotJudged => ("exact", "none", "", ""),
+        };
+        Self { verdict, cause, because, decided_by }
     }
 }
 
 fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
-    let (verdict, cause, because) = cause_of(divergence);
+    let Told { verdict, cause, because, decided_by } = Told::of(divergence);
     let event = log.events[divergence.seq.index()];
     let (size, align) = match event.kind {
         EventKind::Alloc { size, align, .. } => (size, align),
@@ -199,6 +215,7 @@ fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
         verdict,
         cause,
         because,
+        decided_by,
     }
 }
 
@@ -211,8 +228,32 @@ impl From<AfterCheck> for After {
 
 impl From<StateCheck> for State {
     fn from(check: StateCheck) -> Self {
-        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal } = check;
-        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal }
+        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal } =
+            check;
+        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal }
+    }
+}
+
+/// Each cause once, with what would have decided it, then the first divergences.
+fn describe_causes(report: &Report, out: &mut String) {
+    for (cause, n) in &report.causes {
+        let Some(row) = report.divergences.iter().find(|row| row.cause == *cause) else { continue };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {n} {} ({cause}): {}\n      decided by: {}", row.verdict, row.because, row.decided_by);
+    }
+    for row in report.divergences.iter().take(SHOWN) {
+        let none = "no space";
+        let _ = writeln!(
+            out,
+            "  line {}: {} bytes, align {}: model {}, record {}: {} ({})",
+            row.line,
+            row.size,
+            row.align,
+            row.model.as_deref().unwrap_or(none),
+            row.recorded.as_deref().unwrap_or(none),
+            row.verdict,
+            row.cause,
+        );
     }
 }
 
@@ -236,20 +277,7 @@ fn describe(report: &Report) -> String {
         report.inferred,
         report.adopted,
     );
-    for row in report.divergences.iter().take(SHOWN) {
-        let none = "no space";
-        let _ = writeln!(
-            out,
-            "  line {}: {} bytes, align {}: model {}, record {}: {} ({})",
-            row.line,
-            row.size,
-            row.align,
-            row.model.as_deref().unwrap_or(none),
-            row.recorded.as_deref().unwrap_or(none),
-            row.verdict,
-            row.because,
-        );
-    }
+    describe_causes(report, &mut out);
     if report.divergences.len() > SHOWN {
         let _ = writeln!(out, "  … and {} more; --json lists them all", report.divergences.len() - SHOWN);
     }
@@ -267,13 +295,14 @@ fn describe(report: &Report) -> String {
         let word = |equal| if equal { "equal" } else { "different" };
         let _ = writeln!(
             out,
-            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}",
+            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}{}",
             word(state.free_equal),
             state.free_recorded,
             state.free_model,
             word(state.pools_equal),
             word(state.lazy_equal),
             word(state.busy_equal),
+            state.tree_equal.map_or(String::new(), |equal| format!(", shape of the tree {}", word(equal))),
         );
     }
     out

@@ -7,11 +7,12 @@ use super::areas::AreaId;
 /// One attempt to find space: the arguments of `alloc_vmap_area`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// Bytes, guard page included; a multiple of the page size, not 0.
+    /// Bytes, guard page included; a multiple of the page size, not 0. Up to 2.6.27 `get_vm_area` was given a size
+    /// without the guard page and added it: here it is in, in every era.
     pub size: u64,
-    /// A power of two; 1 and the page size mean the same from 5.17 on.
+    /// A power of two; 1 and the page size mean the same from 5.17 on. 2.4 does not ask for it.
     pub align: u64,
-    /// Where the area may lie.
+    /// Where the area may lie. 2.4 does not ask for it: there is one range.
     pub window: Window,
     /// The calling CPU: chooses the node whose pool is asked (6.9 and later).
     pub cpu: u32,

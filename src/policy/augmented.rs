@@ -7,6 +7,7 @@ mod dump;
 mod free;
 mod percpu;
 mod pool;
+mod start;
 mod state;
 
 use crate::log::Window;
@@ -88,27 +89,6 @@ impl Augmented {
             new.add_hole(cursor, extent.start());
             new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
             cursor = extent.end();
-        }
-        new.add_hole(cursor, new.top);
-        new
-    }
-
-    /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The free
-    /// tree is built in ascending order, so its shape is a guess.
-    pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent]) -> Self {
-        let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
-        new.areas = Areas::default();
-        new.free = Tree::default();
-        let mut cursor = 1;
-        for (extent, is_lazy) in Setup::ascending(busy, lazy) {
-            new.add_hole(cursor, extent.start());
-            cursor = extent.end();
-            new.add_busy(extent, 0, VmapArea::UNBORN, &mut ());
-            if is_lazy {
-                // The limit is not asked: the snapshot was taken with these areas already waiting.
-                let _ = new.free_with(extent.start(), &mut ());
-                new.drain_pending = false;
-            }
         }
         new.add_hole(cursor, new.top);
         new

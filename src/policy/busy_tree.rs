@@ -72,7 +72,7 @@ impl BusyTree {
             busy_areas: 0,
             busy_bytes: 0,
         };
-        for &extent in &setup.early {
+        for (extent, _) in Setup::ascending(&setup.early, &[]) {
             new.join(new.tree.last, extent, VmapArea::UNBORN, &mut ());
         }
         new

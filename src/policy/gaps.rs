@@ -47,6 +47,21 @@ impl Gaps {
         Extent::new(start, end)
     }
 
+    /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
+    pub(super) fn fitting(
+        &self,
+        areas: &Areas,
+        (below, above): (AreaId, AreaId),
+        start: u64,
+        size: u64,
+    ) -> Option<Extent> {
+        let placed = Extent::sized(start, size)?;
+        // Address 0 can be given out, although no hole begins there.
+        let floor = if below == NIL { 0 } else { areas[below].end };
+        let ceiling = if above == NIL { self.top } else { areas[above].start };
+        (floor <= placed.start() && placed.end() <= ceiling).then_some(placed)
+    }
+
     /// The three holes at an area of the list: below it, above it, and what they would be together without it.
     fn around(&self, areas: &Areas, id: AreaId) -> [Option<Extent>; 3] {
         let (prev, next) = (areas[id].prev, areas[id].next);

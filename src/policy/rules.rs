@@ -124,6 +124,13 @@ pub struct Rules {
     pub reschedules_before_record: bool,
 }
 
+impl Rules {
+    /// Do nodes keep pools of freed areas (6.9 and later, with more than one possible CPU)?
+    pub fn has_pools(&self) -> bool {
+        self.lazy == LazyStore::PerNode
+    }
+}
+
 const fn release(major: u32, minor: u32) -> Release {
     Release::new(major, minor)
 }

@@ -1,5 +1,7 @@
 //! [`Setup`]: what an allocator is built from.
 
+use std::collections::VecDeque;
+
 use crate::log::Window;
 use crate::model::Extent;
 
@@ -52,4 +54,63 @@ impl Setup {
         });
         taken
     }
+}
+
+/// In which order holes that a snapshot shows are hung into the free tree. The kernel's tree came about over hours; its
+/// shape is in no snapshot, and any order is a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// Middles first, which makes a balanced tree: the guess that is wrong least alone.
+    #[default]
+    Balanced,
+    /// From the highest address down.
+    Descending,
+    /// From the lowest address up.
+    Ascending,
+    /// The largest first: large holes are old.
+    BySize,
+    /// Any order; the same number gives the same one.
+    Shuffled(u64),
+}
+
+impl Shape {
+    /// Puts holes, given in ascending order, into the order of this shape.
+    pub(super) fn arrange(self, holes: &mut [(u64, u64)]) {
+        match self {
+            Self::Balanced => middles_first(holes),
+            Self::Descending => holes.reverse(),
+            Self::Ascending => {}
+            Self::BySize => holes.sort_by_key(|&(start, end)| std::cmp::Reverse(end - start)),
+            Self::Shuffled(seed) => {
+                let mut state = seed;
+                for last in (1..holes.len()).rev() {
+                    holes.swap(last, (split_mix(&mut state) % (last as u64 + 1)) as usize);
+                }
+            }
+        }
+    }
+}
+
+fn middles_first(holes: &mut [(u64, u64)]) {
+    let ascending = holes.to_vec();
+    let mut spans = VecDeque::from([(0, holes.len())]);
+    let mut places = holes.iter_mut();
+    while let Some((from, to)) = spans.pop_front() {
+        if from < to
+            && let Some(place) = places.next()
+        {
+            let middle = from.midpoint(to);
+            *place = ascending[middle];
+            spans.extend([(from, middle), (middle + 1, to)]);
+        }
+    }
+}
+
+/// The next number of the `SplitMix64` generator.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

@@ -46,7 +46,7 @@ impl VmList {
             page_size: setup.page_size,
             busy_bytes: 0,
         };
-        for &extent in &setup.early {
+        for (extent, _) in Setup::ascending(&setup.early, &[]) {
             new.join(new.list.last, extent, VmapArea::UNBORN, &mut ());
         }
         new
@@ -54,8 +54,7 @@ impl VmList {
 
     /// The state a snapshot shows. Nothing is lazy in this era: areas said to be are free.
     pub fn from_snapshot(setup: &Setup, busy: &[Extent]) -> Self {
-        let early = Setup::ascending(busy, &[]).into_iter().map(|(extent, _)| extent).collect();
-        Self::new(&Setup { early, ..setup.clone() })
+        Self::new(&Setup { early: busy.to_vec(), ..setup.clone() })
     }
 
     /// Bytes the area will have.
@@ -105,8 +104,8 @@ impl VmList {
             below = id;
             id = area.next;
         }
-        // An area that reaches past the last address would be on the list in the kernel, with an end below its start.
-        let placed = Extent::sized(candidate, size).filter(|placed| placed.end() <= self.gaps.top());
+        // A candidate that wrapped on the way would be put out of order: the kernel's list would be broken by it.
+        let placed = self.gaps.fitting(&self.areas, (below, id), candidate, size);
         let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
         sink.step(|| {
             let hole = self.gaps.between(&self.areas, below, id).unwrap_or(placed);

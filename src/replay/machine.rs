@@ -102,7 +102,23 @@ impl PolicyFrom {
 }
 
 /// The releases tried on a trace that does not name its kernel: one of each way the events can come about.
-pub(super) const EVENT_RELEASES: [Release; 3] = [DEFAULT_RELEASE, Release::new(7, 2), Release::new(6, 5)];
+const EVENT_RELEASES: [Release; 3] = [DEFAULT_RELEASE, Release::new(7, 2), Release::new(6, 5)];
+
+/// The same for a trace of probes: kernels that had the events would have been traced by them.
+const PROBE_RELEASES: [Release; 4] = [PROBE_RELEASE, Release::new(5, 10), Release::new(5, 15), Release::new(5, 17)];
+
+/// The releases to try on a log that does not name its kernel, the likeliest first.
+pub(super) fn releases_to_try(log: &Log) -> &'static [Release] {
+    if is_probed(log) { &PROBE_RELEASES } else { &EVENT_RELEASES }
+}
+
+/// Were allocations seen by probes?
+fn is_probed(log: &Log) -> bool {
+    let probes = |event: &crate::event::Event| {
+        matches!(event.kind, EventKind::Request { .. } | EventKind::Unasked { .. } | EventKind::FreeProbe { .. })
+    };
+    log.events.iter().any(probes)
+}
 
 /// The machine a log is replayed for.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +147,8 @@ pub struct Machine {
 pub(super) const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
 /// The release whose rules a log without any sign of its kernel is replayed with.
 pub(super) const DEFAULT_RELEASE: Release = Release::new(6, 12);
+/// The same for a log of probes: the last release without the events.
+const PROBE_RELEASE: Release = Release::new(6, 1);
 
 impl Machine {
     /// Puts together what is known of a log.
@@ -181,7 +199,7 @@ fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom),
     let (release, from) = if fails_with_errno(log) {
         (Release::new(7, 2), PolicyFrom::Events)
     } else {
-        (DEFAULT_RELEASE, PolicyFrom::Assumed)
+        (releases_to_try(log)[0], PolicyFrom::Assumed)
     };
     let chosen = policy::by_release(release).ok_or(OpenError::UnknownKernel { release: release.to_string() })?;
     Ok((chosen, from))
@@ -219,7 +237,9 @@ fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
 fn begins_at_the_start(log: &Log, range: Window) -> bool {
     let first = log.events.iter().find_map(|event| match event.kind {
         EventKind::Alloc { addr, window, failed: false, .. } => Some((addr.0, log.names.window(window))),
-        EventKind::Free { addr, .. } => Some((addr.0, Window { vstart: 0, vend: 0 })),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } | EventKind::Unasked { addr, .. } => {
+            Some((addr.0, Window { vstart: 0, vend: 0 }))
+        }
         _ => None,
     });
     first == Some((range.vstart, range))

@@ -5,7 +5,7 @@ use crate::log::Log;
 use crate::model::Op;
 use crate::policy;
 
-use super::machine::{EVENT_RELEASES, PolicyFrom};
+use super::machine::{PolicyFrom, releases_to_try};
 use super::resolve::Resolver;
 use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
 
@@ -23,6 +23,8 @@ pub struct Checks {
     pub num_purged_differs: u64,
     /// Frees of an address that no known area has.
     pub unknown_frees: u64,
+    /// Areas older than the trace that their frees brought to light.
+    pub older_areas: u64,
     /// Areas in use that an adopted allocation displaced.
     pub displaced: u64,
 }
@@ -162,7 +164,7 @@ const TELLING_RECORDS: usize = 20_000;
 fn likeliest(log: &Log, assumed: Machine) -> Machine {
     let score = |machine| Resolver::new(log, machine).score(TELLING_RECORDS);
     let mut best = (score(assumed), assumed);
-    for release in EVENT_RELEASES {
+    for &release in releases_to_try(log) {
         let Some(policy) = policy::by_release(release) else { continue };
         let machine = Machine { policy, policy_from: PolicyFrom::Events, ..assumed };
         let found = score(machine);

@@ -3,17 +3,29 @@
 //! Where a difference disappears under another timing of the neighbouring purge, that timing is taken and stays binding
 //! for what follows; the set of timings is closed ([`Timing`]).
 
+mod adopt;
+mod early;
 mod initial;
+mod older;
+mod probes;
+mod shadow;
+mod shapes;
 mod timings;
 
 use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
-use crate::model::{AddressSpace, Answer, Extent, HelperOrder, Op, Owner, PurgeKind, Request, VmapArea};
+use crate::model::{AddressSpace, Answer, HelperOrder, Op, PurgeKind, Request};
 
-use initial::{initial_space, usable_baseline};
+use adopt::Difference;
+use initial::{first_record, initial_space, usable_baseline};
+use older::Older;
+use shadow::Shadow;
+use shapes::Shapes;
 use timings::Case;
+
+use crate::policy::Shape;
 
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Plan, TALLY_EVERY};
@@ -61,8 +73,20 @@ pub(super) struct Resolver<'a> {
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
-    /// The trace starts after boot and no snapshot says what was there.
-    starts_unknown: bool,
+    /// What is known of areas that are older than the trace.
+    older: Older,
+    /// The other way to go on after an allocation that nothing explains.
+    shadow: Option<Shadow>,
+    /// The other shapes the free tree may have had at the start.
+    shapes: Shapes,
+    /// The latest request.
+    last_request: Option<Request>,
+    /// The present record was applied before its place.
+    was_taken_early: bool,
+    /// Recorded addresses that were not believed, with the area that stands for each.
+    stand_ins: HashMap<u64, u64>,
+    /// Records before this one are in the snapshot already.
+    first: usize,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
     trust: u32,
 }
@@ -72,7 +96,7 @@ const MAX_TRUST: u32 = 64;
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
-        let space = initial_space(log, &machine);
+        let space = initial_space(log, &machine, Shape::default());
         let n = log.events.len();
         let plan = Plan::empty(machine, n);
         let n_tasks = log.names.tasks().len();
@@ -97,7 +121,13 @@ impl<'a> Resolver<'a> {
             taken_early: Vec::new(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
-            starts_unknown: !machine.from_boot && usable_baseline(log).is_none(),
+            older: Older::at_start(log, &machine),
+            shadow: None,
+            shapes: Shapes::at_start(log, &machine),
+            last_request: None,
+            was_taken_early: false,
+            stand_ins: HashMap::new(),
+            first: first_record(log, &machine),
             trust: MAX_TRUST,
         }
     }
@@ -112,10 +142,7 @@ impl<'a> Resolver<'a> {
             if index % stride == 0 {
                 self.sample(index);
             }
-            let event = self.log.events[index];
-            self.resolve(index, &event);
-            self.plan.upto.push(self.plan.ops.len() as u32);
-            self.tally.count(self.plan.verdicts[index]);
+            self.take(index);
             self.checkpoints.offer(index + 1, &self.space);
         }
         self.sample(n);
@@ -124,14 +151,22 @@ impl<'a> Resolver<'a> {
 
     /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
     pub(super) fn score(mut self, n_records: usize) -> (u64, std::cmp::Reverse<u64>) {
+        // Every release is scored with the same tree: other shapes take longer than they tell.
+        self.shapes.forget();
         for index in 0..self.log.events.len().min(n_records) {
-            let event = self.log.events[index];
-            self.resolve(index, &event);
-            self.plan.upto.push(self.plan.ops.len() as u32);
-            self.tally.count(self.plan.verdicts[index]);
+            self.take(index);
         }
         let checks = self.plan.checks;
         (self.tally.exact, std::cmp::Reverse(checks.num_purged_differs + checks.nr_lazy_differs))
+    }
+
+    fn take(&mut self, index: usize) {
+        let event = self.log.events[index];
+        self.resolve(index, &event);
+        self.plan.upto.push(self.plan.ops.len() as u32);
+        self.tally.count(self.plan.verdicts[index]);
+        self.follow_shadow(index, &event);
+        self.follow_shapes(index, &event);
     }
 
     fn sample(&mut self, at: usize) {
@@ -140,6 +175,9 @@ impl<'a> Resolver<'a> {
 
     fn resolve(&mut self, index: usize, event: &Event) {
         let seq = index as u32;
+        if index < self.first && !matches!(event.kind, EventKind::Mark { .. } | EventKind::Lost { .. }) {
+            return;
+        }
         match event.kind {
             EventKind::Alloc { failed, .. } => {
                 if failed {
@@ -158,6 +196,7 @@ impl<'a> Resolver<'a> {
             }
             EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
             EventKind::Other { .. } | EventKind::Script(_) => {}
+            _ => self.probed(index, event),
         }
     }
 
@@ -171,14 +210,17 @@ impl<'a> Resolver<'a> {
         let window = self.log.names.window(window);
         let first_attempt = self.note_attempt(event, failed, window);
         let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
+        self.last_request = Some(request);
         let recorded = (!failed).then_some(addr.0);
         if let Some(place) = self.taken_early.iter().position(|&(early, _)| early == index) {
             let (_, own) = self.taken_early.swap_remove(place);
+            self.was_taken_early = true;
             return self.diverge(index, own, recorded, Verdict::Inferred(Timing::Exchanged));
         }
         if request.check(self.machine.page_size).is_err() {
-            return self.settle_adopted(index, &request, None, recorded, Cause::Unexplained);
+            return self.settle_adopted(index, &request, Difference { model: None, recorded });
         }
+        self.ask_shapes(&request);
         let answer = self.space.allocator().place(&request, None);
         let model = answer.ok().map(|placement| placement.start);
         let born = index as u32;
@@ -192,8 +234,7 @@ impl<'a> Resolver<'a> {
         if let Some(timing) = self.try_timings(&Case { index, event, request: &request, recorded }) {
             return self.diverge(index, model, recorded, Verdict::Inferred(timing));
         }
-        let cause = self.cause_of(index, &request, model, recorded);
-        self.settle_adopted(index, &request, model, recorded, cause);
+        self.settle_adopted(index, &request, Difference { model, recorded });
     }
 
     /// Keeps track of failing requests; answers whether this is a first attempt.
@@ -207,26 +248,15 @@ impl<'a> Resolver<'a> {
         !retry
     }
 
-    fn free(&mut self, index: usize, addr: Addr, nr_lazy: u64) {
-        match self.apply(Op::Free { addr: addr.0 }) {
-            Answer::Freed(freed) => {
-                if freed.born != VmapArea::UNBORN {
-                    self.plan.mates[index] = freed.born;
-                    self.plan.mates[freed.born as usize] = index as u32;
-                }
-                self.plan.checks.nr_lazy_differs += u64::from(freed.nr_lazy != nr_lazy);
-            }
-            _ => self.plan.checks.unknown_frees += 1,
-        }
-    }
-
     fn purge(&mut self, index: usize, event: &Event, num_purged: u32) {
         if num_purged > 0 {
             self.plan.timeline.purges.push(index as u32);
         }
         let kind = self.purge_kind(event);
+        self.older.counter_fell();
         if self.purged_early == Some(index) {
             self.purged_early = None;
+            self.was_taken_early = true;
             return;
         }
         // Nothing comes back from an idle purge that could have been taken before it.
@@ -262,77 +292,12 @@ impl<'a> Resolver<'a> {
         self.machine.policy.rules.reschedules_before_record || self.machine.cpus_online > 1
     }
 
-    fn settle_adopted(
-        &mut self,
-        index: usize,
-        request: &Request,
-        model: Option<u64>,
-        recorded: Option<u64>,
-        cause: Cause,
-    ) {
-        self.diverge(index, model, recorded, Verdict::Adopted(cause));
-        self.trust = self.trust.saturating_sub(1);
-        let Some(extent) = recorded.and_then(|start| Extent::sized(start, request.size)) else { return };
-        let n_nodes = self.space.allocator().n_nodes();
-        let poolable = n_nodes > 1 && request.window == self.machine.window;
-        let owner = if poolable { Owner::Node(request.cpu % n_nodes) } else { Owner::Nobody };
-        if let Answer::Adopted { displaced, .. } = self.apply(Op::Adopt { extent, owner, born: index as u32 }) {
-            self.plan.checks.displaced += u64::from(displaced);
-        }
-    }
-
     fn diverge(&mut self, index: usize, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) {
         let seq = Seq(index as u32);
         self.plan.verdicts[index] = verdict;
         self.plan.timeline.divergences.push(seq.0);
         let divergence = Divergence { seq, model: model.map(Addr), recorded: recorded.map(Addr), verdict };
         self.plan.divergences.push(divergence);
-    }
-
-    /// The fact that is missing, the most telling first.
-    fn cause_of(&self, index: usize, request: &Request, model: Option<u64>, recorded: Option<u64>) -> Cause {
-        if self.lost {
-            return Cause::LostRecords;
-        }
-        if self.starts_unknown {
-            return Cause::UnknownState;
-        }
-        let Some(start) = recorded else { return Cause::RecordedFailure };
-        if self.purge_runs_elsewhere(index) {
-            return Cause::ConcurrentPurge;
-        }
-        if Extent::sized(start, request.size).is_some_and(|extent| self.overlaps_busy(extent)) {
-            return Cause::OverlapsLive;
-        }
-        if self.tally.adopted > 0 {
-            return Cause::AfterDivergence;
-        }
-        if model.is_none() {
-            return Cause::ModelFailed;
-        }
-        if !self.machine.from_boot && request.align > self.machine.page_size {
-            return Cause::UnknownShape;
-        }
-        Cause::Unexplained
-    }
-
-    /// Can a purge be running on another CPU at this record? It ends at the next purge record, and began after its
-    /// task's record before that.
-    fn purge_runs_elsewhere(&self, index: usize) -> bool {
-        let ahead = &self.log.events[index..self.log.events.len().min(index + MAX_AFTER_PURGE)];
-        let next = ahead.iter().position(|later| matches!(later.kind, EventKind::Purge { .. }));
-        next.is_some_and(|next| {
-            let purge = ahead[next];
-            let returns = matches!(purge.kind, EventKind::Purge { num_purged, .. } if num_purged > 0);
-            returns && purge.cpu != ahead[0].cpu && !ahead[..next].iter().any(|between| between.task == purge.task)
-        })
-    }
-
-    fn overlaps_busy(&self, extent: Extent) -> bool {
-        let last = extent.end() - 1;
-        [extent.start(), last]
-            .into_iter()
-            .any(|addr| matches!(self.space.allocator().lookup(addr), crate::model::Place::Busy { .. }))
     }
 }
 

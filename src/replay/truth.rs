@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use parsers::allocator_state::AllocatorState;
+use parsers::allocator_state::{AllocatorState, TreeLine};
 
-use crate::log::{Baseline, Pointers};
-use crate::model::{AddressSpace, TreeId};
+use crate::log::{Baseline, Log, Pointers, SnapshotMark};
+use crate::model::{AddressSpace, NIL, TreeId, TreeView, VmapArea};
 
 /// `vmallocinfo.after` against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,13 @@ pub struct StateCheck {
     pub lazy_equal: bool,
     /// Same areas in use by node.
     pub busy_equal: bool,
+    /// The free tree has the same shape, colours and `subtree_max_size`; `None` where the capture does not show it.
+    pub tree_equal: Option<bool>,
+}
+
+/// Records applied when the snapshot after the workload was taken: up to its marker, or all of them.
+pub fn place_of_truth(log: &Log) -> usize {
+    log.snapshot_place(SnapshotMark::After).unwrap_or(log.events.len())
 }
 
 /// Compares with a snapshot; `None` if its addresses cannot be used.
@@ -65,10 +72,8 @@ pub fn check_after(space: &AddressSpace, after: &Baseline) -> Option<AfterCheck>
 /// Compares with the kernel's own state.
 pub fn check_state(space: &AddressSpace, truth: &AllocatorState) -> StateCheck {
     let allocator = space.allocator();
-    let free: Vec<(u64, u64)> = allocator
-        .tree(TreeId::Free)
-        .map(|view| view.ascending().map(|(_, area)| (area.start, area.end)).collect())
-        .unwrap_or_default();
+    let mut free: Vec<(u64, u64)> = Vec::new();
+    allocator.visit_holes(&mut |hole| free.push((hole.start(), hole.end())));
     let mut truth_free = truth.free.clone();
     truth_free.sort_unstable();
     let mut busy = BTreeSet::new();
@@ -93,7 +98,26 @@ pub fn check_state(space: &AddressSpace, truth: &AllocatorState) -> StateCheck {
         pools_equal: pools == truth_pools(truth),
         lazy_equal: lazy == owned(&truth.lazy),
         busy_equal: busy == owned(&truth.busy),
+        tree_equal: (!truth.tree.is_empty())
+            .then(|| allocator.tree(TreeId::Free).is_some_and(|view| preorder(view) == truth.tree)),
     }
+}
+
+/// The nodes of a tree as the kernel's own state lists them: node, left subtree, right subtree.
+fn preorder(view: TreeView<'_>) -> Vec<TreeLine> {
+    let mut lines = Vec::with_capacity(view.tree.len as usize);
+    let mut stack = vec![(view.tree.root, 0)];
+    while let Some((id, depth)) = stack.pop() {
+        if id == NIL {
+            continue;
+        }
+        let area = &view.areas[id];
+        let VmapArea { start, end, subtree_max, .. } = *area;
+        lines.push(TreeLine { depth, black: area.is_black(), start, end, subtree_max });
+        let [left, right] = area.child;
+        stack.extend([(right, depth + 1), (left, depth + 1)]);
+    }
+    lines
 }
 
 fn truth_pools(truth: &AllocatorState) -> Vec<(u32, u64, u64)> {

@@ -55,6 +55,16 @@ impl Timing {
             Self::PoolMissed => "the pool was empty at the moment the task looked",
         }
     }
+
+    /// The one further event that would have decided it without a guess.
+    pub fn decided_by(self) -> &'static str {
+        match self {
+            Self::BeforePurge | Self::Exchanged => "a probe on va_clip, which takes the space under the lock",
+            Self::AfterPurge => "a probe on the entry of purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::OtherNode => "a probe on the entry of alloc_vmap_area: its CPU is the one whose pool is asked",
+            Self::PoolMissed => "a probe on the entry of decay_va_pool_node",
+        }
+    }
 }
 
 /// Why a recorded address had to be adopted.
@@ -66,6 +76,12 @@ pub enum Cause {
     UnknownShape,
     /// The trace starts after boot, and no snapshot says what was in use.
     UnknownState,
+    /// The trace starts after boot, and what the pools held then is in no snapshot.
+    UnknownPools,
+    /// No search could have given the recorded address; the model's own answer stands for it.
+    Impossible,
+    /// The kernel passed over a hole the model believes in: an area that no record announced lies there.
+    PassedOver,
     /// Records were lost before this one.
     LostRecords,
     /// The record's range overlaps an area in use: a free was not seen, or stands later.
@@ -91,6 +107,9 @@ impl Cause {
             Self::ConcurrentPurge => "concurrent-purge",
             Self::UnknownShape => "unknown-shape",
             Self::UnknownState => "unknown-state",
+            Self::UnknownPools => "unknown-pools",
+            Self::Impossible => "impossible-address",
+            Self::PassedOver => "passed-over-hole",
             Self::LostRecords => "lost-records",
             Self::OverlapsLive => "overlaps-live",
             Self::RecordedFailure => "recorded-failure",
@@ -108,6 +127,11 @@ impl Cause {
             Self::ConcurrentPurge => "a purge ran on another CPU and no record says how far it had got",
             Self::UnknownShape => "the answer depends on the shape of the free tree, and the trace starts after boot",
             Self::UnknownState => "the trace starts after boot and no snapshot says what was in use then",
+            Self::UnknownPools => "the trace starts after boot and what the pools held then is in no snapshot",
+            Self::Impossible => {
+                "no search could have given this address: the record is not believed, the model's own stands"
+            }
+            Self::PassedOver => "the kernel passed over a lower hole: an area that no record announced lies there",
             Self::LostRecords => "records were lost before this one",
             Self::OverlapsLive => "the recorded range overlaps an area in use: its free was not seen before",
             Self::RecordedFailure => "the record says the request failed, the model found space",
@@ -116,6 +140,25 @@ impl Cause {
             Self::NotTheExpected => "the expected answer is another one",
             Self::NoExpectation => "the expected answers end before this op",
             Self::Unexplained => "no fact in the trace explains the difference",
+        }
+    }
+
+    /// The one further event, or the one further fact, that would have decided it.
+    pub fn decided_by(self) -> &'static str {
+        match self {
+            Self::ConcurrentPurge => "a probe on the entry of decay_va_pool_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::UnknownShape => "tracing from boot, or the kernel's free tree read before the trace",
+            Self::UnknownState => "a /proc/vmallocinfo read just before the trace",
+            Self::UnknownPools => {
+                "the pools read before the trace, or a failing request just before it: it empties them"
+            }
+            Self::Impossible => "a second trace instance, or a probe on insert_vmap_area, to check the record against",
+            Self::PassedOver => "the alloc record of the area in the lower hole",
+            Self::LostRecords => "the lost records: a larger buffer_size_kb keeps them",
+            Self::OverlapsLive => "the free record of the area that was there",
+            Self::RecordedFailure | Self::ModelFailed => "a probe on the return of alloc_vmap_area",
+            Self::AfterDivergence => "what would have decided the first adopted record",
+            Self::Unexplained => "a probe on insert_vmap_area, which sees every area, also those no event announces",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::log::{FileProblem, InputKind, Log};
 
-use super::{Input, SourceError, bytes, meta, snapshot, trace};
+use super::{Input, SourceError, bytes, meta, snapshot, state, trace};
 
 /// Reads a capture folder.
 ///
@@ -17,6 +17,9 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
     }
     if let Some(text) = member(folder, "vmallocinfo.before")? {
         log.before = Some(snapshot::read("vmallocinfo.before", &text, &mut log.problems)?);
+    }
+    if let Some(text) = member(folder, state::BEFORE)? {
+        log.state_before = state::read(state::BEFORE, &text, &mut log.problems);
     }
     if let Some(text) = member(folder, "vmallocinfo.after")? {
         log.after = Some(snapshot::read("vmallocinfo.after", &text, &mut log.problems)?);

@@ -5,17 +5,22 @@ use parsers::ftrace::{Body, Reader, Record, Stamp};
 use crate::event::{Addr, Event, EventKind, Nanos, TaskId};
 use crate::log::{Clock, FileProblem, Log, Window};
 
+use super::probes::Probes;
+
 /// Reads a trace; what is damaged is added to the log's problems.
 pub fn read(name: &str, text: &[u8], log: &mut Log) {
     let mut reader = Reader::new(text);
     // Whose records without a prefix are.
     let mut last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
+    let mut probes = Probes::default();
     for record in reader.by_ref() {
+        probes.note(&record, log.events.len());
         if let Some(event) = event_of(&record, &mut last, log) {
             log.events.push(event);
         }
     }
     let (header, problems) = reader.into_parts();
+    probes.settle(name, log);
     log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
     let origin = &mut log.origin;
     if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {

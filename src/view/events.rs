@@ -185,6 +185,14 @@ fn facts<'g>(
             let lazy = format!("  lazy {} of {} pages", text::count(nr_lazy), text::count(nr_lazy_max));
             if line.room() >= lazy.len() { line.put(lazy, Role::Muted) } else { line }
         }
+        EventKind::Request { size, align, .. } => numbers(line, Some(size), align).put("asked for", Role::Muted),
+        EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
+            let size = Some(end.0.saturating_sub(addr.0)).filter(|&size| size > 0).or_else(|| freed_size(scene, seq));
+            numbers(line, size, 1).tail(&address(addr.0), role(Role::Number))
+        }
+        EventKind::PurgeEntry { .. } => line.put("begins", Role::Muted),
+        EventKind::PurgeReturn { purged: Some(false) } => line.put("nothing was lazy", Role::Muted),
+        EventKind::PurgeReturn { .. } => line.put("ends", Role::Muted),
         EventKind::Purge { start, end, num_purged } if start.0 < end.0 => {
             let areas = text::plural(num_purged.into(), "area", "areas");
             let line = line.right(areas, 9, role(Role::Number)).gap(1).gap(if columns.align > 0 {
@@ -218,7 +226,10 @@ fn number(log: &Log, index: usize, event: &Event) -> String {
 /// The address a row shows.
 fn address(event: &Event) -> Option<u64> {
     match event.kind {
-        EventKind::Alloc { addr, failed: false, .. } | EventKind::Free { addr, .. } => Some(addr.0),
+        EventKind::Alloc { addr, failed: false, .. }
+        | EventKind::Unasked { addr, .. }
+        | EventKind::Free { addr, .. }
+        | EventKind::FreeProbe { addr, .. } => Some(addr.0),
         EventKind::Purge { start, end, .. } if start.0 < end.0 => Some(start.0),
         _ => None,
     }
@@ -226,9 +237,15 @@ fn address(event: &Event) -> Option<u64> {
 
 /// Bytes of the area a record frees, from the record that allocated it.
 pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
+    if let EventKind::FreeProbe { addr, end } = scene.replay.log().get(seq)?.kind
+        && addr < end
+    {
+        return Some(end.0 - addr.0);
+    }
     let mate = scene.replay.plan().mate(seq)?;
     match scene.replay.log().get(mate)?.kind {
         EventKind::Alloc { size, .. } => Some(size),
+        EventKind::Unasked { addr, end } => end.0.checked_sub(addr.0),
         _ => None,
     }
 }
@@ -241,7 +258,7 @@ fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
         (_, Verdict::Inferred(_)) => (glyphs.inferred, Role::Warn),
         (EventKind::Alloc { failed: true, .. }, _) => (glyphs.failure, Role::Bad),
         (_, Verdict::Exact) => (glyphs.exact, Role::Good),
-        (EventKind::Purge { num_purged: 1.., .. }, _) => (glyphs.purge, Role::Free),
+        (kind, _) if kind.returned_something() => (glyphs.purge, Role::Free),
         (EventKind::Lost { .. }, _) => (glyphs.lost, Role::Warn),
         (EventKind::Mark { .. }, _) => (glyphs.mark, Role::Key),
         _ => (' ', Role::Text),
@@ -250,14 +267,16 @@ fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
 
 fn kind_role(kind: &EventKind) -> Role {
     match kind {
-        EventKind::Alloc { failed: false, .. } => Role::Busy,
+        EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. } => Role::Busy,
         EventKind::Alloc { failed: true, .. } => Role::Bad,
-        EventKind::Free { .. } => Role::Lazy,
-        EventKind::Purge { .. } => Role::Free,
+        EventKind::Free { .. } | EventKind::FreeProbe { .. } => Role::Lazy,
+        EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => Role::Free,
         EventKind::Lost { .. } => Role::Warn,
         EventKind::Mark { .. } => Role::Key,
         EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => Role::Free,
-        EventKind::Other { .. } | EventKind::Script(_) => Role::Muted,
+        EventKind::Request { .. } | EventKind::PurgeEntry { .. } | EventKind::Other { .. } | EventKind::Script(_) => {
+            Role::Muted
+        }
     }
 }
 

@@ -94,7 +94,8 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
             });
             placed.or((!failed).then_some(addr.0))
         }
-        EventKind::Free { addr, .. } => {
+        EventKind::Unasked { addr, .. } => Some(addr.0),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => {
             let freed = from_model.find_map(|answer| match answer {
                 Answer::Freed(freed) => Some(freed.extent.start()),
                 _ => None,
@@ -105,7 +106,8 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
             // The flushed range can be the caller's, and reach into the direct map.
             .or((start.0 < end.0 && is_managed(scene, start.0)).then_some(start.0)),
         EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => lowest_purged(scene),
-        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => None,
+        EventKind::PurgeReturn { .. } => lowest_purged(scene),
+        _ => None,
     }
 }
 

@@ -288,14 +288,16 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
     match event.kind {
         EventKind::Alloc { size, failed: true, .. } => format!("no place for {}", text::bytes(size)),
         EventKind::Alloc { size, .. } => format!("+ {}", text::bytes(size)),
-        EventKind::Free { .. } => answers
+        EventKind::Unasked { addr, end } => format!("+ {}", text::bytes(end.0.saturating_sub(addr.0))),
+        EventKind::Free { .. } | EventKind::FreeProbe { .. } => answers
             .iter()
             .find_map(|answer| match answer {
                 Answer::Freed(freed) => Some(format!("{} now lazy", text::bytes(freed.extent.len_bytes()))),
                 _ => None,
             })
             .unwrap_or_else(|| "nothing known to free there".to_owned()),
-        EventKind::Purge { num_purged, .. } => {
+        EventKind::PurgeReturn { purged: Some(false) } => "nothing was lazy".to_owned(),
+        EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => {
             let pages: u64 = answers
                 .iter()
                 .map(|answer| match answer {
@@ -304,7 +306,19 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
                 })
                 .sum();
             let bytes = pages.saturating_mul(scene.replay.space().allocator().page_size());
-            format!("{} back, {}", text::plural(num_purged.into(), "area", "areas"), text::bytes(bytes))
+            let by_model = answers.iter().find_map(|answer| match answer {
+                Answer::Purged(purged) => Some(purged.num_purged),
+                _ => None,
+            });
+            let n = match event.kind {
+                EventKind::Purge { num_purged, .. } => num_purged,
+                _ => by_model.unwrap_or(0),
+            };
+            format!("{} back, {}", text::plural(n.into(), "area", "areas"), text::bytes(bytes))
+        }
+        EventKind::Request { size, .. } => format!("asks for {}", text::bytes(size)),
+        EventKind::PurgeEntry { .. } | EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => {
+            String::new()
         }
         EventKind::Script(_) => answers
             .iter()
@@ -317,7 +331,6 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
                 _ => None,
             })
             .unwrap_or_default(),
-        EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => String::new(),
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn aftermath(scene: &Scene<'_>) -> Option<Aftermath> {
     for at in later.filter(|&at| events[at].task == event.task) {
         let next = Seq(at as u32);
         match events[at].kind {
-            EventKind::Purge { .. } => aftermath.purge = aftermath.purge.or(Some(next)),
+            EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => aftermath.purge = aftermath.purge.or(Some(next)),
             EventKind::Alloc { addr, failed, .. } => {
                 if is_same(event, &events[at]) {
                     aftermath.after = if failed {

@@ -87,7 +87,7 @@ fn elsewhere(scene: &Scene<'_>, kind: &EventKind) -> Option<&'static str> {
         EventKind::Alloc { .. } => {
             Some("No steps under this record: the space was taken where a neighbouring record stands.")
         }
-        EventKind::Purge { num_purged: 1.., .. } => {
+        kind if kind.returned_something() => {
             Some("No steps under this record: an allocation before it shows that the purge had come that far.")
         }
         _ => None,
@@ -208,7 +208,25 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
                 failure::window_words(scene, words.say(", from "), window)
             }
         }
-        EventKind::Free { addr, .. } => {
+        EventKind::Request { size, align, .. } => {
+            let words = words.of(who, Role::Title).say(" calls the allocator for ").number(text::bytes(size));
+            let page = scene.replay.space().allocator().page_size();
+            let words = if align > page { words.say(", aligned to ").number(text::bytes(align)) } else { words };
+            words.of(". What it is given stands at the call's return.", Role::Muted)
+        }
+        EventKind::Unasked { addr, end } => words
+            .of(who, Role::Title)
+            .say(" is given ")
+            .number(text::bytes(end.0.saturating_sub(addr.0)))
+            .say(" at ")
+            .number(facts.addresses.short(addr.0))
+            .of(". What it asked for was not recorded.", Role::Muted),
+        EventKind::PurgeEntry { .. } => words
+            .of(who, Role::Title)
+            .say(" begins to purge.")
+            .of(" What comes back stands at the purge's return.", Role::Muted),
+        EventKind::PurgeReturn { purged } => purge::returned(scene, words, purged),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => {
             let words = words.of(who, Role::Title).say(" frees ").number(facts.addresses.short(addr.0));
             let Some((mate, born)) = scene.replay.plan().mate(seq).and_then(|mate| Some((mate, log.get(mate)?))) else {
                 return words.say(", older than the trace");
@@ -247,9 +265,11 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         Some(EventKind::Alloc { .. }) if is_list => "get_vm_area",
         Some(EventKind::Free { .. }) if is_list => "vfree",
         Some(EventKind::Purge { .. }) if is_list => "",
-        Some(EventKind::Alloc { .. }) => "alloc_vmap_area",
-        Some(EventKind::Free { .. }) => "free_vmap_area_noflush",
-        Some(EventKind::Purge { .. }) => "__purge_vmap_area_lazy",
+        Some(EventKind::Alloc { .. } | EventKind::Request { .. } | EventKind::Unasked { .. }) => "alloc_vmap_area",
+        Some(EventKind::Free { .. } | EventKind::FreeProbe { .. }) => "free_vmap_area_noflush",
+        Some(EventKind::Purge { .. } | EventKind::PurgeEntry { .. } | EventKind::PurgeReturn { .. }) => {
+            "__purge_vmap_area_lazy"
+        }
         Some(EventKind::Script(ScriptOp::Work)) => "drain_vmap_area_work",
         Some(EventKind::Script(ScriptOp::Shrink)) => "vmap_node_shrink_scan",
         _ => "",

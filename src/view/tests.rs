@@ -1,6 +1,7 @@
 //! A small replay, and what holds for every pane at every size.
 
 mod failures;
+mod probes;
 mod scripts;
 mod snapshot;
 
@@ -94,6 +95,12 @@ pub(super) fn demo() -> Replay {
     script.replay()
 }
 
+/// The same under the rules of another era.
+fn demo_under(policy: &str) -> Replay {
+    let log = Arc::new(Log::clone(demo().log()));
+    Replay::open(log, &Settings { policy: Some(policy.to_owned()), ..Settings::default() }).expect(policy)
+}
+
 pub(super) fn scene<'a>(replay: &'a Replay, glyphs: &'a Glyphs) -> Scene<'a> {
     Scene { replay, selection: Selection::Follow, sub_step: None, glyphs }
 }
@@ -152,7 +159,7 @@ proptest! {
             Just(0), Just(u64::MAX), Just(0xffff_e8ff_ffff_f000), any::<u64>(),
         ]),
         ascii in any::<bool>(),
-        which in 0_usize..12,
+        which in 0_usize..16,
     ) {
         let mut replay = match which {
             0 => snapshot::snapshot(REAL),
@@ -160,8 +167,12 @@ proptest! {
             2 => snapshot::snapshot(ZEROED),
             3 => demo_after(REAL),
             4 => demo_after(HASHED),
-            5 => demo(),
-            era => scripts::script(scripts::ERAS[era - 6], scripts::OPS, Some("wrong\n.\n")),
+            5 => demo_under("linux-2.4"),
+            6 => demo_under("linux-2.6.28"),
+            7 => demo_under("linux-2.6.39"),
+            8 => probes::probed(),
+            9 => demo(),
+            era => scripts::script(scripts::ERAS[era - 10], scripts::OPS, Some("wrong\n.\n")),
         };
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };

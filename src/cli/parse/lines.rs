@@ -5,7 +5,7 @@ use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
 use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
 
 use super::object::Object;
-use super::{SCHEMA, kind_of};
+use super::{SCHEMA, kind_of, probe};
 
 /// Turns records into lines in a buffer that the caller empties.
 #[derive(Debug, Default)]
@@ -272,6 +272,7 @@ fn body_fields(object: &mut Object<'_>, body: &Body<'_>, digits: usize) {
             object.text("name", name);
             object.text("at", at);
             object.text("args", args);
+            probe::fields(object, at, args, digits);
         }
         Body::Other { name, args } => {
             object.text("name", name);

@@ -49,7 +49,7 @@ impl Augmented {
         })
     }
 
-    fn join_lazy(&mut self, node: u32, id: AreaId) -> Merge {
+    pub(super) fn join_lazy(&mut self, node: u32, id: AreaId) -> Merge {
         let lazy = &mut self.nodes[node as usize].lazy;
         match self.rules.lazy {
             // The eras of those two have allocators of their own.

@@ -48,7 +48,7 @@ impl BusyTree {
         if vend.wrapping_sub(vstart) < last_end {
             return None;
         }
-        let Some(mut at) = self.around(self.pcpu_hole) else { return Some(vend - last_end) };
+        let Some(mut at) = self.around(self.pcpu_hole) else { return vend.checked_sub(last_end) };
         let (mut area, mut term) = (last, last);
         let (mut start, mut end) = bounds(area);
         let mut base = self.highest_end(&mut at, vend, align).wrapping_sub(last_end);

@@ -40,8 +40,8 @@ impl BusyTree {
         if self.word(candidate.wrapping_add(size)) > window.vend {
             return refuse(RefusalReason::BehindWindow { would_be: candidate }, sink);
         }
-        // 2.6.28 does not look for a sum that wraps; an area that ends below its start would break the tree.
-        let placed = Extent::sized(candidate, size).filter(|placed| placed.end() <= self.gaps.top());
+        // 2.6.28 does not look for a sum that wraps, and none for an alignment that does: the kernel's tree would break.
+        let placed = self.gaps.fitting(&self.areas, (below, above), candidate, size);
         let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
         sink.step(|| {
             let hole = self.gaps.between(&self.areas, below, above).unwrap_or(placed);
@@ -125,6 +125,9 @@ impl BusyTree {
     /// The room above `floor` in the hole under `area`, if it is to be aligned: what the cached hole must cover.
     pub(super) fn room_below(&self, area: &VmapArea, floor: u64, align: u64) -> u64 {
         let start = if area.prev == NIL { floor } else { self.areas[area.prev].end.max(floor) };
-        area.start.saturating_sub(align_up(start, align))
+        match self.word(align_up(start, align)) {
+            wrapped if wrapped < start => 0,
+            aligned => area.start.saturating_sub(aligned),
+        }
     }
 }

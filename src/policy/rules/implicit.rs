@@ -32,7 +32,8 @@ pub enum Lookup {
     Containing,
 }
 
-/// The order in which a purge takes lazily freed areas out of the tree; each can move the cached hole.
+/// The order in which a purge takes lazily freed areas out of the tree. It decides the shape of what is left; where the
+/// cached hole moves to is the same in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurgeOrder {
     /// The list of areas is scanned for the flag.

@@ -81,6 +81,8 @@ impl Resolver<'_> {
             before.first_op += 1;
         }
         self.checkpoints.forget_from(from);
+        self.shadow = None;
+        self.shapes.forget();
         Some(Timing::BeforePurge)
     }
 
@@ -92,7 +94,7 @@ impl Resolver<'_> {
             return None;
         }
         let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        let purge = index + ahead.into_iter().position(|later| matches!(later.kind, EventKind::Purge { .. }))?;
+        let purge = index + ahead.into_iter().position(|later| later.kind.ends_purge())?;
         let event = self.log.events[purge];
         // The purge began after the purging task's last record before it.
         if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
@@ -112,6 +114,7 @@ impl Resolver<'_> {
         self.plan.ops.extend([purge_op, op]);
         self.purged_early = Some(purge);
         self.before_purge = None;
+        self.shadow = None;
         Some(Timing::AfterPurge)
     }
 
@@ -152,6 +155,7 @@ impl Resolver<'_> {
                 self.space = space;
                 self.plan.ops.extend(ops);
                 self.taken_early.push((place, own));
+                self.shadow = None;
                 return Some(Timing::Exchanged);
             }
         }

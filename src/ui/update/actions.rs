@@ -200,9 +200,12 @@ fn copy(app: &mut App) -> Vec<Effect> {
     let address = inside::address_in_mind(app).or_else(|| {
         let (_, event) = app.replay.current()?;
         match event.kind {
-            EventKind::Alloc { addr, .. } | EventKind::Free { addr, .. } => Some(addr.0),
+            EventKind::Alloc { addr, .. }
+            | EventKind::Unasked { addr, .. }
+            | EventKind::Free { addr, .. }
+            | EventKind::FreeProbe { addr, .. } => Some(addr.0),
             EventKind::Purge { start, .. } => Some(start.0),
-            EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } | EventKind::Script(_) => None,
+            _ => None,
         }
     });
     let Some(address) = address else {

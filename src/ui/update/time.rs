@@ -173,12 +173,11 @@ fn extent_in_mind(app: &App) -> Option<Extent> {
         Selection::Follow => match app.replay.current()?.1.kind {
             EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size),
             EventKind::Free { addr, .. } => at(addr.0),
+            EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
+                Extent::new(addr.0, end.0).or_else(|| at(addr.0))
+            }
             EventKind::Purge { start, end, .. } => Extent::new(start.0, end.0),
-            EventKind::Alloc { failed: true, .. }
-            | EventKind::Lost { .. }
-            | EventKind::Mark { .. }
-            | EventKind::Other { .. }
-            | EventKind::Script(_) => None,
+            _ => None,
         },
     }
 }
@@ -200,15 +199,13 @@ fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
     let overlaps = |other: Option<Extent>| other.is_some_and(|other| other.overlaps(extent));
     match *kind {
         EventKind::Alloc { addr, size, failed: false, .. } => overlaps(Extent::sized(addr.0, size)),
-        EventKind::Free { addr, .. } => extent.contains_addr(addr.0),
+        EventKind::Unasked { addr, end } => overlaps(Extent::new(addr.0, end.0)),
+        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => extent.contains_addr(addr.0),
         EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
         // A drain takes everything that is lazy.
         EventKind::Script(ScriptOp::Work) => lazy,
-        EventKind::Alloc { failed: true, .. }
-        | EventKind::Lost { .. }
-        | EventKind::Mark { .. }
-        | EventKind::Other { .. }
-        | EventKind::Script(_) => false,
+        EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
+        _ => false,
     }
 }
 

@@ -38,7 +38,27 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
             facts.add("event", &[say(name), muted(", not the allocator's: nothing changed")], None);
         }
         EventKind::Script(op) => facts.add("asked", &[say(asked(op))], None),
-        EventKind::Alloc { .. } | EventKind::Free { .. } => {}
+        EventKind::PurgeReturn { purged: Some(false) } => {
+            facts.add("purge", &[say("ended without an area: nothing was lazy")], None);
+        }
+        EventKind::PurgeReturn { .. } => {
+            facts.add("purge", &[say("ended"), muted(", given back where a neighbouring record stands")], None);
+        }
+        EventKind::PurgeEntry { .. } => {
+            facts.add("purge", &[say("begins"), muted("; its return tells when it is over")], None);
+        }
+        EventKind::Request { size, align, window } => {
+            let window = log.names.window(window);
+            let words = [
+                number(text::bytes(size)),
+                muted(format!(", align {}, in ", text::count(align))),
+                number(facts.scene.addr(window.vstart)),
+                muted(" to "),
+                number(facts.scene.addr(window.vend)),
+            ];
+            facts.add("asks for", &words, None);
+        }
+        EventKind::Alloc { .. } | EventKind::Unasked { .. } | EventKind::Free { .. } | EventKind::FreeProbe { .. } => {}
     }
     if is_script(log) {
         script::add_answers(facts, seq);

@@ -127,9 +127,17 @@ impl Matcher {
                     || needle.finds_size(size)
                     || (align > 1 && needle.finds_size(align))
             }
+            EventKind::Request { size, align, .. } => {
+                needle.finds_size(size) || (align > 1 && needle.finds_size(align))
+            }
             EventKind::Free { addr, .. } => needle.finds_addr(addr.0),
-            EventKind::Purge { start, end, .. } => needle.finds_addr(start.0) || needle.finds_addr(end.0),
-            EventKind::Lost { .. } | EventKind::Script(_) => false,
+            EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
+                needle.finds_addr(addr.0) || (addr < end && needle.finds_size(end.0 - addr.0))
+            }
+            EventKind::Purge { start, end, .. } | EventKind::PurgeEntry { start, end } => {
+                needle.finds_addr(start.0) || needle.finds_addr(end.0)
+            }
+            EventKind::PurgeReturn { .. } | EventKind::Lost { .. } | EventKind::Script(_) => false,
             EventKind::Mark { text } => needle.finds(&text::escape(log.names.text(text))),
             EventKind::Other { name } => needle.finds(&text::escape(log.names.text(name))),
         }

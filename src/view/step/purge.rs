@@ -7,6 +7,25 @@ use super::Words;
 use crate::event::Addr;
 use crate::model::{Answer, Merge, Step};
 
+/// A purge of which a probe saw the return: the counts are the model's.
+pub(super) fn returned(scene: &Scene<'_>, words: Words, purged: Option<bool>) -> Words {
+    let by_model = scene.replay.outcome().answers.iter().find_map(|answer| match answer {
+        Answer::Purged(purged) => Some(purged),
+        _ => None,
+    });
+    let words = words.of("A purge ends", Role::Title);
+    match (purged, by_model) {
+        (Some(false), _) => words.say(": nothing was lazy."),
+        (_, Some(purged)) => words
+            .say(": ")
+            .number(text::plural(purged.num_purged.into(), "area", "areas"))
+            .say(" of ")
+            .number(text::plural(purged.pages, "page", "pages"))
+            .say(" come back."),
+        (_, None) => words.say("."),
+    }
+}
+
 /// A purge in one sentence.
 pub(super) fn record(scene: &Scene<'_>, words: Words, flush: (Addr, Addr), num_purged: u32) -> Words {
     let steps = &scene.replay.outcome().steps;

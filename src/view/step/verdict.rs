@@ -78,7 +78,9 @@ fn compared(scene: &Scene<'_>, addresses: &Addresses, event: &Event) -> Option<W
             (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                 Some((["area purged", "areas purged"], num_purged.into(), Some(purged.num_purged.into())))
             }
-            (Answer::UnknownFree(addr), EventKind::Free { .. }) => Some((["", ""], *addr, None)),
+            (Answer::UnknownFree(addr), EventKind::Free { .. } | EventKind::FreeProbe { .. }) => {
+                Some((["", ""], *addr, None))
+            }
             _ => None,
         })?;
     Some(match model {

@@ -1,0 +1,212 @@
+//! A snapshot shows which holes there are, not how the kernel's tree holds them, and above page alignment the shape of
+//! the tree decides. So several shapes are followed at once, and the one that has explained most so far leads.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Event, EventKind};
+use crate::log::Log;
+use crate::model::{AddressSpace, Extent, Op, Owner, Request};
+use crate::policy::Shape;
+use crate::policy::rules::SearchLength;
+
+use super::initial::{has_unknown_shape, initial_space};
+use super::{Cause, Checkpoints, Machine, Resolver, Verdict, recorded_of};
+
+/// Shapes followed besides the leading one.
+const OTHERS: u64 = 127;
+/// Records after which the tree has turned over, or no other shape is any better.
+const MAX_RECORDS: usize = 16_384;
+/// Records kept for all shapes together.
+const MAX_KEPT: usize = 1 << 19;
+/// Wrong answers a shape may be behind the leading one before it is given up.
+const MAX_BEHIND: u32 = 6;
+
+/// One shape, with all that the plan has of the leading one.
+#[derive(Debug)]
+struct Other {
+    start: AddressSpace,
+    space: AddressSpace,
+    ops: Vec<Op>,
+    upto: Vec<u32>,
+    misses: u32,
+}
+
+/// The shapes still possible.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    others: Vec<Other>,
+    /// Wrong answers of the leading one.
+    misses: u32,
+    /// Records followed.
+    records: usize,
+}
+
+/// An allocation as the plan took it.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    request: Request,
+    born: u32,
+    area: Option<Extent>,
+    owner: Owner,
+    is_believed: bool,
+}
+
+impl Shapes {
+    /// The shapes a trace can start with; none where the shape is known or does not matter.
+    pub(super) fn at_start(log: &Log, machine: &Machine) -> Self {
+        if !has_unknown_shape(log, machine) {
+            return Self::default();
+        }
+        let shapes =
+            [Shape::Descending, Shape::Ascending, Shape::BySize].into_iter().chain((3..OTHERS).map(Shape::Shuffled));
+        let other = |shape| {
+            let start = initial_space(log, machine, shape);
+            Other { space: start.clone(), start, ops: Vec::new(), upto: Vec::new(), misses: 0 }
+        };
+        Self { others: shapes.map(other).collect(), ..Self::default() }
+    }
+
+    /// Gives the other shapes up.
+    pub(super) fn forget(&mut self) {
+        self.others.clear();
+    }
+
+    /// Can another shape still turn out to be the right one?
+    pub(super) fn are_open(&self) -> bool {
+        !self.others.is_empty()
+    }
+}
+
+impl Resolver<'_> {
+    /// Takes the record the plan has just resolved under every other shape too.
+    pub(super) fn follow_shapes(&mut self, index: usize, event: &Event) {
+        if self.shapes.others.is_empty() {
+            return;
+        }
+        let mut shapes = std::mem::take(&mut self.shapes);
+        let theirs = self.plan.ops_of(index);
+        let asked = match event.kind {
+            EventKind::Alloc { .. } => self.last_request.map(|request| self.asked(index, event, request)),
+            _ => None,
+        };
+        for other in &mut shapes.others {
+            other.follow(theirs, asked.as_ref());
+        }
+        let is_alloc = asked.is_some();
+        let verdict = self.plan.verdicts[index];
+        let is_wrong = !matches!(verdict, Verdict::Exact | Verdict::Adopted(Cause::Impossible));
+        shapes.misses += u32::from(is_alloc && is_wrong);
+        shapes.records += 1;
+        if let Some(best) = shapes.others.iter_mut().min_by_key(|other| other.misses)
+            && best.misses < shapes.misses
+        {
+            self.lead_with(best, &mut shapes.misses);
+        }
+        shapes.others.sort_by_key(|other| other.misses);
+        let at_most = MAX_KEPT / shapes.records;
+        shapes.others.truncate(at_most);
+        let least = shapes.misses;
+        shapes.others.retain(|other| other.misses <= least + MAX_BEHIND);
+        if shapes.records < MAX_RECORDS {
+            self.shapes = shapes;
+        }
+    }
+
+    /// What was asked, and what the plan takes the answer to be: the recorded one, or the model's own if that is not
+    /// believed.
+    fn asked(&self, index: usize, event: &Event, request: Request) -> Asked {
+        let recorded = recorded_of(event);
+        let stand_in = recorded.and_then(|start| self.stand_ins.get(&start)).copied();
+        let is_believed = self.plan.verdicts[index] != Verdict::Adopted(Cause::Impossible);
+        let start = if is_believed { recorded } else { stand_in };
+        let area = start.and_then(|start| Extent::sized(start, request.size));
+        Asked { request, born: index as u32, area, owner: self.owner_of(&request), is_believed }
+    }
+
+    /// Before an answer that the shape decides: among the shapes that have explained as much as any, one that answers as
+    /// most of them do leads.
+    pub(super) fn ask_shapes(&mut self, request: &Request) {
+        let Some(least) = self.shapes.others.iter().map(|other| other.misses).min() else { return };
+        if least > self.shapes.misses || !self.shape_decides(request) {
+            return;
+        }
+        let answer =
+            |space: &AddressSpace| space.allocator().place(request, None).ok().map(|placement| placement.start);
+        let own = answer(&self.space);
+        let mut votes: BTreeMap<Option<u64>, (usize, usize)> = BTreeMap::new();
+        if least == self.shapes.misses {
+            votes.insert(own, (1, usize::MAX));
+        }
+        let others = self.shapes.others.iter().enumerate().filter(|(_, other)| other.misses == least);
+        for (place, other) in others {
+            votes.entry(answer(&other.space)).or_insert((0, place)).0 += 1;
+        }
+        let most = votes.iter().max_by_key(|(_, vote)| vote.0).map(|(answer, vote)| (*answer, vote.1));
+        if let Some((answer, place)) = most
+            && answer != own
+        {
+            let mut shapes = std::mem::take(&mut self.shapes);
+            if let Some(other) = shapes.others.get_mut(place) {
+                self.lead_with(other, &mut shapes.misses);
+            }
+            self.shapes = shapes;
+        }
+    }
+
+    /// Does the shape of the free tree decide the answer?
+    fn shape_decides(&self, request: &Request) -> bool {
+        request.align > self.machine.page_size || self.machine.policy.rules.search == SearchLength::AlwaysPadded
+    }
+
+    fn lead_with(&mut self, other: &mut Other, misses: &mut u32) {
+        std::mem::swap(&mut other.misses, misses);
+        std::mem::swap(&mut other.space, &mut self.space);
+        std::mem::swap(&mut other.ops, &mut self.plan.ops);
+        std::mem::swap(&mut other.upto, &mut self.plan.upto);
+        let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
+        self.checkpoints = Checkpoints::new(start);
+        self.before_purge = None;
+        self.shadow = None;
+    }
+}
+
+impl Other {
+    fn apply(&mut self, op: Op) {
+        self.ops.push(op);
+        self.space.apply(&op, None);
+    }
+
+    /// One record: the plan's operations, but the allocation as this shape has it.
+    fn follow(&mut self, theirs: &[Op], asked: Option<&Asked>) {
+        let mut is_open = asked;
+        for op in theirs {
+            let is_own =
+                |asked: &Asked| matches!(op, Op::Alloc { born, .. } | Op::Adopt { born, .. } if *born == asked.born);
+            match is_open.filter(|asked| is_own(asked)) {
+                Some(asked) => {
+                    self.allocate(asked);
+                    is_open = None;
+                }
+                None => self.apply(*op),
+            }
+        }
+        if let Some(asked) = is_open {
+            self.allocate(asked);
+        }
+        self.upto.push(self.ops.len() as u32);
+    }
+
+    /// The same area, whether this shape gives it by itself or it has to be forced.
+    fn allocate(&mut self, asked: &Asked) {
+        let Asked { request, born, area, owner, is_believed } = *asked;
+        let own = self.space.allocator().place(&request, None).ok().map(|placement| placement.start);
+        if own == area.map(Extent::start) {
+            self.apply(Op::Alloc { request, born });
+            return;
+        }
+        self.misses += u32::from(is_believed);
+        if let Some(extent) = area {
+            self.apply(Op::Adopt { extent, owner, born });
+        }
+    }
+}
