@@ -306,7 +306,7 @@ fn purge_op(kind: PurgeKind) -> Op {
     Op::Purge { kind, helpers: HelperOrder::default(), unqueues: true }
 }
 
-fn placed(answer: Answer) -> Option<u64> {
+fn placed(answer: &Answer) -> Option<u64> {
     match answer {
         Answer::Placed(extent) => Some(extent.start()),
         _ => None,

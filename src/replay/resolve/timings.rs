@@ -56,13 +56,13 @@ impl Resolver<'_> {
         self.copied_bytes += before.space.heap_bytes();
         let mut space = before.space.clone();
         let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(space.apply(&op, None)) != recorded {
+        if placed(&space.apply(&op, None)) != recorded {
             return None;
         }
         for later in &self.plan.ops[first_op..] {
             let answer = space.apply(later, None);
             let differs = match (later, answer) {
-                (Op::Alloc { born, .. }, answer) => placed(answer) != recorded_of(&self.log.events[*born as usize]),
+                (Op::Alloc { born, .. }, answer) => placed(&answer) != recorded_of(&self.log.events[*born as usize]),
                 (_, Answer::Adopted { displaced, .. }) => displaced > 0,
                 (_, Answer::UnknownFree(_)) => true,
                 _ => false,
@@ -107,7 +107,7 @@ impl Resolver<'_> {
         let purge_op = super::purge_op(kind);
         space.apply(&purge_op, None);
         let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(space.apply(&op, None)) != recorded {
+        if placed(&space.apply(&op, None)) != recorded {
             return None;
         }
         self.space = space;
@@ -147,11 +147,11 @@ impl Resolver<'_> {
             let ops =
                 [Op::Alloc { request: early, born: place as u32 }, Op::Alloc { request: *request, born: index as u32 }];
             space.apply(&ops[0], None);
-            if placed(space.apply(&ops[1], None)) == recorded {
+            if placed(&space.apply(&ops[1], None)) == recorded {
                 // In the order of the records the other one would have been given what is left after this one.
                 let mut in_order = self.space.clone();
                 in_order.apply(&ops[1], None);
-                let own = placed(in_order.apply(&ops[0], None));
+                let own = placed(&in_order.apply(&ops[0], None));
                 self.space = space;
                 self.plan.ops.extend(ops);
                 self.taken_early.push((place, own));

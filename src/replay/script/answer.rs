@@ -59,7 +59,7 @@ fn consequences(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, out: 
     for answer in answers {
         match answer {
             Answer::Purged(purged) => push_flush(out, purged),
-            Answer::Drained(purges) if *op == Asked::Work => purges.iter().for_each(|purged| push_flush(out, purged)),
+            Answer::Drained(purges) if *op == Asked::Work => push_flushes(out, purges),
             _ => {}
         }
     }
@@ -68,10 +68,16 @@ fn consequences(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, out: 
             Answer::Freed(freed) if freed.drain_due && !allocator.drains_inline() => out.push_str(" W"),
             Answer::Drained(purges) if *op != Asked::Work => {
                 out.push_str(" R");
-                purges.iter().for_each(|purged| push_flush(out, purged));
+                push_flushes(out, purges);
             }
             _ => {}
         }
+    }
+}
+
+fn push_flushes(out: &mut String, purges: &[Purged]) {
+    for purged in purges {
+        push_flush(out, purged);
     }
 }
 

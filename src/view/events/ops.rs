@@ -7,6 +7,9 @@ use super::{Columns, freed_size};
 use crate::event::{Event, EventKind, ScriptOp, Seq};
 use crate::replay::Verdict;
 
+/// Columns for an expected answer that tells something.
+const EXPECTED: usize = 16;
+
 /// Size, alignment, the answer, what it set off, and the expected answer where that is another one.
 pub(super) fn facts<'g>(
     scene: &Scene<'_>,
@@ -57,6 +60,10 @@ fn align_width(columns: &Columns) -> usize {
 /// The expected answer, where the model gave another one.
 fn differing<'g>(scene: &Scene<'_>, line: Line<'g>, seq: Seq, kind: EventKind) -> Line<'g> {
     let Verdict::Differs(_) = scene.replay.verdict(seq) else { return line };
+    // With less room the sign in front has to do.
+    if line.room() < EXPECTED {
+        return line;
+    }
     if let EventKind::Script(ScriptOp::Dump) = kind {
         // One line of many; the detail shows which.
         return line.gap(2).put("another state expected", Role::Bad);

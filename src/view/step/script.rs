@@ -144,7 +144,9 @@ pub(super) fn verdict(scene: &Scene<'_>, width: usize, seq: Seq) -> Option<Vec<R
                 None => words.say("; the first difference of this script"),
             };
             let mut rows = flow(&words.0, width, 2, glyphs);
-            rows.iter_mut().for_each(|row| row.target = first.map(Target::Event));
+            for row in &mut rows {
+                row.target = first.map(Target::Event);
+            }
             return Some(rows);
         }
         Verdict::Exact => Words::default()

@@ -125,6 +125,8 @@ pub(super) fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, 
         spans.push(Span::new(facts.addresses.short(*candidate), Role::Number));
     }
     let mut rows = flow(&spans, width, 4, scene.glyphs);
-    rows.iter_mut().for_each(|row| row.target = Some(Target::Step(from)));
+    for row in &mut rows {
+        row.target = Some(Target::Step(from));
+    }
     rows
 }

@@ -28,7 +28,7 @@ fn told(replay: &mut Replay, op: usize) -> String {
     replay.seek(op, usize::MAX);
     let scene = scene(replay, &UNICODE);
     let panes = all_panes(&scene, 160, 40, 0);
-    panes.iter().map(|(name, rows)| format!("== {name}\n{}\n", lines(rows))).collect()
+    panes.iter().map(|(_, rows)| lines(rows)).collect::<Vec<_>>().join("\n")
 }
 
 fn all(shown: &str, wanted: &[&str]) {
