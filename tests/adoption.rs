@@ -10,7 +10,7 @@ use vmaplens::log::Log;
 use vmaplens::model::Answer;
 use vmaplens::replay::{Cause, Replay, Settings, Verdict};
 
-/// SplitMix64: the same damage in every run.
+/// `SplitMix64`: the same damage in every run.
 struct Dice(u64);
 
 impl Dice {

@@ -14,7 +14,7 @@ pub(super) fn rows(scene: &Scene<'_>, space: &AddressSpace, width: usize, height
     }
     let areas = areas(space);
     if areas.is_empty() {
-        rows.push(Row::of("The list is empty.", Role::Muted));
+        rows.extend(wrap("The list is empty.", Role::Muted, width, 0, scene.glyphs));
         rows.truncate(height);
         return rows;
     }
