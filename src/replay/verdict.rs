@@ -157,6 +157,8 @@ impl Cause {
             Self::LostRecords => "the lost records: a larger buffer_size_kb keeps them",
             Self::OverlapsLive => "the free record of the area that was there",
             Self::RecordedFailure | Self::ModelFailed => "a probe on the return of alloc_vmap_area",
+            Self::NotTheExpected => "the kernel's own state before the op: a dump in the script, answered by its code",
+            Self::NoExpectation => "the rest of the expected answers",
             Self::AfterDivergence => "what would have decided the first adopted record",
             Self::Unexplained => "a probe on insert_vmap_area, which sees every area, also those no event announces",
         }

@@ -3,7 +3,7 @@
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::model::{Answer, Extent, Op, Owner, Place, VmapArea};
 
-use super::{BeforePurge, Overflow, Resolver};
+use super::{BeforePurge, Overflow, Resolver, purge_op};
 
 impl Resolver<'_> {
     /// Resolves a record that only probes write; the others are not touched.
@@ -74,6 +74,6 @@ impl Resolver<'_> {
                 self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
             }
         }
-        self.apply(Op::Purge { kind });
+        self.apply(purge_op(kind));
     }
 }

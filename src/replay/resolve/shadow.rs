@@ -128,7 +128,7 @@ impl Shadow {
         match op {
             Some(op) if right => {
                 let answer = self.apply(op);
-                debug_assert_eq!(placed(answer), recorded, "what was placed is what was asked for");
+                debug_assert_eq!(placed(&answer), recorded, "what was placed is what was asked for");
             }
             _ => {
                 let extent =
