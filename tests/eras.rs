@@ -220,7 +220,7 @@ proptest! {
             space.visit_busy(0, &mut |area| busy.extend(Extent::new(area.start, area.end)));
             space.visit_lazy(0, &mut |area| lazy.extend(Extent::new(area.start, area.end)));
             space.visit_holes(&mut |hole| holes.push(hole));
-            let copy = policy::from_snapshot(&setup, &busy, &lazy);
+            let copy = policy::from_snapshot(&setup, &busy, &lazy, policy::Shape::default());
             copy.audit().unwrap_or_else(|broken| panic!("{policy}: {broken}"));
             copy.visit_holes(&mut |hole| again.push(hole));
             assert_eq!(holes, again);

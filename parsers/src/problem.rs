@@ -137,14 +137,14 @@ impl fmt::Display for ProblemKind {
             Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
-            Self::UnknownEra(era, taken) => {
-                return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
-            }
             Self::StateFlaw(what) => return write!(f, "repaired: {what}"),
             Self::PoorProbe(function) => {
                 return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
             }
             Self::Unpaired(half) => half.sentence(),
+            Self::UnknownEra(era, taken) => {
+                return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
+            }
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",

@@ -160,6 +160,8 @@ impl Cause {
             Self::NotTheExpected => "the kernel's own state before the op: a dump in the script, answered by its code",
             Self::NoExpectation => "the rest of the expected answers",
             Self::AfterDivergence => "what would have decided the first adopted record",
+            Self::NotTheExpected => "nothing: a script has no timing; the rules or the expected answer are wrong",
+            Self::NoExpectation => "the missing lines of the expected answers",
             Self::Unexplained => "a probe on insert_vmap_area, which sees every area, also those no event announces",
         }
     }

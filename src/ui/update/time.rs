@@ -202,9 +202,9 @@ fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
         EventKind::Unasked { addr, end } => overlaps(Extent::new(addr.0, end.0)),
         EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => extent.contains_addr(addr.0),
         EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
+        EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
         // A drain takes everything that is lazy.
         EventKind::Script(ScriptOp::Work) => lazy,
-        EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
         _ => false,
     }
 }
