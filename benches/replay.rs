@@ -11,7 +11,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use parsers::ops::{Op, OpLine};
 use vmaplens::log::Log;
-use vmaplens::replay::script::{Done, ScriptRun};
+use vmaplens::replay::script::ScriptRun;
 use vmaplens::replay::{Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log};
 
@@ -82,10 +82,10 @@ fn op_script(bencher: Bencher<'_, '_>, name: &str) {
     let mut script = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
     script.ops.retain(|line| matches!(line.op, Op::Alloc { .. } | Op::Free { .. } | Op::Purge));
     bencher.counter(ItemsCount::new(script.ops.len())).bench(|| {
-        let mut run = ScriptRun::new(&script.header, &Settings::default()).expect("an era");
-        let (mut done, mut answers) = (Done::default(), String::new());
+        let mut run = ScriptRun::new(&script.header, None).expect("an era");
+        let mut answers = String::new();
         for OpLine { op, .. } in &script.ops {
-            run.print(op, 0, &mut done, &mut answers);
+            run.run(op, &mut answers);
         }
         answers
     });

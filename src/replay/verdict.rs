@@ -157,8 +157,6 @@ impl Cause {
             Self::LostRecords => "the lost records: a larger buffer_size_kb keeps them",
             Self::OverlapsLive => "the free record of the area that was there",
             Self::RecordedFailure | Self::ModelFailed => "a probe on the return of alloc_vmap_area",
-            Self::NotTheExpected => "the kernel's own state before the op: a dump in the script, answered by its code",
-            Self::NoExpectation => "the rest of the expected answers",
             Self::AfterDivergence => "what would have decided the first adopted record",
             Self::NotTheExpected => "nothing: a script has no timing; the rules or the expected answer are wrong",
             Self::NoExpectation => "the missing lines of the expected answers",
