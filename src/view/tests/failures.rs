@@ -89,7 +89,7 @@ fn words_of_verdicts_are_found() {
     let replay = script.replay();
     let adopted = events::count(&replay, "adopted") + events::count(&replay, "inferred");
     assert_eq!(adopted, 1, "{:?}", replay.verdict(Seq(0)));
-    let causes = ["unexplained", "concurrent", "passed-over"];
+    let causes = ["unexplained", "concurrent", "passed-over", "impossible"];
     assert_eq!(causes.map(|cause| events::count(&replay, cause)).iter().sum::<usize>(), 1);
 }
 
