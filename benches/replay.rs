@@ -11,7 +11,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use parsers::ops::{Op, OpLine};
 use vmaplens::log::Log;
-use vmaplens::replay::script::ScriptRun;
+use vmaplens::replay::script::{Done, ScriptRun};
 use vmaplens::replay::{Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log};
 
@@ -82,11 +82,11 @@ fn op_script(bencher: Bencher<'_, '_>, name: &str) {
     let mut script = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
     script.ops.retain(|line| matches!(line.op, Op::Alloc { .. } | Op::Free { .. } | Op::Purge));
     bencher.counter(ItemsCount::new(script.ops.len())).bench(|| {
-        let mut run = ScriptRun::new(&script.header, None).expect("an era");
-        let mut answers = String::new();
-        for OpLine { op, .. } in &script.ops {
-            run.run(op, &mut answers);
+        let mut run = ScriptRun::new(&script.header, &Settings::default()).expect("an era");
+        let mut done = Done::default();
+        for (born, OpLine { op, .. }) in script.ops.iter().enumerate() {
+            run.run(op, born as u32, &mut done);
         }
-        answers
+        done
     });
 }
