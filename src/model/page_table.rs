@@ -2,6 +2,14 @@
 //!
 //! Nothing here changes an address; it says what an address costs.
 
+mod geometry;
+
+pub use geometry::{
+    ARM, ARM_LPAE, ARM64_4K_39, ARM64_4K_48, ARM64_4K_52, ARM64_16K_36, ARM64_16K_47, ARM64_16K_48, ARM64_16K_52,
+    ARM64_64K_42, ARM64_64K_48, ARM64_64K_52, Hints, I386, I386_PAE, NOT_MODELLED, RISCV_39, RISCV_48, RISCV_57,
+    X86_64_4, X86_64_5, geometry_of,
+};
+
 use super::extent::Extent;
 
 /// One level of a walk.
@@ -28,86 +36,6 @@ pub struct Geometry {
     pub page_size: u64,
     /// Bytes of a table.
     pub table_bytes: u64,
-}
-
-const fn level(name: &'static str, shift: u32, preallocated: bool) -> Level {
-    Level { name, shift, entries: 512, preallocated }
-}
-
-/// x86-64 with four levels. The PUD tables of the vmalloc range are allocated at boot.
-pub const X86_64_4: Geometry = Geometry {
-    title: "x86-64, 4 levels",
-    levels: &[level("PGD", 39, true), level("PUD", 30, true), level("PMD", 21, false), level("PTE", 12, false)],
-    page_size: 4096,
-    table_bytes: 4096,
-};
-
-/// x86-64 with five levels. The P4D tables of the vmalloc range are allocated at boot.
-pub const X86_64_5: Geometry = Geometry {
-    title: "x86-64, 5 levels",
-    levels: &[
-        level("PGD", 48, true),
-        level("P4D", 39, true),
-        level("PUD", 30, false),
-        level("PMD", 21, false),
-        level("PTE", 12, false),
-    ],
-    page_size: 4096,
-    table_bytes: 4096,
-};
-
-/// arm64 with 4 KiB pages and 48-bit addresses.
-pub const ARM64_4K_48: Geometry = Geometry {
-    title: "arm64, 4 KiB pages, 48 bits",
-    levels: &[level("PGD", 39, true), level("PUD", 30, false), level("PMD", 21, false), level("PTE", 12, false)],
-    page_size: 4096,
-    table_bytes: 4096,
-};
-
-/// i386 without PAE: two levels.
-pub const I386: Geometry = Geometry {
-    title: "i386, 2 levels",
-    levels: &[
-        Level { name: "PGD", shift: 22, entries: 1024, preallocated: true },
-        Level { name: "PTE", shift: 12, entries: 1024, preallocated: false },
-    ],
-    page_size: 4096,
-    table_bytes: 4096,
-};
-
-/// 32-bit arm with large physical addresses: three levels.
-pub const ARM_LPAE: Geometry = Geometry {
-    title: "arm, LPAE, 3 levels",
-    levels: &[
-        Level { name: "PGD", shift: 30, entries: 4, preallocated: true },
-        level("PMD", 21, false),
-        level("PTE", 12, false),
-    ],
-    page_size: 4096,
-    table_bytes: 4096,
-};
-
-/// An architecture or page size whose tables are not modelled: no levels, no counts, rather than wrong ones.
-pub const NOT_MODELLED: Geometry =
-    Geometry { title: "page tables not modelled", levels: &[], page_size: 4096, table_bytes: 4096 };
-
-/// The geometry of a capture by its architecture, paging levels and page size; x86-64 with four levels where it does
-/// not say.
-pub fn geometry_of(arch: Option<&str>, levels: Option<u32>, page_size: u64, vstart: u64) -> &'static Geometry {
-    if page_size != 4096 {
-        return &NOT_MODELLED;
-    }
-    match (arch, levels) {
-        (Some("i386" | "i686"), _) => &I386,
-        (Some("arm" | "armhf"), _) => &ARM_LPAE,
-        (Some("arm64" | "aarch64"), _) => &ARM64_4K_48,
-        (Some(other), _) if !matches!(other, "amd64" | "x86_64") => &NOT_MODELLED,
-        (_, Some(5)) => &X86_64_5,
-        (None, None) if u32::try_from(vstart).is_ok() => &I386,
-        // Five-level kernel addresses lie below the four-level canonical half.
-        (_, None) if vstart < 0xffff_8000_0000_0000 => &X86_64_5,
-        _ => &X86_64_4,
-    }
 }
 
 /// One level of the walk of an address.
@@ -222,6 +150,61 @@ mod tests {
         assert_eq!(indices(&I386, 0xf880_0000), [994, 0]);
         assert_eq!(indices(&ARM64_4K_48, 0xffff_8000_8000_0000), [256, 2, 0, 0]);
         assert_eq!(indices(&X86_64_5, 0xffa0_0000_0000_0000), [416, 0, 0, 0, 0]);
+        assert_eq!(indices(&I386_PAE, 0xf880_0000), [3, 452, 0]);
+        assert_eq!(indices(&RISCV_39, 0xffff_ffc6_0000_0000), [280, 0, 0]);
+    }
+
+    /// The levels of a geometry split the address without gap or overlap, from the page up.
+    #[test]
+    fn levels_fit_together() {
+        for geometry in [
+            X86_64_4,
+            X86_64_5,
+            I386,
+            I386_PAE,
+            ARM,
+            ARM_LPAE,
+            ARM64_4K_39,
+            ARM64_4K_48,
+            ARM64_4K_52,
+            ARM64_16K_36,
+            ARM64_16K_47,
+            ARM64_16K_48,
+            ARM64_16K_52,
+            ARM64_64K_42,
+            ARM64_64K_48,
+            ARM64_64K_52,
+            RISCV_39,
+            RISCV_48,
+            RISCV_57,
+        ] {
+            let last = geometry.levels.last().expect("levels");
+            assert_eq!(1 << last.shift, geometry.page_size, "{}", geometry.title);
+            for pair in geometry.levels.windows(2) {
+                assert_eq!(pair[0].shift, pair[1].shift + pair[1].entries.trailing_zeros(), "{}", geometry.title);
+            }
+        }
+    }
+
+    #[test]
+    fn machines_are_told_by_what_a_capture_says() {
+        let title = |arch, kernel, levels, page_size, vstart| {
+            geometry_of(&Hints { arch, kernel, levels, page_size, vstart }).title
+        };
+        assert_eq!(title(Some("armhf"), Some("6.12.107+deb13-armmp"), None, 4096, 0xf080_0000), ARM.title);
+        assert_eq!(title(Some("armhf"), Some("6.12.107+deb13-armmp-lpae"), None, 4096, 0xf080_0000), ARM_LPAE.title);
+        assert_eq!(title(Some("i386"), Some("6.1.0-37-686-pae"), None, 4096, 0xf73f_e000), I386_PAE.title);
+        assert_eq!(title(Some("arm64"), None, None, 4096, 0xffff_8000_8000_0000), ARM64_4K_48.title);
+        assert_eq!(title(Some("arm64"), None, None, 4096, 0xffff_ffc0_8000_0000), ARM64_4K_39.title);
+        assert_eq!(title(Some("aarch64"), None, None, 16_384, 0xffff_c000_8000_0000), ARM64_16K_47.title);
+        assert_eq!(title(Some("arm64"), None, None, 65_536, 0xffff_8000_8000_0000), ARM64_64K_48.title);
+        assert_eq!(title(Some("riscv64"), None, None, 4096, 0xffff_ffc6_0000_0000), RISCV_39.title);
+        assert_eq!(title(Some("riscv64"), None, None, 4096, 0xffff_8f80_0000_0000), RISCV_48.title);
+        assert_eq!(title(Some("riscv64"), None, None, 4096, 0xff20_0000_0000_0000), RISCV_57.title);
+        assert_eq!(title(Some("s390x"), None, None, 4096, 0x0000_8000_0000_0000), NOT_MODELLED.title);
+        assert_eq!(title(Some("amd64"), None, None, 16_384, 0xffff_c900_0000_0000), NOT_MODELLED.title);
+        assert_eq!(title(None, None, None, 4096, 0xffff_c900_0000_0000), X86_64_4.title);
+        assert_eq!(title(None, None, None, 4096, 0xffa0_0000_0000_0000), X86_64_5.title);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::event::EventKind;
 use crate::log::{Log, Pointers, Window};
-use crate::model::page_table::{Geometry, geometry_of};
+use crate::model::page_table::{Geometry, Hints, geometry_of};
 use crate::policy::{self, Chosen, Release};
 
 /// What a user can overrule.
@@ -180,7 +180,13 @@ impl Machine {
             page_size,
             is_32_bit: u32::try_from(window.vend).is_ok(),
             from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
-            geometry: geometry_of(origin.arch.as_deref(), origin.paging_levels, page_size, window.vstart),
+            geometry: geometry_of(&Hints {
+                arch: origin.arch.as_deref(),
+                kernel: origin.kernel.as_deref(),
+                levels: origin.paging_levels,
+                page_size,
+                vstart: window.vstart,
+            }),
         })
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 
 use crate::log::{ScriptLog, Window};
-use crate::model::page_table::geometry_of;
+use crate::model::page_table::{Hints, geometry_of};
 use crate::model::{AddressSpace, Allocator, Answer, BadRequest, HelperOrder, Op, PurgeKind, Request};
 use crate::policy::rules::{BadArguments, Failure};
 use crate::policy::{self, Chosen, Release, Setup};
@@ -222,7 +222,13 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
         is_32_bit: false,
         from_boot: true,
         // Scripts have the addresses of x86-64, however low their range.
-        geometry: geometry_of(Some("x86_64"), Some(4), page_size, window.vstart),
+        geometry: geometry_of(&Hints {
+            arch: Some("x86_64"),
+            levels: Some(4),
+            page_size,
+            vstart: window.vstart,
+            ..Hints::default()
+        }),
     })
 }
 
