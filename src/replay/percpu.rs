@@ -20,6 +20,8 @@ pub struct ChunkRules {
     atom: u64,
     /// Unit sizes the snapshot allows; empty if it shows no chunk.
     units: Vec<u64>,
+    /// Starts of the areas that the snapshot says belong to the making of a chunk.
+    announcing: Vec<u64>,
 }
 
 /// Bytes per bit of a chunk's allocation map (`PCPU_MIN_ALLOC_SIZE`).
@@ -39,25 +41,29 @@ impl ChunkRules {
         let page = machine.page_size;
         let word = if machine.is_32_bit { 4 } else { 8 };
         let cpus = u64::from(machine.cpus_possible);
-        let row = log.before.as_ref().and_then(|before| before.areas.iter().find(|area| area.kind() == "per-CPU"));
+        let rows = || log.before.iter().flat_map(|before| &before.areas);
+        let announcing = rows().filter(|area| area.caller == "pcpu_create_chunk").map(|area| area.start).collect();
+        let row = rows().find(|area| area.kind() == "per-CPU");
         let Some(row) = row else {
             let is_x86_64 = !machine.is_32_bit
                 && (machine.window.vstart >= X86_64_FROM || machine.window.vstart < 0xffff_0000_0000_0000);
-            return Self { page, word, cpus, atom: if is_x86_64 { HUGE_PAGE } else { page }, units: Vec::new() };
+            let atom = if is_x86_64 { HUGE_PAGE } else { page };
+            return Self { page, word, cpus, atom, units: Vec::new(), announcing };
         };
         // One unit per possible CPU; in a chunk of whole huge pages there can be spare ones.
         let atom = if (row.start | row.size).is_multiple_of(HUGE_PAGE) { HUGE_PAGE } else { page };
         let most = if atom == HUGE_PAGE { cpus * 2 } else { cpus };
         let fits = |n: &u64| row.size.is_multiple_of(*n) && (row.size / n).is_multiple_of(page);
         let units = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
-        Self { page, word, cpus, atom, units }
+        Self { page, word, cpus, atom, units, announcing }
     }
 
     /// Size and alignment of the chunk that the last allocations of a task announce, newest last.
     ///
     /// The array of object cgroups comes last and gives the unit size away; the maps before it must agree with it, or
-    /// the unit size must be one the snapshot allows.
-    fn announced(&self, sizes: &[u64; LONGEST]) -> Option<(u64, u64)> {
+    /// the unit size must be one the snapshot allows. Where no map is longer than a page, the size alone says too
+    /// little: then the snapshot has to name the array at `addr`.
+    fn announced(&self, sizes: &[u64; LONGEST], addr: u64) -> Option<(u64, u64)> {
         let objects = sizes[LONGEST - 1].checked_sub(self.page)?;
         let unit = objects / self.word * MIN_ALLOC;
         if unit == 0 || !unit.is_multiple_of(self.page) {
@@ -66,6 +72,9 @@ impl ChunkRules {
         let maps = self.maps_of(unit);
         let known = self.units.contains(&unit);
         if !known && (!self.units.is_empty() || maps.len() < 2) {
+            return None;
+        }
+        if maps.is_empty() && !self.announcing.contains(&addr) {
             return None;
         }
         let before = &sizes[LONGEST - 1 - maps.len()..LONGEST - 1];
@@ -97,10 +106,44 @@ impl ChunkWatch {
 
     /// Size and alignment of the chunk this record announces, if it ends a burst: it is carved right after it.
     pub fn announced_by(&mut self, event: &Event) -> Option<(u64, u64)> {
-        let EventKind::Alloc { size, failed: false, .. } = event.kind else { return None };
+        let EventKind::Alloc { addr, size, failed: false, .. } = event.kind else { return None };
         let last = self.last.get_mut(event.task.0 as usize)?;
         last.rotate_left(1);
         last[LONGEST - 1] = size;
-        self.rules.announced(last)
+        self.rules.announced(last, addr.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 4096;
+
+    fn rules(word: u64, announcing: &[u64]) -> ChunkRules {
+        let units = vec![20 * PAGE];
+        ChunkRules { page: PAGE, word, cpus: 1, atom: PAGE, units, announcing: announcing.to_vec() }
+    }
+
+    /// On 32 bits the maps of a small unit fit into pages: a stack of the array's size must not pass for it.
+    #[test]
+    fn a_size_alone_announces_nothing() {
+        let array = [0, 0, 0, 21 * PAGE];
+        assert_eq!(rules(4, &[]).announced(&array, 0xf080_0000), None);
+        assert_eq!(rules(4, &[0xf080_0000]).announced(&array, 0xf090_0000), None);
+        assert_eq!(rules(4, &[0xf080_0000]).announced(&array, 0xf080_0000), Some((20 * PAGE, PAGE)));
+    }
+
+    #[test]
+    fn maps_that_agree_announce() {
+        let unit = 512 * PAGE;
+        let rules = ChunkRules { units: vec![unit], word: 8, ..rules(8, &[]) };
+        let maps = rules.maps_of(unit);
+        let array = unit / MIN_ALLOC * 8 + PAGE;
+        let mut sizes = [0; LONGEST];
+        sizes[LONGEST - 1] = array;
+        assert_eq!(rules.announced(&sizes, 0), None);
+        sizes[LONGEST - 1 - maps.len()..LONGEST - 1].copy_from_slice(&maps);
+        assert_eq!(rules.announced(&sizes, 0), Some((unit, PAGE)));
     }
 }
