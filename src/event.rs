@@ -126,6 +126,18 @@ pub enum EventKind {
         /// Did anything come back? `None` if the probe did not say.
         purged: Option<bool>,
     },
+    /// Entry of `decay_va_pool_node`, seen by a probe (6.9 and later): a purge has come to this node's pools.
+    NodeDecay {
+        /// The node.
+        node: u16,
+        /// Pools decay completely; `None` if the probe did not say.
+        full: Option<bool>,
+    },
+    /// Entry of `purge_vmap_node`, seen by a probe (6.9 and later): what a purge has taken off this node comes back.
+    NodeReturn {
+        /// The node.
+        node: u16,
+    },
     /// The ring buffer of `cpu` dropped records before this one.
     Lost {
         /// How many; 0 if the kernel did not say.
@@ -189,6 +201,8 @@ impl EventKind {
             Self::Free { .. } | Self::FreeProbe { .. } => "free",
             Self::PurgeEntry { .. } => "purges",
             Self::Purge { .. } | Self::PurgeReturn { .. } => "purge",
+            Self::NodeDecay { .. } => "decays",
+            Self::NodeReturn { .. } => "returns",
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",
             Self::Other { .. } => "other",

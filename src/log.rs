@@ -96,6 +96,8 @@ impl Log {
                 EventKind::Lost { count } => counts.lost += u64::from(count.max(1)),
                 EventKind::Request { .. }
                 | EventKind::PurgeEntry { .. }
+                | EventKind::NodeDecay { .. }
+                | EventKind::NodeReturn { .. }
                 | EventKind::Mark { .. }
                 | EventKind::Other { .. }
                 | EventKind::Script(_) => counts.other += 1,

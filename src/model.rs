@@ -16,7 +16,9 @@ pub mod search;
 pub mod space;
 pub mod step;
 
-pub use allocator::{Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, Purged, UnknownArea};
+pub use allocator::{
+    Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
+};
 pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use extent::{Extent, Fit, fit_of};
 pub use metrics::Metrics;

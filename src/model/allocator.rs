@@ -31,6 +31,25 @@ pub enum PurgeKind {
     Full,
 }
 
+/// A part of a purge that a probe can show (6.9 and later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgePart {
+    /// `decay_va_pool_node`: the pools of a node decay; then its lazy areas are taken off.
+    Decay {
+        /// The node.
+        node: u32,
+        /// Completely.
+        full: bool,
+    },
+    /// `purge_vmap_node`: what was taken off a node goes to its pools and to the free tree.
+    Return {
+        /// The node.
+        node: u32,
+        /// Pools are not refilled.
+        full: bool,
+    },
+}
+
 /// When the helper works of a purge run, relative to the nodes the purging task does itself (6.9 and later).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HelperOrder {
@@ -152,6 +171,13 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// Returns everything lazy to the free space (or to pools).
     fn purge(&mut self, kind: PurgeKind, helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged;
+
+    /// One part of a purge, where a trace shows it; answers the areas it returned. The purge itself follows with what
+    /// is left. Nothing happens in eras whose purges have no such parts.
+    fn purge_part(&mut self, part: PurgePart, steps: Option<&mut Steps>) -> u32 {
+        let _ = (part, steps);
+        0
+    }
 
     /// Empties every pool; answers the areas that were in them. `None` in eras without pools.
     fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32>;

@@ -1,6 +1,6 @@
 //! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
 
-use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, Purged};
+use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, PurgePart, Purged};
 use super::extent::Extent;
 use super::page_table::{Geometry, TablesTouched};
 use super::request::{BadRequest, Placement, Refusal, Request};
@@ -39,6 +39,8 @@ pub enum Op {
         /// The drain work that a free has queued is done with as well: traces do not tell whose purge it was.
         unqueues: bool,
     },
+    /// A part of a purge, ahead of the purge that ends it.
+    PurgePart(PurgePart),
     /// The queued drain work runs (`drain_vmap_area_work`).
     Drain {
         /// When the helper works of its purge run.
@@ -80,6 +82,8 @@ pub enum Answer {
     UnknownFree(u64),
     /// What came back.
     Purged(Purged),
+    /// Areas that a part of a purge returned.
+    Returned(u32),
     /// The chunk area.
     Chunk(Option<Extent>),
     /// What the drain work purged.
@@ -141,6 +145,7 @@ impl AddressSpace {
                 }
                 Answer::Purged(self.allocator.purge(kind, helpers, steps))
             }
+            Op::PurgePart(part) => Answer::Returned(self.allocator.purge_part(part, steps)),
             Op::Drain { helpers } => Answer::Drained(self.allocator.drain(helpers, steps)),
             Op::Shrink => Answer::Shrunk(self.allocator.shrink(steps)),
             Op::Reject { bad } => {

@@ -7,6 +7,7 @@ mod dump;
 mod free;
 mod percpu;
 mod pool;
+mod purge;
 mod start;
 mod state;
 
@@ -20,6 +21,7 @@ use crate::model::{
 use super::rules::{LazyStore, Rules, SearchLength};
 use super::setup::Setup;
 use pool::Pools;
+use purge::PurgePhase;
 
 /// One `vmap_node`. Up to 6.8 there is exactly one.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,8 @@ struct Node {
     /// A tree, or up to 5.10 only its list, newest first.
     lazy: Tree,
     pools: Pools,
+    /// How far a purge has got that probes show in parts.
+    phase: PurgePhase,
 }
 
 /// The allocator's whole state.

@@ -73,6 +73,10 @@ pub(super) struct Resolver<'a> {
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
+    /// Probes show the parts of purges.
+    sees_parts: bool,
+    /// The purge whose parts are seen empties the pools.
+    part_is_full: bool,
     /// What is known of areas that are older than the trace.
     older: Older,
     /// The other way to go on after an allocation that nothing explains.
@@ -121,6 +125,8 @@ impl<'a> Resolver<'a> {
             taken_early: Vec::new(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
+            sees_parts: false,
+            part_is_full: false,
             older: Older::at_start(log, &machine),
             shadow: None,
             shapes: Shapes::at_start(log, &machine),
@@ -260,7 +266,7 @@ impl<'a> Resolver<'a> {
             return;
         }
         // Nothing comes back from an idle purge that could have been taken before it.
-        if num_purged > 0 && self.can_be_exchanged() {
+        if num_purged > 0 && !self.sees_parts && self.can_be_exchanged() {
             let first_op = self.plan.ops.len();
             self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
         }

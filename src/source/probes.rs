@@ -4,9 +4,9 @@
 //! the two are paired by task, and the return becomes the allocation. Where a function has a tracepoint in the same
 //! trace, the tracepoint counts and its probes stay foreign events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use parsers::ftrace::probe::{Function, Probed, Request, Returned, recognise};
+use parsers::ftrace::probe::{Function, Probed, PurgePart, Request, Returned, purge_part, recognise};
 use parsers::ftrace::{Body, Record};
 use parsers::problem::MAX_PROBLEMS;
 use parsers::{Problem, ProblemKind, Unpaired};
@@ -30,6 +30,8 @@ struct Seen {
 #[derive(Debug, Default)]
 pub struct Probes {
     seen: Vec<Seen>,
+    /// Parts of purges, with their events.
+    parts: Vec<(usize, PurgePart)>,
     /// Functions with a tracepoint in this trace.
     traced: [bool; 3],
 }
@@ -44,6 +46,8 @@ impl Probes {
             Body::Probe { at, args, .. } => {
                 if let Some(probed) = recognise(at, args) {
                     self.seen.push(Seen { index, offset: record.offset, probed });
+                } else if let Some(part) = purge_part(at, args) {
+                    self.parts.push((index, part));
                 }
                 return;
             }
@@ -54,6 +58,7 @@ impl Probes {
 
     /// Gives the events their kinds. Halves without the other half are told as problems of `file`.
     pub fn settle(self, file: &str, log: &mut Log) {
+        settle_parts(&self.parts, log);
         let traced = self.traced;
         let counts = |seen: &&Seen| !traced[function_of(&seen.probed) as usize];
         let seen: Vec<Seen> = self.seen.iter().filter(counts).copied().collect();
@@ -72,6 +77,31 @@ impl Probes {
         }
         let problems = pairing.finish();
         log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: file.to_owned(), problem }));
+    }
+}
+
+/// Every purge lets the pools of every node decay, so the addresses seen there are those of all nodes, and in their
+/// order: the kernel has them in one array.
+fn settle_parts(parts: &[(usize, PurgePart)], log: &mut Log) {
+    let decayed = |part: &PurgePart| match *part {
+        PurgePart::Decay { node, .. } => Some(node),
+        PurgePart::Return { .. } => None,
+    };
+    let nodes: Vec<u64> = BTreeSet::from_iter(parts.iter().filter_map(|(_, part)| decayed(part))).into_iter().collect();
+    for (index, part) in parts {
+        let (addr, full) = match *part {
+            PurgePart::Decay { node, full } => (node, full),
+            PurgePart::Return { work } => (work, None),
+        };
+        let below = nodes.partition_point(|&node| node <= addr);
+        let Some(node) = below.checked_sub(1).and_then(|node| u16::try_from(node).ok()) else { continue };
+        let kind = match part {
+            PurgePart::Decay { .. } => EventKind::NodeDecay { node, full },
+            PurgePart::Return { .. } => EventKind::NodeReturn { node },
+        };
+        if let Some(event) = log.events.get_mut(*index) {
+            event.kind = kind;
+        }
     }
 }
 
@@ -298,6 +328,23 @@ mod tests {
         assert_eq!(read(&[(1, PURGES), (1, PURGES), (1, PURGES)]).1, [half(1, Unpaired::PurgeEntry)]);
         assert_eq!(read(&[(1, GIVEN), (1, GIVEN), (2, PURGES)]).1.len(), 2);
         assert_eq!(read(&[(1, ASKED)]).1, []);
+    }
+
+    #[test]
+    fn nodes_are_counted_by_their_addresses() {
+        let decay = |node: &str| format!("e: (decay_va_pool_node+0x0/0x4b0) node=0x{node} full=0");
+        let back = |work: &str| format!("f: (purge_vmap_node+0x4/0x210) work=0x{work}");
+        let lines = [decay("54000"), decay("55880"), back("570d8"), back("55858"), back("100")];
+        let lines: Vec<(i32, &str)> = lines.iter().map(|line| (1, line.as_str())).collect();
+        let text: Vec<String> =
+            lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}")).collect();
+        let mut log = Log::default();
+        super::super::trace::read("trace", text.join("\n").as_bytes(), &mut log);
+        let kinds: Vec<EventKind> = log.events.iter().map(|event| event.kind).collect();
+        let decays = |node| EventKind::NodeDecay { node, full: Some(false) };
+        let returns = |node| EventKind::NodeReturn { node };
+        assert_eq!(kinds[..4], [decays(0), decays(1), returns(1), returns(0)]);
+        assert!(matches!(kinds[4], EventKind::Other { .. }), "no node lies there");
     }
 
     #[test]

@@ -191,6 +191,8 @@ fn facts<'g>(
             numbers(line, size, 1).tail(&address(addr.0), role(Role::Number))
         }
         EventKind::PurgeEntry { .. } => line.put("begins", Role::Muted),
+        EventKind::NodeDecay { node, .. } => line.put(format!("pools of node {node}"), Role::Muted),
+        EventKind::NodeReturn { node } => line.put(format!("lazy areas of node {node}"), Role::Muted),
         EventKind::PurgeReturn { purged: Some(false) } => line.put("nothing was lazy", Role::Muted),
         EventKind::PurgeReturn { .. } => line.put("ends", Role::Muted),
         EventKind::Purge { start, end, num_purged } if start.0 < end.0 => {
@@ -270,7 +272,10 @@ fn kind_role(kind: &EventKind) -> Role {
         EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. } => Role::Busy,
         EventKind::Alloc { failed: true, .. } => Role::Bad,
         EventKind::Free { .. } | EventKind::FreeProbe { .. } => Role::Lazy,
-        EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => Role::Free,
+        EventKind::Purge { .. }
+        | EventKind::PurgeReturn { .. }
+        | EventKind::NodeDecay { .. }
+        | EventKind::NodeReturn { .. } => Role::Free,
         EventKind::Lost { .. } => Role::Warn,
         EventKind::Mark { .. } => Role::Key,
         EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => Role::Free,

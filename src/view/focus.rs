@@ -106,7 +106,9 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
             // The flushed range can be the caller's, and reach into the direct map.
             .or((start.0 < end.0 && is_managed(scene, start.0)).then_some(start.0)),
         EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => lowest_purged(scene),
-        EventKind::PurgeReturn { .. } => lowest_purged(scene),
+        EventKind::PurgeReturn { .. } | EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. } => {
+            lowest_purged(scene)
+        }
         _ => None,
     }
 }

@@ -316,6 +316,14 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
             };
             format!("{} back, {}", text::plural(n.into(), "area", "areas"), text::bytes(bytes))
         }
+        EventKind::NodeDecay { node, .. } => format!("pools of node {node} decay"),
+        EventKind::NodeReturn { node } => {
+            let n = answers.iter().find_map(|answer| match answer {
+                Answer::Returned(n) => Some(*n),
+                _ => None,
+            });
+            format!("{} of node {node} back", text::plural(n.unwrap_or(0).into(), "area", "areas"))
+        }
         EventKind::Request { size, .. } => format!("asks for {}", text::bytes(size)),
         EventKind::PurgeEntry { .. } | EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => {
             String::new()

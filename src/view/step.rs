@@ -226,6 +226,16 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             .say(" begins to purge.")
             .of(" What comes back stands at the purge's return.", Role::Muted),
         EventKind::PurgeReturn { purged } => purge::returned(scene, words, purged),
+        EventKind::NodeDecay { node, .. } => words
+            .of(who, Role::Title)
+            .say(" purges: the pools of node ")
+            .number(node.to_string())
+            .say(" decay, then its lazy areas are taken off."),
+        EventKind::NodeReturn { node } => words
+            .of(who, Role::Title)
+            .say(" purges: the areas taken off node ")
+            .number(node.to_string())
+            .say(" go to its pools and to the free tree."),
         EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => {
             let words = words.of(who, Role::Title).say(" frees ").number(facts.addresses.short(addr.0));
             let Some((mate, born)) = scene.replay.plan().mate(seq).and_then(|mate| Some((mate, log.get(mate)?))) else {
@@ -270,6 +280,8 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         Some(EventKind::Purge { .. } | EventKind::PurgeEntry { .. } | EventKind::PurgeReturn { .. }) => {
             "__purge_vmap_area_lazy"
         }
+        Some(EventKind::NodeDecay { .. }) => "decay_va_pool_node",
+        Some(EventKind::NodeReturn { .. }) => "purge_vmap_node",
         Some(EventKind::Script(ScriptOp::Work)) => "drain_vmap_area_work",
         Some(EventKind::Script(ScriptOp::Shrink)) => "vmap_node_shrink_scan",
         _ => "",

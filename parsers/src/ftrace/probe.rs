@@ -72,21 +72,8 @@ impl Function {
     /// The function a probe sits on and whether it is a return probe; `None` for any other function, and for a probe
     /// in the middle of one.
     pub fn probed(at: &[u8]) -> Option<(Self, bool)> {
-        let (place, is_return) = match memchr::memmem::find(at, b" <- ") {
-            Some(arrow) => (after(at, arrow + 4), true),
-            None => (at, false),
-        };
-        let end = place.iter().position(|byte| matches!(byte, b'+' | b' ')).unwrap_or(place.len());
-        let (symbol, rest) = (upto(place, end), after(place, end));
-        if !is_return && !is_entry(rest) {
-            return None;
-        }
-        // What the compiler appends: `.isra.0`, `.constprop.0`, `.part.0`. A cold part is another piece of code.
-        let dot = memchr::memchr(b'.', symbol).unwrap_or(symbol.len());
-        if memchr::memmem::find(after(symbol, dot), b".cold").is_some() {
-            return None;
-        }
-        let function = match upto(symbol, dot) {
+        let (symbol, is_return) = symbol(at)?;
+        let function = match symbol {
             b"alloc_vmap_area" => Self::Alloc,
             b"free_vmap_area_noflush" => Self::Free,
             b"__purge_vmap_area_lazy" => Self::Purge,
@@ -102,6 +89,53 @@ impl Function {
             Self::Free => "free_vmap_area_noflush",
             Self::Purge => "__purge_vmap_area_lazy",
         }
+    }
+}
+
+/// The name in the source of the function a probe sits on, and whether it is a return probe.
+fn symbol(at: &[u8]) -> Option<(&[u8], bool)> {
+    let (place, is_return) = match memchr::memmem::find(at, b" <- ") {
+        Some(arrow) => (after(at, arrow + 4), true),
+        None => (at, false),
+    };
+    let end = place.iter().position(|byte| matches!(byte, b'+' | b' ')).unwrap_or(place.len());
+    let (symbol, rest) = (upto(place, end), after(place, end));
+    if !is_return && !is_entry(rest) {
+        return None;
+    }
+    // What the compiler appends: `.isra.0`, `.constprop.0`, `.part.0`. A cold part is another piece of code.
+    let dot = memchr::memchr(b'.', symbol).unwrap_or(symbol.len());
+    let is_cold = memchr::memmem::find(after(symbol, dot), b".cold").is_some();
+    (!is_cold).then(|| (upto(symbol, dot), is_return))
+}
+
+/// A part of a purge, seen by an entry probe (6.9 and later). Which node it is about shows in an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgePart {
+    /// `decay_va_pool_node`.
+    Decay {
+        /// Address of the `vmap_node`.
+        node: u64,
+        /// Completely, if that was fetched.
+        full: Option<bool>,
+    },
+    /// `purge_vmap_node`.
+    Return {
+        /// Address of the work inside the `vmap_node`.
+        work: u64,
+    },
+}
+
+/// The part of a purge that a probe record shows, if it is of such a function and has its first argument.
+pub fn purge_part(at: &[u8], args: &[u8]) -> Option<PurgePart> {
+    let value = |names: &[&[u8]]| pairs(args).find(|(key, _)| names.contains(key)).and_then(|(_, text)| value_of(text));
+    match symbol(at)? {
+        (b"decay_va_pool_node", false) => {
+            let full = value(&[b"full", b"full_decay", b"arg2"]).map(|full| full & 0xff != 0);
+            Some(PurgePart::Decay { node: value(&[b"node", b"vn", b"arg1"])?, full })
+        }
+        (b"purge_vmap_node", false) => Some(PurgePart::Return { work: value(&[b"work", b"arg1"])? }),
+        _ => None,
     }
 }
 
@@ -247,6 +281,19 @@ mod tests {
         assert_eq!(recognise(done, b"ret=1"), Some(Probed::PurgeReturn(Some(true))));
         assert_eq!(recognise(done, b"ret=0xffff88800000ab00"), Some(Probed::PurgeReturn(Some(false))));
         assert_eq!(recognise(done, b""), Some(Probed::PurgeReturn(None)));
+    }
+
+    #[test]
+    fn parts_of_a_purge() {
+        let decay = b"decay_va_pool_node+0x0/0x4b0";
+        let node = 0xffff_8d87_4105_4000;
+        let seen = purge_part(decay, b"node=0xffff8d8741054000 full=1");
+        assert_eq!(seen, Some(PurgePart::Decay { node, full: Some(true) }));
+        assert_eq!(purge_part(decay, b"vn=0xffff8d8741054000"), Some(PurgePart::Decay { node, full: None }));
+        assert_eq!(purge_part(decay, b"full=1"), None);
+        let work = purge_part(b"purge_vmap_node+0x4/0x210", b"work=0xffff8d8741055858");
+        assert_eq!(work, Some(PurgePart::Return { work: 0xffff_8d87_4105_5858 }));
+        assert_eq!(purge_part(b"f+0x1/0x2 <- purge_vmap_node", b"work=0x1"), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, Purged, Refusal,
-    Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, PurgePart, Purged,
+    Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -38,6 +38,10 @@ impl Allocator for Augmented {
 
     fn purge(&mut self, kind: PurgeKind, helpers: HelperOrder, steps: Option<&mut Steps>) -> Purged {
         with_steps!(steps, sink => self.purge_with(kind, helpers, sink))
+    }
+
+    fn purge_part(&mut self, part: PurgePart, steps: Option<&mut Steps>) -> u32 {
+        with_steps!(steps, sink => self.purge_part_with(part, sink))
     }
 
     fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32> {

@@ -6,6 +6,7 @@ use crate::model::{
 
 use super::super::rules::{Drain, LazyStore, LookupOrder};
 use super::Augmented;
+use super::purge::PurgePhase;
 
 impl Augmented {
     /// `find_unlink_vmap_area` and `free_vmap_area_noflush`.
@@ -73,98 +74,6 @@ impl Augmented {
                 Merge::None
             }
         }
-    }
-
-    /// `__purge_vmap_area_lazy`. Nodes are detached in ascending order, each after its pools decayed; what was detached
-    /// is returned node by node once the TLB is flushed.
-    pub(super) fn purge_with<S: Sink>(&mut self, kind: PurgeKind, helpers: HelperOrder, sink: &mut S) -> Purged {
-        let full = kind == PurgeKind::Full;
-        let lazy_before = self.lazy_pages;
-        sink.step(|| Step::PurgeBegun { full, lazy_pages: lazy_before });
-        let mut flush: Option<(u64, u64)> = None;
-        let mut detached: Vec<(u32, Tree)> = Vec::new();
-        for node in 0..self.nodes.len() as u32 {
-            self.decay(node, full, sink);
-            let lazy = std::mem::take(&mut self.nodes[node as usize].lazy);
-            if lazy.len == 0 {
-                continue;
-            }
-            let (low, high) = self.bounds_of(&lazy);
-            flush = Some(flush.map_or((low, high), |(start, end)| (start.min(low), end.max(high))));
-            detached.push((node, lazy));
-        }
-        let mut num_purged = 0;
-        if let Some((start, end)) = flush {
-            sink.step(|| Step::Flushed { start, end });
-            self.order_for_helpers(&mut detached, helpers);
-            for (node, lazy) in detached {
-                num_purged += self.purge_node(node, lazy, full, sink);
-            }
-        }
-        let lazy_pages = self.lazy_pages;
-        sink.step(|| Step::PurgeEnded { n_areas: num_purged, lazy_pages });
-        Purged { flush, num_purged, pages: lazy_before.saturating_sub(lazy_pages) }
-    }
-
-    /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
-    /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
-    fn order_for_helpers(&self, detached: &mut [(u32, Tree)], helpers: HelperOrder) {
-        let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
-        let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
-        let at_once = match helpers {
-            HelperOrder::AtFlush => 0,
-            HelperOrder::AtSchedule => {
-                detached.iter().take(n_helpers).filter(|(node, _)| *node < self.cpus_online).count()
-            }
-        };
-        detached[at_once..].rotate_left(n_helpers - at_once);
-    }
-
-    /// Lowest start and highest end of a lazy store; a stack is in no order.
-    fn bounds_of(&self, lazy: &Tree) -> (u64, u64) {
-        if self.rules.lazy != LazyStore::Stack {
-            return (self.areas[lazy.first].start, self.areas[lazy.last].end);
-        }
-        let mut bounds = (u64::MAX, 0);
-        let mut id = lazy.first;
-        while id != NIL {
-            bounds = (bounds.0.min(self.areas[id].start), bounds.1.max(self.areas[id].end));
-            id = self.areas[id].next;
-        }
-        bounds
-    }
-
-    /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
-    /// 6.9 everything is returned in the order of the store.
-    fn purge_node<S: Sink>(&mut self, node: u32, lazy: Tree, full: bool, sink: &mut S) -> u32 {
-        let mut ids = std::mem::take(&mut self.scratch);
-        ids.clear();
-        let mut id = lazy.first;
-        while id != NIL {
-            ids.push(id);
-            id = self.areas[id].next;
-        }
-        let mut pages = 0;
-        let mut n_areas = 0;
-        ids.retain(|&id| {
-            pages += self.areas[id].len_bytes() / self.page_size;
-            n_areas += 1;
-            let parked = self.areas[id].owner != 0 && !full && self.join_pool(node, id);
-            if parked && let Some(extent) = self.areas.extent(id) {
-                sink.step(|| Step::Pooled { node, extent });
-            }
-            !parked
-        });
-        // Records can name sizes that are no whole pages; fused, they round differently.
-        self.lazy_pages = self.lazy_pages.saturating_sub(pages);
-        if self.rules.lazy == LazyStore::PerNode {
-            ids.reverse();
-        }
-        for &id in &ids {
-            self.give_back(id, sink);
-        }
-        self.scratch = ids;
-        n_areas
     }
 
     /// `drain_vmap_area_work`.
@@ -245,8 +154,15 @@ impl Augmented {
     /// Takes a lazy area that overlaps `extent` out of a node's store.
     fn overlapping_lazy(&mut self, node: usize, extent: Extent) -> Option<AreaId> {
         if self.rules.lazy != LazyStore::Stack {
-            let id = self.overlapping(&self.nodes[node].lazy, extent)?;
-            self.areas.erase::<false>(&mut self.nodes[node].lazy, id);
+            let state = &self.nodes[node];
+            if let Some(id) = self.overlapping(&state.lazy, extent) {
+                self.areas.erase::<false>(&mut self.nodes[node].lazy, id);
+                return Some(id);
+            }
+            let PurgePhase::Detached(mut list) = state.phase else { return None };
+            let id = self.overlapping(&list, extent)?;
+            self.areas.erase::<false>(&mut list, id);
+            self.nodes[node].phase = PurgePhase::Detached(list);
             return Some(id);
         }
         let lazy = &mut self.nodes[node].lazy;

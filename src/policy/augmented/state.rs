@@ -2,10 +2,11 @@
 
 use crate::model::audit::{Broken, check_tree, compare};
 use crate::model::search::largest_hole_in;
-use crate::model::{AreaId, Extent, Metrics, NIL, Place, TreeView};
+use crate::model::{AreaId, Extent, Metrics, NIL, Place, Tree, TreeView};
 
 use super::super::rules::LazyStore;
-use super::Augmented;
+use super::purge::PurgePhase;
+use super::{Augmented, Node};
 
 impl Augmented {
     pub(super) fn lookup_addr(&self, addr: u64) -> Place {
@@ -32,8 +33,14 @@ impl Augmented {
 
     /// Every lazily freed area with its node, in the order of its store.
     pub(super) fn each_lazy(&self) -> impl Iterator<Item = (u32, AreaId)> {
-        self.nodes.iter().zip(0_u32..).flat_map(move |(node, index)| {
-            let mut id = node.lazy.first;
+        let detached = |node: &Node| match node.phase {
+            PurgePhase::Detached(list) => list,
+            _ => Tree::default(),
+        };
+        let lists =
+            self.nodes.iter().zip(0_u32..).flat_map(move |(node, index)| [(node.lazy, index), (detached(node), index)]);
+        lists.flat_map(move |(list, index)| {
+            let mut id = list.first;
             std::iter::from_fn(move || {
                 let found = (id != NIL).then_some((index, id))?;
                 id = self.areas[id].next;
@@ -47,7 +54,7 @@ impl Augmented {
         let mut metrics = Metrics {
             busy_areas: self.busy_areas,
             busy_bytes: self.busy_bytes,
-            lazy_areas: self.nodes.iter().map(|node| u64::from(node.lazy.len)).sum(),
+            lazy_areas: self.each_lazy().count() as u64,
             lazy_pages: self.lazy_pages,
             pooled_areas: self.pooled_areas,
             pooled_bytes: self.pooled_bytes,

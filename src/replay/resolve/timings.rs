@@ -90,7 +90,7 @@ impl Resolver<'_> {
     /// address.
     fn try_after_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
         let Case { index, request, recorded, .. } = *case;
-        if self.machine.cpus_online < 2 || self.purged_early.is_some() {
+        if self.machine.cpus_online < 2 || self.sees_parts || self.purged_early.is_some() {
             return None;
         }
         let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);

@@ -44,6 +44,12 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
         EventKind::PurgeReturn { .. } => {
             facts.add("purge", &[say("ended"), muted(", given back where a neighbouring record stands")], None);
         }
+        EventKind::NodeDecay { node, .. } => {
+            facts.add("purge", &[say(format!("has come to the pools of node {node}"))], None);
+        }
+        EventKind::NodeReturn { node } => {
+            facts.add("purge", &[say(format!("gives back what it took off node {node}"))], None);
+        }
         EventKind::PurgeEntry { .. } => {
             facts.add("purge", &[say("begins"), muted("; its return tells when it is over")], None);
         }

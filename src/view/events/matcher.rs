@@ -137,7 +137,11 @@ impl Matcher {
             EventKind::Purge { start, end, .. } | EventKind::PurgeEntry { start, end } => {
                 needle.finds_addr(start.0) || needle.finds_addr(end.0)
             }
-            EventKind::PurgeReturn { .. } | EventKind::Lost { .. } | EventKind::Script(_) => false,
+            EventKind::PurgeReturn { .. }
+            | EventKind::NodeDecay { .. }
+            | EventKind::NodeReturn { .. }
+            | EventKind::Lost { .. }
+            | EventKind::Script(_) => false,
             EventKind::Mark { text } => needle.finds(&text::escape(log.names.text(text))),
             EventKind::Other { name } => needle.finds(&text::escape(log.names.text(name))),
         }

@@ -1,0 +1,152 @@
+//! Purging: all at once, or in the parts a trace with probes shows.
+
+use crate::model::{HelperOrder, NIL, PurgeKind, PurgePart, Purged, Sink, Step, Tree};
+
+use super::super::rules::LazyStore;
+use super::Augmented;
+
+/// How far a purge has got with a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum PurgePhase {
+    /// No purge runs, or it has not come to this node.
+    #[default]
+    Untouched,
+    /// Its pools have decayed; its lazy areas are taken next.
+    Decayed,
+    /// Its lazy areas are taken off, and wait for the TLB flush.
+    Detached(Tree),
+    /// They are back, this many.
+    Returned(u32),
+}
+
+impl Augmented {
+    /// `__purge_vmap_area_lazy`. Nodes are detached in ascending order, each after its pools decayed; what was detached
+    /// is returned node by node once the TLB is flushed. Of a purge that is under way, what is left of it.
+    pub(super) fn purge_with<S: Sink>(&mut self, kind: PurgeKind, helpers: HelperOrder, sink: &mut S) -> Purged {
+        let full = kind == PurgeKind::Full;
+        let lazy_before = self.lazy_pages;
+        sink.step(|| Step::PurgeBegun { full, lazy_pages: lazy_before });
+        let mut flush: Option<(u64, u64)> = None;
+        let mut detached: Vec<(u32, Tree)> = Vec::new();
+        let mut num_purged = 0;
+        for node in 0..self.nodes.len() as u32 {
+            let state = &mut self.nodes[node as usize];
+            let lazy = match std::mem::take(&mut state.phase) {
+                PurgePhase::Returned(n_areas) => {
+                    num_purged += n_areas;
+                    continue;
+                }
+                PurgePhase::Detached(lazy) => lazy,
+                PurgePhase::Decayed => std::mem::take(&mut state.lazy),
+                PurgePhase::Untouched => {
+                    self.decay(node, full, sink);
+                    std::mem::take(&mut self.nodes[node as usize].lazy)
+                }
+            };
+            if lazy.len == 0 {
+                continue;
+            }
+            let (low, high) = self.bounds_of(&lazy);
+            flush = Some(flush.map_or((low, high), |(start, end)| (start.min(low), end.max(high))));
+            detached.push((node, lazy));
+        }
+        if let Some((start, end)) = flush {
+            sink.step(|| Step::Flushed { start, end });
+            self.order_for_helpers(&mut detached, helpers);
+            for (node, lazy) in detached {
+                num_purged += self.purge_node(node, lazy, full, sink);
+            }
+        }
+        let lazy_pages = self.lazy_pages;
+        sink.step(|| Step::PurgeEnded { n_areas: num_purged, lazy_pages });
+        Purged { flush, num_purged, pages: lazy_before.saturating_sub(lazy_pages) }
+    }
+
+    /// One part of a purge, where a probe saw it; answers the areas it returned. Any part shows that the node which
+    /// decayed before it has been detached.
+    pub(super) fn purge_part_with<S: Sink>(&mut self, part: PurgePart, sink: &mut S) -> u32 {
+        for state in &mut self.nodes {
+            if matches!(state.phase, PurgePhase::Decayed) {
+                state.phase = PurgePhase::Detached(std::mem::take(&mut state.lazy));
+            }
+        }
+        let n_nodes = self.nodes.len() as u32;
+        match part {
+            PurgePart::Decay { node, full } if node < n_nodes => {
+                if matches!(self.nodes[node as usize].phase, PurgePhase::Untouched) {
+                    self.decay(node, full, sink);
+                    self.nodes[node as usize].phase = PurgePhase::Decayed;
+                }
+                0
+            }
+            PurgePart::Return { node, full } if node < n_nodes => {
+                let PurgePhase::Detached(lazy) = self.nodes[node as usize].phase else { return 0 };
+                let n_areas = self.purge_node(node, lazy, full, sink);
+                self.nodes[node as usize].phase = PurgePhase::Returned(n_areas);
+                n_areas
+            }
+            PurgePart::Decay { .. } | PurgePart::Return { .. } => 0,
+        }
+    }
+
+    /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
+    /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
+    fn order_for_helpers(&self, detached: &mut [(u32, Tree)], helpers: HelperOrder) {
+        let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
+        let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
+        let at_once = match helpers {
+            HelperOrder::AtFlush => 0,
+            HelperOrder::AtSchedule => {
+                detached.iter().take(n_helpers).filter(|(node, _)| *node < self.cpus_online).count()
+            }
+        };
+        detached[at_once..].rotate_left(n_helpers - at_once);
+    }
+
+    /// Lowest start and highest end of a lazy store; a stack is in no order.
+    fn bounds_of(&self, lazy: &Tree) -> (u64, u64) {
+        if self.rules.lazy != LazyStore::Stack {
+            return (self.areas[lazy.first].start, self.areas[lazy.last].end);
+        }
+        let mut bounds = (u64::MAX, 0);
+        let mut id = lazy.first;
+        while id != NIL {
+            bounds = (bounds.0.min(self.areas[id].start), bounds.1.max(self.areas[id].end));
+            id = self.areas[id].next;
+        }
+        bounds
+    }
+
+    /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
+    /// 6.9 everything is returned in the order of the store.
+    fn purge_node<S: Sink>(&mut self, node: u32, lazy: Tree, full: bool, sink: &mut S) -> u32 {
+        let mut ids = std::mem::take(&mut self.scratch);
+        ids.clear();
+        let mut id = lazy.first;
+        while id != NIL {
+            ids.push(id);
+            id = self.areas[id].next;
+        }
+        let mut pages = 0;
+        let mut n_areas = 0;
+        ids.retain(|&id| {
+            pages += self.areas[id].len_bytes() / self.page_size;
+            n_areas += 1;
+            let parked = self.areas[id].owner != 0 && !full && self.join_pool(node, id);
+            if parked && let Some(extent) = self.areas.extent(id) {
+                sink.step(|| Step::Pooled { node, extent });
+            }
+            !parked
+        });
+        // Records can name sizes that are no whole pages; fused, they round differently.
+        self.lazy_pages = self.lazy_pages.saturating_sub(pages);
+        if self.rules.lazy == LazyStore::PerNode {
+            ids.reverse();
+        }
+        for &id in &ids {
+            self.give_back(id, sink);
+        }
+        self.scratch = ids;
+        n_areas
+    }
+}
