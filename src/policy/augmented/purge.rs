@@ -75,7 +75,13 @@ impl Augmented {
             PurgePart::Decay { node, full } if node < n_nodes => {
                 if matches!(self.nodes[node as usize].phase, PurgePhase::Untouched) {
                     self.decay(node, full, sink);
-                    self.nodes[node as usize].phase = PurgePhase::Decayed;
+                    let state = &mut self.nodes[node as usize];
+                    // After the last node comes the TLB flush: its areas are off long before the next part shows it.
+                    state.phase = if node + 1 == n_nodes {
+                        PurgePhase::Detached(std::mem::take(&mut state.lazy))
+                    } else {
+                        PurgePhase::Decayed
+                    };
                 }
                 0
             }
