@@ -2,7 +2,7 @@
 
 use crate::log::Window;
 use crate::model::audit::{Broken, compare};
-use crate::model::{AreaId, Areas, Extent, Metrics, NIL, Tree};
+use crate::model::{AreaId, Areas, Extent, Merge, Metrics, NIL, Pass, Sink, Step, Tree, VmapArea};
 
 /// First address that can belong to a hole, as in the eras with a free tree.
 const BOTTOM: u64 = 1;
@@ -45,6 +45,18 @@ impl Gaps {
         let start = if below == NIL { BOTTOM } else { areas[below].end };
         let end = if above == NIL { self.top } else { areas[above].start };
         Extent::new(start, end)
+    }
+
+    /// The step for an extent that became free between two neighbours: the hole it is part of now.
+    pub(super) fn returned(&self, areas: &Areas, (below, above): (AreaId, AreaId), extent: Extent) -> Step {
+        let hole = self.between(areas, below, above).unwrap_or(extent);
+        let merge = match (hole.start() < extent.start(), extent.end() < hole.end()) {
+            (true, true) => Merge::Both,
+            (true, false) => Merge::Previous,
+            (false, true) => Merge::Next,
+            (false, false) => Merge::None,
+        };
+        Step::Returned { extent, hole, merge }
     }
 
     /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
@@ -136,7 +148,7 @@ impl Gaps {
         }
     }
 
-    /// Sums over the holes and over the areas that `is_busy` names; lazy ones are the caller's.
+    /// What a walk over the holes tells, and how far the areas in use reach; counts of areas are the caller's.
     pub(super) fn metrics(&self, areas: &Areas, list: &Tree) -> Metrics {
         let mut metrics = Metrics { largest_hole: self.largest, ..Metrics::default() };
         self.each(areas, list, |hole| {
@@ -169,4 +181,13 @@ impl Gaps {
         let bound = self.others_at_most.max(measured.others_at_most);
         compare("bound of the other holes", self.others_at_most, bound)
     }
+}
+
+/// The step for an area the walk has passed.
+pub(super) fn passed<S: Sink>(sink: &mut S, area: &VmapArea, from: u64, candidate: u64) {
+    sink.step(|| Step::Passed {
+        area: Extent::new(area.start, area.end).expect("an area on a list is never empty"),
+        why: if area.start < from { Pass::Lower } else { Pass::NoRoom { room: area.start - from } },
+        candidate,
+    });
 }

@@ -3,8 +3,9 @@
 use crate::model::search::align_up;
 use crate::model::{AreaId, Extent, NIL, Refusal, RefusalReason, Request, Rewind, Sink, Step, VmapArea, WalkFrom};
 
+use super::super::gaps::passed;
+use super::super::refuse;
 use super::super::rules::OverflowCheck;
-use super::super::vmlist::{passed, refuse};
 use super::{BusyTree, CachedHole};
 
 impl BusyTree {
