@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use vmaplens::log::{ScriptLog, Window};
-use vmaplens::model::search::{Wanted, find_by_list, find_lowest_match};
-use vmaplens::model::{Allocator, Extent, HelperOrder, PurgeKind, Request, TreeId, VmapArea};
+use vmaplens::model::search::{Wanted, find_lowest_match};
+use vmaplens::model::{Allocator, Extent, HelperOrder, NIL, PurgeKind, Request, TreeId, VmapArea};
 use vmaplens::policy::{Augmented, Setup, by_id};
 use vmaplens::replay::Settings;
 use vmaplens::replay::script::output;
@@ -127,7 +127,9 @@ fn alloc(space: &mut Augmented, plain: &Plain, request: &Request) -> Option<Exte
     let (size, align, vstart) = (request.size, request.align, request.window.vstart);
     let wanted = Wanted { size, align, vstart, length: size, moves_vstart: true };
     let by_tree = find_lowest_match(view.areas, &view.tree, &wanted, &mut ());
-    assert_eq!(by_tree, find_by_list(view.areas, &view.tree, &wanted), "tree and list disagree");
+    let fits = |hole: &VmapArea| hole.start.max(vstart).next_multiple_of(align) + size <= hole.end;
+    let by_walk = view.ascending().find(|(_, hole)| fits(hole)).map_or(NIL, |(id, _)| id);
+    assert_eq!(by_tree, by_walk, "the search through the tree and a walk over all holes disagree");
     space.settle(request, answer, 0, None)
 }
 

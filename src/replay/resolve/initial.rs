@@ -1,6 +1,6 @@
 //! The state before the first record.
 
-use crate::log::{Baseline, BaselineState, Log, Pointers, SnapshotMark};
+use crate::log::{Baseline, BaselineState, Log, Pointers};
 use crate::model::{AddressSpace, Extent};
 use crate::policy::rules::FreeSpace;
 use crate::policy::{self, Setup, Shape};
@@ -19,7 +19,7 @@ pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
     if machine.from_boot || (log.state_before.is_none() && usable_baseline(log).is_none()) {
         return 0;
     }
-    log.snapshot_place(SnapshotMark::Before).unwrap_or(0)
+    log.snapshot_place().unwrap_or(0)
 }
 
 /// Does the free tree at the start have a shape that no file shows and that matters? Several CPUs leave more open than
