@@ -1,4 +1,4 @@
-//! The layers of `style`: who may import whom, what stays pure, how long a file may be.
+//! The rules of ARCHITECTURE.md: who may import whom, what stays pure, how long a file may be.
 //!
 //! Reads the source. Comments and the tests at the end of a file do not count: tests may use what they like.
 

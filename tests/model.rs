@@ -1,5 +1,6 @@
 //! The allocator from a second direction: random operations, every derived value recomputed after each, the tree's
-//! answer compared with a linear scan of a model without a tree, and the worked examples of the specification.
+//! answer compared with a linear scan of a model without a tree, and worked examples small enough to
+//! follow by hand.
 
 #![expect(clippy::panic, reason = "a test says what broke, and after what")]
 
@@ -168,7 +169,7 @@ fn answers(script: &str) -> Vec<String> {
     text.lines().map(|line| line.replace("ffffc9000000", "V+")).collect()
 }
 
-/// Vectors A of the 5.2 era: the lowest address that fits, and a hole below an alignment.
+/// 5.17 and later: the lowest address that fits, and a hole below an alignment.
 #[test]
 fn the_lowest_hole_that_fits_is_taken() {
     let script = "era 6.1\na 0 0x2000\na 1 0x5000\na 2 0x3000 0x1000\nf 1\npurge\na 3 0x4000\na 4 0x2000\n\
@@ -190,7 +191,7 @@ fn the_lowest_hole_that_fits_is_taken() {
     assert_eq!(answers(script), expected);
 }
 
-/// Vector N1 of the 6.9 era: two CPUs, each with a pool of its own.
+/// 6.9 and later: two CPUs, each with a pool of its own.
 #[test]
 fn each_cpu_reuses_its_own_pool() {
     let script = "era 6.12\ncpus 2\na 0 0x2000\na 1 0x2000 1 - - 1\nf 0\nf 1\na 9 0x4000000\nf 9\nwork\n\
@@ -200,7 +201,7 @@ fn each_cpu_reuses_its_own_pool() {
     assert_eq!(lines[7..], ["V+2000", "V+4000", "V+0000", "V+6000"]);
 }
 
-/// Vectors N2 and N3: a pool gives out its newest first, and a misaligned head goes to the tail.
+/// A pool gives out its newest first, and a misaligned head goes to the tail.
 #[test]
 fn a_pool_is_last_in_first_out_and_turns_on_misalignment() {
     let fill = "era 6.12\ncpus 2\na 0 0x2000\na 1 0x2000\na 2 0x2000\nf 0\nf 1\nf 2\na 9 0x4000000\nf 9\nwork\n";
@@ -212,7 +213,7 @@ fn a_pool_is_last_in_first_out_and_turns_on_misalignment() {
     assert_eq!(lines[10..], ["V+8000", "V+0000"]);
 }
 
-/// Vector D: a window of one page, and the value of a failure.
+/// A window of one page, and the value of a failure.
 #[test]
 fn a_full_window_fails_after_a_purge() {
     let script = "era 6.1\na 0 0x1000 1 0xfffffffffffe000 0xfffffffffffffff\n\

@@ -22,7 +22,6 @@ pub struct AfterCheck {
 
 /// `allocator-state.after` against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one answer per part of the state, each asked for by name")]
 pub struct StateCheck {
     /// Same holes, one by one.
     pub free_equal: bool,
