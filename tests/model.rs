@@ -1,6 +1,6 @@
 //! The allocator from a second direction: random operations, every derived value recomputed after each, the tree's
-//! answer compared with a linear scan of a model without a tree, and worked examples small enough to
-//! follow by hand.
+//! answer compared with a linear scan of a model without a tree, and worked examples small enough to follow by
+//! hand.
 
 #![expect(clippy::panic, reason = "a test says what broke, and after what")]
 
