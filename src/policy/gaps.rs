@@ -1,8 +1,13 @@
-//! [`Gaps`]: the holes between areas that are threaded in ascending order, for the eras that keep no holes.
+//! [`Gaps`]: the holes between areas that are threaded in ascending order, and what a walk over them tells, for the eras
+//! that keep no holes.
 
 use crate::log::Window;
 use crate::model::audit::{Broken, compare};
-use crate::model::{AreaId, Areas, Extent, Merge, Metrics, NIL, Pass, Sink, Step, Tree, VmapArea};
+use crate::model::{
+    AreaId, Areas, Extent, Merge, Metrics, NIL, Pass, Refusal, RefusalReason, Sink, Step, Tree, VmapArea,
+};
+
+use super::refuse;
 
 /// First address that can belong to a hole, as in the eras with a free tree.
 const BOTTOM: u64 = 1;
@@ -59,14 +64,30 @@ impl Gaps {
         Step::Returned { extent, hole, merge }
     }
 
-    /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
-    pub(super) fn fitting(
+    /// Ends a walk at its candidate, which may have wrapped on the way.
+    ///
+    /// # Errors
+    /// `size` bytes from there do not lie between the two neighbours.
+    pub(super) fn take<S: Sink>(
         &self,
         areas: &Areas,
         (below, above): (AreaId, AreaId),
-        start: u64,
+        candidate: u64,
         size: u64,
-    ) -> Option<Extent> {
+        sink: &mut S,
+    ) -> Result<(), Refusal> {
+        let Some(placed) = self.fitting(areas, (below, above), candidate, size) else {
+            return refuse(RefusalReason::Wraps { candidate }, sink);
+        };
+        sink.step(|| {
+            let hole = self.between(areas, below, above).unwrap_or(placed);
+            Step::GapFound { hole, candidate }
+        });
+        Ok(())
+    }
+
+    /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
+    fn fitting(&self, areas: &Areas, (below, above): (AreaId, AreaId), start: u64, size: u64) -> Option<Extent> {
         let placed = Extent::sized(start, size)?;
         // Address 0 can be given out, although no hole begins there.
         let floor = if below == NIL { 0 } else { areas[below].end };

@@ -106,12 +106,7 @@ impl VmList {
             id = area.next;
         }
         // A candidate that wrapped on the way would be put out of order: the kernel's list would be broken by it.
-        let placed = self.gaps.fitting(&self.areas, (below, id), candidate, size);
-        let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
-        sink.step(|| {
-            let hole = self.gaps.between(&self.areas, below, id).unwrap_or(placed);
-            Step::GapFound { hole, candidate }
-        });
+        self.gaps.take(&self.areas, (below, id), candidate, size, sink)?;
         Ok(Placement { start: candidate, source: Source::Gap { below, cached_hole: 0 } })
     }
 
