@@ -3,7 +3,7 @@
 use crate::log::{Baseline, BaselineState, Log, Pointers};
 use crate::model::{AddressSpace, Extent};
 use crate::policy::rules::FreeSpace;
-use crate::policy::{self, Setup, Shape};
+use crate::policy::{self, Shape};
 
 use super::Machine;
 use super::early::early_areas;
@@ -37,15 +37,7 @@ pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
 /// The state before the first record: from boot around the early areas, else the kernel's own state,
 /// else what the snapshot shows.
 pub(super) fn initial_space(log: &Log, machine: &Machine, shape: Shape) -> AddressSpace {
-    let mut setup = Setup {
-        rules: machine.policy.rules,
-        cpus_online: machine.cpus_online,
-        cpus_possible: machine.cpus_possible,
-        window: machine.window,
-        page_size: machine.page_size,
-        is_32_bit: machine.is_32_bit,
-        early: Vec::new(),
-    };
+    let mut setup = machine.setup(Vec::new());
     let known = log.state_before.as_ref().filter(|_| !machine.from_boot && !machine.is_32_bit);
     if let Some(state) = known {
         return AddressSpace::new(policy::from_kernel(&setup, state, shape), machine.geometry);
