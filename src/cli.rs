@@ -22,7 +22,7 @@ use error::CliError;
 /// Exit code of a "no" that was asked for.
 pub const EXIT_NO: u8 = 1;
 /// Exit code of a usage or input error.
-pub const EXIT_ERROR: u8 = 2;
+const EXIT_ERROR: u8 = 2;
 
 /// Parses the arguments, runs the command, reports errors in one line with a hint.
 pub fn main() -> ExitCode {

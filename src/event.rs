@@ -224,9 +224,4 @@ impl ScriptOp {
             Self::Dump => "dump",
         }
     }
-
-    /// Does it only look?
-    pub fn is_question(self) -> bool {
-        matches!(self, Self::Lazy | Self::Check | Self::Hash | Self::Dump)
-    }
 }

@@ -3,9 +3,9 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← replay ← insight ← view ← export
-//!                  source: parsers, event, log        config: nothing
-//!                  ui: view, replay, config …         cli: everything
+//! parsers (crate) ← event ← log ← model ← policy ← replay ← insight ← view
+//!                      source: parsers, event, log
+//!                      ui: view and below                  cli: everything
 //! ```
 
 pub mod cli;

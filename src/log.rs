@@ -53,15 +53,6 @@ pub struct FileProblem {
     pub problem: parsers::Problem,
 }
 
-/// A snapshot that a marker in the trace gives a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotMark {
-    /// The one before the workload.
-    Before,
-    /// The one after it.
-    After,
-}
-
 /// How many records of each kind a log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -106,15 +97,11 @@ impl Log {
         counts
     }
 
-    /// Records up to and including the recorder's marker that ends a snapshot: `before` the workload, or `after` it.
-    /// `None` if there is no such marker.
-    pub fn snapshot_place(&self, which: SnapshotMark) -> Option<usize> {
-        let wanted: &[u8] = match which {
-            SnapshotMark::Before => b"snapshot before end",
-            SnapshotMark::After => b"snapshot after end",
-        };
+    /// Records up to and including the recorder's marker that ends the snapshot before the workload; `None` if there is
+    /// no such marker.
+    pub fn snapshot_place(&self) -> Option<usize> {
         let is_it = |event: &Event| match event.kind {
-            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(wanted),
+            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(b"snapshot before end"),
             _ => false,
         };
         self.events.iter().position(is_it).map(|index| index + 1)

@@ -22,7 +22,7 @@ pub mod setup;
 pub mod vmlist;
 
 use crate::log::KernelState;
-use crate::model::{Allocator, Extent};
+use crate::model::{Allocator, Extent, Refusal, RefusalReason, Sink, Step};
 use rules::FreeSpace;
 
 pub use augmented::Augmented;
@@ -128,6 +128,12 @@ pub fn from_kernel(setup: &Setup, state: &KernelState, shape: Shape) -> Box<dyn 
     let busy: Vec<Extent> = state.busy.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect();
     let lazy: Vec<Extent> = state.lazy.iter().filter_map(|&(_, start, end)| Extent::new(start, end)).collect();
     from_snapshot(setup, &busy, &lazy, shape)
+}
+
+/// A refusal, as a step and as the answer.
+fn refuse<T, S: Sink>(reason: RefusalReason, sink: &mut S) -> Result<T, Refusal> {
+    sink.step(|| Step::Refused { reason });
+    Err(Refusal { reason })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! The eras that keep no holes, from a second direction: random operations against a sorted vector and the rules of
-//! the specification written down plainly, every derived value recomputed after each; and the worked examples of the
-//! specification for all eras.
+//! The eras that keep no holes, from a second direction: random operations against a sorted vector and the plain rules
+//! of each era, every derived value recomputed after each; and worked examples for all eras.
 
 #![expect(clippy::panic, reason = "a test says what broke, and after what")]
 

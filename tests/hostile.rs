@@ -47,6 +47,23 @@ fn kind(log: &mut Log) -> impl Strategy<Value = EventKind> + use<> {
     ]
 }
 
+/// A request of 0 bytes behind a record that two states disagree about: neither of them may search for it.
+#[test]
+fn a_record_of_nothing_is_survived_by_either_way_to_go_on() {
+    for kernel in KERNELS {
+        let mut log = Log::default();
+        log.origin.kernel = Some(kernel.to_owned());
+        let window = log.names.add_window(Window { vstart: BASE, vend: 0xffff_e8ff_ffff_ffff });
+        for (line, (page, size)) in (0..).zip([(0, 4096), (5, 4096), (0, 0)]) {
+            let addr = Addr(BASE + page * 4096);
+            let kind = EventKind::Alloc { addr, size, align: 1, window, failed: false };
+            log.events.push(Event { at: Nanos(0), line, task: TaskId(0), cpu: 0, kind });
+        }
+        let replay = Replay::open(Arc::new(log), &Settings::default()).expect(kernel);
+        assert_eq!(replay.plan().tally(3).adopted, 2, "{kernel}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 

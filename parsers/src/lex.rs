@@ -195,7 +195,7 @@ pub fn word(input: &[u8]) -> Res<'_, &[u8]> {
 
 /// Cuts carriage returns off the end.
 #[inline]
-pub fn trim_cr(mut input: &[u8]) -> &[u8] {
+fn trim_cr(mut input: &[u8]) -> &[u8] {
     while let [head @ .., b'\r'] = input {
         input = head;
     }

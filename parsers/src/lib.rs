@@ -14,12 +14,3 @@ pub mod sniff;
 pub mod vmallocinfo;
 
 pub use problem::{Problem, ProblemKind, Unpaired};
-
-/// What a parser made of an input: the records it understood and the places it did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed<T> {
-    /// In the order of the input.
-    pub records: Vec<T>,
-    /// In the order of the input.
-    pub problems: Vec<Problem>,
-}

@@ -1,4 +1,4 @@
-//! JSON as `cli.md` promises: addresses are hex strings, sizes are numbers, keys keep their order.
+//! JSON as every document promises: addresses are hex strings, sizes are numbers, keys keep their order.
 
 use std::fmt::Write;
 

@@ -89,7 +89,6 @@ struct After {
 }
 
 #[derive(Debug, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the keys are a contract")]
 struct State {
     free_equal: bool,
     free_recorded: usize,

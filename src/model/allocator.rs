@@ -140,6 +140,8 @@ pub struct CachedHole {
 
 /// An era of the kernel's allocator.
 ///
+/// What only newer eras have, pools, nodes and drain work, is absent unless an era says otherwise.
+///
 /// Every operation that changes state takes `steps`: with `Some`, what happened is described there in order; with
 /// `None` nothing is recorded and nothing is paid for it.
 pub trait Allocator: Debug + Send + Sync {
@@ -180,22 +182,30 @@ pub trait Allocator: Debug + Send + Sync {
     }
 
     /// Empties every pool; answers the areas that were in them. `None` in eras without pools.
-    fn shrink(&mut self, steps: Option<&mut Steps>) -> Option<u32>;
+    fn shrink(&mut self, _steps: Option<&mut Steps>) -> Option<u32> {
+        None
+    }
 
     /// `pcpu_get_vm_areas` for one group: `size` bytes as high as possible below `VMALLOC_END`.
     fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent>;
 
     /// Runs the pending drain work, if any; answers its purges.
-    fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged>;
+    fn drain(&mut self, _helpers: HelperOrder, _steps: Option<&mut Steps>) -> Vec<Purged> {
+        Vec::new()
+    }
 
     /// Is the drain work queued?
-    fn drain_pending(&self) -> bool;
+    fn drain_pending(&self) -> bool {
+        false
+    }
 
     /// Queues or unqueues the drain work.
-    fn set_drain_pending(&mut self, pending: bool);
+    fn set_drain_pending(&mut self, _pending: bool) {}
 
     /// Does the freeing task itself purge when the limit is passed (to 5.17)?
-    fn drains_inline(&self) -> bool;
+    fn drains_inline(&self) -> bool {
+        true
+    }
 
     /// `lazy_max_pages()`.
     fn lazy_max_pages(&self) -> u64;
@@ -210,7 +220,9 @@ pub trait Allocator: Debug + Send + Sync {
     fn page_size(&self) -> u64;
 
     /// Allocator nodes; 1 before 6.9.
-    fn n_nodes(&self) -> u32;
+    fn n_nodes(&self) -> u32 {
+        1
+    }
 
     /// The arena.
     fn areas(&self) -> &Areas;
@@ -224,7 +236,7 @@ pub trait Allocator: Debug + Send + Sync {
     fn visit_holes(&self, visit: &mut dyn FnMut(Extent));
 
     /// Calls `visit` with the node and each pooled area, pools in ascending size, from the head.
-    fn visit_pools(&self, visit: &mut dyn FnMut(u32, &VmapArea));
+    fn visit_pools(&self, _visit: &mut dyn FnMut(u32, &VmapArea)) {}
 
     /// Calls `visit` with each area in use of a node, ascending.
     fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));

@@ -24,7 +24,7 @@ pub struct Wanted {
 /// Where `[.., size)` would start in a hole at or above `vstart`; `None` if it does not fit (`is_within_this_va`).
 ///
 /// Arithmetic wraps as the kernel's `unsigned long` does, and a wrapped answer is no answer.
-pub fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
+fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
     let from = hole.start.max(vstart);
     let start = align_up(from, wanted.align);
     let end = start.wrapping_add(wanted.size);
@@ -86,15 +86,6 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
         }
     }
     NIL
-}
-
-/// The same question asked of the list, for `length == size`: the oracle of the tree search.
-pub fn find_by_list(areas: &Areas, tree: &Tree, wanted: &Wanted) -> AreaId {
-    let mut id = tree.first;
-    while id != NIL && start_in(&areas[id], wanted, wanted.vstart).is_none() {
-        id = areas[id].next;
-    }
-    id
 }
 
 /// The largest hole inside `[start, end)`, clipped to it; 0 if there is none.

@@ -203,12 +203,9 @@ impl AddressSpace {
         self.failures
     }
 
-    /// A hash of the whole state: same input, same digest, on any machine (FNV-1a of the state text).
+    /// A hash of the whole state: same input, same digest, on any machine.
     pub fn digest(&self) -> u64 {
-        let mut hash = Fnv(FNV_OFFSET);
-        // Writing to the hash cannot fail.
-        let _ = self.allocator.dump(false, &mut hash);
-        hash.0
+        digest_of(self.allocator(), false)
     }
 
     /// Memory held, in bytes.
@@ -217,24 +214,22 @@ impl AddressSpace {
     }
 }
 
+/// 64-bit FNV-1a of the text of a state, or of its free tree alone.
+pub fn digest_of(allocator: &dyn Allocator, free_only: bool) -> u64 {
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    // Writing to the hash cannot fail.
+    let _ = allocator.dump(free_only, &mut hash);
+    hash.0
+}
+
 /// Text that is hashed as it is written.
-#[derive(Debug, Clone, Copy)]
-pub struct Fnv(pub u64);
+struct Fnv(u64);
 
 impl std::fmt::Write for Fnv {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0 = fnv1a(self.0, text.as_bytes());
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
         Ok(())
     }
-}
-
-/// Offset basis of 64-bit FNV-1a.
-pub const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// 64-bit FNV-1a, continued.
-pub fn fnv1a(mut hash: u64, bytes: &[u8]) -> u64 {
-    for &byte in bytes {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
 }

@@ -18,6 +18,7 @@ use crate::model::{
     VmapArea,
 };
 
+use super::refuse;
 use super::rules::{LazyStore, Rules, SearchLength};
 use super::setup::Setup;
 use pool::Pools;
@@ -127,10 +128,6 @@ impl Augmented {
         let wanted =
             Wanted { size: request.size, align: request.align, vstart, length, moves_vstart: self.rules.moves_vstart };
         let hole = find_lowest_match(&self.areas, &self.free, &wanted, sink);
-        let refuse = |reason, sink: &mut S| {
-            sink.step(|| Step::Refused { reason });
-            Err(Refusal { reason })
-        };
         if hole == NIL {
             return refuse(RefusalReason::NoHole, sink);
         }

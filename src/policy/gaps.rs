@@ -1,8 +1,13 @@
-//! [`Gaps`]: the holes between areas that are threaded in ascending order, for the eras that keep no holes.
+//! [`Gaps`]: the holes between areas that are threaded in ascending order, and what a walk over them tells, for the eras
+//! that keep no holes.
 
 use crate::log::Window;
 use crate::model::audit::{Broken, compare};
-use crate::model::{AreaId, Areas, Extent, Metrics, NIL, Tree};
+use crate::model::{
+    AreaId, Areas, Extent, Merge, Metrics, NIL, Pass, Refusal, RefusalReason, Sink, Step, Tree, VmapArea,
+};
+
+use super::refuse;
 
 /// First address that can belong to a hole, as in the eras with a free tree.
 const BOTTOM: u64 = 1;
@@ -47,14 +52,42 @@ impl Gaps {
         Extent::new(start, end)
     }
 
-    /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
-    pub(super) fn fitting(
+    /// The step for an extent that became free between two neighbours: the hole it is part of now.
+    pub(super) fn returned(&self, areas: &Areas, (below, above): (AreaId, AreaId), extent: Extent) -> Step {
+        let hole = self.between(areas, below, above).unwrap_or(extent);
+        let merge = match (hole.start() < extent.start(), extent.end() < hole.end()) {
+            (true, true) => Merge::Both,
+            (true, false) => Merge::Previous,
+            (false, true) => Merge::Next,
+            (false, false) => Merge::None,
+        };
+        Step::Returned { extent, hole, merge }
+    }
+
+    /// Ends a walk at its candidate, which may have wrapped on the way.
+    ///
+    /// # Errors
+    /// `size` bytes from there do not lie between the two neighbours.
+    pub(super) fn take<S: Sink>(
         &self,
         areas: &Areas,
         (below, above): (AreaId, AreaId),
-        start: u64,
+        candidate: u64,
         size: u64,
-    ) -> Option<Extent> {
+        sink: &mut S,
+    ) -> Result<(), Refusal> {
+        let Some(placed) = self.fitting(areas, (below, above), candidate, size) else {
+            return refuse(RefusalReason::Wraps { candidate }, sink);
+        };
+        sink.step(|| {
+            let hole = self.between(areas, below, above).unwrap_or(placed);
+            Step::GapFound { hole, candidate }
+        });
+        Ok(())
+    }
+
+    /// `size` bytes from `start`, if they lie between two neighbours of the list and inside the address space.
+    fn fitting(&self, areas: &Areas, (below, above): (AreaId, AreaId), start: u64, size: u64) -> Option<Extent> {
         let placed = Extent::sized(start, size)?;
         // Address 0 can be given out, although no hole begins there.
         let floor = if below == NIL { 0 } else { areas[below].end };
@@ -136,7 +169,7 @@ impl Gaps {
         }
     }
 
-    /// Sums over the holes and over the areas that `is_busy` names; lazy ones are the caller's.
+    /// What a walk over the holes tells, and how far the areas in use reach; counts of areas are the caller's.
     pub(super) fn metrics(&self, areas: &Areas, list: &Tree) -> Metrics {
         let mut metrics = Metrics { largest_hole: self.largest, ..Metrics::default() };
         self.each(areas, list, |hole| {
@@ -169,4 +202,13 @@ impl Gaps {
         let bound = self.others_at_most.max(measured.others_at_most);
         compare("bound of the other holes", self.others_at_most, bound)
     }
+}
+
+/// The step for an area the walk has passed.
+pub(super) fn passed<S: Sink>(sink: &mut S, area: &VmapArea, from: u64, candidate: u64) {
+    sink.step(|| Step::Passed {
+        area: Extent::new(area.start, area.end).expect("an area on a list is never empty"),
+        why: if area.start < from { Pass::Lower } else { Pass::NoRoom { room: area.start - from } },
+        candidate,
+    });
 }

@@ -10,11 +10,12 @@ mod state;
 use crate::log::Window;
 use crate::model::search::align_up;
 use crate::model::{
-    AreaId, Areas, Extent, Freed, Merge, NIL, Pass, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
-    Tree, UnknownArea, VmapArea, WalkFrom,
+    AreaId, Areas, Extent, Freed, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step, Tree,
+    UnknownArea, VmapArea, WalkFrom,
 };
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, passed};
+use super::refuse;
 use super::rules::{FreeSpace, VmListRules};
 use super::setup::Setup;
 
@@ -105,12 +106,7 @@ impl VmList {
             id = area.next;
         }
         // A candidate that wrapped on the way would be put out of order: the kernel's list would be broken by it.
-        let placed = self.gaps.fitting(&self.areas, (below, id), candidate, size);
-        let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
-        sink.step(|| {
-            let hole = self.gaps.between(&self.areas, below, id).unwrap_or(placed);
-            Step::GapFound { hole, candidate }
-        });
+        self.gaps.take(&self.areas, (below, id), candidate, size, sink)?;
         Ok(Placement { start: candidate, source: Source::Gap { below, cached_hole: 0 } })
     }
 
@@ -160,10 +156,7 @@ impl VmList {
         self.areas.remove(id);
         self.busy_bytes -= extent.len_bytes();
         sink.step(|| Step::BusyRemoved { node: 0, extent });
-        sink.step(|| {
-            let hole = self.gaps.between(&self.areas, below, above).unwrap_or(extent);
-            Step::Returned { extent, hole, merge: merge_of(extent, hole) }
-        });
+        sink.step(|| self.gaps.returned(&self.areas, (below, above), extent));
     }
 
     /// Makes `extent` busy; answers how many areas had to go.
@@ -187,29 +180,4 @@ impl VmList {
         self.join(below, extent, born, sink);
         displaced
     }
-}
-
-/// How a range that became free sits in the hole it is part of now.
-pub(super) fn merge_of(extent: Extent, hole: Extent) -> Merge {
-    match (hole.start() < extent.start(), extent.end() < hole.end()) {
-        (true, true) => Merge::Both,
-        (true, false) => Merge::Previous,
-        (false, true) => Merge::Next,
-        (false, false) => Merge::None,
-    }
-}
-
-/// The step for an area the walk has passed.
-pub(super) fn passed<S: Sink>(sink: &mut S, area: &VmapArea, from: u64, candidate: u64) {
-    sink.step(|| Step::Passed {
-        area: Extent::new(area.start, area.end).expect("an area on a list is never empty"),
-        why: if area.start < from { Pass::Lower } else { Pass::NoRoom { room: area.start - from } },
-        candidate,
-    });
-}
-
-/// The refusal, as a step and as the answer.
-pub(super) fn refuse<T, S: Sink>(reason: RefusalReason, sink: &mut S) -> Result<T, Refusal> {
-    sink.step(|| Step::Refused { reason });
-    Err(Refusal { reason })
 }

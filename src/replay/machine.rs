@@ -2,8 +2,9 @@
 
 use crate::event::EventKind;
 use crate::log::{Log, Pointers, Window};
+use crate::model::Extent;
 use crate::model::page_table::{Geometry, Hints, geometry_of};
-use crate::policy::{self, Chosen, Release};
+use crate::policy::{self, Chosen, Release, Setup};
 
 /// What a user can overrule.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,16 @@ pub struct Settings {
     pub range: Option<Window>,
     /// `--page-size`.
     pub page_size: Option<u64>,
+}
+
+impl Settings {
+    /// The policy the user asks for: `--policy`, else that of `--kernel`.
+    pub(super) fn chosen(&self) -> Result<Option<Chosen>, OpenError> {
+        if let Some(id) = self.policy.as_deref().filter(|id| *id != "auto") {
+            return policy::by_id(id).map(Some).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() });
+        }
+        self.kernel.as_deref().map(of_kernel).transpose()
+    }
 }
 
 /// Why a log cannot be replayed.
@@ -189,18 +200,28 @@ impl Machine {
             }),
         })
     }
+
+    /// What its allocator is built from, with the areas that are older than it.
+    pub(super) fn setup(&self, early: Vec<Extent>) -> Setup {
+        Setup {
+            rules: self.policy.rules,
+            cpus_online: self.cpus_online,
+            cpus_possible: self.cpus_possible,
+            window: self.window,
+            page_size: self.page_size,
+            is_32_bit: self.is_32_bit,
+            early,
+        }
+    }
 }
 
-/// From `--policy`, else the kernel's release, else what the events look like.
+/// From what the user asks for, else the kernel's release, else what the events look like.
 fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
-    if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {
-        let chosen = policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() })?;
+    if let Some(chosen) = settings.chosen()? {
         return Ok((chosen, PolicyFrom::Option));
     }
-    let kernels = [(&settings.kernel, PolicyFrom::Option), (&log.origin.kernel, PolicyFrom::Kernel)];
-    if let Some((text, from)) = kernels.into_iter().find_map(|(text, from)| Some((text.as_ref()?, from))) {
-        let chosen = Release::parse(text).and_then(policy::by_release);
-        return Ok((chosen.ok_or_else(|| OpenError::UnknownKernel { release: text.clone() })?, from));
+    if let Some(release) = &log.origin.kernel {
+        return Ok((of_kernel(release)?, PolicyFrom::Kernel));
     }
     let (release, from) = if fails_with_errno(log) {
         (Release::new(7, 2), PolicyFrom::Events)
@@ -209,6 +230,12 @@ fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom),
     };
     let chosen = policy::by_release(release).ok_or(OpenError::UnknownKernel { release: release.to_string() })?;
     Ok((chosen, from))
+}
+
+/// The policy of a kernel by its release, as people and files write it.
+fn of_kernel(release: &str) -> Result<Chosen, OpenError> {
+    let chosen = Release::parse(release).and_then(policy::by_release);
+    chosen.ok_or_else(|| OpenError::UnknownKernel { release: release.to_owned() })
 }
 
 /// From 6.19 on a failed attempt reports a negative errno instead of `vend`.

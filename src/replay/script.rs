@@ -13,9 +13,9 @@ use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 
 use crate::log::{ScriptLog, Window};
 use crate::model::page_table::{Hints, geometry_of};
-use crate::model::{AddressSpace, Allocator, Answer, BadRequest, HelperOrder, Op, PurgeKind, Request};
+use crate::model::{AddressSpace, Allocator, Answer, BadRequest, Extent, HelperOrder, Op, PurgeKind, Request};
 use crate::policy::rules::{BadArguments, Failure};
-use crate::policy::{self, Chosen, Release, Setup};
+use crate::policy::{self, Chosen};
 
 use super::machine::{DEFAULT_RELEASE, DEFAULT_WINDOW};
 use super::{Machine, OpenError, PolicyFrom, Settings};
@@ -58,15 +58,8 @@ impl ScriptRun {
     }
 
     fn on(header: &ScriptHeader, machine: Machine) -> Self {
-        let setup = Setup {
-            rules: machine.policy.rules,
-            cpus_online: machine.cpus_online,
-            cpus_possible: machine.cpus_possible,
-            window: machine.window,
-            page_size: machine.page_size,
-            is_32_bit: false,
-            early: header.early.iter().filter_map(|&(start, end)| crate::model::Extent::new(start, end)).collect(),
-        };
+        let early = header.early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect();
+        let setup = machine.setup(early);
         Self {
             space: AddressSpace::new(policy::build(&setup), machine.geometry),
             machine,
@@ -233,13 +226,7 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
 }
 
 fn choose(header: &ScriptHeader, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
-    if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {
-        let chosen = policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() })?;
-        return Ok((chosen, PolicyFrom::Option));
-    }
-    if let Some(release) = &settings.kernel {
-        let chosen = Release::parse(release).and_then(policy::by_release);
-        let chosen = chosen.ok_or_else(|| OpenError::UnknownKernel { release: release.clone() })?;
+    if let Some(chosen) = settings.chosen()? {
         return Ok((chosen, PolicyFrom::Option));
     }
     if let Some(era) = &header.era {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use parsers::allocator_state::{AllocatorState, TreeLine};
 
-use crate::log::{Baseline, Log, Pointers, SnapshotMark};
+use crate::log::{Baseline, Pointers};
 use crate::model::{AddressSpace, NIL, TreeId, TreeView, VmapArea};
 
 /// `vmallocinfo.after` against the model.
@@ -22,7 +22,6 @@ pub struct AfterCheck {
 
 /// `allocator-state.after` against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one answer per part of the state, each asked for by name")]
 pub struct StateCheck {
     /// Same holes, one by one.
     pub free_equal: bool,
@@ -38,11 +37,6 @@ pub struct StateCheck {
     pub busy_equal: bool,
     /// The free tree has the same shape, colours and `subtree_max_size`; `None` where the capture does not show it.
     pub tree_equal: Option<bool>,
-}
-
-/// Records applied when the snapshot after the workload was taken: up to its marker, or all of them.
-pub fn place_of_truth(log: &Log) -> usize {
-    log.snapshot_place(SnapshotMark::After).unwrap_or(log.events.len())
 }
 
 /// Compares with a snapshot; `None` if its addresses cannot be used.

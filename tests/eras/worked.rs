@@ -1,4 +1,4 @@
-//! The worked examples of the specification. Sizes include the guard page, where a kernel has one.
+//! Worked examples, era by era, small enough to follow by hand. Sizes include the guard page, where a kernel has one.
 
 use vmaplens::log::Window;
 use vmaplens::model::{
@@ -268,7 +268,7 @@ fn carved(policy: &str, len: u64, back: &[(u64, u64)]) -> Space {
 
 const PAGES: [(u64, u64); 4] = [(0, 0x1000), (0x2000, 0x3000), (0x4000, 0x5000), (0x6000, 0x7000)];
 
-/// Vectors A and B of the 5.2 era: the shape of the free tree.
+/// 5.2 and later: the shape of the free tree.
 #[test]
 fn the_free_tree_has_the_kernels_shape() {
     for policy in ["linux-5.10", "linux-6.1", "linux-6.12"] {
@@ -297,7 +297,7 @@ fn the_free_tree_has_the_kernels_shape() {
     assert_eq!(fused.tree(), "(([1-V+1000 B]) [V+2000-V+5000 B] ([V+6000-V+7000 B] ([V+9000-MAX R])))");
     let fused = carved("linux-6.1", 0x9000, &[&PAGES[..], &more[..]].concat());
     assert_eq!(fused.tree(), "(([1-V+5000 B]) [V+6000-V+7000 B] ([V+9000-MAX B]))");
-    // B4, and D2 in the state it leaves.
+    // Exact fits, and two windows in the state they leave.
     let starts = [0x1000, 0x1000, 0x2000].map(|size| backwards.alloc(size, 1) - V);
     assert_eq!(starts, [0, 0x2000, 0x9000]);
     let window = Window { vstart: V, vend: V + 0x20_0000 };
@@ -307,7 +307,7 @@ fn the_free_tree_has_the_kernels_shape() {
     assert_eq!(backwards.try_alloc(0x20_0000, 0x20_0000, window), Ok(V + 0x20_0000));
 }
 
-/// Vectors C of the 5.2 era: above page alignment the shape decides the answer.
+/// 5.2 and later: above page alignment the shape decides the answer.
 #[test]
 fn the_shape_decides_aligned_requests() {
     let mut space = carved("linux-6.1", 0x1_4000, &[(0x1_1000, 0x1_3000), (0x9000, 0xe000), (0x3000, 0x7000)]);
@@ -331,7 +331,7 @@ fn the_shape_decides_aligned_requests() {
     }
 }
 
-/// Vector D3 of the 5.2 era: early areas cut the free space.
+/// Early areas cut the free space.
 #[test]
 fn early_areas_are_not_given_out() {
     let early = (0xffff_8000_0800_0000, 0xffff_8000_0900_0000);
@@ -345,7 +345,7 @@ fn early_areas_are_not_given_out() {
     }
 }
 
-/// Vectors E of the 5.2 era: the purge is due above the limit, not at it; fused ranges count once.
+/// The purge is due above the limit, not at it; fused ranges count once.
 #[test]
 fn the_limit_itself_is_not_passed() {
     for policy in ["linux-2.6.32", "linux-4.19", "linux-5.10", "linux-6.1", "linux-6.12"] {

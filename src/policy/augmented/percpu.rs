@@ -128,7 +128,7 @@ mod tests {
         })
     }
 
-    /// The worked vector E0 of the 5.2 era: five kernels agree on it.
+    /// The worked example of the era: five kernels agree on it.
     #[test]
     fn chunks_are_placed_where_the_kernel_places_them() {
         let mut space = empty();

@@ -38,27 +38,9 @@ impl Allocator for BusyTree {
         with_steps!(steps, sink => self.purge_with(kind, sink))
     }
 
-    fn shrink(&mut self, _steps: Option<&mut Steps>) -> Option<u32> {
-        None
-    }
-
     fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
         let carved = with_steps!(steps, sink => self.carve_chunks(&[(0, size)], align, sink));
         carved.and_then(|extents| extents.first().copied())
-    }
-
-    fn drain(&mut self, _helpers: HelperOrder, _steps: Option<&mut Steps>) -> Vec<Purged> {
-        Vec::new()
-    }
-
-    fn drain_pending(&self) -> bool {
-        false
-    }
-
-    fn set_drain_pending(&mut self, _pending: bool) {}
-
-    fn drains_inline(&self) -> bool {
-        true
     }
 
     fn lazy_max_pages(&self) -> u64 {
@@ -77,10 +59,6 @@ impl Allocator for BusyTree {
         self.page_size
     }
 
-    fn n_nodes(&self) -> u32 {
-        1
-    }
-
     fn areas(&self) -> &Areas {
         &self.areas
     }
@@ -92,8 +70,6 @@ impl Allocator for BusyTree {
     fn visit_holes(&self, visit: &mut dyn FnMut(Extent)) {
         self.gaps.each(&self.areas, &self.tree, visit);
     }
-
-    fn visit_pools(&self, _visit: &mut dyn FnMut(u32, &VmapArea)) {}
 
     fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
         if node == 0 {

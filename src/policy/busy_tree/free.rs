@@ -3,7 +3,6 @@
 use crate::model::{AreaId, Extent, Freed, Merge, NIL, PurgeKind, Purged, Sink, Step, UnknownArea};
 
 use super::super::rules::{Lookup, PurgeOrder};
-use super::super::vmlist::merge_of;
 use super::BusyTree;
 
 impl BusyTree {
@@ -82,10 +81,7 @@ impl BusyTree {
         if self.window.vstart < extent.end() && extent.end() <= self.window.vend {
             self.pcpu_hole = self.pcpu_hole.max(extent.end());
         }
-        sink.step(|| {
-            let hole = self.gaps.between(&self.areas, below, above).unwrap_or(extent);
-            Step::Returned { extent, hole, merge: merge_of(extent, hole) }
-        });
+        sink.step(|| self.gaps.returned(&self.areas, (below, above), extent));
         if self.cached.area != cache {
             sink.step(|| Step::CacheMoved { to: self.areas.extent(self.cached.area) });
         }

@@ -117,7 +117,7 @@ mod tests {
         })
     }
 
-    /// The worked vector of the era, in which 2.6.32 and 4.19 agree.
+    /// The worked example of the era, in which 2.6.32 and 4.19 agree.
     #[test]
     fn chunks_are_placed_where_the_kernel_places_them() {
         for policy in ["linux-2.6.32", "linux-4.19"] {

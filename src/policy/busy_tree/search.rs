@@ -3,8 +3,9 @@
 use crate::model::search::align_up;
 use crate::model::{AreaId, Extent, NIL, Refusal, RefusalReason, Request, Rewind, Sink, Step, VmapArea, WalkFrom};
 
+use super::super::gaps::passed;
+use super::super::refuse;
 use super::super::rules::OverflowCheck;
-use super::super::vmlist::{passed, refuse};
 use super::{BusyTree, CachedHole};
 
 impl BusyTree {
@@ -41,12 +42,7 @@ impl BusyTree {
             return refuse(RefusalReason::BehindWindow { would_be: candidate }, sink);
         }
         // 2.6.28 does not look for a sum that wraps, and none for an alignment that does: the kernel's tree would break.
-        let placed = self.gaps.fitting(&self.areas, (below, above), candidate, size);
-        let Some(placed) = placed else { return refuse(RefusalReason::Wraps { candidate }, sink) };
-        sink.step(|| {
-            let hole = self.gaps.between(&self.areas, below, above).unwrap_or(placed);
-            Step::GapFound { hole, candidate }
-        });
+        self.gaps.take(&self.areas, (below, above), candidate, size, sink)?;
         Ok((candidate, below))
     }
 

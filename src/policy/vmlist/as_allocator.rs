@@ -38,26 +38,8 @@ impl Allocator for VmList {
         Purged::default()
     }
 
-    fn shrink(&mut self, _steps: Option<&mut Steps>) -> Option<u32> {
-        None
-    }
-
     fn carve_chunk(&mut self, _size: u64, _align: u64, _steps: Option<&mut Steps>) -> Option<Extent> {
         None
-    }
-
-    fn drain(&mut self, _helpers: HelperOrder, _steps: Option<&mut Steps>) -> Vec<Purged> {
-        Vec::new()
-    }
-
-    fn drain_pending(&self) -> bool {
-        false
-    }
-
-    fn set_drain_pending(&mut self, _pending: bool) {}
-
-    fn drains_inline(&self) -> bool {
-        true
     }
 
     fn lazy_max_pages(&self) -> u64 {
@@ -76,10 +58,6 @@ impl Allocator for VmList {
         self.page_size
     }
 
-    fn n_nodes(&self) -> u32 {
-        1
-    }
-
     fn areas(&self) -> &Areas {
         &self.areas
     }
@@ -91,8 +69,6 @@ impl Allocator for VmList {
     fn visit_holes(&self, visit: &mut dyn FnMut(Extent)) {
         self.gaps.each(&self.areas, &self.list, visit);
     }
-
-    fn visit_pools(&self, _visit: &mut dyn FnMut(u32, &VmapArea)) {}
 
     fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea)) {
         if node == 0 {

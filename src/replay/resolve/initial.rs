@@ -1,9 +1,9 @@
 //! The state before the first record.
 
-use crate::log::{Baseline, BaselineState, Log, Pointers, SnapshotMark};
+use crate::log::{Baseline, BaselineState, Log, Pointers};
 use crate::model::{AddressSpace, Extent};
 use crate::policy::rules::FreeSpace;
-use crate::policy::{self, Setup, Shape};
+use crate::policy::{self, Shape};
 
 use super::Machine;
 use super::early::early_areas;
@@ -19,7 +19,7 @@ pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
     if machine.from_boot || (log.state_before.is_none() && usable_baseline(log).is_none()) {
         return 0;
     }
-    log.snapshot_place(SnapshotMark::Before).unwrap_or(0)
+    log.snapshot_place().unwrap_or(0)
 }
 
 /// Does the free tree at the start have a shape that no file shows and that matters? Several CPUs leave more open than
@@ -37,15 +37,7 @@ pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
 /// The state before the first record: from boot around the early areas, else the kernel's own state,
 /// else what the snapshot shows.
 pub(super) fn initial_space(log: &Log, machine: &Machine, shape: Shape) -> AddressSpace {
-    let mut setup = Setup {
-        rules: machine.policy.rules,
-        cpus_online: machine.cpus_online,
-        cpus_possible: machine.cpus_possible,
-        window: machine.window,
-        page_size: machine.page_size,
-        is_32_bit: machine.is_32_bit,
-        early: Vec::new(),
-    };
+    let mut setup = machine.setup(Vec::new());
     let known = log.state_before.as_ref().filter(|_| !machine.from_boot && !machine.is_32_bit);
     if let Some(state) = known {
         return AddressSpace::new(policy::from_kernel(&setup, state, shape), machine.geometry);

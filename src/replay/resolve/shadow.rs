@@ -122,9 +122,11 @@ impl Shadow {
     /// The same request here; answers whether the recorded address came out. The plan's chunk follows it.
     fn alloc(&mut self, index: usize, event: &Event, request: Option<Request>, theirs: &[Op]) -> bool {
         let recorded = recorded_of(event);
-        let op = request.map(|request| Op::Alloc { request, born: index as u32 });
-        let answer = request.and_then(|request| self.space.allocator().place(&request, None).ok());
-        let right = answer.map(|placement| placement.start) == recorded;
+        // A damaged record can ask for what no kernel would search for: nobody is right about that.
+        let sound = request.filter(|request| request.check(self.space.allocator().page_size()).is_ok());
+        let op = sound.map(|request| Op::Alloc { request, born: index as u32 });
+        let answer = sound.and_then(|request| self.space.allocator().place(&request, None).ok());
+        let right = sound.is_some() && answer.map(|placement| placement.start) == recorded;
         match op {
             Some(op) if right => {
                 let answer = self.apply(op);

@@ -1,5 +1,7 @@
+//! Shapes of a free tree that no file shows, followed side by side.
+//!
 //! A snapshot shows which holes there are, not how the kernel's tree holds them, and above page alignment the shape of
-//! the tree decides. So several shapes are followed at once, and the one that has explained most so far leads.
+//! the tree decides. The shape that has explained most so far leads.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use parsers::ops::Op as Asked;
 
-use crate::model::space::{FNV_OFFSET, Fnv};
+use crate::model::space::digest_of;
 use crate::model::{Allocator, Answer, Purged};
 use crate::policy::rules::{BadArguments, Failure, Rules};
 
@@ -37,13 +37,12 @@ pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, rules: &
             Err(broken) => push(out, format_args!("check failed: {broken}")),
         },
         Asked::Hash { free } => {
-            let mut hash = Fnv(FNV_OFFSET);
-            // Writing to a hash or a string cannot fail.
-            let _ = allocator.dump(free, &mut hash);
-            push(out, format_args!("{} {:016x}", if free { "hashf" } else { "hash" }, hash.0));
+            let name = if free { "hashf" } else { "hash" };
+            push(out, format_args!("{name} {:016x}", digest_of(allocator, free)));
         }
         Asked::Dump { free } => {
             out.push_str("dump\n");
+            // Writing to a string cannot fail.
             let _ = allocator.dump(free, out);
             out.push_str("end");
         }
