@@ -6,6 +6,7 @@ mod areas;
 mod matcher;
 mod ops;
 
+use super::divergence;
 use super::focus;
 use super::line::Line;
 use super::script::{is_script, noun, subject};
@@ -178,7 +179,11 @@ fn facts<'g>(
     match event.kind {
         EventKind::Alloc { addr, size, align, failed, .. } => {
             let line = numbers(line, Some(size), align);
-            if failed { line.put("no space", role(Role::Bad)) } else { line.tail(&address(addr.0), role(Role::Number)) }
+            let line = match failed {
+                true => line.put("no space", role(Role::Bad)),
+                false => line.tail(&address(addr.0), role(Role::Number)),
+            };
+            divergence::append(scene, line, addresses, (seq, future))
         }
         EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
             let line = numbers(line, freed_size(scene, seq), 1).tail(&address(addr.0), role(Role::Number));

@@ -3,6 +3,7 @@
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
 use super::{Facts, turns, walk};
+use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 
 /// A sentence being put together.
@@ -152,14 +153,7 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
                 .number(short(extent.start()))
                 .say(", from the top down; no record says so, the allocations before it give it away"),
         ),
-        Step::Adopted { extent } => (
-            "",
-            words
-                .of("adopted: ", Role::Bad)
-                .say("the recorded address ")
-                .number(short(extent.start()))
-                .say(" was put into the state although the model chose differently"),
-        ),
+        Step::Adopted { extent } => ("", adopted(scene, words, facts, extent)),
         Step::Shrunk { n_areas } => (
             "vmap_node_shrink_scan",
             words
@@ -270,4 +264,27 @@ fn fused(merge: Merge) -> &'static str {
         Merge::Previous => ", fused with the lazy range below,",
         Merge::Both => ", fused with lazy ranges on both sides,",
     }
+}
+
+/// Forced into the state: the recorded address, or what it taught of others that are older than the trace.
+fn adopted(scene: &Scene<'_>, words: Words, facts: &Facts, extent: Extent) -> Words {
+    let short = |addr| facts.addresses.short(addr);
+    let (recorded, failed, is_free) = match scene.replay.current().map(|(_, event)| event.kind) {
+        Some(EventKind::Alloc { addr, failed, .. }) => (Some(addr.0), failed, false),
+        Some(EventKind::Unasked { addr, .. }) => (Some(addr.0), false, false),
+        Some(EventKind::Free { .. } | EventKind::FreeProbe { .. }) => (None, false, true),
+        _ => (None, false, false),
+    };
+    if !failed && recorded == Some(extent.start()) {
+        let words = words.of("adopted: ", Role::Bad).say("the recorded address ").number(short(extent.start()));
+        return words.say(" was put into the state although the model chose differently");
+    }
+    let size = text::bytes(extent.len_bytes());
+    let words = words.of("older than the trace: ", Role::Warn);
+    if is_free {
+        let words = words.say("an area of ").number(size).say(" at ").number(short(extent.start()));
+        return words.say(" must have been in use, for it is freed now");
+    }
+    let words = words.number(size).say(" at ").number(short(extent.start()));
+    words.say(" cannot have been free, for the kernel's search passed them by: taken from now on")
 }
