@@ -3,6 +3,7 @@
 use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
 use super::super::app::App;
 use super::super::paint::{explained, words};
+use crate::view::line::wrap;
 use crate::view::{Glyphs, Role, Row, Span};
 
 /// Columns for the keys.
@@ -110,7 +111,8 @@ fn whole(app: &App, width: u16) -> (Vec<Row>, [usize; 4]) {
 
 /// The question of the focused pane, and its own keys.
 fn this_pane(app: &App, width: u16) -> Vec<Row> {
-    let mut rows = vec![Row::of(app.focus.question(), Role::Text), Row::default()];
+    let mut rows = wrap(app.focus.question(), Role::Text, usize::from(width), 2, app.glyphs);
+    rows.push(Row::default());
     let own: Vec<&Spec> = ACTIONS.iter().filter(|spec| spec.place == Place::Pane(app.focus)).collect();
     if !own.is_empty() {
         rows.push(Row::of(format!("Only in {}", app.focus.name()), Role::Title));
