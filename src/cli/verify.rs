@@ -46,6 +46,9 @@ struct Report {
     after_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
+    /// The rules are those of another era than the kernel's.
+    #[serde(skip)]
+    foreign_rules: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -174,6 +177,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
             .then_some("the addresses of vmallocinfo.after are hidden: it cannot be compared"),
         after: after.map(After::from),
         state: state.map(State::from),
+        foreign_rules: machine.has_foreign_rules(log),
     }
 }
 
@@ -252,11 +256,11 @@ fn describe_causes(report: &Report, out: &mut String) {
         report.divergences.iter().take(SHOWN).map(|row| (row, [&row.model, &row.recorded].map(place))).collect();
     let room = shown.iter().flat_map(|(_, places)| places).map(String::len).max().unwrap_or(0);
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{:>7} {:>9} {:>8}  {:room$} {:room$} cause", "line", "size", "align", "model", "record");
+    let _ = writeln!(out, "{:>6} {:>8} {:>7}  {:room$} {:room$} cause", "line", "size", "align", "model", "record");
     for (row, [model, recorded]) in shown {
         let align = if row.align > 1 { text::bytes(row.align) } else { String::new() };
         let size = text::bytes(row.size);
-        let _ = writeln!(out, "{:>7} {size:>9} {align:>8}  {model:room$} {recorded:room$} {}", row.line, row.cause);
+        let _ = writeln!(out, "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {}", row.line, row.cause);
     }
 }
 
@@ -295,6 +299,10 @@ fn describe(report: &Report) -> String {
     let (exact, inferred, adopted) = (report.exact, report.inferred, report.adopted);
     let sums = format!("{exact} exact ({percent:.2} %), {inferred} inferred, {adopted} adopted");
     wrapped(&mut out, (0, 2), &format!("{} allocations judged: {sums}", report.allocs));
+    if report.foreign_rules {
+        let note = "the rules asked for are not those of this kernel: differences are to be expected";
+        wrapped(&mut out, (0, 2), note);
+    }
     describe_causes(report, &mut out);
     if report.divergences.len() > SHOWN {
         // Writing to a string cannot fail.

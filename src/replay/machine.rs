@@ -185,6 +185,14 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Was an era chosen that is not the one of the log's kernel? Then what differs is not the trace's fault.
+    pub fn has_foreign_rules(&self, log: &Log) -> bool {
+        let own = log.origin.kernel.as_deref().and_then(Release::parse).and_then(policy::by_release);
+        self.policy_from == PolicyFrom::Option && own.is_some_and(|own| own.entry.id != self.policy.entry.id)
+    }
+}
+
 /// From `--policy`, else the kernel's release, else what the events look like.
 fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
     if let Some(id) = settings.policy.as_deref().filter(|id| *id != "auto") {

@@ -36,7 +36,12 @@ pub(crate) fn because(verdict: Verdict) -> Option<&'static str> {
 }
 
 /// The one further event or fact that would have decided it.
-pub(crate) fn decided_by(verdict: Verdict) -> Option<&'static str> {
+pub(crate) fn decided_by(scene: &Scene<'_>, verdict: Verdict) -> Option<&'static str> {
+    let replay = scene.replay;
+    let is_exact = matches!(verdict, Verdict::Exact | Verdict::NotJudged);
+    if !is_exact && replay.plan().machine.has_foreign_rules(replay.log()) {
+        return Some("the kernel's own rules: those of another era were asked for");
+    }
     match verdict {
         Verdict::Inferred(timing) => Some(timing.decided_by()),
         Verdict::Adopted(cause) | Verdict::Differs(cause) => Some(cause.decided_by()),
@@ -56,7 +61,7 @@ pub(crate) fn add(facts: &mut Facts<'_, '_>, seq: Seq) {
         Verdict::Inferred(_) => (scene.glyphs.inferred, "inferred", Role::Warn),
         _ => (scene.glyphs.adopted, "adopted", Role::Bad),
     };
-    if let (Some(because), Some(decided_by)) = (because(divergence.verdict), decided_by(divergence.verdict)) {
+    if let (Some(because), Some(decided_by)) = (because(divergence.verdict), decided_by(scene, divergence.verdict)) {
         facts.add("why", &[Span::new(format!("{sign} {word}: "), role), say(because)], None);
         facts.add("decided", &[muted("by "), say(decided_by)], None);
     }

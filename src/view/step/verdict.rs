@@ -42,7 +42,7 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
         }
     };
     let mut rows = flow(&words.0, width, 2, glyphs);
-    if let Some(decided_by) = divergence::decided_by(verdict) {
+    if let Some(decided_by) = divergence::decided_by(scene, verdict) {
         let words = Words::default().of("  would be decided by: ", Role::Muted).say(decided_by);
         rows.extend(flow(&words.0, width, 4, glyphs));
     }

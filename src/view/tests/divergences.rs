@@ -93,3 +93,16 @@ fn what_the_search_passed_by_is_no_area() {
     let title: String = detail::title(&there).iter().map(|span| span.text.as_str()).collect();
     assert!(title.contains("unseen stretch 108 KiB"), "{title}");
 }
+
+#[test]
+fn rules_of_another_era_are_what_decides() {
+    let mut script = Script::new();
+    script.alloc(0, V, 0x5000, 1);
+    script.alloc(0, V + 0x5000, 0x3000, 1);
+    let log = Arc::new(script.log);
+    let settings = Settings { policy: Some("linux-2.6.32".to_owned()), ..Settings::default() };
+    let mut replay = Replay::open(log, &settings).expect("the log can be replayed");
+    replay.seek(2, usize::MAX);
+    let steps = lines(&step::rows(&scene(&replay, &UNICODE), 160, 30, 0));
+    assert!(steps.contains("would be decided by: the kernel's own rules"), "{steps}");
+}
