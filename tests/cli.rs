@@ -102,7 +102,9 @@ fn a_binary_file() {
 fn text_that_is_nothing_of_ours() {
     let prose = file("prose.txt", "Dear list,\nmy machine is slow.\n");
     refused(&["parse", "--count", &prose], "unknown format");
-    refused(&["inspect", &prose], "no vmalloc events");
+    for command in ["inspect", "verify", "replay"] {
+        refused(&[command, &prose], "unknown format");
+    }
 }
 
 #[test]
