@@ -179,9 +179,10 @@ fn facts<'g>(
     match event.kind {
         EventKind::Alloc { addr, size, align, failed, .. } => {
             let line = numbers(line, Some(size), align);
-            let line = match failed {
-                true => line.put("no space", role(Role::Bad)),
-                false => line.tail(&address(addr.0), role(Role::Number)),
+            let line = if failed {
+                line.put("no space", role(Role::Bad))
+            } else {
+                line.tail(&address(addr.0), role(Role::Number))
             };
             divergence::append(scene, line, addresses, (seq, future))
         }

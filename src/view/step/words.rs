@@ -5,6 +5,7 @@ use super::super::{Role, Scene, Span};
 use super::{Facts, turns, walk};
 use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
+use crate::replay::{Timing, Verdict};
 
 /// A sentence being put together.
 #[derive(Default)]
@@ -37,7 +38,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
         return said;
     }
     match *step {
-        Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
+        Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(scene, facts, (node, pages), answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
         Step::Visited { extent, subtree_max, turn, .. } => {
             ("", turns::visited(scene, facts, extent, subtree_max, turn))
@@ -172,8 +173,10 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
     }
 }
 
-fn pool(facts: &Facts, node: u32, pages: u64, answer: PoolAnswer) -> Words {
+fn pool(scene: &Scene<'_>, facts: &Facts, (node, pages): (u32, u64), answer: PoolAnswer) -> Words {
     let words = Words::default();
+    let verdict = scene.replay.current().map(|(seq, _)| scene.replay.verdict(seq));
+    let missed = verdict == Some(Verdict::Inferred(Timing::PoolMissed));
     let of_pages = text::plural(pages, "page", "pages");
     match answer {
         PoolAnswer::Hit(extent) => words
@@ -187,6 +190,10 @@ fn pool(facts: &Facts, node: u32, pages: u64, answer: PoolAnswer) -> Words {
             .say(", which is not aligned: it goes to the tail, and the free tree is asked"),
         PoolAnswer::NoSuchPool => {
             words.say(format!("pools hold areas of up to 256 pages, not of {of_pages}: the free tree is asked"))
+        }
+        // How the timing is replayed: without a look into the pool.
+        PoolAnswer::NotEligible if missed => {
+            words.say("the pool was empty at that moment (inferred): the free tree is asked")
         }
         PoolAnswer::NotEligible => {
             words.say("only a first attempt over the whole vmalloc range may use a pool: the free tree is asked")

@@ -1,7 +1,7 @@
 //! A record the model had placed elsewhere: both placements, the cause and what would have decided it, in every pane.
 
 use super::*;
-use crate::replay::{Cause, Verdict};
+use crate::replay::{Cause, Timing, Verdict};
 
 /// The last area lies where one was that is lazily freed: a purge no record announces.
 fn parted() -> Replay {
@@ -105,4 +105,20 @@ fn rules_of_another_era_are_what_decides() {
     replay.seek(2, usize::MAX);
     let steps = lines(&step::rows(&scene(&replay, &UNICODE), 160, 30, 0));
     assert!(steps.contains("would be decided by: the kernel's own rules"), "{steps}");
+}
+
+#[test]
+fn a_pool_that_was_missed_is_not_called_not_eligible() {
+    let mut script = Script::new();
+    // Freed, purged into the pool of CPU 0's node, and not taken from there although it is the next request's size.
+    script.alloc(0, V, 0x2000, 1);
+    script.alloc(0, V + 0x2000, 0x2000, 1);
+    script.free(V, 2);
+    script.purge(V, V + 0x2000, 1);
+    script.alloc(0, V + 0x4000, 0x2000, 1);
+    let mut replay = script.replay();
+    replay.seek(5, usize::MAX);
+    assert_eq!(replay.verdict(Seq(4)), Verdict::Inferred(Timing::PoolMissed));
+    let steps = lines(&step::rows(&scene(&replay, &UNICODE), 160, 30, 0));
+    assert!(steps.contains("the pool was empty at that moment") && !steps.contains("only a first attempt"), "{steps}");
 }
