@@ -110,15 +110,17 @@ fn rules_of_another_era_are_what_decides() {
 #[test]
 fn a_pool_that_was_missed_is_not_called_not_eligible() {
     let mut script = Script::new();
-    // Freed, purged into the pool of CPU 0's node, and not taken from there although it is the next request's size.
+    // Both nodes' pools have an area of the size that is asked for next, and neither gives it.
     script.alloc(0, V, 0x2000, 1);
-    script.alloc(0, V + 0x2000, 0x2000, 1);
-    script.free(V, 2);
-    script.purge(V, V + 0x2000, 1);
+    script.alloc(1, V + 0x2000, 0x2000, 1);
     script.alloc(0, V + 0x4000, 0x2000, 1);
+    script.free(V, 2);
+    script.free(V + 0x2000, 4);
+    script.purge(V, V + 0x4000, 2);
+    script.alloc(0, V + 0x6000, 0x2000, 1);
     let mut replay = script.replay();
-    replay.seek(5, usize::MAX);
-    assert_eq!(replay.verdict(Seq(4)), Verdict::Inferred(Timing::PoolMissed));
+    replay.seek(7, usize::MAX);
+    assert_eq!(replay.verdict(Seq(6)), Verdict::Inferred(Timing::PoolMissed));
     let steps = lines(&step::rows(&scene(&replay, &UNICODE), 160, 30, 0));
     assert!(steps.contains("the pool was empty at that moment") && !steps.contains("only a first attempt"), "{steps}");
 }
