@@ -7,6 +7,7 @@ use super::script::is_script;
 use super::text::{self, Addresses};
 use super::{Role, Scene, Span, Target};
 use crate::event::{Addr, Seq};
+use crate::model::Extent;
 use crate::replay::{Cause, Divergence, Verdict};
 
 /// The divergence of a record of a trace; an op of a script has answers to compare instead.
@@ -75,7 +76,10 @@ fn placed(scene: &Scene<'_>, addr: Option<Addr>) -> Vec<Span> {
     if thing.kind != Kind::Unknown {
         spans.push(muted(", in the model before: "));
         spans.push(Span::new(thing.kind.word(), focus::role_of(thing.kind)));
-        spans.push(number(format!(" {}", text::bytes(thing.extent.len_bytes()))));
+        // Of a hole only what requests can be given: the last one goes on to the end of the addresses.
+        let window = scene.replay.space().allocator().window();
+        let inside = Extent::new(window.vstart, window.vend).and_then(|window| window.intersection(thing.extent));
+        spans.push(number(format!(" {}", text::bytes(inside.unwrap_or(thing.extent).len_bytes()))));
     }
     spans
 }
