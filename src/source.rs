@@ -128,7 +128,8 @@ pub fn open_log(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
 fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, SourceError> {
     let name = &input.typed();
     let bytes = bytes::decompress(name, bytes)?;
-    match reading.format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes)) {
+    let format = reading.format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes));
+    match format {
         Format::Empty => Err(SourceError::Empty { name: name.to_owned() }),
         Format::OpScript => script::read(&bytes, input, &reading.expect),
         Format::Vmallocinfo => {
@@ -142,6 +143,9 @@ fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, Sou
             let mut log = Log::default();
             trace::read(name, &bytes, &mut log);
             let counts = log.counts();
+            if format == Format::Unknown && log.events.is_empty() {
+                return Err(SourceError::NotReadable { name: name.to_owned(), what: format.title() });
+            }
             if counts.alloc + counts.free + counts.purge == 0 {
                 return Err(SourceError::NoEvents { name: name.to_owned(), other: counts.other });
             }

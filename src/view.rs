@@ -4,6 +4,7 @@
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
 pub mod detail;
+pub(crate) mod divergence;
 pub mod events;
 pub(crate) mod facts;
 pub mod focus;

@@ -102,7 +102,9 @@ fn a_binary_file() {
 fn text_that_is_nothing_of_ours() {
     let prose = file("prose.txt", "Dear list,\nmy machine is slow.\n");
     refused(&["parse", "--count", &prose], "unknown format");
-    refused(&["inspect", &prose], "no vmalloc events");
+    for command in ["inspect", "verify", "replay"] {
+        refused(&[command, &prose], "unknown format");
+    }
 }
 
 #[test]
@@ -313,6 +315,23 @@ fn the_table_of_captures_is_current() {
 }
 
 /// The keys of the contract, on a capture of several CPUs where every part of the document has something in it.
+#[test]
+fn verify_is_read_at_eighty_columns() {
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--quiet", "--policy", "linux-4.19"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("the rules asked for are not those of this kernel"), "{text}");
+    assert!(text.contains("decided by: "), "{text}");
+    let counts: Vec<u64> = text
+        .lines()
+        .filter(|line| line.starts_with("  ") && (line.contains(" adopted (") || line.contains(" inferred (")))
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert!(counts.len() > 1 && counts.is_sorted_by(|a, b| a >= b), "{counts:?}: {text}");
+    // The longest names of causes may stand out of the table.
+    let long = text.lines().find(|line| line.chars().count() > 80 && !line.contains(" 0x"));
+    assert_eq!(long, None);
+}
+
 #[test]
 fn verify_keeps_its_contract() {
     let output = run(&["verify", "traces/amd64-612-boot-smp2", "--json", "--quiet"]);

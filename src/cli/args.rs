@@ -54,7 +54,8 @@ pub struct InputArgs {
     /// What the input is, where its content does not tell.
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Auto)]
     pub format: Kind,
-    /// Allocator rules: `auto` (the kernel's own), an era such as `linux-6.9`, or a release such as `linux-6.12`.
+    /// Allocator rules: `auto` (the kernel's own), an era (`linux-2.4`, `linux-2.6`, `linux-2.6.28`, `linux-2.6.39`,
+    /// `linux-5.2`, `linux-6.9`), or a release such as `linux-6.12`.
     #[arg(long, value_name = "ID", default_value = "auto")]
     pub policy: String,
     /// Kernel release, where the input does not say.
@@ -294,4 +295,20 @@ fn parse_range(text: &str) -> Result<Window, String> {
     let (start, end) = text.split_once('-').ok_or("two hex addresses with a dash between them are wanted")?;
     let window = Window { vstart: hex(start)?, vend: hex(end)? };
     if window.vstart < window.vend { Ok(window) } else { Err("the range is empty".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::policy::POLICIES;
+
+    #[test]
+    fn the_help_names_every_era() {
+        let help = Cli::command().render_long_help().to_string();
+        for entry in POLICIES {
+            assert!(help.contains(&format!("`{}`", entry.id)), "{}: {help}", entry.id);
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::log::escape;
 use crate::model;
 use crate::replay::Replay;
 use crate::source::{Expect, Input, open};
+use crate::view::text::bytes;
 
 use super::args::ReplayArgs;
 use super::error::CliError;
@@ -132,7 +133,7 @@ fn describe(report: &Report) -> String {
         out,
         "{}: {} events under {} ({}), {:.0} ns an event, {} events a second\n\
          exact {}  inferred {}  adopted {}  failures {}\n\
-         at the end: {} areas in use ({} KiB), {} lazy pages, {} pooled areas, {} holes, the largest {} KiB\n\
+         at the end: {} areas in use ({}), {} lazy pages, {} pooled areas, {} holes, the largest {}\n\
          page tables needed so far: {}   digest {}",
         escape(report.input.as_bytes()),
         report.events,
@@ -145,11 +146,11 @@ fn describe(report: &Report) -> String {
         report.adopted,
         metrics.failures,
         metrics.busy_areas,
-        metrics.busy_bytes / 1024,
+        bytes(metrics.busy_bytes),
         metrics.lazy_pages,
         metrics.pooled_areas,
         metrics.holes,
-        metrics.largest_hole / 1024,
+        bytes(metrics.largest_hole),
         metrics.page_table_pages.unwrap_or(0),
         report.digest,
     );

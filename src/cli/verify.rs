@@ -11,6 +11,7 @@ use crate::log::{Log, escape};
 use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
 use crate::replay::{Divergence, Replay, Verdict};
 use crate::source::{Input, open_log};
+use crate::view::text;
 
 use super::args::VerifyArgs;
 use super::error::CliError;
@@ -45,6 +46,9 @@ struct Report {
     after_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
+    /// The rules are those of another era than the kernel's.
+    #[serde(skip)]
+    foreign_rules: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,8 +124,8 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     }
     replay.seek(replay.len(), usize::MAX);
     let report = report(&log, &replay);
-    let text = if args.output.json { document(&report) } else { describe(&report) };
-    output::write(&args.output, &text)?;
+    let told = if args.output.json { document(&report) } else { describe(&report) };
+    output::write(&args.output, &told)?;
     Ok(if report.adopted == 0 { 0 } else { EXIT_NO })
 }
 
@@ -172,6 +176,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
             .then_some("the addresses of vmallocinfo.after are hidden: it cannot be compared"),
         after: after.map(After::from),
         state: state.map(State::from),
+        foreign_rules: machine.has_foreign_rules(log),
     }
 }
 
@@ -233,51 +238,73 @@ impl From<StateCheck> for State {
     }
 }
 
-/// Each cause once, with what would have decided it, then the first divergences.
+/// Each cause once, the ones that cost most first, with what would have decided it; then the first divergences.
 fn describe_causes(report: &Report, out: &mut String) {
-    for (cause, n) in &report.causes {
+    let mut causes: Vec<_> = report.causes.iter().collect();
+    causes.sort_by_key(|&(cause, n)| (std::cmp::Reverse(n), cause));
+    for (cause, n) in causes {
         let Some(row) = report.divergences.iter().find(|row| row.cause == *cause) else { continue };
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "  {n} {} ({cause}): {}\n      decided by: {}", row.verdict, row.because, row.decided_by);
+        wrapped(out, (2, 6), &format!("{n} {} ({cause}): {}", row.verdict, row.because));
+        wrapped(out, (6, 8), &format!("decided by: {}", row.decided_by));
     }
-    for row in report.divergences.iter().take(SHOWN) {
-        let none = "no space";
-        let _ = writeln!(
-            out,
-            "  line {}: {} bytes, align {}: model {}, record {}: {} ({})",
-            row.line,
-            row.size,
-            row.align,
-            row.model.as_deref().unwrap_or(none),
-            row.recorded.as_deref().unwrap_or(none),
-            row.verdict,
-            row.cause,
-        );
+    if report.divergences.is_empty() {
+        return;
     }
+    let place = |addr: &Option<String>| addr.clone().unwrap_or_else(|| "no space".to_owned());
+    let shown: Vec<_> =
+        report.divergences.iter().take(SHOWN).map(|row| (row, [&row.model, &row.recorded].map(place))).collect();
+    let room = shown.iter().flat_map(|(_, places)| places).map(String::len).max().unwrap_or(0);
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{:>6} {:>8} {:>7}  {:room$} {:room$} cause", "line", "size", "align", "model", "record");
+    for (row, [model, recorded]) in shown {
+        let align = if row.align > 1 { text::bytes(row.align) } else { String::new() };
+        let size = text::bytes(row.size);
+        let _ = writeln!(out, "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {}", row.line, row.cause);
+    }
+}
+
+/// Columns of the text; only tables of long addresses are wider.
+const COLUMNS: usize = 80;
+
+/// A sentence, broken between words; the first line and the others are indented.
+fn wrapped(out: &mut String, (first, others): (usize, usize), sentence: &str) {
+    let mut used = first;
+    out.push_str(&" ".repeat(first));
+    for (place, word) in sentence.split(' ').enumerate() {
+        let width = text::width(word);
+        if place > 0 && used + 1 + width > COLUMNS {
+            out.push('\n');
+            out.push_str(&" ".repeat(others));
+            used = others;
+        } else if place > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += width;
+    }
+    out.push('\n');
 }
 
 fn describe(report: &Report) -> String {
     let mut out = String::new();
     let kernel = report.kernel.as_deref().unwrap_or("unknown kernel");
     let percent = if report.allocs == 0 { 100.0 } else { report.exact as f64 * 100.0 / report.allocs as f64 };
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        out,
-        "{}: {kernel}, {} ({}; from: {}), CPUs: {}, nodes: {}\n\
-         {} allocations judged: {} exact ({percent:.2} %), {} inferred, {} adopted",
-        escape(report.input.as_bytes()),
-        report.policy,
-        report.release,
-        report.policy_from,
-        report.cpus,
-        report.nodes,
-        report.allocs,
-        report.exact,
-        report.inferred,
-        report.adopted,
-    );
+    let input = escape(report.input.as_bytes());
+    let (policy, release, from) = (report.policy, &report.release, report.policy_from);
+    let (cpus, nodes) = (report.cpus, report.nodes);
+    let machine = format!("{kernel}, {policy} ({release}; from: {from}), CPUs: {cpus}, nodes: {nodes}");
+    wrapped(&mut out, (0, 2), &format!("{input}: {machine}"));
+    let (exact, inferred, adopted) = (report.exact, report.inferred, report.adopted);
+    let sums = format!("{exact} exact ({percent:.2} %), {inferred} inferred, {adopted} adopted");
+    wrapped(&mut out, (0, 2), &format!("{} allocations judged: {sums}", report.allocs));
+    if report.foreign_rules {
+        let note = "the rules asked for are not those of this kernel: differences are to be expected";
+        wrapped(&mut out, (0, 2), note);
+    }
     describe_causes(report, &mut out);
     if report.divergences.len() > SHOWN {
+        // Writing to a string cannot fail.
         let _ = writeln!(out, "  … and {} more; --json lists them all", report.divergences.len() - SHOWN);
     }
     if let Some(after) = &report.after {
@@ -292,17 +319,12 @@ fn describe(report: &Report) -> String {
     }
     if let Some(state) = &report.state {
         let word = |equal| if equal { "equal" } else { "different" };
-        let _ = writeln!(
-            out,
-            "kernel's own state after: free {} ({} holes, model {}), pools {}, lazy {}, busy {}{}",
-            word(state.free_equal),
-            state.free_recorded,
-            state.free_model,
-            word(state.pools_equal),
-            word(state.lazy_equal),
-            word(state.busy_equal),
-            state.tree_equal.map_or(String::new(), |equal| format!(", shape of the tree {}", word(equal))),
-        );
+        let [free, pools, lazy, busy] =
+            [state.free_equal, state.pools_equal, state.lazy_equal, state.busy_equal].map(word);
+        let holes = format!("{} holes, model {}", state.free_recorded, state.free_model);
+        let shape = state.tree_equal.map_or(String::new(), |equal| format!(", shape of the tree {}", word(equal)));
+        let lists = format!("free {free} ({holes}), pools {pools}, lazy {lazy}, busy {busy}{shape}");
+        wrapped(&mut out, (0, 2), &format!("kernel's own state after: {lists}"));
     }
     out
 }

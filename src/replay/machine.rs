@@ -201,6 +201,12 @@ impl Machine {
         })
     }
 
+    /// Was an era chosen that is not the one of the log's kernel? Then what differs is not the trace's fault.
+    pub fn has_foreign_rules(&self, log: &Log) -> bool {
+        let own = log.origin.kernel.as_deref().and_then(Release::parse).and_then(policy::by_release);
+        self.policy_from == PolicyFrom::Option && own.is_some_and(|own| own.entry.id != self.policy.entry.id)
+    }
+
     /// What its allocator is built from, with the areas that are older than it.
     pub(super) fn setup(&self, early: Vec<Extent>) -> Setup {
         Setup {

@@ -1,5 +1,7 @@
 //! [`SourceError`]: why an input cannot be opened, and what to do about it.
 
+use parsers::sniff::Format;
+
 /// One plain sentence; [`SourceError::hint`] says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -102,12 +104,16 @@ impl SourceError {
             }
             Self::Unreadable { .. } => "check that it is a readable file or a capture folder",
             Self::Empty { .. } => "was tracing on? README.md shows how to record",
+            Self::NotReadable { what, .. } if *what == Format::AllocatorState.title() => {
+                "answers of an op script go with it: vmaplens FILE.ops --expect FILE.out; a kernel's state is read as \
+                 allocator-state.before in a capture folder"
+            }
             Self::NotReadable { .. } => {
                 "ftrace text, /proc/vmallocinfo text, op scripts and capture folders can be opened, also .zst"
             }
             Self::Compressed { .. } => "the file may be cut short; copy it again",
             Self::NoEvents { .. } => {
-                "switch on events/vmalloc/enable before recording; the events exist from Linux 6.2 on"
+                "switch on events/vmalloc/enable before recording (from Linux 6.2 on); before 6.2 set the probes of README.md"
             }
             Self::NoMembers { .. } => "a capture folder has trace.txt or vmallocinfo.before in it",
             Self::NoAreas { .. } => "read /proc/vmallocinfo as root",

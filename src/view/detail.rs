@@ -4,8 +4,9 @@ mod life;
 mod record;
 mod request;
 
+use super::divergence;
 use super::facts::{Facts, muted, number, say};
-use super::focus::{self, Kind, Thing};
+use super::focus::{self, Kind, Thing, role_of};
 use super::line::{scrolled, wrap};
 use super::retry::aftermath;
 use super::script;
@@ -46,6 +47,11 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
             let words = "No area and no hole is known here: not a vmalloc address, or in the middle of a change.";
             facts.add("what", &[Span::new(words, Role::Text)], None);
         }
+        Kind::Unseen => {
+            let words = "one area or several, older than the trace: no record shows them, but the kernel's search \
+                         passed this by, so it was taken";
+            facts.add("what", &[say(words)], None);
+        }
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
             caller(&mut facts, &thing);
             life::add(&mut facts, &thing);
@@ -57,22 +63,12 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     scrolled(facts.rows, scroll, height)
 }
 
-/// What the current op of a script answered, as long as the pane follows it.
+/// What the current op of a script answered, or where model and record part, as long as the pane follows the event.
 fn answers(facts: &mut Facts<'_, '_>) {
     let scene = facts.scene;
     if let (Selection::Follow, Some((seq, _))) = (scene.selection, scene.replay.current()) {
         script::add_answers(facts, seq);
-    }
-}
-
-fn role_of(kind: Kind) -> Role {
-    match kind {
-        Kind::Busy => Role::Busy,
-        Kind::PerCpu => Role::PerCpu,
-        Kind::Lazy => Role::Lazy,
-        Kind::Pooled => Role::Pooled,
-        Kind::Free => Role::Free,
-        Kind::Unknown => Role::Muted,
+        divergence::add(facts, seq);
     }
 }
 
@@ -253,6 +249,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         Kind::Free => "hole",
         Kind::PerCpu => "per-CPU chunk",
         Kind::Busy => "busy area",
+        Kind::Unseen => "unseen stretch",
         Kind::Lazy => "lazy area",
         Kind::Pooled => "pooled area",
         Kind::Unknown => "unknown",

@@ -6,6 +6,7 @@ mod areas;
 mod matcher;
 mod ops;
 
+use super::divergence;
 use super::focus;
 use super::line::Line;
 use super::script::{is_script, noun, subject};
@@ -178,14 +179,22 @@ fn facts<'g>(
     match event.kind {
         EventKind::Alloc { addr, size, align, failed, .. } => {
             let line = numbers(line, Some(size), align);
-            if failed { line.put("no space", role(Role::Bad)) } else { line.tail(&address(addr.0), role(Role::Number)) }
+            let line = if failed {
+                line.put("no space", role(Role::Bad))
+            } else {
+                line.tail(&address(addr.0), role(Role::Number))
+            };
+            divergence::append(scene, line, addresses, (seq, future))
         }
         EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
             let line = numbers(line, freed_size(scene, seq), 1).tail(&address(addr.0), role(Role::Number));
             let lazy = format!("  lazy {} of {} pages", text::count(nr_lazy), text::count(nr_lazy_max));
             if line.room() >= lazy.len() { line.put(lazy, Role::Muted) } else { line }
         }
-        EventKind::Request { size, align, .. } => numbers(line, Some(size), align).put("asked for", Role::Muted),
+        EventKind::Request { size, align, .. } => {
+            let line = numbers(line, Some(size), align);
+            if line.room() >= "asked for".len() { line.put("asked for", Role::Muted) } else { line }
+        }
         EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
             let size = Some(end.0.saturating_sub(addr.0)).filter(|&size| size > 0).or_else(|| freed_size(scene, seq));
             numbers(line, size, 1).tail(&address(addr.0), role(Role::Number))
@@ -237,14 +246,19 @@ fn address(event: &Event) -> Option<u64> {
     }
 }
 
-/// Bytes of the area a record frees, from the record that allocated it.
+/// Bytes of the area a record frees, from the record that allocated it, or of an older one from the snapshot.
 pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     if let EventKind::FreeProbe { addr, end } = scene.replay.log().get(seq)?.kind
         && addr < end
     {
         return Some(end.0 - addr.0);
     }
-    let mate = scene.replay.plan().mate(seq)?;
+    let Some(mate) = scene.replay.plan().mate(seq) else {
+        let before = scene.replay.log().before.as_ref().filter(|before| before.pointers == Pointers::Real)?;
+        let addr = address(scene.replay.log().get(seq)?)?;
+        let row = before.areas.iter().find(|row| row.start == addr)?;
+        return Some(row.end - row.start);
+    };
     match scene.replay.log().get(mate)?.kind {
         EventKind::Alloc { size, .. } => Some(size),
         EventKind::Unasked { addr, end } => end.0.checked_sub(addr.0),

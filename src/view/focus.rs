@@ -2,7 +2,7 @@
 
 use super::script::is_script;
 use super::text::Addresses;
-use super::{Scene, Selection};
+use super::{Role, Scene, Selection};
 use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
 use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Busy,
     /// In use by a per-CPU chunk; no record announces those.
     PerCpu,
+    /// Taken, by one area or several that no record shows: a search passed it by.
+    Unseen,
     /// Freed, not purged.
     Lazy,
     /// Parked in a pool.
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Self::Busy => "busy",
             Self::PerCpu => "per-CPU",
+            Self::Unseen => "unseen",
             Self::Lazy => "lazy",
             Self::Pooled => "pooled",
             Self::Free => "free",
@@ -88,6 +91,14 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
     let mut from_model = answers.iter().rev();
     match event.kind {
         EventKind::Alloc { addr, failed, .. } => {
+            // What it taught of others (a stretch that must be taken) is not what it is about.
+            let starts_there = |answer: &Answer| match answer {
+                Answer::Placed(extent) | Answer::Adopted { extent, .. } => extent.start() == addr.0,
+                _ => false,
+            };
+            if !failed && answers.iter().any(starts_there) {
+                return Some(addr.0);
+            }
             let placed = from_model.find_map(|answer| match answer {
                 Answer::Placed(extent) | Answer::Adopted { extent, .. } => Some(extent.start()),
                 _ => None,
@@ -186,14 +197,23 @@ pub(crate) fn any_touch(extents: &[Extent], start: u64, end: u64) -> bool {
     extents.get(first).is_some_and(|extent| extent.start() <= end)
 }
 
+/// How what is of a kind is coloured.
+pub(crate) fn role_of(kind: Kind) -> Role {
+    match kind {
+        Kind::Busy | Kind::Unseen => Role::Busy,
+        Kind::PerCpu => Role::PerCpu,
+        Kind::Lazy => Role::Lazy,
+        Kind::Pooled => Role::Pooled,
+        Kind::Free => Role::Free,
+        Kind::Unknown => Role::Muted,
+    }
+}
+
 /// What lies at an address of a state.
 pub(crate) fn thing_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64) -> Thing {
     let allocator = space.allocator();
     let (kind, node, area) = match allocator.lookup(addr) {
-        Place::Busy { node, area } => {
-            let kind = if is_per_cpu(scene, space, &allocator.areas()[area]) { Kind::PerCpu } else { Kind::Busy };
-            (kind, Some(node), area)
-        }
+        Place::Busy { node, area } => (kind_of_busy(scene, space, &allocator.areas()[area]), Some(node), area),
         Place::Lazy { node, area } => (Kind::Lazy, Some(node), area),
         Place::Pooled { node, area } => (Kind::Pooled, Some(node), area),
         Place::Free { hole, extent } => return Thing { kind: Kind::Free, extent, node: None, area: hole },
@@ -211,6 +231,27 @@ pub(crate) fn thing_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64) -> Th
 /// Every address.
 fn whole() -> Extent {
     Extent::new(0, u64::MAX).expect("0 lies below the highest address")
+}
+
+/// What an area in use is for people.
+pub(crate) fn kind_of_busy(scene: &Scene<'_>, space: &AddressSpace, area: &VmapArea) -> Kind {
+    if is_per_cpu(scene, space, area) {
+        Kind::PerCpu
+    } else if is_unseen(scene, area) {
+        Kind::Unseen
+    } else {
+        Kind::Busy
+    }
+}
+
+/// Is an "area" in use a stretch that the replay only knows to be taken? Where a late trace comes without the state
+/// before it, and no snapshot names an area there, nothing else can be as old as the log.
+fn is_unseen(scene: &Scene<'_>, area: &VmapArea) -> bool {
+    let log = scene.replay.log();
+    let starts_empty = log.state_before.is_none()
+        && log.before.as_ref().is_none_or(|before| before.pointers != Pointers::Real)
+        && !scene.replay.plan().machine.from_boot;
+    area.born == VmapArea::UNBORN && starts_empty && !is_script(log) && baseline_row(scene, area).is_none()
 }
 
 /// Is an area in use a per-CPU chunk? No record announces those, so they are as old as the log; a snapshot names
@@ -253,7 +294,7 @@ pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool 
     let page = scene.replay.space().allocator().page_size();
     // The sizes of a script are those of `alloc_vmap_area`, which knows no guard pages, or of `get_vm_area`.
     let unguarded = is_script(scene.replay.log()) && !scene.replay.plan().machine.policy.rules.adds_guard;
-    if kind == Kind::PerCpu || area.len_bytes() <= page || unguarded {
+    if matches!(kind, Kind::PerCpu | Kind::Unseen) || area.len_bytes() <= page || unguarded {
         return false;
     }
     match baseline_row(scene, area) {

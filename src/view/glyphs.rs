@@ -17,6 +17,8 @@ pub struct Glyphs {
     pub free: char,
     /// A cell of a per-CPU chunk.
     pub per_cpu: char,
+    /// A cell taken by what no record shows.
+    pub unseen: char,
     /// A guard page.
     pub guard: char,
     /// The current row or event.
@@ -31,6 +33,8 @@ pub struct Glyphs {
     pub inferred: char,
     /// Adopted.
     pub adopted: char,
+    /// Where model or record, whichever the state does not follow, has the request.
+    pub unlike: char,
     /// A failure.
     pub failure: char,
     /// A purge.
@@ -76,6 +80,7 @@ pub const UNICODE: Glyphs = Glyphs {
     pooled: '░',
     free: '·',
     per_cpu: '▓',
+    unseen: '▚',
     guard: '▏',
     cursor: '▸',
     node_black: '●',
@@ -83,6 +88,7 @@ pub const UNICODE: Glyphs = Glyphs {
     exact: '✓',
     inferred: '≈',
     adopted: '✗',
+    unlike: '≠',
     failure: '!',
     purge: '◆',
     lost: '?',
@@ -111,6 +117,7 @@ pub const ASCII: Glyphs = Glyphs {
     pooled: 'p',
     free: '.',
     per_cpu: '%',
+    unseen: 'u',
     guard: '|',
     cursor: '>',
     node_black: '@',
@@ -118,6 +125,7 @@ pub const ASCII: Glyphs = Glyphs {
     exact: '+',
     inferred: 'i',
     adopted: 'x',
+    unlike: 'M',
     failure: '!',
     purge: '*',
     lost: '?',
@@ -144,13 +152,13 @@ mod tests {
     #[test]
     fn each_state_has_its_own_character() {
         for set in [&UNICODE, &ASCII] {
-            let cells = [set.busy, set.busy_part, set.lazy, set.pooled, set.free, set.per_cpu, set.guard];
+            let cells = [set.busy, set.busy_part, set.lazy, set.pooled, set.free, set.per_cpu, set.unseen, set.guard];
             let records = [set.exact, set.inferred, set.adopted, set.failure, set.purge, set.lost, set.mark];
-            let trees = [set.node_black, set.node_red, set.path, set.max, set.up, set.cursor, set.ellipsis];
+            let trees = [set.node_black, set.node_red, set.path, set.max, set.up, set.cursor, set.ellipsis, set.unlike];
             let mut all: Vec<char> = cells.into_iter().chain(records).chain(trees).collect();
             all.sort_unstable();
             all.dedup();
-            assert_eq!(all.len(), 21, "{all:?}");
+            assert_eq!(all.len(), 23, "{all:?}");
             assert!(!set.ascii || all.iter().all(char::is_ascii));
         }
     }

@@ -186,7 +186,7 @@ fn not_exact(tally: &Tally, glyphs: &Glyphs, words: bool) -> [Group; 2] {
 
 /// A trace that starts late needs a snapshot with real addresses: without one the replay begins as if nothing were in
 /// use.
-fn starts_empty(replay: &Replay) -> Option<String> {
+pub(crate) fn starts_empty(replay: &Replay) -> Option<String> {
     if replay.is_empty() || replay.plan().machine.from_boot {
         return None;
     }

@@ -7,7 +7,9 @@ mod cells;
 mod lines;
 mod window;
 
+use super::divergence;
 use super::focus::{self, Kind};
+use super::header;
 use super::line::Line;
 use super::script::is_script;
 use super::text::{self, Addresses};
@@ -62,6 +64,8 @@ struct Painter<'s, 'a> {
     addresses: Addresses,
     cell_bytes: u64,
     changes: Vec<Extent>,
+    /// Where model or record, whichever the state does not follow, has the current request; and which it is.
+    other: Option<(u64, &'static str)>,
     selected: Option<Extent>,
 }
 
@@ -105,7 +109,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, zoom: &MapZoom) -> Vec<R
         Selection::Follow => None,
     };
     let changes = focus::changes(scene);
-    let painter = Painter { scene, width, columns, addresses, cell_bytes, changes, selected };
+    let other = divergence::other_place(scene);
+    let painter = Painter { scene, width, columns, addresses, cell_bytes, changes, other, selected };
     let mut spare = height - legend - stretches.len();
     let mut rows = Vec::with_capacity(height);
     if let Some(window) = window {
@@ -143,6 +148,17 @@ impl Painter<'_, '_> {
         line.right(label, self.columns.label, Role::Number).gap(1)
     }
 
+    /// The sign in front of a row.
+    fn mark(&self, selected: bool, changed: bool, unlike: bool) -> String {
+        let glyphs = self.scene.glyphs;
+        match (selected, changed, unlike) {
+            (true, ..) => glyphs.cursor.to_string(),
+            (false, true, _) => glyphs.up.to_string(),
+            (false, false, true) => glyphs.unlike.to_string(),
+            (false, false, false) => String::new(),
+        }
+    }
+
     /// A row of cells, and the caret row below it if the event changed something there and a row is to spare.
     fn cells(&self, (start, limit, cell_bytes): (u64, u64, u64), spare: &mut usize, rows: &mut Vec<Row>) {
         let scene = self.scene;
@@ -153,19 +169,20 @@ impl Painter<'_, '_> {
             self.selected.is_some_and(|extent| extent.start() < from.saturating_add(cell_bytes) && from < extent.end())
         };
         let selected = (0..cells.len()).any(|index| cells[index].length() > 0 && holds_selection(index));
-        let mark = match (selected, changed) {
-            (true, _) => scene.glyphs.cursor.to_string(),
-            (false, true) => scene.glyphs.up.to_string(),
-            (false, false) => String::new(),
-        };
+        let end = start.saturating_add(cell_bytes * cells.len() as u64).min(limit);
+        let unlike = self.other.is_some_and(|(addr, _)| start <= addr && addr < end);
+        let mark = self.mark(selected, changed, unlike);
         let mut line = self.label(Line::new(self.width, scene.glyphs), &mark, Some(start));
         for (index, cell) in cells.iter().enumerate() {
-            let (glyph, role) = cell.look(scene);
             let from = start.saturating_add(cell_bytes * index as u64);
+            // What the event changed is not covered.
+            let is_other =
+                unlike && !cell.changed && self.other.is_some_and(|(addr, _)| addr.wrapping_sub(from) < cell_bytes);
+            let (glyph, role) = if is_other { (scene.glyphs.unlike, Role::Bad) } else { cell.look(scene) };
             line.span(Span {
                 text: glyph.to_string(),
                 role,
-                strong: cell.changed,
+                strong: cell.changed || is_other,
                 selected: cell.length() > 0 && holds_selection(index),
                 target: (cell.length() > 0).then(|| Target::Address(cell.address(from))),
             });
@@ -216,11 +233,8 @@ impl Painter<'_, '_> {
         let start = extent.map(Extent::start);
         let selected = extent.zip(self.selected).is_some_and(|(extent, selected)| extent.overlaps(selected));
         let changed = extent.is_some_and(|extent| focus::any_overlap(&self.changes, extent.start(), extent.end()));
-        let mark = match (selected, changed) {
-            (true, _) => glyphs.cursor.to_string(),
-            (false, true) => glyphs.up.to_string(),
-            (false, false) => String::new(),
-        };
+        let unlike = extent.zip(self.other).is_some_and(|(extent, (addr, _))| extent.contains_addr(addr));
+        let mark = self.mark(selected, changed, unlike);
         let line = self.label(Line::new(self.width, glyphs), &mark, start).focused(selected);
         let fill = if role == Role::Free { glyphs.free } else { ' ' };
         let ellipsis = glyphs.ellipsis;
@@ -241,9 +255,14 @@ impl Painter<'_, '_> {
             .gap(1)
             .put(text::bytes(self.cell_bytes), Role::Number)
             .put(" a cell", Role::Muted);
+        // First, for it is rare: where there is little room the end is cut.
+        if let Some((_, whose)) = self.other {
+            line = line.gap(2).put(glyphs.unlike.to_string(), Role::Bad).put(format!(" {whose}"), Role::Muted);
+        }
         let kinds = [
             (glyphs.busy.to_string(), Role::Busy, Kind::Busy.word()),
             (partly, Role::Busy, "partly"),
+            (glyphs.unseen.to_string(), Role::Busy, Kind::Unseen.word()),
             (glyphs.lazy.to_string(), Role::Lazy, Kind::Lazy.word()),
             (glyphs.pooled.to_string(), Role::Pooled, Kind::Pooled.word()),
             (glyphs.free.to_string(), Role::Free, Kind::Free.word()),
@@ -255,6 +274,7 @@ impl Painter<'_, '_> {
         let one_page = self.cell_bytes == self.scene.replay.space().allocator().page_size();
         for (glyph, role, word) in kinds {
             let told = !is_script(self.scene.replay.log()) || !matches!(role, Role::PerCpu | Role::Guard);
+            let told = told && (word != Kind::Unseen.word() || header::starts_empty(self.scene.replay).is_some());
             let shown = told && (role != Role::Pooled || pools) && (role != Role::Guard || one_page);
             if shown && line.room() >= text::width(&glyph) + word.len() + 3 {
                 line = line.gap(2).put(glyph, role).put(format!(" {word}"), Role::Muted);

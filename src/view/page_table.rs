@@ -35,6 +35,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     // The answer first, then how it comes about.
     let mut rows = if matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Lazy) {
         needs(scene, columns, &walk, &thing)
+    } else if thing.kind == Kind::Unseen {
+        let words = "Something that no record shows lies here: which tables it needs is not known.";
+        wrap(words, Role::Muted, columns, 2, scene.glyphs)
     } else {
         let words = format!("{} at this address: nothing is mapped, no table is needed.", what(thing.kind));
         wrap(&words, Role::Muted, columns, 2, scene.glyphs)

@@ -1,5 +1,6 @@
 //! A small replay, and what holds for every pane at every size.
 
+mod divergences;
 mod failures;
 mod probes;
 mod scripts;

@@ -3,6 +3,7 @@
 use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
 use super::super::app::App;
 use super::super::paint::{explained, words};
+use crate::view::line::wrap;
 use crate::view::{Glyphs, Role, Row, Span};
 
 /// Columns for the keys.
@@ -25,6 +26,7 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("busy", "in use"),
     ("lazy", "freed, but not reusable before the next purge flushes the TLBs"),
     ("pooled", "parked in a node's pool for the next request of that size (6.9 and later)"),
+    ("unseen", "taken by what no record shows: the kernel's search passed it by (late traces without a snapshot)"),
     ("guard", "the unmapped page that ends an area"),
     ("run of purges", "purges close behind each other: the way from event to event worth seeing stops at the first"),
     ("purge", "turns lazy areas into holes or pooled areas, after one TLB flush"),
@@ -109,7 +111,8 @@ fn whole(app: &App, width: u16) -> (Vec<Row>, [usize; 4]) {
 
 /// The question of the focused pane, and its own keys.
 fn this_pane(app: &App, width: u16) -> Vec<Row> {
-    let mut rows = vec![Row::of(app.focus.question(), Role::Text), Row::default()];
+    let mut rows = wrap(app.focus.question(), Role::Text, usize::from(width), 2, app.glyphs);
+    rows.push(Row::default());
     let own: Vec<&Spec> = ACTIONS.iter().filter(|spec| spec.place == Place::Pane(app.focus)).collect();
     if !own.is_empty() {
         rows.push(Row::of(format!("Only in {}", app.focus.name()), Role::Title));
@@ -178,6 +181,7 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.pooled, Role::Pooled, "map: pooled"),
         sign(glyphs.free, Role::Free, "map: free"),
         sign(glyphs.per_cpu, Role::PerCpu, "map: a per-CPU chunk"),
+        sign(glyphs.unseen, Role::Busy, "map: unseen, of a late trace that starts empty"),
         sign(glyphs.guard, Role::Guard, "a guard page"),
         sign(glyphs.up, Role::Changed, "map: here this event changed something (underlined as well)"),
         sign(glyphs.cursor, Role::Key, "the current event or step"),
@@ -189,6 +193,7 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.exact, Role::Good, "exact"),
         sign(glyphs.inferred, Role::Warn, "inferred"),
         sign(glyphs.adopted, Role::Bad, "adopted; of a script: differs"),
+        sign(glyphs.unlike, Role::Bad, "not exact: the model's own place (of a record not believed, the record's)"),
         sign(glyphs.failure, Role::Bad, "the request failed"),
         sign(glyphs.purge, Role::Text, "a purge"),
         sign(glyphs.lost, Role::Warn, "lost records"),

@@ -1,6 +1,6 @@
 //! What each cell of a map holds.
 
-use super::super::focus::{Kind, any_overlap, has_guard, is_per_cpu};
+use super::super::focus::{Kind, any_overlap, has_guard, kind_of_busy};
 use super::super::within::{each_busy, each_hole, each_in, is_lazy_the_rest};
 use super::super::{Role, Scene};
 use crate::model::{Extent, TreeId, VmapArea};
@@ -8,8 +8,8 @@ use crate::model::{Extent, TreeId, VmapArea};
 /// Bytes by kind in one cell.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cell {
-    /// In use, per-CPU, lazy, pooled.
-    taken: [u64; 4],
+    /// In use, per-CPU, lazy, pooled, unseen.
+    taken: [u64; 5],
     free: u64,
     /// Bytes of the cell that belong to the segment.
     length: u64,
@@ -21,7 +21,7 @@ pub(super) struct Cell {
     pub(super) changed: bool,
 }
 
-const KINDS: [Kind; 4] = [Kind::Busy, Kind::PerCpu, Kind::Lazy, Kind::Pooled];
+const KINDS: [Kind; 5] = [Kind::Busy, Kind::PerCpu, Kind::Lazy, Kind::Pooled, Kind::Unseen];
 
 impl Cell {
     /// Bytes that are not free.
@@ -41,7 +41,7 @@ impl Cell {
 
     /// The kind with the most bytes, free only if nothing is taken: nothing in use ever disappears from the map.
     fn kind(&self) -> Kind {
-        let most = (0..4).max_by_key(|&kind| (self.taken[kind], 4 - kind)).unwrap_or(0);
+        let most = (0..5).max_by_key(|&kind| (self.taken[kind], 5 - kind)).unwrap_or(0);
         if self.taken[most] > 0 {
             KINDS[most]
         } else if self.free > 0 {
@@ -61,6 +61,7 @@ impl Cell {
             Kind::Busy if self.guard => (glyphs.guard, Role::Guard),
             Kind::Busy => (self.height(scene), Role::Busy),
             Kind::PerCpu => (glyphs.per_cpu, Role::PerCpu),
+            Kind::Unseen => (glyphs.unseen, Role::Busy),
             Kind::Lazy => (glyphs.lazy, Role::Lazy),
             Kind::Pooled => (glyphs.pooled, Role::Pooled),
             Kind::Free => (glyphs.free, Role::Free),
@@ -142,9 +143,9 @@ pub(super) fn fill(
         if area.lazy {
             return canvas.take(area, 2);
         }
-        let per_cpu = is_per_cpu(scene, space, area);
-        canvas.take(area, usize::from(per_cpu));
-        if one_page && !per_cpu {
+        let kind = kind_of_busy(scene, space, area);
+        canvas.take(area, KINDS.iter().position(|&other| other == kind).unwrap_or(0));
+        if one_page && kind == Kind::Busy {
             mark_guard(scene, &mut canvas, area);
         }
     });

@@ -149,10 +149,14 @@ pub(super) fn verdict(scene: &Scene<'_>, width: usize, seq: Seq) -> Option<Vec<R
             }
             return Some(rows);
         }
-        Verdict::Exact => Words::default()
-            .of(format!("{} exact", glyphs.exact), Role::Good)
-            .say(": the answer is the expected one, ")
-            .number(answer()),
+        Verdict::Exact => {
+            let words = Words::default().of(format!("{} exact", glyphs.exact), Role::Good);
+            match scene.replay.asked(seq) {
+                // Its first line says nothing.
+                Some(Asked::Dump { .. }) => words.say(": the answer is the expected one, every line of it"),
+                _ => words.say(": the answer is the expected one, ").number(answer()),
+            }
+        }
         _ => {
             Words::default().say("answer ").number(answer()).of("; no expected answers to compare it with", Role::Muted)
         }

@@ -1,5 +1,7 @@
 //! Does the model agree with the record, and if not, why not?
 
+use super::super::divergence;
+use super::super::focus::{self, Kind};
 use super::super::line::flow;
 use super::super::text::{self, Addresses};
 use super::super::{Role, Row, Scene};
@@ -15,9 +17,9 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
     }
     let glyphs = scene.glyphs;
     let failed = matches!(event.kind, EventKind::Alloc { failed: true, .. });
-    let divergence = scene.replay.plan().divergences.binary_search_by_key(&seq, |found| found.seq);
-    let divergence = divergence.ok().map(|at| scene.replay.plan().divergences[at]);
-    let words = match scene.replay.verdict(seq) {
+    let divergence = divergence::of(scene, seq).copied();
+    let verdict = scene.replay.verdict(seq);
+    let words = match verdict {
         Verdict::NotJudged | Verdict::Differs(_) => match compared(scene, addresses, event) {
             Some(words) => words,
             None => return Vec::new(),
@@ -39,7 +41,12 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
             displaced(scene, against(words, addresses, divergence))
         }
     };
-    flow(&words.0, width, 2, glyphs)
+    let mut rows = flow(&words.0, width, 2, glyphs);
+    if let Some(decided_by) = divergence::decided_by(scene, verdict) {
+        let words = Words::default().of("  would be decided by: ", Role::Muted).say(decided_by);
+        rows.extend(flow(&words.0, width, 4, glyphs));
+    }
+    rows
 }
 
 /// The model's own answer against the record.
@@ -63,6 +70,11 @@ fn displaced(scene: &Scene<'_>, words: Words) -> Words {
         .sum();
     if n == 0 {
         return words;
+    }
+    let at = scene.replay.current().and_then(|(seq, _)| divergence::of(scene, seq)).and_then(|found| found.recorded);
+    let there = at.map(|addr| focus::thing_at(scene, scene.replay.before(), addr.0).kind);
+    if there == Some(Kind::Unseen) {
+        return words.say("; a stretch believed taken is cut to make room");
     }
     words.say("; ").number(text::plural(n.into(), "area", "areas")).say(" the model held in use had to go")
 }

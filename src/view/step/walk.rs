@@ -6,6 +6,9 @@ use super::{Facts, Words, words};
 use crate::model::{Extent, Pass, Rewind, Step, WalkFrom};
 use crate::policy::rules::FreeSpace;
 
+/// `ULONG_MAX`: a hole that ends there has no area behind it, so that its size says nothing.
+const LAST_BYTES: [u64; 2] = [u64::MAX, u32::MAX as u64];
+
 /// A step as the eras without a free tree take it; `None` where it is like in the later ones.
 pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> Option<(&'static str, Words)> {
     if let Some(said) = walked(facts, step) {
@@ -79,14 +82,14 @@ fn walked(facts: &Facts, step: &Step) -> Option<Words> {
             .say("a hole of ")
             .number(text::bytes(bytes))
             .say(" was passed: cached_hole_size; smaller requests will start over"),
-        Step::GapFound { hole, candidate } => words
-            .of("room", Role::Good)
-            .say(" at ")
-            .number(short(candidate))
-            .say(", in the hole of ")
-            .number(text::bytes(hole.len_bytes()))
-            .say(" at ")
-            .number(short(hole.start())),
+        Step::GapFound { hole, candidate } => {
+            let words = words.of("room", Role::Good).say(" at ").number(short(candidate));
+            if LAST_BYTES.contains(&hole.end()) {
+                return Some(words.say(", where no area follows"));
+            }
+            let words = words.say(", in the hole of ").number(text::bytes(hole.len_bytes()));
+            words.say(" at ").number(short(hole.start()))
+        }
         Step::CacheMoved { to: Some(area) } => words
             .say("the cached area or one below it is gone: the next search begins behind ")
             .number(short(area.start())),

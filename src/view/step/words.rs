@@ -3,7 +3,9 @@
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
 use super::{Facts, turns, walk};
+use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
+use crate::replay::{Timing, Verdict};
 
 /// A sentence being put together.
 #[derive(Default)]
@@ -36,7 +38,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str
         return said;
     }
     match *step {
-        Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(facts, node, pages, answer)),
+        Step::PoolAsked { node, pages, answer } => ("node_pool_del_va", pool(scene, facts, (node, pages), answer)),
         Step::SearchBegun { length, why, .. } => ("find_vmap_lowest_match", search(facts, length, why)),
         Step::Visited { extent, subtree_max, turn, .. } => {
             ("", turns::visited(scene, facts, extent, subtree_max, turn))
@@ -152,14 +154,7 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
                 .number(short(extent.start()))
                 .say(", from the top down; no record says so, the allocations before it give it away"),
         ),
-        Step::Adopted { extent } => (
-            "",
-            words
-                .of("adopted: ", Role::Bad)
-                .say("the recorded address ")
-                .number(short(extent.start()))
-                .say(" was put into the state although the model chose differently"),
-        ),
+        Step::Adopted { extent } => ("", adopted(scene, words, facts, extent)),
         Step::Shrunk { n_areas } => (
             "vmap_node_shrink_scan",
             words
@@ -178,8 +173,10 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
     }
 }
 
-fn pool(facts: &Facts, node: u32, pages: u64, answer: PoolAnswer) -> Words {
+fn pool(scene: &Scene<'_>, facts: &Facts, (node, pages): (u32, u64), answer: PoolAnswer) -> Words {
     let words = Words::default();
+    let verdict = scene.replay.current().map(|(seq, _)| scene.replay.verdict(seq));
+    let missed = verdict == Some(Verdict::Inferred(Timing::PoolMissed));
     let of_pages = text::plural(pages, "page", "pages");
     match answer {
         PoolAnswer::Hit(extent) => words
@@ -193,6 +190,10 @@ fn pool(facts: &Facts, node: u32, pages: u64, answer: PoolAnswer) -> Words {
             .say(", which is not aligned: it goes to the tail, and the free tree is asked"),
         PoolAnswer::NoSuchPool => {
             words.say(format!("pools hold areas of up to 256 pages, not of {of_pages}: the free tree is asked"))
+        }
+        // How the timing is replayed: without a look into the pool.
+        PoolAnswer::NotEligible if missed => {
+            words.say("the pool was empty at that moment (inferred): the free tree is asked")
         }
         PoolAnswer::NotEligible => {
             words.say("only a first attempt over the whole vmalloc range may use a pool: the free tree is asked")
@@ -270,4 +271,27 @@ fn fused(merge: Merge) -> &'static str {
         Merge::Previous => ", fused with the lazy range below,",
         Merge::Both => ", fused with lazy ranges on both sides,",
     }
+}
+
+/// Forced into the state: the recorded address, or what it taught of others that are older than the trace.
+fn adopted(scene: &Scene<'_>, words: Words, facts: &Facts, extent: Extent) -> Words {
+    let short = |addr| facts.addresses.short(addr);
+    let (recorded, failed, is_free) = match scene.replay.current().map(|(_, event)| event.kind) {
+        Some(EventKind::Alloc { addr, failed, .. }) => (Some(addr.0), failed, false),
+        Some(EventKind::Unasked { addr, .. }) => (Some(addr.0), false, false),
+        Some(EventKind::Free { .. } | EventKind::FreeProbe { .. }) => (None, false, true),
+        _ => (None, false, false),
+    };
+    if !failed && recorded == Some(extent.start()) {
+        let words = words.of("adopted: ", Role::Bad).say("the recorded address ").number(short(extent.start()));
+        return words.say(" was put into the state although the model chose differently");
+    }
+    let size = text::bytes(extent.len_bytes());
+    let words = words.of("older than the trace: ", Role::Warn);
+    if is_free {
+        let words = words.say("an area of ").number(size).say(" at ").number(short(extent.start()));
+        return words.say(" must have been in use, for it is freed now");
+    }
+    let words = words.number(size).say(" at ").number(short(extent.start()));
+    words.say(" cannot have been free, for the kernel's search passed them by: taken from now on")
 }
