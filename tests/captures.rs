@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use vmaplens::event::Seq;
+use vmaplens::event::{EventKind, Seq};
 use vmaplens::log::Origin;
 use vmaplens::replay::truth::{check_after, check_state};
 use vmaplens::replay::{PolicyFrom, Replay, Settings, Timing, Verdict};
@@ -88,6 +88,27 @@ fn captures_of_several_cpus_are_survived() {
         assert_eq!((check.missing, check.extra), (0, 0), "{name}");
         replay.space().allocator().audit().expect(name);
     }
+}
+
+/// Probes of the parts of a purge leave little open about how far one has got; the same trace without them leaves much.
+#[test]
+fn probed_parts_of_purges_are_followed() {
+    let replay = at_the_end("amd64-612-parts-smp2");
+    let tally = replay.tally();
+    assert!(tally.adopted <= 12, "{tally:?}");
+    assert_eq!(replay.plan().checks.num_purged_differs, 0);
+    let check = check_state(replay.space(), replay.log().truth.as_ref().expect("truth"));
+    assert!(check.free_equal && check.pools_equal && check.tree_equal == Some(true), "{check:?}");
+    let mut log = vmaplens::log::Log::clone(replay.log());
+    let name = log.names.add_text(b"hidden");
+    for event in &mut log.events {
+        if matches!(event.kind, EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. }) {
+            event.kind = EventKind::Other { name };
+        }
+    }
+    let without = Replay::open(Arc::new(log), &Settings::default()).expect("opens");
+    let blind = without.plan().tally(without.len());
+    assert!(blind.adopted > 10 * tally.adopted.max(1), "{blind:?}");
 }
 
 /// A trace that starts after boot: the free space is known from the snapshot, the tree's shape is not. Page-aligned

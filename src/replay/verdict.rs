@@ -60,7 +60,7 @@ impl Timing {
     pub fn decided_by(self) -> &'static str {
         match self {
             Self::BeforePurge | Self::Exchanged => "a probe on va_clip, which takes the space under the lock",
-            Self::AfterPurge => "a probe on the entry of purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::AfterPurge => "probes on decay_va_pool_node and purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
             Self::OtherNode => "a probe on the entry of alloc_vmap_area: its CPU is the one whose pool is asked",
             Self::PoolMissed => "a probe on the entry of decay_va_pool_node",
         }
@@ -146,7 +146,7 @@ impl Cause {
     /// The one further event, or the one further fact, that would have decided it.
     pub fn decided_by(self) -> &'static str {
         match self {
-            Self::ConcurrentPurge => "a probe on the entry of decay_va_pool_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::ConcurrentPurge => "probes on decay_va_pool_node and purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
             Self::UnknownShape => "tracing from boot, or the kernel's free tree read before the trace",
             Self::UnknownState => "a /proc/vmallocinfo read just before the trace",
             Self::UnknownPools => {
