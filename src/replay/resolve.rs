@@ -7,6 +7,7 @@ mod adopt;
 mod early;
 mod initial;
 mod older;
+mod parts;
 mod probes;
 mod shadow;
 mod shapes;
@@ -21,6 +22,7 @@ use crate::model::{AddressSpace, Answer, HelperOrder, Op, PurgeKind, Request};
 use adopt::Difference;
 use initial::{first_record, initial_space, usable_baseline};
 use older::Older;
+use parts::Parts;
 use shadow::Shadow;
 use shapes::Shapes;
 use timings::Case;
@@ -73,10 +75,8 @@ pub(super) struct Resolver<'a> {
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
-    /// Probes show the parts of purges.
-    sees_parts: bool,
-    /// The purge whose parts are seen empties the pools.
-    part_is_full: bool,
+    /// What probes show of the parts of purges.
+    parts: Parts,
     /// What is known of areas that are older than the trace.
     older: Older,
     /// The other way to go on after an allocation that nothing explains.
@@ -125,8 +125,7 @@ impl<'a> Resolver<'a> {
             taken_early: Vec::new(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
-            sees_parts: false,
-            part_is_full: false,
+            parts: Parts::default(),
             older: Older::at_start(log, &machine),
             shadow: None,
             shapes: Shapes::at_start(log, &machine),
@@ -260,13 +259,14 @@ impl<'a> Resolver<'a> {
         }
         let kind = self.purge_kind(event);
         self.older.counter_fell();
+        self.end_part();
         if self.purged_early == Some(index) {
             self.purged_early = None;
             self.was_taken_early = true;
             return;
         }
         // Nothing comes back from an idle purge that could have been taken before it.
-        if num_purged > 0 && !self.sees_parts && self.can_be_exchanged() {
+        if num_purged > 0 && !self.parts.seen && self.can_be_exchanged() {
             let first_op = self.plan.ops.len();
             self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
         }

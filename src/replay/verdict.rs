@@ -146,7 +146,9 @@ impl Cause {
     /// The one further event, or the one further fact, that would have decided it.
     pub fn decided_by(self) -> &'static str {
         match self {
-            Self::ConcurrentPurge => "probes on decay_va_pool_node and purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::ConcurrentPurge => {
+                "probes on decay_va_pool_node and purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)"
+            }
             Self::UnknownShape => "tracing from boot, or the kernel's free tree read before the trace",
             Self::UnknownState => "a /proc/vmallocinfo read just before the trace",
             Self::UnknownPools => {

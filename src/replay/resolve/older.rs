@@ -102,6 +102,10 @@ impl Resolver<'_> {
                 return;
             }
         }
+        if self.parts.seen {
+            let own = self.lazy_pages_after(target);
+            self.time_part(nr_lazy, own);
+        }
         if let Answer::Freed(freed) = self.apply(Op::Free { addr: target }) {
             if freed.born != VmapArea::UNBORN {
                 self.plan.mates[index] = freed.born;
@@ -110,6 +114,16 @@ impl Resolver<'_> {
             self.older.compare_counter(nr_lazy, freed.nr_lazy);
             self.plan.checks.nr_lazy_differs += u64::from(freed.nr_lazy != nr_lazy);
         }
+    }
+
+    /// Lazy pages once the area at `addr` is freed.
+    fn lazy_pages_after(&self, addr: u64) -> u64 {
+        let allocator = self.space.allocator();
+        let pages = match allocator.lookup(addr) {
+            Place::Busy { area, .. } => allocator.areas()[area].len_bytes() / self.machine.page_size,
+            _ => 0,
+        };
+        allocator.lazy_pages() + pages
     }
 
     /// Puts the area that is about to be freed where it must have been all along. `false` if its size is not known or

@@ -1,7 +1,7 @@
 //! Records of probes: frees with their end, purges with their return, areas whose request was not seen.
 
 use crate::event::{Addr, Event, EventKind, Seq};
-use crate::model::{Answer, Extent, Op, Owner, Place, PurgePart, VmapArea};
+use crate::model::{Answer, Extent, Op, Owner, Place, VmapArea};
 
 use super::{BeforePurge, Overflow, Resolver, purge_op};
 
@@ -20,28 +20,9 @@ impl Resolver<'_> {
             EventKind::Unasked { addr, end } => self.take_as_it_lies(addr, end, index as u32),
             EventKind::FreeProbe { addr, end } => self.free_probed(index, addr, end),
             EventKind::PurgeReturn { purged } => self.purge_returned(index, event, purged),
-            EventKind::NodeDecay { node, full } => {
-                let slot = self.slot_of(event.task);
-                let overflows = matches!(self.overflow.get(slot), Some(Overflow::Purging(..)));
-                self.part_is_full = full.unwrap_or(overflows);
-                self.purge_part(index, PurgePart::Decay { node: u32::from(node), full: self.part_is_full });
-            }
-            EventKind::NodeReturn { node } => {
-                self.purge_part(index, PurgePart::Return { node: u32::from(node), full: self.part_is_full });
-            }
+            EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. } => self.purge_part(index, event),
             _ => {}
         }
-    }
-
-    /// The probe sits at the entry, and what it announces follows at once; an allocation that stands behind it can still
-    /// have come first.
-    fn purge_part(&mut self, index: usize, part: PurgePart) {
-        self.sees_parts = true;
-        if self.can_be_exchanged() {
-            let first_op = self.plan.ops.len();
-            self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
-        }
-        self.apply(Op::PurgePart(part));
     }
 
     fn take_as_it_lies(&mut self, addr: Addr, end: Addr, born: u32) {

@@ -33,7 +33,8 @@ impl Resolver<'_> {
             // copy of the state for each record.
             return None;
         }
-        self.try_before_purge(case)
+        self.try_part_done(case)
+            .or_else(|| self.try_before_purge(case))
             .or_else(|| self.try_after_purge(case))
             .or_else(|| self.try_exchanged(case))
             .or_else(|| self.try_other_node(case))
@@ -90,7 +91,7 @@ impl Resolver<'_> {
     /// address.
     fn try_after_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
         let Case { index, request, recorded, .. } = *case;
-        if self.machine.cpus_online < 2 || self.sees_parts || self.purged_early.is_some() {
+        if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
         let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);

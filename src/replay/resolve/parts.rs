@@ -1,0 +1,128 @@
+//! Parts of a purge that probes show at their beginning. When a part is done is not recorded; `nr_lazy` and the addresses
+//! that follow tell.
+
+use crate::event::{Event, EventKind};
+use crate::model::{Answer, Op, PurgePart};
+
+use super::timings::{Case, MAX_COPIED_BYTES};
+use super::{BeforePurge, Overflow, Resolver, Timing, placed, recorded_of};
+
+/// What is known of the parts of the purge that runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Parts {
+    /// The trace has records of parts.
+    pub(super) seen: bool,
+    /// The purge empties the pools.
+    is_full: bool,
+    /// A part that has begun and is known not to be done.
+    under_way: Option<PurgePart>,
+    /// Pages that the latest part took off the counter.
+    pages: u64,
+}
+
+impl Resolver<'_> {
+    /// A part begins. It is taken to be done at once, until something says otherwise.
+    pub(super) fn purge_part(&mut self, index: usize, event: &Event) {
+        self.end_part();
+        self.parts.seen = true;
+        let part = match event.kind {
+            EventKind::NodeDecay { node, full } => {
+                let slot = self.slot_of(event.task);
+                let overflows = matches!(self.overflow.get(slot), Some(Overflow::Purging(..)));
+                self.parts.is_full = full.unwrap_or(overflows);
+                PurgePart::Decay { node: u32::from(node), full: self.parts.is_full }
+            }
+            EventKind::NodeReturn { node } => PurgePart::Return { node: u32::from(node), full: self.parts.is_full },
+            _ => return,
+        };
+        if self.can_be_exchanged() {
+            let first_op = self.plan.ops.len();
+            self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
+        }
+        self.do_part(part);
+    }
+
+    fn do_part(&mut self, part: PurgePart) {
+        let before = self.space.allocator().lazy_pages();
+        self.apply(Op::PurgePart(part));
+        self.parts.pages = before.saturating_sub(self.space.allocator().lazy_pages());
+    }
+
+    /// The part that is under way has come to its end.
+    pub(super) fn end_part(&mut self) {
+        if let Some(part) = self.parts.under_way.take() {
+            self.do_part(part);
+        }
+    }
+
+    /// Before a free that would leave `own` lazy pages: does the recorded count say that the latest part was not done
+    /// yet, or that the one under way is?
+    pub(super) fn time_part(&mut self, recorded: u64, own: u64) {
+        if self.parts.pages == 0 || recorded == own {
+            return;
+        }
+        if self.parts.under_way.is_some() {
+            if own.checked_sub(self.parts.pages) == Some(recorded) {
+                self.end_part();
+            }
+        } else if own + self.parts.pages == recorded {
+            self.put_part_off();
+        }
+    }
+
+    /// Takes the latest part back, if all that was recorded since comes out without it.
+    fn put_part_off(&mut self) {
+        let Some(before) = self.before_purge.as_ref().filter(|_| self.copied_bytes < MAX_COPIED_BYTES) else { return };
+        let (from, first_op) = (before.index, before.first_op);
+        let Some(Op::PurgePart(part)) = self.plan.ops.get(first_op).copied() else { return };
+        let mut space = before.space.clone();
+        self.copied_bytes += space.heap_bytes();
+        for later in &self.plan.ops[first_op + 1..] {
+            let answer = space.apply(later, None);
+            let same = match (later, answer) {
+                (Op::Alloc { born, .. }, answer) => {
+                    self.log.events.get(*born as usize).is_some_and(|event| placed(&answer) == recorded_of(event))
+                }
+                (_, Answer::UnknownFree(_)) => false,
+                _ => true,
+            };
+            if !same {
+                return;
+            }
+        }
+        self.space = space;
+        self.plan.ops.remove(first_op);
+        for upto in &mut self.plan.upto[from..] {
+            *upto -= 1;
+        }
+        self.before_purge = None;
+        self.parts.under_way = Some(part);
+        self.checkpoints.forget_from(from);
+        self.forget_other_ways();
+    }
+
+    /// The part under way may be done by now: it is, if that gives the recorded address.
+    pub(super) fn try_part_done(&mut self, case: &Case<'_>) -> Option<Timing> {
+        let part = Op::PurgePart(self.parts.under_way?);
+        self.copied_bytes += self.space.heap_bytes();
+        let mut space = self.space.clone();
+        space.apply(&part, None);
+        let op = Op::Alloc { request: *case.request, born: case.index as u32 };
+        if placed(&space.apply(&op, None)) != case.recorded {
+            return None;
+        }
+        let first_op = self.plan.ops.len();
+        let before = std::mem::replace(&mut self.space, space);
+        self.before_purge = Some(BeforePurge { index: case.index, first_op, space: before });
+        self.plan.ops.extend([part, op]);
+        self.parts.under_way = None;
+        self.forget_other_ways();
+        Some(Timing::AfterPurge)
+    }
+
+    /// Other histories of the same records do not know of a part that has moved.
+    fn forget_other_ways(&mut self) {
+        self.shadow = None;
+        self.shapes.forget();
+    }
+}
