@@ -87,7 +87,8 @@ fn settle_parts(parts: &[(usize, PurgePart)], log: &mut Log) {
         PurgePart::Decay { node, .. } => Some(node),
         PurgePart::Return { .. } => None,
     };
-    let nodes: Vec<u64> = BTreeSet::from_iter(parts.iter().filter_map(|(_, part)| decayed(part))).into_iter().collect();
+    let nodes: BTreeSet<u64> = parts.iter().filter_map(|(_, part)| decayed(part)).collect();
+    let nodes = Vec::from_iter(nodes);
     for (index, part) in parts {
         let (addr, full) = match *part {
             PurgePart::Decay { node, full } => (node, full),

@@ -1,0 +1,47 @@
+//! `verify` from the outside: what people read, and the keys that programs rely on.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn run(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmaplens"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().output().expect("the binary runs")
+}
+
+#[test]
+fn verify_is_read_at_eighty_columns() {
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--quiet", "--policy", "linux-4.19"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("the rules asked for are not those of this kernel"), "{text}");
+    assert!(text.contains("decided by: "), "{text}");
+    let counts: Vec<u64> = text
+        .lines()
+        .filter(|line| line.starts_with("  ") && (line.contains(" adopted (") || line.contains(" inferred (")))
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert!(counts.len() > 1 && counts.is_sorted_by(|a, b| a >= b), "{counts:?}: {text}");
+    // The longest names of causes may stand out of the table.
+    let long = text.lines().find(|line| line.chars().count() > 80 && !line.contains(" 0x"));
+    assert_eq!(long, None);
+}
+
+/// The keys of the contract, on a capture of several CPUs where every part of the document has something in it.
+#[test]
+fn verify_keeps_its_contract() {
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--json", "--quiet"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for key in ["input", "kernel", "policy", "cpus", "from_boot", "events", "allocs", "exact", "divergences", "after"] {
+        assert!(document.get(key).is_some_and(|value| !value.is_null()), "{key}");
+    }
+    let count = |key: &str| document[key].as_u64().expect(key);
+    assert_eq!(count("exact") + count("inferred") + count("adopted"), count("allocs"));
+    let causes = document["causes"].as_object().expect("causes");
+    let sum: u64 = causes.values().filter_map(Value::as_u64).sum();
+    assert_eq!(sum, count("inferred") + count("adopted"));
+    assert!(causes.contains_key("concurrent-purge"), "{causes:?}");
+    let first = &document["divergences"][0];
+    for key in ["seq", "line", "cpu", "size", "align", "model", "recorded", "cause", "because"] {
+        assert!(first.get(key).is_some(), "{key}");
+    }
+}
