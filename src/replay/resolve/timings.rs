@@ -81,6 +81,7 @@ impl Resolver<'_> {
             before.first_op += 1;
         }
         self.checkpoints.forget_from(from);
+        self.rewritten.push((from, index));
         self.shadow = None;
         self.shapes.forget();
         Some(Timing::BeforePurge)
@@ -100,7 +101,7 @@ impl Resolver<'_> {
         if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
             return None;
         }
-        let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
+        let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
         let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
         self.copied_bytes += self.space.heap_bytes();
         let mut space = self.space.clone();
