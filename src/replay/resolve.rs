@@ -75,8 +75,8 @@ pub(super) struct Resolver<'a> {
     lost: bool,
     /// What is known of areas that are older than the trace.
     older: Older,
-    /// The other way to go on after an allocation that nothing explains.
-    shadow: Option<Shadow>,
+    /// Other ways to go on after allocations that nothing explains, by the records where they part.
+    shadows: Vec<Shadow>,
     /// The other shapes the free tree may have had at the start.
     shapes: Shapes,
     /// The latest request.
@@ -126,7 +126,7 @@ impl<'a> Resolver<'a> {
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
             older: Older::at_start(log, &machine),
-            shadow: None,
+            shadows: Vec::new(),
             shapes: Shapes::at_start(log, &machine),
             last_request: None,
             was_taken_early: false,
@@ -193,7 +193,7 @@ impl<'a> Resolver<'a> {
         self.resolve(index, &event);
         self.plan.upto.push(self.plan.ops.len() as u32);
         self.tally.count(self.plan.verdicts[index]);
-        self.follow_shadow(index, &event);
+        self.follow_shadows(index, &event);
         self.follow_shapes(index, &event);
     }
 

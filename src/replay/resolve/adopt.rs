@@ -44,22 +44,17 @@ impl Resolver<'_> {
             return;
         };
         let adopt = self.adoption(index, request, extent);
-        let shadow_begins = self.shadow.is_none();
         let disbelieves = self.knows_the_state(index) && !self.is_possible(index, request, extent);
         let passed_over = !disbelieves && self.passes_over(request, difference);
         let cause = if passed_over { Cause::PassedOver } else { cause };
         self.record_adoption(index, difference, if disbelieves { Cause::Impossible } else { cause });
         let stand_in = (extent.start(), StandIn { start: model.unwrap_or_default(), born: index as u32 });
         if disbelieves {
-            if shadow_begins {
-                self.begin_shadow(index, adopt, None, cause);
-            }
+            self.begin_shadow(index, adopt, None, cause);
             self.stand_ins.insert(stand_in.0, stand_in.1);
             self.apply(own);
         } else {
-            if shadow_begins {
-                self.begin_shadow(index, own, Some(stand_in), Cause::Impossible);
-            }
+            self.begin_shadow(index, own, Some(stand_in), Cause::Impossible);
             if passed_over {
                 self.learn_passed_over(request, extent.start());
             }

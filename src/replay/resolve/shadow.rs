@@ -7,6 +7,8 @@ use super::shapes::Asked;
 use super::{Cause, Resolver, Verdict, placed, recorded_of};
 use crate::replay::plan::{Checks, NO_MATE};
 
+/// Ways followed at a time: while one is undecided the next record can raise a question of its own.
+const MAX_SHADOWS: usize = 4;
 /// Records that may pass without a decision.
 const MAX_AGE: usize = 4096;
 /// How many more answers one way has to get right than the other.
@@ -85,38 +87,59 @@ impl Resolver<'_> {
             lead: 0,
         };
         shadow.apply(op);
-        self.shadow = Some(shadow);
+        if self.shadows.len() == MAX_SHADOWS
+            && let Some(least) = (0..MAX_SHADOWS).min_by_key(|&at| self.shadows[at].lead)
+        {
+            self.shadows.remove(least);
+        }
+        self.shadows.push(shadow);
     }
 
-    /// Takes the record the plan has just resolved on the other way too, and decides if the two have grown apart.
-    pub(super) fn follow_shadow(&mut self, index: usize, event: &Event) {
-        let Some(mut shadow) = self.shadow.take() else { return };
-        let own = std::mem::take(&mut self.was_taken_early);
-        if shadow.from != index && !own {
-            let theirs = self.plan.ops_of(index);
-            match (event.kind, self.last_request) {
-                (EventKind::Alloc { .. }, Some(request)) => {
-                    let right = shadow.alloc(&self.asked(index, event, request), recorded_of(event), theirs);
-                    let exact = self.plan.verdicts[index] == Verdict::Exact;
-                    shadow.lead += i32::from(right) - i32::from(exact);
-                }
-                (EventKind::Free { addr, nr_lazy, .. }, _) => {
-                    let freed = shadow.free(index, addr.0, theirs, self.plan.mates[index]);
-                    shadow.checks.nr_lazy_differs += u64::from(freed.is_some_and(|counter| counter != nr_lazy));
-                    shadow.checks.unknown_frees += u64::from(freed.is_none());
-                }
-                (EventKind::FreeProbe { addr, .. }, _) => {
-                    shadow.free(index, addr.0, theirs, self.plan.mates[index]);
-                }
-                (kind, _) => shadow.follow(kind, theirs),
-            }
+    /// Takes the record the plan has just resolved on the other ways too, and decides if two have grown apart.
+    pub(super) fn follow_shadows(&mut self, index: usize, event: &Event) {
+        if self.shadows.is_empty() {
+            return;
         }
-        shadow.upto.push(shadow.ops.len() as u32);
+        let own = std::mem::take(&mut self.was_taken_early);
         let decided_by = if self.machine.cpus_online > 1 { DECIDED_BY_SMP } else { DECIDED_BY };
-        if shadow.lead >= decided_by {
-            self.take_over(index, shadow);
-        } else if shadow.lead > -decided_by && index - shadow.from < MAX_AGE {
-            self.shadow = Some(shadow);
+        let mut shadows = std::mem::take(&mut self.shadows);
+        for shadow in &mut shadows {
+            if shadow.from != index && !own {
+                self.follow_on(shadow, index, event);
+            }
+            shadow.upto.push(shadow.ops.len() as u32);
+        }
+        shadows.retain(|shadow| shadow.lead > -decided_by && index - shadow.from < MAX_AGE);
+        let best = (0..shadows.len()).max_by_key(|&at| shadows[at].lead).filter(|&at| shadows[at].lead >= decided_by);
+        if let Some(best) = best {
+            let right = shadows.remove(best);
+            // The ways that part later part from what is given up.
+            shadows.retain(|shadow| shadow.from < right.from);
+            for shadow in &mut shadows {
+                shadow.lead -= right.lead;
+            }
+            self.take_over(index, right);
+        }
+        self.shadows = shadows;
+    }
+
+    fn follow_on(&self, shadow: &mut Shadow, index: usize, event: &Event) {
+        let theirs = self.plan.ops_of(index);
+        match (event.kind, self.last_request) {
+            (EventKind::Alloc { .. }, Some(request)) => {
+                let right = shadow.alloc(&self.asked(index, event, request), recorded_of(event), theirs);
+                let exact = self.plan.verdicts[index] == Verdict::Exact;
+                shadow.lead += i32::from(right) - i32::from(exact);
+            }
+            (EventKind::Free { addr, nr_lazy, .. }, _) => {
+                let freed = shadow.free(index, addr.0, theirs, self.plan.mates[index]);
+                shadow.checks.nr_lazy_differs += u64::from(freed.is_some_and(|counter| counter != nr_lazy));
+                shadow.checks.unknown_frees += u64::from(freed.is_none());
+            }
+            (EventKind::FreeProbe { addr, .. }, _) => {
+                shadow.free(index, addr.0, theirs, self.plan.mates[index]);
+            }
+            (kind, _) => shadow.follow(kind, theirs),
         }
     }
 

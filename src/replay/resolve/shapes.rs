@@ -189,7 +189,7 @@ impl Resolver<'_> {
         let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
         self.checkpoints = Checkpoints::new(start);
         self.before_purge = None;
-        self.shadow = None;
+        self.shadows.clear();
         self.older.keep_covers(&self.space);
     }
 }

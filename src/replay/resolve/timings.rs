@@ -82,7 +82,7 @@ impl Resolver<'_> {
         }
         self.checkpoints.forget_from(from);
         self.rewritten.push((from, index));
-        self.shadow = None;
+        self.shadows.clear();
         self.shapes.forget();
         Some(Timing::BeforePurge)
     }
@@ -115,7 +115,7 @@ impl Resolver<'_> {
         self.plan.ops.extend([purge_op, op]);
         self.purged_early = Some(purge);
         self.before_purge = None;
-        self.shadow = None;
+        self.shadows.clear();
         Some(Timing::AfterPurge)
     }
 
@@ -156,7 +156,7 @@ impl Resolver<'_> {
                 self.space = space;
                 self.plan.ops.extend(ops);
                 self.taken_early.push((place, own));
-                self.shadow = None;
+                self.shadows.clear();
                 return Some(Timing::Exchanged);
             }
         }
