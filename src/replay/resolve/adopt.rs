@@ -128,7 +128,8 @@ impl Resolver<'_> {
                 (lowest == extent.start() && hole.contains(extent)) || (has_pools && self.was_an_area(index, extent))
             }
             Place::Pooled { area, .. } => areas.extent(area) == Some(extent),
-            Place::Lazy { .. } => true,
+            // It comes back with a purge, and that has a record.
+            Place::Lazy { .. } => self.lost || self.can_be_exchanged(),
             Place::Busy { .. } => self.lost || self.older.misses_a_free(),
             Place::Unknown => false,
         }
