@@ -227,28 +227,24 @@ fn a_verdict_depends_on_nothing_that_comes_later() {
     }
 }
 
-/// What a false record costs when its address lies among the live areas.
+/// A false address among the live areas can be one that the kernel could have given; then the records that follow decide,
+/// and until they have, some true ones are lost.
 #[test]
-fn a_false_record_near_by_costs_no_true_one() {
-    for name in [
-        "amd64-612-boot-smp1",
-        "amd64-72-boot-smp1",
-        "arm64-612-boot-smp1",
-        "amd64-612-vmstress-10k",
-        "amd64-612-testvmalloc-smp4",
-    ] {
-        let adopted = |replay: &Replay| -> Vec<usize> {
-            let all = replay.plan().divergences.iter();
-            all.filter(|d| matches!(d.verdict, Verdict::Adopted(_))).map(|d| d.seq.index()).collect()
-        };
-        let before = adopted(&opened(Log::clone(&common::capture(name)), name));
+fn a_false_record_near_by_is_found_and_costs_little() {
+    let adopted = |replay: &Replay| -> Vec<usize> {
+        let all = replay.plan().divergences.iter();
+        all.filter(|d| matches!(d.verdict, Verdict::Adopted(_))).map(|d| d.seq.index()).collect()
+    };
+    let (mut all_moved, mut all_found) = (0, 0);
+    for name in ["amd64-612-boot-smp1", "amd64-72-boot-smp1", "arm64-612-boot-smp1", "amd64-612-vmstress-10k"] {
         for seed in 1..=3 {
             let mut log = Log::clone(&common::capture(name));
             let moved = displace(&mut log, &mut Dice(seed), near);
             let found = adopted(&opened(log, name));
-            let true_ones = found.iter().filter(|at| !moved.contains(at) && !before.contains(at)).count();
-            let missed = moved.iter().filter(|at| !found.contains(at)).count();
-            println!("{name} seed {seed}: {} moved, {missed} missed, {true_ones} true ones adopted", moved.len());
+            assert!(moved.iter().all(|at| found.contains(at)), "{name} seed {seed}");
+            all_moved += moved.len();
+            all_found += found.len();
         }
     }
+    assert!(all_found < all_moved * 3, "{all_found} adopted for {all_moved} false ones");
 }

@@ -180,6 +180,8 @@ impl Resolver<'_> {
         self.before_purge = None;
         self.checkpoints.forget_from(from);
         self.rewritten.push((from, index));
+        // The other shapes have gone the way that is given up.
+        self.shapes.forget();
     }
 }
 
