@@ -163,7 +163,7 @@ fn is_one_history(replay: &Replay, what: &str) {
         }
         unknown_frees += u64::from(matches!(event.kind, EventKind::Free { .. }) && !freed);
         if index % 16 == 0 {
-            space.allocator().audit().unwrap_or_else(|broken| panic!("{what}: record {index}: {broken}"));
+            assert_eq!(space.allocator().audit(), Ok(()), "{what}: record {index}");
         }
         if let Some(mate) = plan.mate(Seq(index as u32)) {
             assert_eq!(plan.mate(mate), Some(Seq(index as u32)), "{what}: mates are mutual");
