@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use vmaplens::event::{Addr, Event, EventKind, Nanos, TaskId};
-use vmaplens::log::{Log, Window};
+use vmaplens::log::{KernelState, Log, Window};
 use vmaplens::replay::{Replay, Settings};
 
 const BASE: u64 = 0xffff_c900_0000_0000;
@@ -71,8 +71,18 @@ proptest! {
     fn any_records_are_survived(
         kinds in prop::collection::vec((kind(&mut Log::default()), 0_u16..4), 1..120),
         kernel in prop::sample::select(&KERNELS[..]),
+        is_late in any::<bool>(),
     ) {
         let mut log = Log::default();
+        if is_late {
+            // One CPU and a tree of unknown shape: every shape is asked everything.
+            let at = |page: u64| BASE + page * 4096;
+            let holes = vec![(1, at(0)), (at(8), at(16)), (at(20), at(21)), (at(30), u64::MAX)];
+            let busy = vec![(at(0), at(8)), (at(16), at(20)), (at(21), at(30))];
+            log.state_before = Some(KernelState { holes, busy, ..KernelState::default() });
+            log.origin.cpus_online = Some(1);
+            log.origin.from_boot = Some(false);
+        }
         let _ = kind(&mut log);
         let task = log.names.add_task(b"evil\n\x1b[2J", 1);
         log.origin.kernel = Some(kernel.to_owned());

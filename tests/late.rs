@@ -324,3 +324,23 @@ proptest! {
         prop_assert!(tally.allocs <= counts.alloc);
     }
 }
+
+/// With one CPU online every older area was asked for on CPU 0, whatever its address: purged, it waits in the pool of CPU
+/// 0's node and is given out again from there.
+#[test]
+fn an_older_area_of_a_machine_with_one_cpu_online_goes_to_its_pool() {
+    let setup = Setup { cpus_online: 1, ..setup("linux-6.9") };
+    let base = setup.window.vstart;
+    // One area in each node's zone of 16 pages.
+    let busy: Vec<vmaplens::model::Extent> =
+        (0..3).filter_map(|zone| vmaplens::model::Extent::sized(base + zone * 0x10000, 0x2000)).collect();
+    let mut space = Augmented::from_snapshot(&setup, &busy, &[], Shape::default());
+    for extent in &busy {
+        space.free(extent.start(), None).expect("in use");
+    }
+    space.purge(PurgeKind::Partial, HelperOrder::default(), None);
+    let mut pooled = Vec::new();
+    space.visit_pools(&mut |node, area| pooled.push((node, area.start)));
+    pooled.sort_unstable();
+    assert_eq!(pooled, busy.iter().map(|extent| (0, extent.start())).collect::<Vec<_>>());
+}

@@ -23,7 +23,7 @@ use adopt::Difference;
 use initial::{first_record, initial_space, usable_baseline};
 use older::Older;
 use parts::Parts;
-use shadow::Shadow;
+use shadow::{Shadow, StandIn};
 use shapes::Shapes;
 use timings::Case;
 
@@ -79,8 +79,8 @@ pub(super) struct Resolver<'a> {
     parts: Parts,
     /// What is known of areas that are older than the trace.
     older: Older,
-    /// The other way to go on after an allocation that nothing explains.
-    shadow: Option<Shadow>,
+    /// Other ways to go on after allocations that nothing explains, by the records where they part.
+    shadows: Vec<Shadow>,
     /// The other shapes the free tree may have had at the start.
     shapes: Shapes,
     /// The latest request.
@@ -88,7 +88,11 @@ pub(super) struct Resolver<'a> {
     /// The present record was applied before its place.
     was_taken_early: bool,
     /// Recorded addresses that were not believed, with the area that stands for each.
-    stand_ins: HashMap<u64, u64>,
+    stand_ins: HashMap<u64, StandIn>,
+    /// Stretches of records that were resolved again later: after the first, up to the second.
+    rewritten: Vec<(usize, usize)>,
+    /// Records and holes looked at to explain what was adopted.
+    looked_at: u64,
     /// Records before this one are in the snapshot already.
     first: usize,
     /// Rises with each exact answer, falls with each adopted one; at 0 the model has lost the thread.
@@ -127,11 +131,13 @@ impl<'a> Resolver<'a> {
             lost: log.origin.overwritten > 0,
             parts: Parts::default(),
             older: Older::at_start(log, &machine),
-            shadow: None,
+            shadows: Vec::new(),
             shapes: Shapes::at_start(log, &machine),
             last_request: None,
             was_taken_early: false,
             stand_ins: HashMap::new(),
+            rewritten: Vec::new(),
+            looked_at: 0,
             first: first_record(log, &machine),
             trust: MAX_TRUST,
         }
@@ -151,7 +157,29 @@ impl<'a> Resolver<'a> {
             self.checkpoints.offer(index + 1, &self.space);
         }
         self.sample(n);
+        self.sample_again();
         (self.plan, self.checkpoints)
+    }
+
+    /// Samples taken before their records were resolved another way.
+    fn sample_again(&mut self) {
+        let rewritten = std::mem::take(&mut self.rewritten);
+        let is_stale = |at: usize| rewritten.iter().any(|&(from, to)| from < at && at <= to);
+        let mut reached: Option<(AddressSpace, usize)> = None;
+        for place in 0..self.plan.timeline.samples.len() {
+            let at = self.plan.timeline.samples[place].at as usize;
+            if !is_stale(at) {
+                continue;
+            }
+            let (kept, kept_at) = self.checkpoints.at_or_before(at);
+            let (mut space, from) =
+                reached.take().filter(|&(_, from)| kept_at <= from).unwrap_or_else(|| (kept.clone(), kept_at));
+            (from..at).flat_map(|index| self.plan.ops_of(index)).for_each(|op| {
+                space.apply(op, None);
+            });
+            self.plan.timeline.samples[place] = Sample::of(at, space.allocator());
+            reached = Some((space, at));
+        }
     }
 
     /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
@@ -170,7 +198,7 @@ impl<'a> Resolver<'a> {
         self.resolve(index, &event);
         self.plan.upto.push(self.plan.ops.len() as u32);
         self.tally.count(self.plan.verdicts[index]);
-        self.follow_shadow(index, &event);
+        self.follow_shadows(index, &event);
         self.follow_shapes(index, &event);
     }
 
@@ -217,6 +245,7 @@ impl<'a> Resolver<'a> {
         let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
         self.last_request = Some(request);
         let recorded = (!failed).then_some(addr.0);
+        self.older.note_use(recorded, size);
         if let Some(place) = self.taken_early.iter().position(|&(early, _)| early == index) {
             let (_, own) = self.taken_early.swap_remove(place);
             self.was_taken_early = true;

@@ -100,8 +100,14 @@ impl Augmented {
         true
     }
 
+    /// The owner an area that was there before most likely has: the node of the CPU that asked for it. A single CPU
+    /// online is CPU 0, which nothing can take offline; of several, which one it was does not show.
     fn likely_owner(&self, extent: Extent) -> u32 {
         let inside = self.window.vstart <= extent.start() && extent.end() <= self.window.vend;
-        if self.nodes.len() > 1 && inside { self.node_of(extent.start()) + 1 } else { 0 }
+        match (self.nodes.len() > 1 && inside, self.cpus_online) {
+            (false, _) => 0,
+            (true, 1) => self.cpu_node(0) + 1,
+            (true, _) => self.node_of(extent.start()) + 1,
+        }
     }
 }

@@ -10,12 +10,18 @@ use super::{Augmented, Node};
 
 impl Augmented {
     pub(super) fn lookup_addr(&self, addr: u64) -> Place {
-        if let Some((node, area)) = self.find_busy(addr) {
+        // Where it most likely is comes first: with many nodes the others take long.
+        let node = self.node_of(addr);
+        let area = self.areas.find_containing(&self.nodes[node as usize].busy, addr);
+        if area != NIL {
             return Place::Busy { node, area };
         }
         let hole = self.areas.find_containing(&self.free, addr);
         if let Some(extent) = self.areas.extent(hole) {
             return Place::Free { hole, extent };
+        }
+        if let Some((node, area)) = self.find_busy(addr) {
+            return Place::Busy { node, area };
         }
         if let Some((node, area)) = self.each_lazy().find(|&(_, id)| self.contains(id, addr)) {
             return Place::Lazy { node, area };

@@ -10,10 +10,14 @@ use crate::model::{Answer, Extent, Op, Owner, Place, Request};
 
 use crate::policy::rules::SearchLength;
 
+use super::shadow::StandIn;
 use super::{Cause, MAX_AFTER_PURGE, Resolver, Verdict};
 
 /// How many records back an area can have been that a pool still holds.
 const MAX_LOOK_BACK: usize = 20_000;
+
+/// What may be looked at in one log: a second's worth.
+const MAX_LOOKED_AT: u64 = 1 << 27;
 
 /// The two answers that differ.
 #[derive(Debug, Clone, Copy)]
@@ -40,22 +44,17 @@ impl Resolver<'_> {
             return;
         };
         let adopt = self.adoption(index, request, extent);
-        let shadow_begins = self.shadow.is_none();
         let disbelieves = self.knows_the_state(index) && !self.is_possible(index, request, extent);
         let passed_over = !disbelieves && self.passes_over(request, difference);
         let cause = if passed_over { Cause::PassedOver } else { cause };
         self.record_adoption(index, difference, if disbelieves { Cause::Impossible } else { cause });
-        let stand_in = (extent.start(), model.unwrap_or_default());
+        let stand_in = (extent.start(), StandIn { start: model.unwrap_or_default(), born: index as u32 });
         if disbelieves {
-            if shadow_begins {
-                self.begin_shadow(index, adopt, None, cause);
-            }
+            self.begin_shadow(index, adopt, None, cause);
             self.stand_ins.insert(stand_in.0, stand_in.1);
             self.apply(own);
         } else {
-            if shadow_begins {
-                self.begin_shadow(index, own, Some(stand_in), Cause::Impossible);
-            }
+            self.begin_shadow(index, own, Some(stand_in), Cause::Impossible);
             if passed_over {
                 self.learn_passed_over(request, extent.start());
             }
@@ -119,30 +118,40 @@ impl Resolver<'_> {
     /// Could any search of the allocator have given this address: the lowest aligned place of a hole, an area that waits
     /// for a purge, or one that is in a pool or may still be? An area in use only if
     /// its free can have gone unseen.
-    fn is_possible(&self, index: usize, request: &Request, extent: Extent) -> bool {
+    fn is_possible(&mut self, index: usize, request: &Request, extent: Extent) -> bool {
         let allocator = self.space.allocator();
         let areas = allocator.areas();
         match allocator.lookup(extent.start()) {
             Place::Free { extent: hole, .. } => {
                 let lowest = align_up(hole.start().max(request.window.vstart), request.align);
-                (lowest == extent.start() && hole.contains(extent))
-                    || (allocator.n_nodes() > 1 && self.was_an_area(index, extent))
+                let has_pools = allocator.n_nodes() > 1;
+                (lowest == extent.start() && hole.contains(extent)) || (has_pools && self.was_an_area(index, extent))
             }
             Place::Pooled { area, .. } => areas.extent(area) == Some(extent),
-            Place::Lazy { .. } => true,
+            // It comes back with a purge, and that has a record.
+            Place::Lazy { .. } => self.lost || self.can_be_exchanged(),
             Place::Busy { .. } => self.lost || self.older.misses_a_free(),
             Place::Unknown => false,
         }
     }
 
     /// Has this very range been an area before? Then a pool can still hold it, whatever the model believes.
-    fn was_an_area(&self, index: usize, extent: Extent) -> bool {
+    fn was_an_area(&mut self, index: usize, extent: Extent) -> bool {
+        if !self.may_look_at(index.min(MAX_LOOK_BACK) as u64) {
+            return true;
+        }
         let earlier = self.log.events[..index].iter().rev().take(MAX_LOOK_BACK);
         let same = |event: &Event| match event.kind {
             EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size) == Some(extent),
             _ => false,
         };
         earlier.into_iter().any(same)
+    }
+
+    /// Looking at records and holes has a price, and a trace of nothing but differences would pay it each time.
+    pub(super) fn may_look_at(&mut self, n: u64) -> bool {
+        self.looked_at += n;
+        self.looked_at <= MAX_LOOKED_AT
     }
 
     /// The fact that is missing, the most telling first.

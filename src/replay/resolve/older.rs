@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Addr, Event, EventKind};
+use crate::event::Addr;
 use crate::log::Log;
-use crate::model::{Answer, Extent, Op, Owner, Place, Request, VmapArea};
+use crate::model::{AddressSpace, Answer, Extent, Op, Owner, Place, Request, VmapArea};
 
 use super::adopt::Difference;
 use super::{Cause, Machine, Resolver, usable_baseline};
+
+/// So many requests must have gone past a hole before it is taken for none, while pools are unknown.
+const ENOUGH_PASSES: u32 = 3;
 
 /// Facts about areas that are older than the trace.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,11 @@ pub(super) struct Older {
     ahead: u64,
     /// Frees that `nr_lazy` counted and no record shows.
     unseen_frees: u32,
+    /// Stretches that a record had in use, by start, apart from each other. Kept while pools are unknown.
+    used: BTreeMap<u64, u64>,
+    /// How often holes were passed over, by their ends: what takes from a hole leaves its end. Kept while pools are
+    /// unknown.
+    passes: BTreeMap<u64, u32>,
 }
 
 /// What [`Resolver::uncover`] took away.
@@ -55,6 +63,56 @@ impl Older {
     /// Why there can be areas that nothing has told of, if there can.
     pub(super) fn hidden(&self) -> Option<Cause> {
         self.hidden
+    }
+
+    /// A record has this range in use.
+    pub(super) fn note_use(&mut self, start: Option<u64>, size: u64) {
+        if self.hidden != Some(Cause::UnknownPools) {
+            return;
+        }
+        let Some(extent) = start.and_then(|start| Extent::sized(start, size)) else { return };
+        let (mut low, mut high) = (extent.start(), extent.end());
+        while let Some((&start, &end)) = self.used.range(..=high).next_back() {
+            if end < low {
+                break;
+            }
+            self.used.remove(&start);
+            (low, high) = (low.min(start), high.max(end));
+        }
+        self.used.insert(low, high);
+    }
+
+    /// Has all of it been in use since the trace began? Then what became of it is in the records.
+    fn is_accounted_for(&self, extent: Extent) -> bool {
+        self.used.range(..=extent.start()).next_back().is_some_and(|(_, &end)| extent.end() <= end)
+    }
+
+    /// One more request went past a hole: is that enough to believe that it is none? Where pools are unknown, what looks
+    /// like the next hole can be a pooled area, and then the request says nothing.
+    fn is_enough(&mut self, hole: Extent) -> bool {
+        if self.hidden != Some(Cause::UnknownPools) {
+            return true;
+        }
+        let passes = self.passes.entry(hole.end()).or_default();
+        *passes += 1;
+        *passes >= ENOUGH_PASSES
+    }
+
+    /// Is an area in use of the model only a stretch known to be taken?
+    fn is_cover(&self, area: &VmapArea) -> bool {
+        area.born == VmapArea::UNBORN && self.covers.get(&area.start) == Some(&area.end)
+    }
+
+    /// Forgets the covers that another state does not have.
+    pub(super) fn keep_covers(&mut self, space: &AddressSpace) {
+        let allocator = space.allocator();
+        self.covers.retain(|&start, &mut end| match allocator.lookup(start) {
+            Place::Busy { area, .. } => {
+                let area = &allocator.areas()[area];
+                area.born == VmapArea::UNBORN && (area.start, area.end) == (start, end)
+            }
+            _ => false,
+        });
     }
 
     /// Must an area have been freed that the model still believes in use?
@@ -88,12 +146,15 @@ impl Older {
 impl Resolver<'_> {
     pub(super) fn free(&mut self, index: usize, addr: Addr, nr_lazy: u64) {
         let starts_here = |place| match place {
-            Place::Busy { area, .. } => self.space.allocator().areas()[area].start == addr.0,
+            Place::Busy { area, .. } => {
+                let area = &self.space.allocator().areas()[area];
+                area.start == addr.0 && !self.older.is_cover(area)
+            }
             _ => false,
         };
         let mut target = addr.0;
         if !starts_here(self.space.allocator().lookup(target)) {
-            if let Some(stand_in) = self.stand_ins.remove(&target) {
+            if let Some(stand_in) = self.stand_in_of(target) {
                 target = stand_in;
             } else if !self.bring_in(target, nr_lazy) {
                 self.plan.checks.unknown_frees += 1;
@@ -126,6 +187,12 @@ impl Resolver<'_> {
         allocator.lazy_pages() + pages
     }
 
+    /// The area that stands for a recorded address that was not believed, if it is still there.
+    pub(super) fn stand_in_of(&mut self, addr: u64) -> Option<u64> {
+        let stand_in = self.stand_ins.remove(&addr)?;
+        stand_in.lives(&self.space).then_some(stand_in.start)
+    }
+
     /// Puts the area that is about to be freed where it must have been all along. `false` if its size is not known or
     /// contradicts what is.
     fn bring_in(&mut self, addr: u64, nr_lazy: u64) -> bool {
@@ -137,8 +204,8 @@ impl Resolver<'_> {
         let fits = match allocator.lookup(addr) {
             Place::Free { extent: hole, .. } => hole.contains(extent),
             Place::Busy { area, .. } => {
-                let cover = allocator.areas()[area];
-                self.older.covers.contains_key(&cover.start) && extent.end() <= cover.end
+                let cover = &allocator.areas()[area];
+                self.older.is_cover(cover) && extent.end() <= cover.end
             }
             Place::Lazy { .. } | Place::Pooled { .. } | Place::Unknown => false,
         };
@@ -167,14 +234,21 @@ impl Resolver<'_> {
 
     /// Marks every hole below `recorded` that the request would have fitted as taken.
     pub(super) fn learn_passed_over(&mut self, request: &Request, recorded: u64) {
-        let below = Extent::new(request.window.vstart, recorded);
+        let n_holes = u64::from(self.space.allocator().n_holes());
+        let Some(below) = Extent::new(request.window.vstart, recorded).filter(|_| self.may_look_at(n_holes)) else {
+            return;
+        };
         let mut passed: Vec<Extent> = Vec::new();
         self.space.allocator().visit_holes(&mut |hole| {
-            let stretch = below.and_then(|below| hole.intersection(below));
+            let stretch = hole.intersection(below);
             passed.extend(stretch.filter(|stretch| stretch.len_bytes() >= request.size));
         });
+        // What a pool can have held since before the trace was in no record's use yet.
+        passed.retain(|stretch| !self.older.is_accounted_for(*stretch));
         for hole in passed {
-            self.cover(Some(hole));
+            if self.older.is_enough(hole) {
+                self.cover(Some(hole));
+            }
         }
     }
 
@@ -202,13 +276,5 @@ impl Resolver<'_> {
             rests.above = rests.above.or_else(|| Extent::new(extent.end(), end));
         }
         rests
-    }
-}
-
-/// Is the record a free?
-pub(super) fn freed_addr(event: &Event) -> Option<u64> {
-    match event.kind {
-        EventKind::Free { addr, .. } => Some(addr.0),
-        _ => None,
     }
 }

@@ -122,7 +122,7 @@ impl Resolver<'_> {
 
     /// Other histories of the same records do not know of a part that has moved.
     fn forget_other_ways(&mut self) {
-        self.shadow = None;
+        self.shadows.clear();
         self.shapes.forget();
     }
 }

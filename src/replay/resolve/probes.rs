@@ -27,6 +27,7 @@ impl Resolver<'_> {
 
     fn take_as_it_lies(&mut self, addr: Addr, end: Addr, born: u32) {
         let Some(extent) = Extent::new(addr.0, end.0) else { return };
+        self.uncover(extent);
         if let Answer::Adopted { displaced, .. } = self.apply(Op::Adopt { extent, owner: Owner::Nobody, born }) {
             self.plan.checks.displaced += u64::from(displaced);
         }
@@ -43,11 +44,13 @@ impl Resolver<'_> {
             }
             _ => false,
         };
-        if !is_known {
+        let stand_in = if is_known { None } else { self.stand_in_of(addr.0) };
+        let target = stand_in.unwrap_or(addr.0);
+        if !is_known && stand_in.is_none() {
             self.plan.checks.unknown_frees += 1;
             self.take_as_it_lies(addr, end, VmapArea::UNBORN);
         }
-        if let Answer::Freed(freed) = self.apply(Op::Free { addr: addr.0 })
+        if let Answer::Freed(freed) = self.apply(Op::Free { addr: target })
             && freed.born != VmapArea::UNBORN
         {
             self.plan.mates[index] = freed.born;

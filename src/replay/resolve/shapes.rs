@@ -16,6 +16,8 @@ use super::{Cause, Checkpoints, Machine, Resolver, Verdict, recorded_of};
 
 /// Shapes followed besides the leading one.
 const OTHERS: u64 = 127;
+/// What the states of all shapes may hold at the start, in bytes. A snapshot of very many areas has fewer shapes.
+const MAX_BYTES: u64 = 192 << 20;
 /// Records after which the tree has turned over, or no other shape is any better.
 const MAX_RECORDS: usize = 16_384;
 /// Records kept for all shapes together.
@@ -45,12 +47,27 @@ pub(super) struct Shapes {
 
 /// An allocation as the plan took it.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
-    request: Request,
-    born: u32,
-    area: Option<Extent>,
-    owner: Owner,
-    is_believed: bool,
+pub(super) struct Asked {
+    /// What was asked.
+    pub(super) request: Request,
+    /// The record.
+    pub(super) born: u32,
+    /// The area the plan has for it.
+    pub(super) area: Option<Extent>,
+    /// Whose it is.
+    pub(super) owner: Owner,
+    /// Is the recorded address believed?
+    pub(super) is_believed: bool,
+    /// Could the kernel have been asked that at all?
+    pub(super) is_valid: bool,
+}
+
+impl Asked {
+    /// The address a state would give.
+    pub(super) fn own_answer(&self, space: &AddressSpace) -> Option<u64> {
+        let answer = self.is_valid.then(|| space.allocator().place(&self.request, None));
+        answer.and_then(Result::ok).map(|placement| placement.start)
+    }
 }
 
 impl Shapes {
@@ -61,11 +78,14 @@ impl Shapes {
         }
         let shapes =
             [Shape::Descending, Shape::Ascending, Shape::BySize].into_iter().chain((3..OTHERS).map(Shape::Shuffled));
+        // Two states a shape, and what they grow to.
+        let bytes_each = 4 * initial_space(log, machine, Shape::default()).heap_bytes().max(1);
+        let at_most = usize::try_from(MAX_BYTES / bytes_each).unwrap_or(usize::MAX);
         let other = |shape| {
             let start = initial_space(log, machine, shape);
             Other { space: start.clone(), start, ops: Vec::new(), upto: Vec::new(), misses: 0 }
         };
-        Self { others: shapes.map(other).collect(), ..Self::default() }
+        Self { others: shapes.take(at_most).map(other).collect(), ..Self::default() }
     }
 
     /// Gives the other shapes up.
@@ -103,6 +123,7 @@ impl Resolver<'_> {
             && best.misses < shapes.misses
         {
             self.lead_with(best, &mut shapes.misses);
+            self.rewritten.push((0, index));
         }
         shapes.others.sort_by_key(|other| other.misses);
         let at_most = MAX_KEPT / shapes.records;
@@ -116,13 +137,14 @@ impl Resolver<'_> {
 
     /// What was asked, and what the plan takes the answer to be: the recorded one, or the model's own if that is not
     /// believed.
-    fn asked(&self, index: usize, event: &Event, request: Request) -> Asked {
+    pub(super) fn asked(&self, index: usize, event: &Event, request: Request) -> Asked {
         let recorded = recorded_of(event);
-        let stand_in = recorded.and_then(|start| self.stand_ins.get(&start)).copied();
+        let stand_in = recorded.and_then(|start| self.stand_ins.get(&start)).map(|stand_in| stand_in.start);
         let is_believed = self.plan.verdicts[index] != Verdict::Adopted(Cause::Impossible);
         let start = if is_believed { recorded } else { stand_in };
         let area = start.and_then(|start| Extent::sized(start, request.size));
-        Asked { request, born: index as u32, area, owner: self.owner_of(&request), is_believed }
+        let is_valid = request.check(self.machine.page_size).is_ok();
+        Asked { request, born: index as u32, area, owner: self.owner_of(&request), is_believed, is_valid }
     }
 
     /// Before an answer that the shape decides: among the shapes that have explained as much as any, one that answers as
@@ -150,6 +172,7 @@ impl Resolver<'_> {
             let mut shapes = std::mem::take(&mut self.shapes);
             if let Some(other) = shapes.others.get_mut(place) {
                 self.lead_with(other, &mut shapes.misses);
+                self.rewritten.push((0, self.plan.upto.len()));
             }
             self.shapes = shapes;
         }
@@ -168,7 +191,8 @@ impl Resolver<'_> {
         let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
         self.checkpoints = Checkpoints::new(start);
         self.before_purge = None;
-        self.shadow = None;
+        self.shadows.clear();
+        self.older.keep_covers(&self.space);
     }
 }
 
@@ -200,9 +224,8 @@ impl Other {
 
     /// The same area, whether this shape gives it by itself or it has to be forced.
     fn allocate(&mut self, asked: &Asked) {
-        let Asked { request, born, area, owner, is_believed } = *asked;
-        let own = self.space.allocator().place(&request, None).ok().map(|placement| placement.start);
-        if own == area.map(Extent::start) {
+        let Asked { request, born, area, owner, is_believed, is_valid } = *asked;
+        if is_valid && asked.own_answer(&self.space) == area.map(Extent::start) {
             self.apply(Op::Alloc { request, born });
             return;
         }

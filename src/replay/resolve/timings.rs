@@ -82,7 +82,8 @@ impl Resolver<'_> {
             before.first_op += 1;
         }
         self.checkpoints.forget_from(from);
-        self.shadow = None;
+        self.rewritten.push((from, index));
+        self.shadows.clear();
         self.shapes.forget();
         Some(Timing::BeforePurge)
     }
@@ -101,7 +102,7 @@ impl Resolver<'_> {
         if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
             return None;
         }
-        let full = matches!(self.overflow.get(event.task.0 as usize), Some(Overflow::Purging(..)));
+        let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
         let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
         self.copied_bytes += self.space.heap_bytes();
         let mut space = self.space.clone();
@@ -115,7 +116,7 @@ impl Resolver<'_> {
         self.plan.ops.extend([purge_op, op]);
         self.purged_early = Some(purge);
         self.before_purge = None;
-        self.shadow = None;
+        self.shadows.clear();
         Some(Timing::AfterPurge)
     }
 
@@ -156,7 +157,7 @@ impl Resolver<'_> {
                 self.space = space;
                 self.plan.ops.extend(ops);
                 self.taken_early.push((place, own));
-                self.shadow = None;
+                self.shadows.clear();
                 return Some(Timing::Exchanged);
             }
         }
