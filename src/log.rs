@@ -100,8 +100,17 @@ impl Log {
     /// Records up to and including the recorder's marker that ends the snapshot before the workload; `None` if there is
     /// no such marker.
     pub fn snapshot_place(&self) -> Option<usize> {
+        self.place_of_mark(b"snapshot before end")
+    }
+
+    /// The same of the snapshot after the workload. What was recorded later is not in it.
+    pub fn last_snapshot_place(&self) -> Option<usize> {
+        self.place_of_mark(b"snapshot after end")
+    }
+
+    fn place_of_mark(&self, wanted: &[u8]) -> Option<usize> {
         let is_it = |event: &Event| match event.kind {
-            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(b"snapshot before end"),
+            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(wanted),
             _ => false,
         };
         self.events.iter().position(is_it).map(|index| index + 1)

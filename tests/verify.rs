@@ -1,5 +1,6 @@
 //! `verify` from the outside: what people read, and the keys that programs rely on.
 
+use std::io::Write;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -44,4 +45,39 @@ fn verify_keeps_its_contract() {
     for key in ["seq", "line", "cpu", "size", "align", "model", "recorded", "cause", "because"] {
         assert!(first.get(key).is_some(), "{key}");
     }
+}
+
+/// The snapshot at the end is compared with the model at its marker: what a trace goes on to do is not in it.
+#[test]
+fn a_trace_may_go_on_behind_its_last_snapshot() {
+    let folder = std::env::temp_dir().join(format!("vmaplens-verify-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("folder");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/amd64-612-first-steps");
+    for name in ["meta.toml", "vmallocinfo.before", "vmallocinfo.after"] {
+        std::fs::copy(source.join(name), folder.join(name)).expect(name);
+    }
+    let packed = std::fs::read(source.join("trace.txt.zst")).expect("trace");
+    let mut trace = std::fs::File::create(folder.join("trace.txt")).expect("trace");
+    trace.write_all(&zstd::stream::decode_all(packed.as_slice()).expect("zstd")).expect("written");
+    let last = vmaplens::source::open_log(
+        &vmaplens::source::Input::Path(folder.clone()),
+        &vmaplens::source::Reading::default(),
+    );
+    let log = last.expect("opens");
+    let window = log.origin.vmalloc.expect("range");
+    writeln!(
+        trace,
+        "            init-1       [000] .....   999.000000: alloc_vmap_area: va_start: {} size=8192 align=1 \
+         vstart=0x{:x} vend=0x{:x} failed=0",
+        window.vstart + (1 << 40),
+        window.vstart,
+        window.vend
+    )
+    .expect("written");
+    drop(trace);
+    let output = run(&["verify", folder.to_str().expect("name"), "--json", "--quiet"]);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["allocs"].as_u64(), Some(570));
+    assert_eq!((&document["after"]["missing"], &document["after"]["extra"]), (&0.into(), &0.into()));
 }
