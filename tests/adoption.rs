@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vmaplens::event::{Addr, EventKind};
 use vmaplens::log::Log;
 use vmaplens::model::Answer;
-use vmaplens::replay::{Cause, Replay, Settings, Verdict};
+use vmaplens::replay::{Cause, Replay, Settings, Timing, Verdict};
 
 /// `SplitMix64`: the same damage in every run.
 struct Dice(u64);
@@ -82,6 +82,19 @@ fn missing_records_are_found_out() {
         });
         let tally = replay.tally();
         assert!(tally.exact * 100 >= tally.allocs * at_least, "{name}: {tally:?}");
+    }
+}
+
+/// A recorder that left the purge event out: the counter of the frees and the addresses show every purge that matters.
+#[test]
+fn purges_without_records_show_in_what_they_give_back() {
+    for name in ["amd64-612-boot-smp1", "amd64-612-exhaust-range", "amd64-612-vmstress-10k", "i386-65-exhaust-smp1"] {
+        let replay = damaged(name, |log| log.events.retain(|event| !event.kind.ends_purge()));
+        let tally = replay.tally();
+        assert_eq!(tally.adopted, 0, "{name}: {tally:?}");
+        assert!(tally.exact * 100 >= tally.allocs * 75, "{name}: {tally:?}");
+        let timings = replay.plan().divergences.iter().map(|divergence| divergence.verdict);
+        assert!(timings.into_iter().all(|verdict| verdict == Verdict::Inferred(Timing::UnseenPurge)), "{name}");
     }
 }
 

@@ -12,6 +12,7 @@ mod probes;
 mod shadow;
 mod shapes;
 mod timings;
+mod unseen;
 
 use std::collections::HashMap;
 
@@ -26,6 +27,7 @@ use parts::Parts;
 use shadow::{Shadow, StandIn};
 use shapes::Shapes;
 use timings::Case;
+use unseen::Unseen;
 
 use crate::policy::Shape;
 
@@ -77,6 +79,8 @@ pub(super) struct Resolver<'a> {
     lost: bool,
     /// What probes show of the parts of purges.
     parts: Parts,
+    /// What the trace leaves out altogether.
+    unseen: Unseen,
     /// What is known of areas that are older than the trace.
     older: Older,
     /// Other ways to go on after allocations that nothing explains, by the records where they part.
@@ -130,6 +134,7 @@ impl<'a> Resolver<'a> {
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
             parts: Parts::default(),
+            unseen: Unseen::of(log),
             older: Older::at_start(log, &machine),
             shadows: Vec::new(),
             shapes: Shapes::at_start(log, &machine),
@@ -241,6 +246,7 @@ impl<'a> Resolver<'a> {
     fn alloc(&mut self, index: usize, event: &Event) {
         let EventKind::Alloc { addr, size, align, window, failed } = event.kind else { return };
         let window = self.log.names.window(window);
+        self.purge_before_retry(event, window);
         let first_attempt = self.note_attempt(event, failed, window);
         let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
         self.last_request = Some(request);

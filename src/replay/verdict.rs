@@ -25,6 +25,8 @@ pub enum Timing {
     BeforePurge,
     /// The space was taken after the purge whose record stands behind this one.
     AfterPurge,
+    /// The space came back with a purge; the trace has no records of purges.
+    UnseenPurge,
     /// Two neighbouring records of different CPUs stand in the other order.
     Exchanged,
     /// The task looked at the pool of another node: it had moved.
@@ -39,6 +41,7 @@ impl Timing {
         match self {
             Self::BeforePurge => "carved-before-purge",
             Self::AfterPurge => "carved-after-purge",
+            Self::UnseenPurge => "unseen-purge",
             Self::Exchanged => "exchanged-with-neighbour",
             Self::OtherNode => "other-node",
             Self::PoolMissed => "pool-missed",
@@ -50,6 +53,7 @@ impl Timing {
         match self {
             Self::BeforePurge => "the space was taken before the purge whose record stands before this one",
             Self::AfterPurge => "the space was taken after the purge whose record stands behind this one",
+            Self::UnseenPurge => "the space came back with a purge, of which this trace has no records",
             Self::Exchanged => "this record and a neighbour of another CPU stand in the other order",
             Self::OtherNode => "the task had moved: the pool of another CPU's node was asked",
             Self::PoolMissed => "the pool was empty at the moment the task looked",
@@ -61,6 +65,7 @@ impl Timing {
         match self {
             Self::BeforePurge | Self::Exchanged => "a probe on va_clip, which takes the space under the lock",
             Self::AfterPurge => "probes on decay_va_pool_node and purge_vmap_node (up to 6.8: __purge_vmap_area_lazy)",
+            Self::UnseenPurge => "the event vmalloc:purge_vmap_area_lazy, or a probe on __purge_vmap_area_lazy",
             Self::OtherNode => "a probe on the entry of alloc_vmap_area: its CPU is the one whose pool is asked",
             Self::PoolMissed => "a probe on the entry of decay_va_pool_node",
         }

@@ -163,9 +163,10 @@ impl Resolver<'_> {
                 return;
             }
         }
-        if self.parts.seen {
+        if self.parts.seen || self.unseen.purges {
             let own = self.lazy_pages_after(target);
             self.time_part(nr_lazy, own);
+            self.purge_if_counter_fell(nr_lazy, own);
         }
         if let Answer::Freed(freed) = self.apply(Op::Free { addr: target }) {
             if freed.born != VmapArea::UNBORN {

@@ -39,6 +39,7 @@ impl Resolver<'_> {
             .or_else(|| self.try_exchanged(case))
             .or_else(|| self.try_other_node(case))
             .or_else(|| self.try_pool_missed(case))
+            .or_else(|| self.try_unseen_purge(case))
     }
 
     /// The space may have been taken before the latest purge: the first allocation of its task behind the purge record
