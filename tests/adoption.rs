@@ -5,23 +5,11 @@ mod common;
 
 use std::sync::Arc;
 
+use common::Dice;
 use vmaplens::event::{Addr, EventKind};
 use vmaplens::log::Log;
 use vmaplens::model::Answer;
 use vmaplens::replay::{Cause, Replay, Settings, Timing, Verdict};
-
-/// `SplitMix64`: the same damage in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
 
 fn damaged(name: &str, damage: impl FnOnce(&mut Log)) -> Replay {
     let mut log = Log::clone(&common::capture(name));

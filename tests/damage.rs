@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
+use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Seq};
 use vmaplens::log::Log;
 use vmaplens::model::{Answer, Op};
@@ -24,19 +25,6 @@ const CAPTURES: [&str; 11] = [
     "arm64-612-boot-smp1",
     "i386-65-exhaust-smp1",
 ];
-
-/// `SplitMix64`: the same damage in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {

@@ -25,3 +25,17 @@ pub fn data(name: &str) -> Vec<u8> {
     let packed = std::fs::read(&path).expect(name);
     zstd::stream::decode_all(packed.as_slice()).expect(name)
 }
+
+/// `SplitMix64`: the same damage in every run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+}
