@@ -12,7 +12,7 @@ use vmaplens::log::Log;
 use vmaplens::model::{Answer, Op};
 use vmaplens::replay::{NO_MATE, Replay, Sample, Settings, Tally, Verdict};
 
-const CAPTURES: [&str; 11] = [
+const CAPTURES: [&str; 12] = [
     "amd64-510-kprobes-smp1",
     "amd64-61-kprobes-smp1",
     "amd64-612-boot-smp1",
@@ -23,6 +23,7 @@ const CAPTURES: [&str; 11] = [
     "amd64-72-boot-smp1",
     "amd64-72-boot-smp2",
     "arm64-612-boot-smp1",
+    "amd64-612-parts-smp2",
     "i386-65-exhaust-smp1",
 ];
 

@@ -165,7 +165,7 @@ impl Resolver<'_> {
         }
         if self.parts.seen || self.unseen.purges {
             let own = self.lazy_pages_after(target);
-            self.time_part(nr_lazy, own);
+            self.time_part(index, nr_lazy, own);
             self.purge_if_counter_fell(nr_lazy, own);
         }
         if let Answer::Freed(freed) = self.apply(Op::Free { addr: target }) {

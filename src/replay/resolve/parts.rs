@@ -2,10 +2,10 @@
 //! that follow tell.
 
 use crate::event::{Event, EventKind};
-use crate::model::{Answer, Op, PurgePart};
+use crate::model::{Op, PurgePart};
 
 use super::timings::{Case, MAX_COPIED_BYTES};
-use super::{BeforePurge, Overflow, Resolver, Timing, placed, recorded_of};
+use super::{BeforePurge, Overflow, Resolver, Timing};
 
 /// What is known of the parts of the purge that runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +57,7 @@ impl Resolver<'_> {
 
     /// Before a free that would leave `own` lazy pages: does the recorded count say that the latest part was not done
     /// yet, or that the one under way is?
-    pub(super) fn time_part(&mut self, recorded: u64, own: u64) {
+    pub(super) fn time_part(&mut self, index: usize, recorded: u64, own: u64) {
         if self.parts.pages == 0 || recorded == own {
             return;
         }
@@ -66,29 +66,19 @@ impl Resolver<'_> {
                 self.end_part();
             }
         } else if own + self.parts.pages == recorded {
-            self.put_part_off();
+            self.put_part_off(index);
         }
     }
 
     /// Takes the latest part back, if all that was recorded since comes out without it.
-    fn put_part_off(&mut self) {
+    fn put_part_off(&mut self, index: usize) {
         let Some(before) = self.before_purge.as_ref().filter(|_| self.copied_bytes < MAX_COPIED_BYTES) else { return };
         let (from, first_op) = (before.index, before.first_op);
         let Some(Op::PurgePart(part)) = self.plan.ops.get(first_op).copied() else { return };
         let mut space = before.space.clone();
         self.copied_bytes += space.heap_bytes();
-        for later in &self.plan.ops[first_op + 1..] {
-            let answer = space.apply(later, None);
-            let same = match (later, answer) {
-                (Op::Alloc { born, .. }, answer) => {
-                    self.log.events.get(*born as usize).is_some_and(|event| placed(&answer) == recorded_of(event))
-                }
-                (_, Answer::UnknownFree(_)) => false,
-                _ => true,
-            };
-            if !same {
-                return;
-            }
+        if !self.comes_out(&mut space, &self.plan.ops[first_op + 1..]) {
+            return;
         }
         self.space = space;
         self.plan.ops.remove(first_op);
@@ -98,31 +88,17 @@ impl Resolver<'_> {
         self.before_purge = None;
         self.parts.under_way = Some(part);
         self.checkpoints.forget_from(from);
-        self.forget_other_ways();
+        self.rewritten.push((from, index));
+        self.shadows.clear();
+        self.shapes.forget();
     }
 
     /// The part under way may be done by now: it is, if that gives the recorded address.
     pub(super) fn try_part_done(&mut self, case: &Case<'_>) -> Option<Timing> {
-        let part = Op::PurgePart(self.parts.under_way?);
-        self.copied_bytes += self.space.heap_bytes();
-        let mut space = self.space.clone();
-        space.apply(&part, None);
-        let op = Op::Alloc { request: *case.request, born: case.index as u32 };
-        if placed(&space.apply(&op, None)) != case.recorded {
-            return None;
-        }
         let first_op = self.plan.ops.len();
-        let before = std::mem::replace(&mut self.space, space);
-        self.before_purge = Some(BeforePurge { index: case.index, first_op, space: before });
-        self.plan.ops.extend([part, op]);
+        let space = self.accept_behind(Op::PurgePart(self.parts.under_way?), case)?;
+        self.before_purge = Some(BeforePurge { index: case.index, first_op, space });
         self.parts.under_way = None;
-        self.forget_other_ways();
         Some(Timing::AfterPurge)
-    }
-
-    /// Other histories of the same records do not know of a part that has moved.
-    fn forget_other_ways(&mut self) {
-        self.shadows.clear();
-        self.shapes.forget();
     }
 }

@@ -1,7 +1,7 @@
 //! The timings a trace leaves open, tried one after the other when the model's own answer is not the recorded one.
 
 use crate::event::{Event, EventKind};
-use crate::model::{Answer, Op, PurgeKind, Request};
+use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
 use super::{MAX_AFTER_PURGE, Overflow, Resolver, Timing, placed, recorded_of};
 
@@ -61,17 +61,8 @@ impl Resolver<'_> {
         if placed(&space.apply(&op, None)) != recorded {
             return None;
         }
-        for later in &self.plan.ops[first_op..] {
-            let answer = space.apply(later, None);
-            let differs = match (later, answer) {
-                (Op::Alloc { born, .. }, answer) => placed(&answer) != recorded_of(&self.log.events[*born as usize]),
-                (_, Answer::Adopted { displaced, .. }) => displaced > 0,
-                (_, Answer::UnknownFree(_)) => true,
-                _ => false,
-            };
-            if differs {
-                return None;
-            }
+        if !self.comes_out(&mut space, &self.plan.ops[first_op..]) {
+            return None;
         }
         self.space = space;
         self.plan.ops.insert(first_op, op);
@@ -89,10 +80,36 @@ impl Resolver<'_> {
         Some(Timing::BeforePurge)
     }
 
+    /// Applies what has been resolved to another state; does it all come out as recorded there too?
+    pub(super) fn comes_out(&self, space: &mut AddressSpace, resolved: &[Op]) -> bool {
+        resolved.iter().all(|op| match (op, space.apply(op, None)) {
+            (Op::Alloc { born, .. }, answer) => placed(&answer) == recorded_of(&self.log.events[*born as usize]),
+            (_, Answer::Adopted { displaced, .. }) => displaced == 0,
+            (_, Answer::UnknownFree(_)) => false,
+            _ => true,
+        })
+    }
+
+    /// Does the recorded address come out once `first` has been done? Then both are; answers the state before.
+    pub(super) fn accept_behind(&mut self, first: Op, case: &Case<'_>) -> Option<AddressSpace> {
+        self.copied_bytes += self.space.heap_bytes();
+        let mut space = self.space.clone();
+        space.apply(&first, None);
+        let op = Op::Alloc { request: *case.request, born: case.index as u32 };
+        if placed(&space.apply(&op, None)) != case.recorded {
+            return None;
+        }
+        self.plan.ops.extend([first, op]);
+        self.before_purge = None;
+        self.shadows.clear();
+        self.shapes.forget();
+        Some(std::mem::replace(&mut self.space, space))
+    }
+
     /// A purge that is recorded later may have come this far already: it is applied here if that gives the recorded
     /// address.
     fn try_after_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
-        let Case { index, request, recorded, .. } = *case;
+        let index = case.index;
         if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
@@ -105,19 +122,8 @@ impl Resolver<'_> {
         }
         let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
         let kind = if full { PurgeKind::Full } else { PurgeKind::Partial };
-        self.copied_bytes += self.space.heap_bytes();
-        let mut space = self.space.clone();
-        let purge_op = super::purge_op(kind);
-        space.apply(&purge_op, None);
-        let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(&space.apply(&op, None)) != recorded {
-            return None;
-        }
-        self.space = space;
-        self.plan.ops.extend([purge_op, op]);
+        self.accept_behind(super::purge_op(kind), case)?;
         self.purged_early = Some(purge);
-        self.before_purge = None;
-        self.shadows.clear();
         Some(Timing::AfterPurge)
     }
 

@@ -5,7 +5,7 @@ use crate::log::{Log, Window};
 use crate::model::PurgeKind;
 
 use super::timings::Case;
-use super::{Op, Overflow, Resolver, Timing, placed, purge_op};
+use super::{Overflow, Resolver, Timing, purge_op};
 
 /// What a trace leaves out altogether.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,19 +53,7 @@ impl Resolver<'_> {
         if !self.unseen.purges || self.space.allocator().lazy_pages() == 0 {
             return None;
         }
-        let purge = purge_op(PurgeKind::Partial);
-        let op = Op::Alloc { request: *case.request, born: case.index as u32 };
-        self.copied_bytes += self.space.heap_bytes();
-        let mut space = self.space.clone();
-        space.apply(&purge, None);
-        if placed(&space.apply(&op, None)) != case.recorded {
-            return None;
-        }
-        self.space = space;
-        self.plan.ops.extend([purge, op]);
-        self.before_purge = None;
-        self.shadows.clear();
-        self.shapes.forget();
+        self.accept_behind(purge_op(PurgeKind::Partial), case)?;
         Some(Timing::UnseenPurge)
     }
 }
