@@ -202,7 +202,7 @@ impl EventKind {
             Self::PurgeEntry { .. } => "purges",
             Self::Purge { .. } | Self::PurgeReturn { .. } => "purge",
             Self::NodeDecay { .. } => "decays",
-            Self::NodeReturn { .. } => "returns",
+            Self::NodeReturn { .. } => "return",
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",
             Self::Other { .. } => "other",
