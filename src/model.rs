@@ -15,6 +15,7 @@ pub mod request;
 pub mod search;
 pub mod space;
 pub mod step;
+pub mod usage;
 
 pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
@@ -27,3 +28,4 @@ pub use rbtree::{Tree, TreeId, TreeView};
 pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
 pub use step::{LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, Turn, WalkFrom};
+pub use usage::{CallerId, Provenance, Usage, UsageKind, Usages};
