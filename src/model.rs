@@ -6,6 +6,7 @@ pub mod allocator;
 pub mod areas;
 pub mod audit;
 pub mod extent;
+pub mod frames;
 pub mod free_space;
 pub mod metrics;
 pub mod page_table;

@@ -1,0 +1,1 @@
+//! Slabs and costs.
