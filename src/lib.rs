@@ -3,7 +3,7 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← replay ← insight ← view
+//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
 //!                      source: parsers, event, log
 //!                      ui: view and below                  cli: everything
 //! ```
@@ -15,6 +15,7 @@ pub mod log;
 pub mod model;
 pub mod policy;
 pub mod replay;
+pub mod request;
 pub mod source;
 pub mod ui;
 pub mod view;

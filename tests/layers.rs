@@ -12,12 +12,13 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("log", &["event"]),
     ("model", &["event", "log"]),
     ("policy", &["event", "log", "model"]),
-    ("replay", &["event", "log", "model", "policy"]),
-    ("insight", &["event", "log", "model", "policy", "replay"]),
-    ("view", &["event", "log", "model", "policy", "replay", "insight"]),
+    ("request", &["log", "model", "policy"]),
+    ("replay", &["event", "log", "model", "policy", "request"]),
+    ("insight", &["event", "log", "model", "policy", "request", "replay"]),
+    ("view", &["event", "log", "model", "policy", "request", "replay", "insight"]),
     ("source", &["event", "log"]),
-    ("ui", &["event", "log", "model", "policy", "replay", "insight", "view"]),
-    ("cli", &["event", "log", "model", "policy", "replay", "insight", "view", "source", "ui"]),
+    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view"]),
+    ("cli", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "source", "ui"]),
 ];
 
 /// Crates that only some layers may know.
@@ -25,7 +26,7 @@ const CRATES: [(&str, &[&str]); 3] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 8] = ["parsers", "event", "log", "model", "policy", "replay", "insight", "view"];
+const PURE: [&str; 9] = ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view"];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 

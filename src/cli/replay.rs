@@ -113,7 +113,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         peak_bytes: timing::peak_bytes(),
         metrics: Metrics::of(
             &replay.space().allocator().metrics(),
-            Some(replay.space().tables().count()),
+            Some(replay.space().n_tables()),
             replay.space().failures(),
         ),
         digest: format!("{:016x}", replay.space().digest()),

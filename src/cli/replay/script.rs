@@ -122,7 +122,7 @@ fn report<'a>(
         ns_per_event,
         events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
         peak_bytes: timing::peak_bytes(),
-        metrics: super::Metrics::of(&run.allocator().metrics(), Some(run.space().tables().count()), run.failures()),
+        metrics: super::Metrics::of(&run.allocator().metrics(), Some(run.space().n_tables()), run.failures()),
         digest: format!("{:016x}", run.space().digest()),
     }
 }

@@ -20,18 +20,16 @@ pub enum PageStrategy {
 }
 
 /// Blocks of one order that were asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderTold {
-    /// The order.
-    pub order: u32,
     /// How often it was asked for.
-    pub tried: u64,
+    pub tried: u32,
     /// How often there was one.
-    pub got: u64,
+    pub got: u32,
 }
 
 /// What asking for pages took.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PagesTold {
     /// Pages asked for.
     pub asked: u64,
@@ -42,7 +40,7 @@ pub struct PagesTold {
     /// Pages asked for one by one, the one that failed included.
     pub single_calls: u64,
     /// Blocks asked for, order by order as it went.
-    pub orders: Vec<OrderTold>,
+    pub orders: [OrderTold; 16],
     /// Times the allocator cut a block in two.
     pub splits: u64,
     /// Times a block found its buddy free: only where something was given back.
@@ -56,12 +54,9 @@ impl PagesTold {
     }
 
     fn note_order(&mut self, order: u32, is_found: bool) {
-        if self.orders.last().is_none_or(|last| last.order != order) {
-            self.orders.push(OrderTold { order, tried: 0, got: 0 });
-        }
-        if let Some(last) = self.orders.last_mut() {
-            last.tried += 1;
-            last.got += u64::from(is_found);
+        if let Some(told) = self.orders.get_mut(order as usize) {
+            told.tried += 1;
+            told.got += u32::from(is_found);
         }
     }
 }

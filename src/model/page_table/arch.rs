@@ -155,6 +155,16 @@ impl ArchRules {
         huge.map_or(contiguous, |depth| self.geometry.levels[depth].shift)
     }
 
+    /// The entries a huge `vmalloc` of `bytes` tries, as a power of two of bytes: PMD entries from a PMD's worth on
+    /// (`arch_vmap_pmd_supported`), else a block of contiguous PTEs where there is one, else pages.
+    pub fn vmalloc_shift(&self, bytes: u64) -> u32 {
+        let page = self.geometry.page_size.trailing_zeros();
+        let above_pte = self.geometry.levels.len().checked_sub(2).map(|depth| self.geometry.levels[depth].shift);
+        let pmd = above_pte.filter(|_| self.huge_pmd);
+        let fits = |shift: &u32| bytes.checked_shr(*shift).is_some_and(|blocks| blocks > 0);
+        pmd.filter(fits).or(self.contiguous_shift.filter(fits)).unwrap_or(page)
+    }
+
     /// Tables that exist from boot for the vmalloc range, by level: one per entry of the level above, over the whole
     /// range the architecture reserves. 64 or 65 on x86-64 with four levels, 50 or 51 with five, by whether the base
     /// is aligned to a top entry. Zero where the range is not known.

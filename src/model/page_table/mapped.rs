@@ -233,7 +233,18 @@ pub struct WalkStage {
 }
 
 impl Mapped {
-    pub(super) fn nothing(extent: Extent) -> Self {
+    /// Adds what a further walk did; the extent stays.
+    pub(in crate::model) fn add(&mut self, more: &Self) {
+        self.new_tables += more.new_tables;
+        self.freed_tables += more.freed_tables;
+        self.leaves += more.leaves;
+        self.contiguous += more.contiguous;
+        self.overwritten += more.overwritten;
+        self.mod_mask |= more.mod_mask;
+        self.sync = more.sync.or(self.sync);
+    }
+
+    pub(in crate::model) fn nothing(extent: Extent) -> Self {
         Self {
             extent,
             new_tables: PerLevel::default(),
