@@ -1,5 +1,6 @@
 //! Answers about what was read: pure functions from logs and models to plain values.
 
+pub mod cost;
 pub mod layout;
 pub mod snapshot;
 

@@ -325,6 +325,11 @@ impl Memory {
         &self.tables
     }
 
+    /// Are ranges objects of their own, free ones included (5.2 and later)?
+    pub fn has_ranges(&self) -> bool {
+        self.has_ranges
+    }
+
     /// The page frames.
     pub fn frames(&self) -> &Frames {
         &self.frames
