@@ -13,6 +13,7 @@ mod early;
 mod free;
 mod ioremap;
 mod percpu;
+mod setup;
 mod vmalloc;
 mod vmap;
 
@@ -22,6 +23,7 @@ pub use early::{register_early, vmalloc_init};
 pub use free::{Context, run_deferred, vfree, vunmap};
 pub use ioremap::{ioremap, iounmap};
 pub use percpu::pcpu_get_vm_areas;
+pub use setup::memory_of;
 pub use vmalloc::{VmallocArgs, vmalloc};
 pub use vmap::vmap;
 
@@ -130,4 +132,9 @@ pub struct Gfp {
 /// Tells a decision.
 fn tell(kernel: &mut impl Kernel, note: Note) {
     kernel.apply(Op::Memory(MemoryOp::Tell(note)));
+}
+
+/// Did a mapping come about wholly?
+fn is_mapped(answer: &Answer) -> bool {
+    matches!(answer, Answer::Memory(answer) if answer.is_mapped())
 }

@@ -123,7 +123,7 @@ impl Pair {
         assert_eq!(naive::frames_of(&runs), plain);
         assert_eq!(told.got, plain.len() as u64);
         assert_eq!(told.splits + blocks_before, self.naive.n_free_blocks() + pieces, "a split makes one block more");
-        let in_blocks: u64 = told.orders.iter().map(|told| told.got << told.order).sum();
+        let in_blocks: u64 = told.orders.iter().zip(0..).map(|(told, order)| u64::from(told.got) << order).sum();
         let (wanted, got) = (n - in_blocks, told.got - in_blocks);
         match strategy {
             PageStrategy::Single => assert_eq!((told.bulk_calls, told.single_calls), (0, wanted.min(got + 1))),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::extent::Extent;
 use super::frames::{FrameRun, Frames, PageStrategy, ZoneKind};
-use super::page_table::{ArchRules, PageTables, TlbFlush, TlbRule};
+use super::page_table::{ArchRules, ModMask, PageTables, TlbFlush, TlbRule};
 use super::slab::Slabs;
 use super::stage::{Fault, Note};
 use super::usage::{CallerId, UsageKind, Usages};
@@ -129,11 +129,6 @@ pub enum MemoryOp {
         /// The TLB is flushed for it at once.
         flushes: bool,
     },
-    /// Entries wait for the purge (2.6.28 to 2.6.38).
-    UnmapAtPurge {
-        /// What is cleared then.
-        extent: Extent,
-    },
     /// An address waits in the list of a CPU.
     Defer {
         /// The CPU.
@@ -194,10 +189,16 @@ pub enum MemoryAnswer {
     Done,
     /// So many pages were had.
     Pages(u64),
-    /// So many entries are written; `whole`: all of them.
+    /// Entries are written.
     Mapped {
         /// All that was asked for is mapped.
         whole: bool,
+        /// Tables that were allocated.
+        new_tables: u32,
+        /// `pgtbl_mod_mask`.
+        mod_mask: ModMask,
+        /// A sync follows.
+        syncs: bool,
     },
     /// The address that waited, if one did.
     Waited(Option<u64>),
@@ -214,6 +215,13 @@ pub struct Flushes {
     pub whole: u64,
     /// Pages flushed one by one.
     pub pages: u64,
+}
+
+impl MemoryAnswer {
+    /// A mapping that came about wholly.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self, Self::Mapped { whole: true, .. })
+    }
 }
 
 impl Flushes {

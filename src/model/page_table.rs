@@ -15,7 +15,7 @@ pub use arch::{ArchRules, ClearsAt, Collision, Propagation, SyncKind, SyncRule, 
 pub use geometry::{
     ARM, ARM_LPAE, ARM64_4K_39, ARM64_4K_48, ARM64_4K_52, ARM64_16K_36, ARM64_16K_47, ARM64_16K_48, ARM64_16K_52,
     ARM64_64K_42, ARM64_64K_48, ARM64_64K_52, Hints, I386, I386_PAE, NOT_MODELLED, RISCV_39, RISCV_48, RISCV_57,
-    X86_64_4, X86_64_5, geometry_of,
+    X86_64_4, X86_64_5, geometry_named, geometry_names, geometry_of,
 };
 pub use mapped::{MAX_LEVELS, MapError, Mapped, ModMask, PerLevel, Sync, Unmapped, WalkStage};
 pub use queries::{EntryKind, ExtentTables, Leaf};

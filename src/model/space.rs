@@ -173,6 +173,13 @@ impl AddressSpace {
         self
     }
 
+    /// A copy that does not follow what is behind the areas. Page tables needed before are not counted in it.
+    #[must_use]
+    pub fn without_memory(&self) -> Self {
+        let (allocator, tables) = (self.allocator.clone(), self.tables.clone());
+        Self { allocator, geometry: self.geometry, tables, memory: None, failures: self.failures }
+    }
+
     /// Applies one operation; the only way state changes.
     pub fn apply(&mut self, op: &Op, mut steps: Option<&mut Steps>) -> Answer {
         let answer = match *op {

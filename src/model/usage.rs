@@ -143,6 +143,11 @@ impl Usages {
         id
     }
 
+    /// The id of a name that is known.
+    pub fn find_caller(&self, name: &str) -> Option<CallerId> {
+        self.caller_ids.get(name).copied()
+    }
+
     /// The name of a caller, escaped for display; `None` for nobody.
     pub fn caller_name(&self, id: CallerId) -> Option<&str> {
         self.callers.get(id.0 as usize).map(String::as_str).filter(|name| !name.is_empty())

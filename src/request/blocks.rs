@@ -3,10 +3,10 @@
 use super::area::{By, alloc_vmap_area};
 use super::free::{area_at, remove};
 use super::rules::{Blocks, has_call};
-use super::{Facts, Kernel, tell};
-use crate::model::memory::{Mapping, MemoryAnswer};
+use super::{Facts, Kernel, is_mapped, tell};
+use crate::model::memory::Mapping;
 use crate::model::stage::{Call, Message, Note, Object};
-use crate::model::{Answer, BlockPlan, Extent, MemoryOp, Op, PurgeKind, Request, UsageKind};
+use crate::model::{BlockPlan, Extent, MemoryOp, Op, PurgeKind, Request, UsageKind};
 use crate::policy::rules::Release;
 
 /// From here on an alias flush leaves fragmented blocks alone that have much left (`VMAP_PURGE_THRESHOLD`).
@@ -42,7 +42,7 @@ pub fn map_ram(kernel: &mut impl Kernel, pages: u64, by: By) -> Option<u64> {
     };
     let extent = start.and_then(|start| Extent::sized(start, pages * facts.page_size));
     let map = extent.map(|extent| Op::Memory(MemoryOp::Map { extent, mapping: Mapping::Small, fault: None }));
-    let is_mapped = map.is_some_and(|op| kernel.apply(op) == Answer::Memory(MemoryAnswer::Mapped { whole: true }));
+    let is_mapped = map.is_some_and(|op| is_mapped(&kernel.apply(op)));
     match start.filter(|_| is_mapped) {
         Some(addr) => tell(kernel, Note::Returned { addr }),
         None => tell(kernel, Note::Failed),

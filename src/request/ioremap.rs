@@ -3,10 +3,10 @@
 use super::area::{AreaArgs, By, get_vm_area};
 use super::flags::VM_IOREMAP;
 use super::free::{FreePages, area_at, discard};
-use super::{Facts, Kernel, tell};
-use crate::model::memory::{Mapping, MemoryAnswer};
+use super::{Facts, Kernel, is_mapped, tell};
+use crate::model::memory::Mapping;
 use crate::model::stage::{Call, Cleanup, Fault, Message, Note, SizeRefusal, Undone};
-use crate::model::{Answer, Extent, MemoryOp, Op, UsageKind};
+use crate::model::{Extent, MemoryOp, Op, UsageKind};
 
 /// Where 2.4 answers from the direct map: the ISA hole of a PC.
 const ISA_START: u64 = 0xa_0000;
@@ -57,7 +57,7 @@ fn remap(kernel: &mut impl Kernel, facts: &Facts, phys: u64, len: u64, fault: Op
     )?;
     let extent = Extent::sized(area.start(), size)?;
     let map = MemoryOp::Map { extent, mapping: Mapping::Device { phys: base }, fault };
-    if kernel.apply(Op::Memory(map)) != Answer::Memory(MemoryAnswer::Mapped { whole: true }) {
+    if !is_mapped(&kernel.apply(Op::Memory(map))) {
         tell(kernel, Note::Undone { why: Undone::Mapping, cleanup: Cleanup::Vfree });
         discard(kernel, area.start(), FreePages::No);
         return None;

@@ -38,15 +38,6 @@ pub enum DataPages {
     LargeOrders,
 }
 
-/// When the page tables of a freed area are cleared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clearing {
-    /// By the free.
-    AtFree,
-    /// By the purge (2.6.28 to 2.6.38; cleared at once in 3.10).
-    AtPurge,
-}
-
 /// What `vfree` does in an interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InInterrupt {
@@ -103,8 +94,6 @@ pub struct RequestRules {
     pub has_array: bool,
     /// What a request that fails half-way does.
     pub cleanup: Cleanup,
-    /// When page tables are cleared.
-    pub clearing: Clearing,
     /// What an interrupt may do.
     pub in_interrupt: InInterrupt,
     /// `vm_map_ram`.
@@ -132,7 +121,6 @@ const V2_4: RequestRules = RequestRules {
     pages: DataPages::InTheWalk,
     has_array: false,
     cleanup: Cleanup::Vfree,
-    clearing: Clearing::AtFree,
     in_interrupt: InInterrupt::Unchecked,
     blocks: Blocks::None,
     objects: Objects::Descriptor,
@@ -156,16 +144,13 @@ const V2_6: RequestRules = RequestRules {
 const V2_6_28: RequestRules = RequestRules {
     since: Release::of_2_6(28),
     warns_of_size: true,
-    clearing: Clearing::AtPurge,
     blocks: Blocks::Bitmap,
     objects: Objects::DescriptorAndRange,
     ..V2_6
 };
 const V2_6_32: RequestRules = RequestRules { since: Release::of_2_6(32), marks_uninitialized: true, ..V2_6_28 };
-// Between 2.6.32 and 3.10, not known where; the placement rules change there as well.
-const V2_6_39: RequestRules = RequestRules { since: Release::of_2_6(39), clearing: Clearing::AtFree, ..V2_6_32 };
 const V3_10: RequestRules =
-    RequestRules { since: Release::new(3, 10), in_interrupt: InInterrupt::Deferred, user_shmlba: true, ..V2_6_39 };
+    RequestRules { since: Release::new(3, 10), in_interrupt: InInterrupt::Deferred, user_shmlba: true, ..V2_6_32 };
 // Between 3.10 and 4.15, not known where.
 const V4_15: RequestRules = RequestRules {
     since: Release::new(4, 15),
@@ -196,7 +181,7 @@ const V6_19: RequestRules = RequestRules {
 
 /// Every change of behaviour, oldest first. Each row differs from the one before in the fields it names.
 pub const REQUEST_RULES: &[RequestRules] =
-    &[V2_4, V2_4_27, V2_6, V2_6_28, V2_6_32, V2_6_39, V3_10, V4_15, V5_2, V5_14, V5_19, V6_13, V6_19];
+    &[V2_4, V2_4_27, V2_6, V2_6_28, V2_6_32, V3_10, V4_15, V5_2, V5_14, V5_19, V6_13, V6_19];
 
 /// How a release treats requests; `None` before 2.4.
 pub fn request_rules_for(release: Release) -> Option<&'static RequestRules> {

@@ -4,7 +4,7 @@ use super::area::{AreaArgs, By, get_vm_area};
 use super::flags::{VM_ALLOC, VM_ALLOW_HUGE_VMAP, VM_UNINITIALIZED, VM_USERMAP, VM_VPAGES};
 use super::free::{FreePages, discard};
 use super::rules::{DataPages, HugeVmalloc, SizeCheck, has_call};
-use super::{Facts, Gfp, Kernel, tell};
+use super::{Facts, Gfp, Kernel, is_mapped, tell};
 use crate::log::Window;
 use crate::model::frames::PageStrategy;
 use crate::model::memory::{Mapping, MemoryAnswer};
@@ -197,7 +197,7 @@ fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent
     let mapping = if order > 0 { Mapping::Huge { shift: attempt.shift } } else { Mapping::Small };
     let fault = if got < pages { u32::try_from(got).ok().map(Fault::Pages) } else { fault.filter(is_of_tables) };
     match kernel.apply(Op::Memory(MemoryOp::Map { extent: data, mapping, fault })) {
-        Answer::Memory(MemoryAnswer::Mapped { whole: true }) => Ok(()),
+        answer if is_mapped(&answer) => Ok(()),
         _ if got < pages => Err((Undone::Pages, got)),
         _ => Err((Undone::Mapping, got)),
     }

@@ -3,10 +3,10 @@
 use super::area::{AreaArgs, By, get_vm_area};
 use super::flags::{VM_MAP, VM_NO_GUARD};
 use super::free::{FreePages, discard};
-use super::{Kernel, tell};
-use crate::model::memory::{Mapping, MemoryAnswer};
+use super::{Kernel, is_mapped, tell};
+use crate::model::memory::Mapping;
 use crate::model::stage::{Call, Cleanup, Fault, Message, Note, SizeRefusal, Undone};
-use crate::model::{Answer, Extent, MemoryOp, Op, UsageKind};
+use crate::model::{Extent, MemoryOp, Op, UsageKind};
 use crate::policy::rules::Release;
 
 /// First release that takes `VM_NO_GUARD` out of the flags of a `vmap`, with a warning.
@@ -60,7 +60,7 @@ pub fn vmap(kernel: &mut impl Kernel, pages: u64, flags: u32, fault: Option<Faul
     };
     if let Some(extent) = Extent::sized(area.start(), size) {
         let map = MemoryOp::Map { extent, mapping: Mapping::Small, fault };
-        if kernel.apply(Op::Memory(map)) != Answer::Memory(MemoryAnswer::Mapped { whole: true }) {
+        if !is_mapped(&kernel.apply(Op::Memory(map))) {
             tell(kernel, Note::Undone { why: Undone::Mapping, cleanup: Cleanup::Vfree });
             discard(kernel, area.start(), FreePages::No);
             tell(kernel, Note::Failed);

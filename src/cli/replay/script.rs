@@ -71,7 +71,7 @@ pub(super) fn run(args: &ReplayArgs, log: &Log, script: &ScriptLog) -> Result<u8
         None => None,
     };
     let name = &log.origin.name;
-    let mut run = ScriptRun::new(&script.header, &settings)?;
+    let mut run = ScriptRun::new(script, &settings)?;
     let mut answers = String::new();
     let ns_per_event = timed_run(script, &mut run, &mut answers);
     let text = if args.output.json {

@@ -56,10 +56,6 @@ impl Memory {
                 }
                 MemoryAnswer::Done
             }
-            MemoryOp::UnmapAtPurge { extent } => {
-                self.waiting.push(extent);
-                MemoryAnswer::Done
-            }
             MemoryOp::Defer { cpu, addr } => {
                 self.deferred.push((cpu, addr));
                 let waiting = self.waiting_on(cpu) as u32;
@@ -250,13 +246,13 @@ impl Memory {
             Ok(mapped) => {
                 self.note_mapped(extent, pages, mapping, &mapped);
                 tell(steps, || Stage::Mapped(mapped));
-                MemoryAnswer::Mapped { whole: true }
+                answer(&mapped, true)
             }
             Err(error) => {
                 let done = error.done().copied().unwrap_or_else(|| Mapped::nothing(extent));
                 self.note_mapped(extent, done.leaves.total(), mapping, &done);
                 tell(steps, || Stage::MapFailed { done, why: failure(&error) });
-                MemoryAnswer::Mapped { whole: false }
+                answer(&done, false)
             }
         }
     }
@@ -322,6 +318,11 @@ impl Memory {
         let unmapped = self.tables.unmap(extent);
         tell(steps, || Stage::Unmapped(unmapped));
     }
+}
+
+fn answer(mapped: &Mapped, whole: bool) -> MemoryAnswer {
+    let new_tables = u32::try_from(mapped.new_tables.total()).unwrap_or(u32::MAX);
+    MemoryAnswer::Mapped { whole, new_tables, mod_mask: mapped.mod_mask, syncs: mapped.sync.is_some() }
 }
 
 fn failure(error: &MapError) -> MapFailure {
