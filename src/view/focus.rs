@@ -5,7 +5,7 @@ use super::text::Addresses;
 use super::{Role, Scene, Selection};
 use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
-use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
+use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Stage, Step, Tree, TreeId, VmapArea};
 
 /// A window up to this length is shown whole: its upper half is no place for per-CPU chunks only.
 const SMALL_WINDOW: u64 = 16 << 30;
@@ -120,8 +120,20 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
         EventKind::PurgeReturn { .. } | EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. } => {
             lowest_purged(scene)
         }
+        EventKind::Script(ScriptOp::Request) => stage_address(scene),
         _ => None,
     }
+}
+
+/// The address a request is about that neither places nor frees an area: what it maps or clears, what waits.
+fn stage_address(scene: &Scene<'_>) -> Option<u64> {
+    let mut steps = scene.replay.outcome().steps.iter();
+    steps.find_map(|step| match step {
+        Step::Stage(Stage::Mapped(mapped)) => Some(mapped.extent.start()),
+        Step::Stage(Stage::Unmapped(unmapped)) => Some(unmapped.extent.start()),
+        Step::Stage(Stage::Deferred { addr, .. } | Stage::DeferredRun { addr, .. }) => Some(*addr),
+        _ => None,
+    })
 }
 
 /// The lowest area the current event gave back.

@@ -49,7 +49,7 @@ pub(super) fn first_call(steps: &[Step]) -> Option<Call> {
 }
 
 /// Bytes in the largest unit that says them exactly: `1,028 KiB`.
-pub(super) fn exact(bytes: u64) -> String {
+pub(in crate::view) fn exact(bytes: u64) -> String {
     match bytes {
         0 => "0 B".to_owned(),
         _ if bytes.trailing_zeros() < 10 => format!("{} B", text::count(bytes)),
