@@ -5,6 +5,8 @@
 pub mod allocator;
 pub mod areas;
 pub mod audit;
+pub mod contrast;
+pub mod cost;
 pub mod extent;
 pub mod frames;
 pub mod free_space;
@@ -14,6 +16,7 @@ pub mod plant;
 pub mod rbtree;
 pub mod request;
 pub mod search;
+pub mod slab;
 pub mod space;
 pub mod step;
 
