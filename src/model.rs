@@ -5,6 +5,8 @@
 pub mod allocator;
 pub mod areas;
 pub mod audit;
+pub mod contrast;
+pub mod cost;
 pub mod extent;
 pub mod frames;
 pub mod free_space;

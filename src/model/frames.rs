@@ -15,6 +15,7 @@
 //! depends on nothing but the set of frames in use.
 
 mod audit;
+mod blocks;
 mod buddy;
 mod bulk;
 mod layout;
@@ -218,8 +219,7 @@ impl Frames {
     /// Empty, outside of memory, or partly free already. Who owns a frame is not known here: giving back somebody else's
     /// is not noticed.
     pub fn free(&mut self, run: FrameRun) -> Result<FreeTold, FreeError> {
-        self.buddy.check_used(run)?;
-        Ok(self.buddy.give_back(run))
+        self.buddy.free(run)
     }
 
     /// Frames of the machine.
@@ -283,8 +283,8 @@ impl Frames {
         if self.buddy.max_order < order {
             return None;
         }
-        let zones = self.zones[..self.usable[limit as usize]].iter().rev();
-        zones.filter_map(|zone| self.buddy.find(zone.first_part..zone.end_part, order)).next()
+        let mut zones = self.zones[..self.usable[limit as usize]].iter().rev();
+        zones.find_map(|zone| self.buddy.find(zone.first_part..zone.end_part, order))
     }
 }
 

@@ -6,6 +6,7 @@
 mod backed;
 mod blocks;
 mod follow;
+mod objects;
 mod ops;
 
 use std::collections::HashMap;
@@ -15,12 +16,14 @@ use super::extent::Extent;
 use super::frames::{FrameRun, Frames, PageStrategy, ZoneKind};
 use super::page_table::{ArchRules, ModMask, PageTables, TlbFlush, TlbRule};
 use super::slab::Slabs;
-use super::stage::{Fault, Note};
+use super::stage::{Fault, Note, Object};
 use super::usage::{CallerId, UsageKind, Usages};
 
 pub use backed::Backed;
 use backed::Runs;
 pub use blocks::{Block, BlockPlan, Blocks};
+pub use objects::ObjectSetup;
+use objects::Objects;
 
 /// How an area is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,14 +244,12 @@ pub struct MemorySetup {
     pub arch: ArchRules,
     /// All frames, free.
     pub frames: Frames,
-    /// The object caches, empty.
-    pub slabs: Slabs,
+    /// The object caches, empty, and the sizes of objects.
+    pub objects: ObjectSetup,
     /// How data pages are asked for where nobody says.
     pub strategy: PageStrategy,
     /// There are arrays of page pointers.
     pub has_array: bool,
-    /// Ranges are objects of their own, free ones included (5.2 and later).
-    pub has_ranges: bool,
     /// Each free flushes the TLB (to 2.6.27).
     pub flushes_at_free: bool,
     /// A freed area leaves the tree of areas before its entries are cleared (2.4, 6.3 and later).
@@ -265,10 +266,9 @@ pub struct Memory {
     arch: ArchRules,
     tables: PageTables,
     frames: Frames,
-    slabs: Slabs,
+    objects: Objects,
     strategy: PageStrategy,
     has_array: bool,
-    has_ranges: bool,
     flushes_at_free: bool,
     unlinks_first: bool,
     pointer_bytes: u64,
@@ -294,18 +294,15 @@ pub struct Memory {
 impl Memory {
     /// The state of a machine whose allocator has no area yet.
     pub fn new(setup: MemorySetup) -> Self {
-        let MemorySetup {
-            arch, frames, slabs, strategy, has_array, has_ranges, flushes_at_free, unlinks_first, ..
-        } = setup;
+        let MemorySetup { arch, frames, objects, strategy, has_array, flushes_at_free, unlinks_first, .. } = setup;
         let MemorySetup { pointer_bytes, usages, .. } = setup;
         Self {
             arch,
             tables: PageTables::new(arch),
             frames,
-            slabs,
+            objects: Objects::new(objects),
             strategy,
             has_array,
-            has_ranges,
             flushes_at_free,
             unlinks_first,
             pointer_bytes,
@@ -345,7 +342,17 @@ impl Memory {
 
     /// The object caches.
     pub fn slabs(&self) -> &Slabs {
-        &self.slabs
+        &self.objects.slabs
+    }
+
+    /// Bytes of one object.
+    pub fn object_bytes(&self, object: Object) -> u64 {
+        self.objects.bytes(object)
+    }
+
+    /// Range objects in use, those of free ranges included where they have some.
+    pub fn n_ranges(&self) -> u64 {
+        self.objects.n_ranges()
     }
 
     /// The blocks of `vm_map_ram`.
@@ -405,6 +412,7 @@ impl Memory {
             + (self.live.capacity() * (size_of::<(u64, Backed)>() + 1)) as u64
             + self.runs.heap_bytes()
             + self.blocks.heap_bytes()
+            + self.objects.heap_bytes()
     }
 
     fn page_size(&self) -> u64 {
@@ -422,10 +430,9 @@ impl Clone for Memory {
             arch: self.arch,
             tables: self.tables.clone(),
             frames: self.frames.clone(),
-            slabs: self.slabs.clone(),
+            objects: self.objects.clone(),
             strategy: self.strategy,
             has_array: self.has_array,
-            has_ranges: self.has_ranges,
             flushes_at_free: self.flushes_at_free,
             unlinks_first: self.unlinks_first,
             pointer_bytes: self.pointer_bytes,
@@ -448,10 +455,9 @@ impl Clone for Memory {
         self.arch = from.arch;
         self.tables.clone_from(&from.tables);
         self.frames.clone_from(&from.frames);
-        self.slabs.clone_from(&from.slabs);
+        self.objects.clone_from(&from.objects);
         self.strategy = from.strategy;
         self.has_array = from.has_array;
-        self.has_ranges = from.has_ranges;
         self.flushes_at_free = from.flushes_at_free;
         self.unlinks_first = from.unlinks_first;
         self.pointer_bytes = from.pointer_bytes;

@@ -122,7 +122,7 @@ pub(super) fn discard(kernel: &mut impl Kernel, start: u64, pages: FreePages) {
         }
     }
     let unbound = kernel.apply(Op::Memory(MemoryOp::Unbind { start }));
-    if unbound == Answer::Memory(MemoryAnswer::Done) && backed.is_some_and(|backed| backed.has_descriptor) {
+    if unbound == Answer::Memory(MemoryAnswer::Done) && backed.is_some_and(|backed| backed.descriptor.is_some()) {
         tell(kernel, Note::ObjectGiven(Object::VmStruct));
     }
 }

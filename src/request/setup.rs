@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Facts;
-use super::rules::{DataPages, Objects};
+use super::rules::DataPages;
 use crate::model::frames::{FrameRun, Frames, MAX_ORDER, MAX_ORDER_2_4, PageStrategy, ZoneTable, zone_table};
+use crate::model::memory::ObjectSetup;
 use crate::model::page_table::Family;
-use crate::model::slab::Slabs;
+use crate::model::slab::{KmallocEra, Slabs, object_sizes};
 use crate::model::{Memory, MemorySetup, Usages};
 use crate::policy::rules::{FreeSpace, Release};
 
@@ -19,22 +20,41 @@ const UNLINKS_FIRST: Release = Release::new(6, 3);
 /// What is behind the areas of a machine that has none yet.
 pub fn memory_of(facts: &Facts, usages: Arc<Usages>) -> Memory {
     let is_list = matches!(facts.placement.free_space, FreeSpace::VmList(_));
+    let frames = frames_of(facts);
     Memory::new(MemorySetup {
         arch: facts.arch,
-        frames: frames_of(facts),
-        slabs: Slabs::default(),
+        objects: objects_of(facts, frames.max_order()),
+        frames,
         strategy: match facts.rules.pages {
             DataPages::InTheWalk | DataPages::Singly | DataPages::BulkWithNode => PageStrategy::Single,
             DataPages::Bulk => PageStrategy::Bulk,
             DataPages::LargeOrders => PageStrategy::LargeOrders,
         },
         has_array: facts.rules.has_array,
-        has_ranges: facts.rules.objects == Objects::RangesCached,
         flushes_at_free: is_list,
         unlinks_first: UNLINKS_FIRST <= facts.release || !facts.rules.has_array,
         pointer_bytes: facts.pointer_bytes(),
         usages,
     })
+}
+
+/// Empty caches, and the sizes of objects in this release.
+fn objects_of(facts: &Facts, max_order: u32) -> ObjectSetup {
+    let Release { major, minor, patch } = facts.release;
+    let sizes = object_sizes(major, minor, patch);
+    let era = match facts.release {
+        release if release < Release::of_2_6(0) => KmallocEra::Slab24,
+        release if release < Release::of_2_6(23) => KmallocEra::Slab26,
+        _ => KmallocEra::Slub,
+    };
+    let word = facts.pointer_bytes();
+    ObjectSetup {
+        slabs: Slabs::new(era, facts.page_size, max_order),
+        vm_struct_bytes: sizes.vm_struct_bytes(word),
+        vmap_area_bytes: sizes.vmap_area_bytes(word),
+        vmap_area_cache: sizes.vmap_area_cache,
+        vmap_block_bytes: sizes.vmap_block_bytes(word, facts.block_pages().into()),
+    }
 }
 
 /// All frames free, in the zones of the architecture.

@@ -52,7 +52,9 @@ impl Naive {
         let zones = ZoneKind::ALL.into_iter().rev().filter(|kind| *kind <= limit);
         let blocks = zones.filter_map(|kind| self.blocks(kind).into_iter().filter(|block| order <= block.0).min());
         let (_, first) = { blocks }.next()?;
-        (first..first + (1 << order)).for_each(|frame| self.is_free[frame as usize] = false);
+        for frame in first..first + (1 << order) {
+            self.is_free[frame as usize] = false;
+        }
         Some(FrameRun { first, n: 1 << order })
     }
 
@@ -76,7 +78,9 @@ impl Naive {
     }
 
     pub(crate) fn free(&mut self, run: FrameRun) {
-        (run.first..run.end()).for_each(|frame| self.is_free[frame as usize] = true);
+        for frame in run.first..run.end() {
+            self.is_free[frame as usize] = true;
+        }
     }
 
     pub(crate) fn free_frames(&self) -> Vec<u64> {

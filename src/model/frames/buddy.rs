@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::blocks::Place;
 use super::memory::{Chunks, NONE, SEGMENT_CHUNKS, Segments};
 use super::{FrameRun, FreeError, FreeTold, MAX_ORDER_LIMIT};
 
@@ -38,26 +39,6 @@ pub(super) struct Spot {
     pub(super) part: usize,
     pub(super) chunk: u64,
     pub(super) node: u32,
-}
-
-/// Where the bookkeeping of a chunk is: looked up once for an operation.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    part: usize,
-    /// The segment's number in the part's directory.
-    number: usize,
-    /// Its slot.
-    segment: u32,
-    /// Where the chunk's slot is kept.
-    slot_at: usize,
-    /// The chunk's slot.
-    slot: u32,
-    /// Start of the segment's words in [`Segments::masks`].
-    masks: usize,
-    /// Start of the words in [`Part::has`].
-    has: usize,
-    /// The chunk in its segment's words.
-    chunk_bit: u64,
 }
 
 impl Buddy {
@@ -119,23 +100,22 @@ impl Buddy {
         (run, rest)
     }
 
-    /// Are all frames of the run memory, and in use?
-    pub(super) fn check_used(&self, run: FrameRun) -> Result<(), FreeError> {
+    /// Gives a run back if all its frames are memory and in use.
+    pub(super) fn free(&mut self, run: FrameRun) -> Result<FreeTold, FreeError> {
         if run.n == 0 {
             return Err(FreeError::Empty);
         }
-        let mut at = run.first;
         let end = run.first.checked_add(run.n).ok_or(FreeError::NotMemory { frame: u64::MAX })?;
-        while at < end {
-            let part = self.part_of(at).ok_or(FreeError::NotMemory { frame: at })?;
-            let (first, n) = self.block_at(at, end.min(self.parts[part].end));
-            let spot = self.spot(part, first, n);
-            if !self.is_used(spot) {
-                return Err(FreeError::AlreadyFree { first, n });
-            }
-            at += n;
+        let (place, node, n) = self.used_block(run.first, end)?;
+        if n == run.n {
+            // One block, as most are: what was looked up serves to free it.
+            return Ok(FreeTold { pages: n, blocks: 1, merges: self.merge(&place, node) });
         }
-        Ok(())
+        let mut at = run.first + n;
+        while at < end {
+            at += self.used_block(at, end)?.2;
+        }
+        Ok(self.give_back(run))
     }
 
     /// Gives back frames that are memory and in use.
@@ -143,13 +123,25 @@ impl Buddy {
         let mut told = FreeTold { pages: run.n, ..FreeTold::default() };
         let mut at = run.first;
         while at < run.end() {
-            let Some(part) = self.part_of(at) else { break };
-            let (first, n) = self.block_at(at, run.end().min(self.parts[part].end));
-            told.merges += self.merge(self.spot(part, first, n));
+            let Ok((place, node, n)) = self.used_block(at, run.end()) else { break };
+            told.merges += self.merge(&place, node);
             told.blocks += 1;
             at += n;
         }
+        debug_assert_eq!(at, run.end(), "all of it was in use");
         told
+    }
+
+    /// The largest aligned block from `at` on that ends by `end`, if it is memory and in use.
+    fn used_block(&self, at: u64, end: u64) -> Result<(Place, u32, u64), FreeError> {
+        let part = self.part_of(at).ok_or(FreeError::NotMemory { frame: at })?;
+        let (first, n) = self.block_at(at, end.min(self.parts[part].end));
+        let chunk = (first >> self.max_order) - (self.parts[part].first >> self.max_order);
+        let node = self.node_of(first, n);
+        match self.look(part, chunk) {
+            Some(place) if self.is_used(&place, node) => Ok((place, node, n)),
+            _ => Err(FreeError::AlreadyFree { first, n }),
+        }
     }
 
     /// The part a frame lies in.
@@ -265,18 +257,13 @@ impl Buddy {
     }
 
     /// The largest aligned block that starts at `at` and ends by `end`.
-    fn block_at(&self, at: u64, end: u64) -> (u64, u64) {
+    pub(super) fn block_at(&self, at: u64, end: u64) -> (u64, u64) {
         let order = at.trailing_zeros().min((end - at).ilog2()).min(self.max_order);
         (at, 1 << order)
     }
 
-    fn spot(&self, part: usize, first: u64, n: u64) -> Spot {
-        let chunk = (first >> self.max_order) - (self.parts[part].first >> self.max_order);
-        Spot { part, chunk, node: self.node_of(first, n) }
-    }
-
     /// The bit of an aligned block in its chunk's heap.
-    fn node_of(&self, first: u64, n: u64) -> u32 {
+    pub(super) fn node_of(&self, first: u64, n: u64) -> u32 {
         let chunk = 1 << self.max_order;
         ((chunk | first & (chunk - 1)) >> n.trailing_zeros()) as u32
     }
@@ -318,21 +305,18 @@ impl Buddy {
     }
 
     /// Is no frame of the block free?
-    fn is_used(&self, spot: Spot) -> bool {
-        let (segment, slot) = self.slots(spot);
-        if segment == NONE {
+    fn is_used(&self, place: &Place, node: u32) -> bool {
+        if self.segments.masks[place.masks + self.max_order as usize] & place.chunk_bit != 0 {
             return false;
         }
-        if self.segments.masks[self.mask_at(segment, self.max_order)] & 1 << (spot.chunk % 64) != 0 {
-            return false;
-        }
-        slot == NONE || !self.lies_in_free(slot, spot.node) && !self.has_free_below(slot, spot.node)
+        place.slot == NONE || !self.lies_in_free(place.slot, node) && !self.has_free_below(place.slot, node)
     }
 
     fn lies_in_free(&self, slot: u32, node: u32) -> bool {
-        let mut at = node;
+        let heap = &self.chunks.bits[slot as usize * self.words()..][..self.words()];
+        let mut at = node as usize;
         while at > 1 {
-            if self.is_free(slot, at) {
+            if heap[at / 64] & 1 << (at % 64) != 0 {
                 return true;
             }
             at /= 2;
@@ -356,173 +340,6 @@ impl Buddy {
             return words[0] >> (from % 64) & ((1 << n) - 1) != 0;
         }
         words[..n / 64].iter().any(|word| *word != 0)
-    }
-
-    /// Puts a block back, joined with its buddy as long as that is free. Answers how often.
-    fn merge(&mut self, spot: Spot) -> u64 {
-        let place = self.place(spot.part, spot.chunk);
-        let mut node = spot.node;
-        let mut merges = 0;
-        while place.slot != NONE && node > 1 && self.is_free(place.slot, node ^ 1) {
-            self.pull(&place, node ^ 1);
-            node /= 2;
-            merges += 1;
-        }
-        if node == 1 {
-            self.drop_if_empty(&place);
-            self.put(&place, node);
-            self.forget_if_whole(&place);
-        } else {
-            let place = self.with_heap(&place);
-            self.put(&place, node);
-        }
-        merges
-    }
-
-    /// Puts free frames of one chunk back as blocks, none of which has a free buddy. Answers how many.
-    fn put_run(&mut self, place: &Place, run: FrameRun) -> u64 {
-        if run.n == 0 {
-            return 0;
-        }
-        let place = self.with_heap(place);
-        let (mut at, mut n_blocks) = (run.first, 0);
-        while at < run.end() {
-            let (first, n) = self.block_at(at, run.end());
-            self.put(&place, self.node_of(first, n));
-            at += n;
-            n_blocks += 1;
-        }
-        n_blocks
-    }
-
-    /// Where the bookkeeping of a chunk is. Makes it for a segment that was untouched.
-    fn place(&mut self, part: usize, chunk: u64) -> Place {
-        let number = (chunk / SEGMENT_CHUNKS) as usize;
-        let segment = match self.parts[part].directory.get(number) {
-            None | Some(&NONE) => self.touch(part, number),
-            Some(&segment) => segment,
-        };
-        let slot_at = segment as usize * SEGMENT_CHUNKS as usize + (chunk % SEGMENT_CHUNKS) as usize;
-        Place {
-            part,
-            number,
-            segment,
-            slot_at,
-            slot: self.segments.slots[slot_at],
-            masks: segment as usize * self.n_orders(),
-            has: number / 64 * self.n_orders(),
-            chunk_bit: 1 << (chunk % SEGMENT_CHUNKS),
-        }
-    }
-
-    /// The chunk gets a heap if it has none.
-    fn with_heap(&mut self, place: &Place) -> Place {
-        let mut place = *place;
-        if place.slot == NONE {
-            place.slot = self.chunks.claim(self.words(), self.n_orders());
-            self.segments.slots[place.slot_at] = place.slot;
-        }
-        place
-    }
-
-    /// A chunk without free blocks needs no heap.
-    fn drop_if_empty(&mut self, place: &Place) {
-        if place.slot != NONE && self.chunks.totals[place.slot as usize] == 0 {
-            self.chunks.spare.push(place.slot);
-            self.segments.slots[place.slot_at] = NONE;
-        }
-    }
-
-    /// Enters a free block; below the largest order the chunk has a heap.
-    fn put(&mut self, place: &Place, node: u32) {
-        let order = self.order_of(node) as usize;
-        let mut is_first = true;
-        if node != 1 {
-            let slot = place.slot as usize;
-            let word = slot * self.words() + node as usize / 64;
-            let count_at = slot * self.n_orders() + order;
-            self.chunks.bits[word] |= 1 << (node % 64);
-            self.chunks.totals[slot] += 1;
-            let count = &mut self.chunks.counts[count_at];
-            *count += 1;
-            is_first = *count == 1;
-        }
-        let part = &mut self.parts[place.part];
-        if is_first {
-            let mask = &mut self.segments.masks[place.masks + order];
-            if *mask == 0 {
-                part.has[place.has + order] |= 1 << (place.number % 64);
-            }
-            *mask |= place.chunk_bit;
-        }
-        part.free_blocks[order] += 1;
-        part.orders |= 1 << order;
-        part.free_pages += 1 << order;
-    }
-
-    /// Removes a free block.
-    fn pull(&mut self, place: &Place, node: u32) {
-        let order = self.order_of(node) as usize;
-        let mut is_last = true;
-        if node != 1 {
-            let slot = place.slot as usize;
-            let word = slot * self.words() + node as usize / 64;
-            let count_at = slot * self.n_orders() + order;
-            self.chunks.bits[word] &= !(1 << (node % 64));
-            self.chunks.totals[slot] -= 1;
-            let count = &mut self.chunks.counts[count_at];
-            *count -= 1;
-            is_last = *count == 0;
-        }
-        let part = &mut self.parts[place.part];
-        if is_last {
-            let mask = &mut self.segments.masks[place.masks + order];
-            *mask &= !place.chunk_bit;
-            if *mask == 0 {
-                part.has[place.has + order] &= !(1 << (place.number % 64));
-            }
-        }
-        part.free_blocks[order] -= 1;
-        if part.free_blocks[order] == 0 {
-            part.orders &= !(1 << order);
-        }
-        part.free_pages -= 1 << order;
-    }
-
-    /// Bookkeeping for a segment that was untouched. Lowest first means that the directory grows by one at a time.
-    fn touch(&mut self, part: usize, number: usize) -> u32 {
-        let n_orders = self.n_orders();
-        let segment = self.segments.claim(n_orders);
-        let all = self.all_chunks(&self.parts[part], number);
-        let top = self.max_order as usize;
-        self.segments.masks[segment as usize * n_orders + top] = all;
-        let part = &mut self.parts[part];
-        if number < part.directory.len() {
-            part.directory[number] = segment;
-        } else {
-            part.directory.push(segment);
-            if number.is_multiple_of(64) {
-                part.has.resize(part.has.len() + n_orders, 0);
-            }
-            part.has[number / 64 * n_orders + top] |= 1 << (number % 64);
-        }
-        segment
-    }
-
-    /// A segment whose chunks are all free is as good as untouched. Its bit for the largest order stays.
-    fn forget_if_whole(&mut self, place: &Place) {
-        let part = &self.parts[place.part];
-        let mask = place.masks + self.max_order as usize;
-        if self.segments.masks[mask] == self.all_chunks(part, place.number) && self.is_body(part) {
-            self.segments.masks[mask] = 0;
-            self.segments.spare.push(place.segment);
-            self.parts[place.part].directory[place.number] = NONE;
-        }
-    }
-
-    /// A bit for each chunk of a segment.
-    fn all_chunks(&self, part: &Part, number: usize) -> u64 {
-        u64::MAX >> (SEGMENT_CHUNKS - self.chunks_in(part, number as u64))
     }
 }
 

@@ -102,7 +102,9 @@ impl Frames {
             run.push_to(&mut blocks);
         }
         if told.is_complete() {
-            blocks.into_iter().for_each(|run| run.push_to(out));
+            for run in blocks {
+                run.push_to(out);
+            }
             return told;
         }
         told.got = 0;

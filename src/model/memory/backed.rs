@@ -2,6 +2,7 @@
 
 use crate::model::extent::Extent;
 use crate::model::frames::FrameRun;
+use crate::model::slab::Kmem;
 use crate::model::usage::Usage;
 
 /// What is behind one area.
@@ -13,12 +14,14 @@ pub struct Backed {
     pub usage: Usage,
     /// `VM_` flags; 0 where nobody says.
     pub flags: u32,
-    /// It has a `vm_struct`.
-    pub has_descriptor: bool,
+    /// Its `vm_struct`, if it has one.
+    pub descriptor: Option<Kmem>,
     /// Data pages it owns.
     pub data_pages: u64,
     /// Bytes of its page-pointer array, if `kmalloc` gave it.
     pub array_bytes: u64,
+    /// The object the array is in.
+    pub array: Option<Kmem>,
     /// Start of the area of its page-pointer array, if it has one.
     pub nested: Option<u64>,
     /// First piece of its frames.

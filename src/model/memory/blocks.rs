@@ -5,7 +5,7 @@ use crate::model::extent::Extent;
 /// Words of the largest bitmap: 1024 pages.
 const WORDS: usize = 16;
 /// Pages of the largest block (`VMAP_BBMAP_BITS_MAX`).
-pub const MAX_BITS: u32 = 1024;
+const MAX_BITS: u32 = 1024;
 
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,10 +48,8 @@ impl Memory {
         let has_descriptor = !matches!(usage.kind, UsageKind::VmMapRam | UsageKind::VmapBlock);
         // One that is still there is not of a sound trace, and nothing of a hostile one may leak.
         self.let_go(start, &mut None);
-        self.live.insert(start, Backed { has_descriptor, ..Backed::bare(extent, *usage) });
-        if has_descriptor {
-            self.slabs.take(Object::VmStruct, &mut self.frames);
-        }
+        let descriptor = if has_descriptor { self.objects.take(Object::VmStruct, &mut self.frames) } else { None };
+        self.live.insert(start, Backed { descriptor, ..Backed::bare(extent, *usage) });
         let page_size = self.page_size();
         let area_pages = extent.len_bytes() / page_size;
         let pages = usage.pages.min(area_pages);
@@ -156,10 +154,8 @@ impl Memory {
         }
     }
 
-    /// The allocator has that many ranges now, free ones included.
+    /// The allocator has that many ranges now, in use, lazy, pooled or free.
     pub(in crate::model) fn count_ranges(&mut self, ranges: u32) {
-        if self.has_ranges {
-            self.slabs.set_live(Object::VmapArea, u64::from(ranges), &mut self.frames);
-        }
+        self.objects.set_ranges(ranges as usize, &mut self.frames);
     }
 }

@@ -26,9 +26,9 @@ impl Memory {
                 MemoryAnswer::Done
             }
             MemoryOp::Bind { extent, kind, flags, caller } => {
-                self.slabs.take(Object::VmStruct, &mut self.frames);
+                let descriptor = self.objects.take(Object::VmStruct, &mut self.frames);
                 let usage = Usage { caller, ..Usage::asked(kind, self.page_shift()) };
-                self.live.insert(extent.start(), Backed { flags, has_descriptor: true, ..Backed::bare(extent, usage) });
+                self.live.insert(extent.start(), Backed { flags, descriptor, ..Backed::bare(extent, usage) });
                 tell(steps, || Stage::Bound { extent, flags });
                 MemoryAnswer::Done
             }
@@ -79,9 +79,9 @@ impl Memory {
         let (start, event) = match *op {
             MemoryOp::AddBlock { extent, cpu, at_head } => {
                 self.blocks.add(extent, cpu, at_head, self.page_size());
-                self.slabs.take(Object::VmapBlock, &mut self.frames);
+                let descriptor = self.objects.take(Object::VmapBlock, &mut self.frames);
                 let usage = Usage::asked(UsageKind::VmapBlock, self.page_shift());
-                self.live.insert(extent.start(), Backed::bare(extent, usage));
+                self.live.insert(extent.start(), Backed { descriptor, ..Backed::bare(extent, usage) });
                 (extent.start(), BlockEvent::New { at_head })
             }
             MemoryOp::TakeFromBlock { block, first, pages } => {
@@ -106,8 +106,7 @@ impl Memory {
                 if self.blocks.remove(block).is_none() {
                     return MemoryAnswer::Nothing;
                 }
-                self.slabs.give(Object::VmapBlock, &mut self.frames);
-                self.live.remove(&block);
+                self.unbind(block);
                 (block, BlockEvent::Freed { fragmented })
             }
             _ => return MemoryAnswer::Nothing,
@@ -133,16 +132,17 @@ impl Memory {
     /// The record goes, and the descriptor with it. Pages that are still there are lost.
     pub(super) fn unbind(&mut self, start: u64) -> MemoryAnswer {
         let Some(backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
-        if backed.has_descriptor {
-            self.slabs.give(Object::VmStruct, &mut self.frames);
+        if let Some(descriptor) = backed.descriptor {
+            self.objects.give(descriptor, &mut self.frames);
         }
         MemoryAnswer::Done
     }
 
     pub(super) fn take_array(&mut self, start: u64, bytes: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
         let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
-        let Some(object_bytes) = self.slabs.kmalloc(bytes, &mut self.frames) else { return MemoryAnswer::Nothing };
-        backed.array_bytes = bytes;
+        let Some(array) = self.objects.slabs.kmalloc(bytes, &mut self.frames) else { return MemoryAnswer::Nothing };
+        (backed.array_bytes, backed.array) = (bytes, Some(array));
+        let object_bytes = self.objects.slabs.kmem_bytes(array);
         tell(steps, || Stage::ArrayTaken { bytes, object_bytes });
         MemoryAnswer::Done
     }
@@ -150,10 +150,8 @@ impl Memory {
     pub(super) fn give_array(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
         let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
         let bytes = std::mem::take(&mut backed.array_bytes);
-        if bytes == 0 {
-            return MemoryAnswer::Nothing;
-        }
-        self.slabs.kfree(bytes, &mut self.frames);
+        let Some(array) = backed.array.take() else { return MemoryAnswer::Nothing };
+        self.objects.give(array, &mut self.frames);
         tell(steps, || Stage::ArrayGiven { bytes });
         MemoryAnswer::Done
     }
@@ -341,9 +339,10 @@ impl Backed {
             extent,
             usage,
             flags: 0,
-            has_descriptor: false,
+            descriptor: None,
             data_pages: 0,
             array_bytes: 0,
+            array: None,
             nested: None,
             runs: Runs::NONE,
         }
