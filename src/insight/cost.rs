@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::model::memory::Backed;
-use crate::model::page_table::{Family, MAX_LEVELS, PageTables, PerLevel};
-use crate::model::stage::Object;
+use crate::model::page_table::{MAX_LEVELS, PageTables, PerLevel};
+use crate::model::slab::Kmem;
 use crate::model::usage::UsageKind;
 use crate::model::{Extent, Memory};
 
@@ -38,7 +38,7 @@ pub struct Sum {
     pub table_bytes: u64,
     /// The page-pointer array, if `kmalloc` gave it: one by `vmalloc` is an area of its own.
     pub array_bytes: u64,
-    /// `vm_struct` and `vmap_area`.
+    /// `vm_struct`, `vmap_area` and `vmap_block`, each with what its slab sets aside for it.
     pub descriptor_bytes: u64,
 }
 
@@ -135,18 +135,6 @@ impl Costs {
     }
 }
 
-/// Bytes of an object, as the kernel's structures have them on machines of that word size; sizes depend on the
-/// configuration, by eight bytes or so.
-pub fn object_bytes(memory: &Memory, object: Object) -> u64 {
-    let words_of_4 = matches!(memory.arch().geometry.family, Family::I386 | Family::Arm);
-    match (object, words_of_4) {
-        (Object::VmStruct | Object::VmapArea, false) => 72,
-        (Object::VmStruct | Object::VmapArea, true) => 36,
-        (Object::VmapBlock, false) => 128,
-        (Object::VmapBlock, true) => 64,
-    }
-}
-
 /// The bytes of an area without its tables.
 fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
     let page_size = memory.arch().geometry.page_size;
@@ -155,13 +143,7 @@ fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
     let has_guard =
         matches!(backed.usage.kind, UsageKind::Vmalloc | UsageKind::PageArray | UsageKind::Vmap | UsageKind::Ioremap);
     let is_own = backed.usage.kind.owns_pages();
-    let mut descriptors = if backed.has_descriptor { object_bytes(memory, Object::VmStruct) } else { 0 };
-    if memory.has_ranges() {
-        descriptors += object_bytes(memory, Object::VmapArea);
-    }
-    if backed.usage.kind == UsageKind::VmapBlock {
-        descriptors += object_bytes(memory, Object::VmapBlock);
-    }
+    let in_slab = |object: Option<Kmem>| object.map_or(0, |object| memory.slabs().kmem_bytes(object));
     let sum = Sum {
         areas: 1,
         virtual_bytes: extent.len_bytes(),
@@ -169,8 +151,8 @@ fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
         data_bytes: backed.data_pages * page_size,
         foreign_bytes: if is_own { 0 } else { mapped },
         table_bytes: 0,
-        array_bytes: backed.array_bytes,
-        descriptor_bytes: descriptors,
+        array_bytes: in_slab(backed.array),
+        descriptor_bytes: in_slab(backed.descriptor) + memory.range_bytes(),
     };
     let none = PerLevel::default();
     AreaCost { backed: *backed, sum, own_tables: none, shared_tables: none, sharers: none }

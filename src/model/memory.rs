@@ -330,11 +330,6 @@ impl Memory {
         &self.tables
     }
 
-    /// Are ranges objects of their own, free ones included (5.2 and later)?
-    pub fn has_ranges(&self) -> bool {
-        self.has_ranges
-    }
-
     /// The page frames.
     pub fn frames(&self) -> &Frames {
         &self.frames
@@ -353,6 +348,11 @@ impl Memory {
     /// Range objects in use, those of free ranges included where they have some.
     pub fn n_ranges(&self) -> u64 {
         self.objects.n_ranges()
+    }
+
+    /// Bytes a range object takes in its slab; 0 where ranges have none.
+    pub fn range_bytes(&self) -> u64 {
+        self.objects.range_bytes()
     }
 
     /// The blocks of `vm_map_ram`.

@@ -3,33 +3,38 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::frames::{FrameRun, Frames, MAX_ORDER, PageStrategy, ZoneKind, zone_table};
-use crate::model::memory::{Mapping, MemoryOp, MemorySetup};
+use crate::log::Window;
+use crate::model::HelperOrder;
+use crate::model::frames::{PageStrategy, ZoneKind};
+use crate::model::memory::{Mapping, MemoryOp};
 use crate::model::page_table::X86_64_4;
-use crate::model::slab::Slabs;
 use crate::model::usage::{CallerId, Usages};
-use crate::policy::{Release, arch_rules};
+use crate::policy::{Release, arch_rules, rules_for};
+use crate::request::rules::request_rules_for;
+use crate::request::{Facts, memory_of};
 
 const V: u64 = 0xffff_c900_0000_0000;
 const PAGE: u64 = 4096;
 const HUGE: u8 = 21;
 
 fn memory() -> Memory {
-    let window = Extent::sized(V, 32 << 40);
-    let ram = [FrameRun { first: 0, n: 1 << 20 }];
-    let zones = zone_table("x86-64").expect("zones").spans(12, &ram, None);
-    Memory::new(MemorySetup {
-        arch: arch_rules(&X86_64_4, Release::new(6, 12)).with_vmalloc(window),
-        frames: Frames::new(&zones, MAX_ORDER).expect("frames"),
-        slabs: Slabs::default(),
-        strategy: PageStrategy::Bulk,
-        has_array: true,
-        has_ranges: true,
-        flushes_at_free: false,
-        unlinks_first: true,
-        pointer_bytes: 8,
-        usages: Arc::new(Usages::default()),
-    })
+    let release = Release::new(6, 12);
+    let window = Window { vstart: V, vend: V + (32 << 40) };
+    let facts = Facts {
+        release,
+        rules: request_rules_for(release).expect("rules"),
+        placement: rules_for(release).expect("rules"),
+        arch: arch_rules(&X86_64_4, release).with_vmalloc(Extent::new(window.vstart, window.vend)),
+        window,
+        page_size: PAGE,
+        is_32_bit: false,
+        ram_pages: 1 << 20,
+        numa_nodes: 1,
+        nr_cpus: 64,
+        cpus_online: 1,
+        helpers: HelperOrder::default(),
+    };
+    memory_of(&facts, Arc::new(Usages::default()))
 }
 
 /// `vmalloc`, huge or not, or somebody else's pages.
@@ -57,6 +62,8 @@ fn add(memory: &mut Memory, start: u64, pages: u64, kind: Kind, caller: u32) {
         let (limit, strategy) = (ZoneKind::Normal, PageStrategy::Bulk);
         let take = MemoryOp::TakePages { start, pages: data / PAGE, order, limit, strategy, fault: None };
         memory.apply(&take, None);
+        let bytes = (data / PAGE * 8).min(PAGE);
+        memory.apply(&MemoryOp::TakeArray { start, bytes }, None);
     }
     let mapping = if matches!(kind, Kind::Huge) { Mapping::Huge { shift } } else { Mapping::Small };
     if !matches!(kind, Kind::Bare) {
@@ -68,6 +75,7 @@ fn remove(memory: &mut Memory, extent: Extent) {
     let start = extent.start();
     memory.apply(&MemoryOp::Unmap { extent, flushes: false }, None);
     memory.apply(&MemoryOp::GivePages { start }, None);
+    memory.apply(&MemoryOp::GiveArray { start }, None);
     memory.apply(&MemoryOp::Unbind { start }, None);
 }
 
@@ -98,9 +106,10 @@ fn check(memory: &Memory) {
     assert_eq!(by_caller.iter().map(|(_, sum)| sum.physical_bytes()).sum::<u64>(), costs.total.physical_bytes());
     assert_eq!(by_caller.iter().map(|(_, sum)| sum.areas).sum::<u64>(), costs.areas.len() as u64);
     assert!(by_caller.is_sorted_by_key(|(_, sum)| std::cmp::Reverse(sum.physical_bytes())));
-    // The rest of the frames in use are slabs.
     let frames = memory.frames().used_pages() * PAGE;
-    assert!(costs.total.data_bytes + page_tables.table_bytes() <= frames);
+    assert_eq!(frames, costs.total.data_bytes + page_tables.table_bytes() + memory.slabs().pages() * PAGE);
+    let objects: u64 = memory.slabs().caches().iter().map(|cache| cache.live * cache.object_bytes).sum();
+    assert_eq!(objects, costs.total.descriptor_bytes + costs.total.array_bytes);
     let mapped = costs.total.data_bytes + costs.total.foreign_bytes;
     assert_eq!(mapped, page_tables.mapped_bytes());
     let extents: Vec<Extent> = costs.areas.iter().map(|area| area.backed.extent).collect();
