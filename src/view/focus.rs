@@ -1,11 +1,15 @@
 //! What the panes look at: the selection, what the current event changed, what lies at an address, the stretch in use.
 
+mod request;
+
 use super::script::is_script;
 use super::text::Addresses;
 use super::{Role, Scene, Selection};
 use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
-use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Stage, Step, Tree, TreeId, VmapArea};
+use crate::model::{
+    AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Provenance, Stage, Step, Tree, TreeId, UsageKind, VmapArea,
+};
 
 /// A window up to this length is shown whole: its upper half is no place for per-CPU chunks only.
 const SMALL_WINDOW: u64 = 16 << 30;
@@ -120,20 +124,9 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
         EventKind::PurgeReturn { .. } | EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. } => {
             lowest_purged(scene)
         }
-        EventKind::Script(ScriptOp::Request) => stage_address(scene),
+        EventKind::Script(ScriptOp::Request) => request::stage_address(scene),
         _ => None,
     }
-}
-
-/// The address a request is about that neither places nor frees an area: what it maps or clears, what waits.
-fn stage_address(scene: &Scene<'_>) -> Option<u64> {
-    let mut steps = scene.replay.outcome().steps.iter();
-    steps.find_map(|step| match step {
-        Step::Stage(Stage::Mapped(mapped)) => Some(mapped.extent.start()),
-        Step::Stage(Stage::Unmapped(unmapped)) => Some(unmapped.extent.start()),
-        Step::Stage(Stage::Deferred { addr, .. } | Stage::DeferredRun { addr, .. }) => Some(*addr),
-        _ => None,
-    })
 }
 
 /// The lowest area the current event gave back.
@@ -304,6 +297,9 @@ pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
 pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
+    if let Some(is_guarded) = request::has_guard(scene, area) {
+        return is_guarded;
+    }
     // The sizes of a script are those of `alloc_vmap_area`, which knows no guard pages, or of `get_vm_area`.
     let unguarded = is_script(scene.replay.log()) && !scene.replay.plan().machine.policy.rules.adds_guard;
     if matches!(kind, Kind::PerCpu | Kind::Unseen) || area.len_bytes() <= page || unguarded {

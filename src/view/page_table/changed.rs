@@ -1,5 +1,6 @@
 //! What this step did to the tables, what follows a walk, and what TLB flushes cost.
 
+use super::super::focus;
 use super::super::line::flow;
 use super::super::step::mapping::{entries, mask, sync_words, tables};
 use super::super::{Role, Row, Scene, Span, text};
@@ -22,12 +23,20 @@ struct Walks {
     mod_mask: ModMask,
     sync: Option<Sync>,
     n: usize,
+    /// Where the only walk begins.
+    start: Option<u64>,
 }
 
 fn together<'a>(scene: &Scene<'a>, moment: &Moment<'a>) -> Walks {
     let mut walks = Walks::default();
     for stage in moment.stages(scene) {
         walks.n += 1;
+        let extent = match stage {
+            Stage::Mapped(mapped) | Stage::MapFailed { done: mapped, .. } => mapped.extent,
+            Stage::Unmapped(unmapped) => unmapped.extent,
+            _ => continue,
+        };
+        walks.start = Some(extent.start()).filter(|_| walks.n == 1);
         match stage {
             Stage::Mapped(mapped) | Stage::MapFailed { done: mapped, .. } => {
                 walks.new += mapped.new_tables;

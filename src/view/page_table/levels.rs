@@ -9,9 +9,9 @@ const MAX_CELLS: usize = 128;
 
 /// How an entry kind is drawn and counted: word, sign of a plain set, sign of the full one, role.
 const KINDS: [(EntryKind, &str, char, char, Role); 4] = [
-    (EntryKind::Table, "tables", '┬', 't', Role::Number),
+    (EntryKind::Table, "table", '┬', 't', Role::Number),
     (EntryKind::Huge, "huge", 'H', 'H', Role::PerCpu),
-    (EntryKind::Page, "pages", '█', '#', Role::Busy),
+    (EntryKind::Page, "page", '█', '#', Role::Busy),
     (EntryKind::Contiguous, "contiguous", 'c', 'c', Role::Lazy),
 ];
 
@@ -55,7 +55,12 @@ fn counts(slots: &[EntryKind], by_kind: bool) -> String {
         return format!(" {} of {of}", text::count(used));
     }
     let parts = KINDS.iter().filter(|(kind, ..)| n(*kind) > 0);
-    let parts: Vec<String> = parts.map(|(kind, word, ..)| format!("{} {word}", text::count(n(*kind)))).collect();
+    let counted = |(kind, word, ..): &(EntryKind, &str, char, char, Role)| {
+        // Adjectives have no plural.
+        let many = matches!(kind, EntryKind::Table | EntryKind::Page) && n(*kind) != 1;
+        format!("{} {word}{}", text::count(n(*kind)), if many { "s" } else { "" })
+    };
+    let parts: Vec<String> = parts.map(counted).collect();
     format!(" {} of {of}", parts.join(", "))
 }
 

@@ -31,7 +31,7 @@ fn times(n: u64) -> String {
 }
 
 /// How pages were asked for: `3 bulk calls, 0 singles`.
-pub(super) fn how(told: &PagesTold) -> String {
+pub(in crate::view) fn how(told: &PagesTold) -> String {
     let orders = told.orders.iter().enumerate().rev().filter(|(_, order)| order.tried > 0);
     let mut parts: Vec<String> = orders
         .map(|(order, told)| match told.got {

@@ -48,18 +48,21 @@ pub(super) fn first_call(steps: &[Step]) -> Option<Call> {
     })
 }
 
-/// Bytes in the largest unit that says them exactly: `1,028 KiB`.
+/// Bytes in the largest unit that says them exactly: `1,028 KiB`; of what none does, tenths of a KiB from 64 KiB on.
 pub(in crate::view) fn exact(bytes: u64) -> String {
     match bytes {
         0 => "0 B".to_owned(),
-        _ if bytes.trailing_zeros() < 10 => format!("{} B", text::count(bytes)),
+        _ if bytes.trailing_zeros() < 10 && bytes < 64 << 10 => format!("{} B", text::count(bytes)),
+        _ if bytes.trailing_zeros() < 10 => {
+            format!("{}.{} KiB", text::count(bytes >> 10), (bytes & 1023) * 10 / 1024)
+        }
         _ if bytes.trailing_zeros() < 20 => format!("{} KiB", text::count(bytes >> 10)),
         _ => text::bytes(bytes),
     }
 }
 
 /// A count of pages.
-pub(super) fn pages(n: u64) -> String {
+pub(in crate::view) fn pages(n: u64) -> String {
     text::plural(n, "page", "pages")
 }
 
