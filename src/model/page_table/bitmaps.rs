@@ -148,6 +148,11 @@ impl Bitmaps {
         self.live[slot.0 as usize]
     }
 
+    /// Entries set in a bitmap, counted.
+    pub(super) fn count(&self, slot: Slot) -> u32 {
+        self.words(slot).iter().map(|word| word.count_ones()).sum()
+    }
+
     #[inline]
     fn words(&self, slot: Slot) -> &[u64] {
         &self.words[slot.0 as usize * self.words_per_table..][..self.words_per_table]

@@ -142,6 +142,29 @@ pub const RISCV_57: Geometry = geometry(
 /// An architecture or page size whose tables are not modelled: no levels, no counts, rather than wrong ones.
 pub const NOT_MODELLED: Geometry = geometry(Family::Unknown, "page tables not modelled", 12, &[]);
 
+/// Every geometry that is modelled.
+pub const GEOMETRIES: [&Geometry; 19] = [
+    &X86_64_4,
+    &X86_64_5,
+    &I386,
+    &I386_PAE,
+    &ARM,
+    &ARM_LPAE,
+    &ARM64_4K_39,
+    &ARM64_4K_48,
+    &ARM64_4K_52,
+    &ARM64_16K_36,
+    &ARM64_16K_47,
+    &ARM64_16K_48,
+    &ARM64_16K_52,
+    &ARM64_64K_42,
+    &ARM64_64K_48,
+    &ARM64_64K_52,
+    &RISCV_39,
+    &RISCV_48,
+    &RISCV_57,
+];
+
 /// What is known of a machine that tells its page tables.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hints<'a> {

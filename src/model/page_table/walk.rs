@@ -1,7 +1,7 @@
-//! The walks: mapping by small pages, mapping a physical range, clearing.
+//! The walks that map: by small pages, and a physical range.
 
 use super::arch::Collision;
-use super::mapped::{MapError, Mapped, ModMask, Unmapped, sync_of};
+use super::mapped::{MapError, Mapped, ModMask, sync_of};
 use super::tables::PageTables;
 use crate::model::extent::Extent;
 
@@ -116,33 +116,6 @@ impl PageTables {
         let target = Target { delta: (phys >> self.page_shift).wrapping_sub(from), max_shift };
         let ended = self.map_level(0, from, to, target, &mut done);
         self.finish(done, ended)
-    }
-
-    /// Clears every entry in `extent`, guard included: `vunmap_range`, `unmap_vm_area`, `vmfree_area_pages`. Holes are
-    /// skipped, and no table is freed. An extent that does not begin and end at a page is rounded outwards.
-    pub fn unmap(&mut self, extent: Extent) -> Unmapped {
-        let mut done = Unmapped::nothing(extent);
-        if self.n_levels == 0 {
-            return done;
-        }
-        let (from, to) = self.pages(extent);
-        let pte = self.pte();
-        for depth in 0..pte {
-            if !self.huge[depth].is_empty() {
-                self.clear_huge(depth, from, to, &mut done);
-            }
-        }
-        if !self.contiguous.is_empty() {
-            self.clear_contiguous(from, to, &mut done);
-        }
-        let cleared = self.clear_ptes(from, to);
-        if cleared != 0 {
-            done.leaves[pte] = cleared;
-            self.leaves[pte] -= cleared;
-            done.mod_mask |= ModMask::PTE;
-        }
-        done.sync = sync_of(&self.rules, done.mod_mask, extent);
-        done
     }
 
     /// The pages of an extent that can be mapped.
@@ -313,108 +286,5 @@ impl PageTables {
         done.leaves[depth] += added;
         self.leaves[depth] += added;
         done.mod_mask |= ModMask::above_pte(self.pte() - depth);
-    }
-
-    fn clear_huge(&mut self, depth: usize, from: u64, to: u64, done: &mut Unmapped) {
-        let shift = self.page_shifts[depth];
-        let (first, last) = (from >> shift, (to - 1) >> shift);
-        let is_partly = |entry: u64| entry << shift < from || to < (entry + 1) << shift;
-        let edges = [Some(first), (first != last).then_some(last)];
-        let partly = edges.into_iter().flatten().filter(|&entry| is_partly(entry) && self.huge[depth].contains(entry));
-        done.partly_covered += partly.count() as u64;
-        let removed = self.huge[depth].remove(first, last);
-        self.work += 1;
-        if removed != 0 {
-            done.leaves[depth] += removed;
-            self.leaves[depth] -= removed;
-            done.mod_mask |= ModMask::above_pte(self.pte() - depth);
-        }
-    }
-
-    fn clear_contiguous(&mut self, from: u64, to: u64, done: &mut Unmapped) {
-        let Some(shift) = self.rules.contiguous_shift.map(|shift| shift - self.page_shift) else { return };
-        let (first, last) = (from >> shift, (to - 1) >> shift);
-        let edges = [Some(first), (first != last).then_some(last)];
-        let mut outside = 0;
-        for block in edges.into_iter().flatten().filter(|&block| self.contiguous.contains(block)) {
-            let (start, end) = (block << shift, (block + 1) << shift);
-            let more = from.saturating_sub(start) + end.saturating_sub(to);
-            done.partly_covered += u64::from(more != 0);
-            outside += more;
-        }
-        done.contiguous = (self.contiguous.remove(first, last) << shift) - outside;
-    }
-
-    /// Sets the PTEs of pages `from..to`, whose tables exist; says how many were set before.
-    fn set_ptes(&mut self, from: u64, to: u64) -> u64 {
-        let shift = self.table_shift();
-        let (mut page, mut before) = (from, 0);
-        while page < to {
-            let (table, base) = (page >> shift, page >> shift << shift);
-            if page == base && base + (1 << shift) <= to {
-                // Whole tables: no bitmap says that all is set.
-                let end = to >> shift;
-                before += self.ptes_in_tables(table, end - 1);
-                self.release_bitmaps(table, end - 1);
-                self.used.add(table, end - 1);
-                page = end << shift;
-            } else {
-                let end = to.min(base + (1 << shift));
-                let (low, high) = ((page - base) as usize, (end - base) as usize);
-                before += match self.bitmaps.find(table) {
-                    Some(slot) => u64::from(self.bitmaps.set(slot, low, high)),
-                    None if self.used.add(table, table) == 0 => end - page,
-                    None => {
-                        let slot = self.bitmaps.insert(table, 1 << shift, false);
-                        u64::from(self.bitmaps.set(slot, low, high))
-                    }
-                };
-                page = end;
-            }
-            self.work += 1;
-        }
-        before
-    }
-
-    /// Clears the PTEs of pages `from..to`; says how many were set.
-    fn clear_ptes(&mut self, from: u64, to: u64) -> u64 {
-        let shift = self.table_shift();
-        let (mut page, mut cleared) = (from, 0);
-        while page < to {
-            let (table, base) = (page >> shift, page >> shift << shift);
-            if page == base && base + (1 << shift) <= to {
-                let end = to >> shift;
-                cleared += self.ptes_in_tables(table, end - 1);
-                self.release_bitmaps(table, end - 1);
-                self.used.remove(table, end - 1);
-                page = end << shift;
-            } else {
-                let end = to.min(base + (1 << shift));
-                cleared += self.clear_in_table(table, (page - base) as usize, (end - base) as usize);
-                page = end;
-            }
-            self.work += 1;
-        }
-        cleared
-    }
-
-    fn clear_in_table(&mut self, table: u64, low: usize, high: usize) -> u64 {
-        let slot = match self.bitmaps.find(table) {
-            Some(slot) => slot,
-            None if self.used.contains(table) => self.bitmaps.insert(table, 1 << self.table_shift(), true),
-            None => return 0,
-        };
-        let cleared = self.bitmaps.clear(slot, low, high);
-        if self.bitmaps.live(slot) == 0 {
-            self.bitmaps.release(table);
-            self.used.remove(table, table);
-        }
-        u64::from(cleared)
-    }
-
-    fn release_bitmaps(&mut self, first: u64, last: u64) {
-        for table in self.bitmaps.tables_in(first, last) {
-            self.bitmaps.release(table);
-        }
     }
 }
