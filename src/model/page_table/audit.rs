@@ -82,11 +82,12 @@ impl PageTables {
             counted[pte] += (last - first + 1) << self.table_shift();
         }
         for table in self.bitmaps.tables_in(0, u64::MAX - 1) {
-            let live = self.bitmaps.find(table).map_or(0, |slot| self.bitmaps.count(slot));
-            if live == 0 || !self.used.contains(table) {
+            let (live, kept) =
+                self.bitmaps.find(table).map_or((0, 0), |slot| (self.bitmaps.count(slot), self.bitmaps.live(slot)));
+            if live == 0 || live != kept || !self.used.contains(table) {
                 return Err(TablesBroken::Ptes { table });
             }
-            counted[pte] -= (1 << self.table_shift()) - u64::from(live);
+            counted[pte] -= (1 << self.table_shift()) - live;
         }
         if counted != self.leaves {
             return Err(TablesBroken::Leaves { stored: self.leaves, counted });

@@ -30,7 +30,7 @@ impl PageTables {
         let mut ptes = self.used.count_in(first, last) << self.table_shift();
         for table in self.bitmaps.tables_in(first, last) {
             let live = self.bitmaps.find(table).map_or(0, |slot| self.bitmaps.live(slot));
-            ptes -= (1 << self.table_shift()) - u64::from(live);
+            ptes -= (1 << self.table_shift()) - live;
         }
         ptes
     }
@@ -52,11 +52,11 @@ impl PageTables {
                 let end = to.min(base + (1 << shift));
                 let (low, high) = ((page - base) as usize, (end - base) as usize);
                 before += match self.bitmaps.find(table) {
-                    Some(slot) => u64::from(self.bitmaps.set(slot, low, high)),
+                    Some(slot) => self.bitmaps.set(slot, low, high),
                     None if self.used.add(table, table) == 0 => end - page,
                     None => {
                         let slot = self.bitmaps.insert(table, 1 << shift, false);
-                        u64::from(self.bitmaps.set(slot, low, high))
+                        self.bitmaps.set(slot, low, high)
                     }
                 };
                 page = end;
@@ -99,7 +99,7 @@ impl PageTables {
             self.bitmaps.release(table);
             self.used.remove(table, table);
         }
-        u64::from(cleared)
+        cleared
     }
 
     fn release_bitmaps(&mut self, first: u64, last: u64) {

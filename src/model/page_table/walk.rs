@@ -31,6 +31,11 @@ impl PageTables {
         if self.n_levels == 0 {
             return Ok(done);
         }
+        if self.map_in_one_table(from, to) {
+            self.count_ptes(to - from, 0, &mut done);
+            done.sync = sync_of(&self.rules, done.mod_mask, extent);
+            return Ok(done);
+        }
         let ended = self.map_small(from, to, &mut done);
         self.finish(done, ended)
     }
@@ -157,19 +162,6 @@ impl PageTables {
         if to <= from {
             return Ok(());
         }
-        let table = from >> self.table_shift();
-        // Nearly every area: a few pages of a table that has others. There is no need to look at the tables above.
-        if (to - 1) >> self.table_shift() == table
-            && let Some(slot) = self.bitmaps.find(table)
-        {
-            let base = table << self.table_shift();
-            let (low, high) = ((from - base) as usize, (to - base) as usize);
-            if self.bitmaps.first_set(slot, low, high).is_none() {
-                self.bitmaps.set(slot, low, high);
-                self.count_ptes(to - from, 0, done);
-                return Ok(());
-            }
-        }
         let stop = self.stopper(from, to);
         let end = stop.unwrap_or(to);
         if from < end {
@@ -180,6 +172,24 @@ impl PageTables {
         stop.map_or(Ok(()), |page| Err(BusyPage(page)))
     }
 
+    /// Nearly every area: a few pages of a table that has others. There is no need to look at the tables above.
+    #[inline]
+    fn map_in_one_table(&mut self, from: u64, to: u64) -> bool {
+        let shift = self.table_shift();
+        let table = from >> shift;
+        if (to - 1) >> shift != table {
+            return false;
+        }
+        let Some(slot) = self.bitmaps.find(table) else { return false };
+        let (low, high) = ((from - (table << shift)) as usize, (to - (table << shift)) as usize);
+        let is_free = self.bitmaps.first_set(slot, low, high).is_none();
+        if is_free {
+            self.bitmaps.set(slot, low, high);
+        }
+        is_free
+    }
+
+    #[inline]
     fn count_ptes(&mut self, written: u64, overwritten: u64, done: &mut Mapped) {
         let pte = self.pte();
         self.work += 1;
