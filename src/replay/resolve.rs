@@ -223,10 +223,10 @@ impl<'a> Resolver<'a> {
                     self.plan.timeline.failures.push(seq);
                 }
                 self.alloc(index, event);
-                if let Some((size, align)) = self.chunks.announced_by(event) {
-                    if let Answer::Chunk(Some(extent)) = self.apply(Op::Chunk { size, align }) {
-                        self.plan.chunks.push(extent);
-                    }
+                if let Some((size, align)) = self.chunks.announced_by(event)
+                    && let Answer::Chunk(Some(extent)) = self.apply(Op::Chunk { size, align })
+                {
+                    self.plan.chunks.push(extent);
                 }
             }
             EventKind::Free { addr, nr_lazy, .. } => self.free(index, addr, nr_lazy),

@@ -95,23 +95,26 @@ pub(super) fn read(stacks: &Stacks, id: StackId) -> Told {
     let mut frames = stacks
         .frames(id)
         .enumerate()
-        .skip_while(|(depth, frame)| *depth < MAX_TRACING && of_allocator(frame.symbol).is_none());
+        .skip_while(|(depth, frame)| *depth < MAX_TRACING && side_of(frame.symbol) == Side::Outside);
     let mut told = Told::default();
     let (mut is_ours, mut n_ranges, mut is_block, mut outermost_is_range) = (false, 0, false, false);
     for (_, frame) in frames.by_ref() {
-        let Some(kind) = of_allocator(frame.symbol) else {
+        let side = side_of(frame.symbol);
+        if side == Side::Outside {
             if is_ours {
                 let handed_on = frames.next().filter(|_| outermost_is_range).map_or(frame, |(_, frame)| frame);
                 told.caller = caller_of(handed_on);
             }
             break;
-        };
+        }
         is_ours = true;
         let name = bare(frame.symbol);
         outermost_is_range = name == RANGE.as_bytes();
         n_ranges += u32::from(outermost_is_range) + 2 * u32::from(name == AREA_PAGES.as_bytes());
-        is_block |= kind == Some(UsageKind::VmapBlock);
-        told.kind = kind.or(told.kind);
+        if let Side::Entry(kind) = side {
+            is_block |= kind == UsageKind::VmapBlock;
+            told.kind = Some(kind);
+        }
     }
     if n_ranges > 1 && told.kind == Some(UsageKind::Vmalloc) {
         told.kind = Some(UsageKind::PageArray);
@@ -122,13 +125,23 @@ pub(super) fn read(stacks: &Stacks, id: StackId) -> Told {
     told
 }
 
-/// Does a function belong to the allocator, and what for? `Some(None)` says nothing of that.
-fn of_allocator(symbol: &[u8]) -> Option<Option<UsageKind>> {
+/// Where a function stands to the allocator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Not its own.
+    Outside,
+    /// Its own, for areas of any kind.
+    Inner,
+    /// Its own, for areas of this kind.
+    Entry(UsageKind),
+}
+
+fn side_of(symbol: &[u8]) -> Side {
     let symbol = bare(symbol);
     if INNER.iter().any(|name| name.fits(symbol)) {
-        return Some(None);
+        return Side::Inner;
     }
-    ENTRIES.iter().find(|(name, _)| name.fits(symbol)).map(|(_, kind)| Some(*kind))
+    ENTRIES.iter().find(|(name, _)| name.fits(symbol)).map_or(Side::Outside, |(_, kind)| Side::Entry(*kind))
 }
 
 impl Name {

@@ -177,7 +177,7 @@ impl ShapeRules {
 
     /// Is this the alignment of an `ioremap` of so many bytes?
     fn is_aligned_by_size(&self, data: u64, align: u64) -> bool {
-        let by_order = data.next_power_of_two();
+        let Some(by_order) = data.checked_next_power_of_two() else { return false };
         align == by_order || (self.aligns_by_fls && align == by_order.saturating_mul(2) && data == by_order)
     }
 
