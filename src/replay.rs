@@ -63,13 +63,18 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
+        let mut usages = OnceLock::new();
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
                 let (plan, checkpoints) = Plan::make(&log, settings)?;
                 let checkpoints = match settings.memory {
                     Follow::Nothing => checkpoints,
-                    Follow::Memory => behind::follow(&plan, &checkpoints),
+                    Follow::Memory => {
+                        let known = Arc::new(usages::usages_of(&log, &plan));
+                        usages = OnceLock::from(Arc::clone(&known));
+                        behind::follow(&plan, &checkpoints, known)
+                    }
                 };
                 (log, plan, checkpoints)
             }
@@ -78,7 +83,7 @@ impl Replay {
         Ok(Self {
             log,
             plan: Arc::new(plan),
-            usages: OnceLock::new(),
+            usages,
             checkpoints,
             before: space.clone(),
             space,
