@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),

@@ -2,6 +2,7 @@
 
 use super::super::facts::{Facts, muted, number, say};
 use super::super::focus::Thing;
+use super::super::script::is_script;
 use super::super::step::stages::{exact, pages};
 use super::super::{Role, Span, Target, text};
 use crate::model::frames::FrameRun;
@@ -41,12 +42,15 @@ fn from(provenance: Provenance) -> Span {
 
 fn used_for(facts: &mut Facts<'_, '_>, backed: &Backed) {
     let usage = backed.usage;
-    let mut spans = vec![say(usage.kind.word()), from(usage.kind_from)];
-    if let Some(phys) = usage.phys {
-        spans.push(muted(", physical "));
-        spans.push(number(facts.scene.addr(phys)));
+    // Of a trace the use is told already, with its sources.
+    if is_script(facts.scene.replay.log()) {
+        let mut spans = vec![say(usage.kind.word()), from(usage.kind_from)];
+        if let Some(phys) = usage.phys {
+            spans.push(muted(", physical "));
+            spans.push(number(facts.scene.addr(phys)));
+        }
+        facts.add("use", &spans, None);
     }
-    facts.add("used for", &spans, None);
     if backed.flags != 0 {
         let release = facts.scene.replay.plan().machine.policy.release;
         let names = flags::names(release, backed.flags).join("|");

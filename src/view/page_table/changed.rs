@@ -68,6 +68,12 @@ pub(super) fn rows<'a>(scene: &Scene<'a>, moment: &Moment<'a>, width: usize) -> 
     }
     let rules = moment.memory.arch();
     let geometry = rules.geometry;
+    // Inside a step it can be about another area: that of the page array.
+    let start = walks.start.filter(|_| moment.tense != Tense::Event);
+    let word = match start.filter(|&start| focus::focus_address(scene) != Some(start)) {
+        Some(start) => format!("{word} at {}", focus::addresses(scene).short(start)),
+        None => word.to_owned(),
+    };
     let mut spans =
         vec![Span::new(format!("{word}: "), if moment.tense == Tense::Ahead { Role::Warn } else { Role::Title })];
     let new = tables(geometry, walks.new, "new");
