@@ -8,9 +8,7 @@ use super::usage::usage_of;
 use super::{Role, Scene, Selection};
 use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
-use crate::model::{
-    AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Provenance, Stage, Step, Tree, TreeId, UsageKind, VmapArea,
-};
+use crate::model::{AddressSpace, Answer, AreaId, Areas, Extent, NIL, Place, Step, Tree, TreeId, VmapArea};
 
 /// A window up to this length is shown whole: its upper half is no place for per-CPU chunks only.
 const SMALL_WINDOW: u64 = 16 << 30;

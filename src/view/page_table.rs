@@ -5,7 +5,6 @@
 //! those of the shown stage. Nothing here decides an address.
 
 mod changed;
-mod derived;
 mod levels;
 mod moment;
 mod price;
@@ -23,14 +22,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         return unplaced.sentence(scene, &unplaced.no_tables(), columns, height);
     }
     let addr = focus::focus_address(scene);
-    let rows = match (Moment::of(scene), addr) {
-        (Some(moment), _) => followed(scene, &moment, addr, columns, height),
-        (None, Some(addr)) => derived::rows(scene, columns, height, addr),
-        (None, None) => {
-            let mut rows = wrap(nowhere(scene), Role::Muted, columns, 0, scene.glyphs);
-            rows.extend(derived::so_far(scene, columns, scene.replay.space().geometry()));
-            rows
-        }
+    let rows = match Moment::of(scene) {
+        Some(moment) => followed(scene, &moment, addr, columns, height),
+        None => wrap("What is behind the areas is not followed.", Role::Muted, columns, 0, scene.glyphs),
     };
     scrolled(rows, scroll, height)
 }

@@ -11,7 +11,7 @@ use crate::model::page_table::X86_64_4;
 use crate::model::usage::{CallerId, Usages};
 use crate::policy::{Release, arch_rules, rules_for};
 use crate::request::rules::request_rules_for;
-use crate::request::{Facts, memory_of};
+use crate::request::{DataFrames, Facts, memory_of};
 
 const V: u64 = 0xffff_c900_0000_0000;
 const PAGE: u64 = 4096;
@@ -34,7 +34,7 @@ fn memory() -> Memory {
         cpus_online: 1,
         helpers: HelperOrder::default(),
     };
-    memory_of(&facts, Arc::new(Usages::default()))
+    memory_of(&facts, Arc::new(Usages::default()), DataFrames::Placed)
 }
 
 /// `vmalloc`, huge or not, or somebody else's pages.

@@ -9,24 +9,26 @@ use crate::model::frames::FrameRun;
 use crate::model::memory::{Backed, Block};
 use crate::model::page_table::EntryKind;
 use crate::model::slab::Kmem;
-use crate::model::{Memory, Provenance};
+use crate::model::{Memory, Provenance, UsageKind};
 use crate::request::flags;
 
 /// Runs of frames shown; more are counted.
 const MAX_RUNS: usize = 6;
 /// Characters of a block's bitmap.
-const BLOCK_CELLS: usize = 64;
+const BLOCK_CELLS: u64 = 64;
 
 /// Adds what is behind the area, if that is followed.
 pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let Some(memory) = facts.scene.replay.space().memory() else { return };
     let Some(backed) = memory.backed(thing.extent.start()) else { return };
     used_for(facts, backed);
-    data(facts, memory, backed);
+    if backed.usage.kind != UsageKind::VmapBlock {
+        data(facts, memory, backed);
+    }
     frames(facts, memory, backed);
     objects(facts, memory, backed);
     if let Some(block) = memory.blocks().holding(thing.extent.start()) {
-        bitmap(facts, block);
+        bitmap(facts, memory, block);
     }
     let waiting = memory.deferred().iter().filter(|&&(_, addr)| addr == thing.extent.start());
     for (cpu, _) in waiting {
@@ -139,17 +141,22 @@ fn objects(facts: &mut Facts<'_, '_>, memory: &Memory, backed: &Backed) {
     }
 }
 
-/// The bitmap of a block: taken and in use, dirty, never taken. Which of the taken pages are dirty no kernel knows.
-pub(super) fn bitmap(facts: &mut Facts<'_, '_>, block: &Block) {
+/// The bitmap of a block: in use, given back or taken for the power of two, never taken. What is taken and not mapped is
+/// not in use any more.
+pub(super) fn bitmap(facts: &mut Facts<'_, '_>, memory: &Memory, block: &Block) {
     let glyphs = facts.scene.glyphs;
-    let bits = block.bits as usize;
-    let cells = bits.min(BLOCK_CELLS).max(1);
-    let sign = |cell: usize| {
-        let (from, to) = (cell * bits / cells, ((cell + 1) * bits / cells).max(cell * bits / cells + 1));
-        let taken = (from..to).filter(|&page| block.is_taken(page as u32)).count();
-        match taken {
-            0 => (glyphs.free, Role::Free),
-            n if n == to - from => (glyphs.busy, Role::Busy),
+    let bits = u64::from(block.bits);
+    let cells = bits.clamp(1, BLOCK_CELLS);
+    let page_size = memory.arch().geometry.page_size;
+    let is_mapped = |page: u64| memory.tables().is_mapped(block.extent.start() + page * page_size);
+    let sign = |cell: u64| {
+        let (from, to) = (cell * bits / cells, (cell + 1) * bits / cells);
+        let taken = (from..to).filter(|&page| block.is_taken(page as u32)).count() as u64;
+        let mapped = (from..to).filter(|&page| is_mapped(page)).count() as u64;
+        match (mapped, taken) {
+            (0, 0) => (glyphs.free, Role::Free),
+            (0, _) => (glyphs.lazy, Role::Lazy),
+            (n, _) if n == to - from => (glyphs.busy, Role::Busy),
             _ => (glyphs.busy_part, Role::Busy),
         }
     };

@@ -19,7 +19,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, blocks_too: bool) {
     deferred(facts, memory);
     if blocks_too {
         for block in memory.blocks().iter().take(MAX_BLOCKS) {
-            super::behind::bitmap(facts, block);
+            super::behind::bitmap(facts, memory, block);
         }
     }
 }
@@ -31,7 +31,9 @@ fn used(facts: &mut Facts<'_, '_>, memory: &Memory) {
     let tables = memory.tables().count() * memory.arch().geometry.table_bytes.div_ceil(page_size);
     let slabs = memory.slabs().pages();
     let lost = memory.lost_pages();
-    let used = memory.frames().used_pages();
+    let held = data + tables + slabs + lost;
+    // Of a trace data pages are counted and not placed: the buddy allocator does not know them.
+    let used = memory.frames().used_pages().max(held);
     let mut spans = vec![
         number(pages(used)),
         muted(format!(" in use of {}: ", text::count(memory.frames().pages()))),
@@ -45,8 +47,8 @@ fn used(facts: &mut Facts<'_, '_>, memory: &Memory) {
     if lost > 0 {
         spans.push(Span::new(format!(", {} lost", text::count(lost)), Role::Bad));
     }
-    if let Some(other) = used.checked_sub(data + tables + slabs + lost).filter(|&other| other > 0) {
-        spans.push(say(format!(", {} other", text::count(other))));
+    if held < used {
+        spans.push(say(format!(", {} other", text::count(used - held))));
     }
     if memory.missing_pages() > 0 {
         let missing = format!("; {} not found: the machine has more memory", pages(memory.missing_pages()));
@@ -58,6 +60,7 @@ fn used(facts: &mut Facts<'_, '_>, memory: &Memory) {
 
 /// Free blocks by order, as `/proc/buddyinfo`.
 fn zones(facts: &mut Facts<'_, '_>, memory: &Memory) {
+    let placed = if memory.places_pages() { "" } else { " without data pages, which a trace does not place" };
     for zone in memory.frames().zones() {
         if zone.pages == 0 {
             continue;
@@ -66,7 +69,7 @@ fn zones(facts: &mut Facts<'_, '_>, memory: &Memory) {
         let spans = [
             say(zone.kind.name()),
             number(format!(" {}", text::count(zone.free_pages))),
-            muted(format!(" of {} free; blocks by order from 0: ", pages(zone.pages))),
+            muted(format!(" of {} free{placed}; blocks by order from 0: ", pages(zone.pages))),
             number(blocks.join(" ")),
         ];
         facts.add("zone", &spans, None);
