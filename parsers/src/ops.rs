@@ -11,6 +11,8 @@
 //! hash
 //! ```
 
+pub mod notes;
+
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::{all_consuming, opt};
@@ -20,6 +22,9 @@ use crate::lex::{Lines, Res, after, column, lit, number, stop, trim, trim_start,
 use crate::problem::Problems;
 use crate::{Problem, ProblemKind};
 
+pub use notes::Note;
+use notes::Notes;
+
 /// A whole script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
@@ -27,6 +32,8 @@ pub struct Script {
     pub header: ScriptHeader,
     /// In the order of the script.
     pub ops: Vec<OpLine>,
+    /// What is told at some of them, in their order.
+    pub notes: Vec<Note>,
     /// Lines that were skipped.
     pub problems: Vec<Problem>,
 }
@@ -123,11 +130,13 @@ pub enum Op {
 /// Reads a script. Unknown and unreadable lines are skipped with a problem.
 pub fn parse(input: &[u8]) -> Script {
     let mut script = Script::default();
-    let mut problems = Problems::default();
+    let (mut problems, mut notes) = (Problems::default(), Notes::default());
     for line in Lines::new(input) {
         let text = trim(line.bytes);
         if let Some(comment) = text.strip_prefix(b"#") {
-            script.header.title.get_or_insert_with(|| String::from_utf8_lossy(trim(comment)).into_owned());
+            if !notes.take(&line, comment, &mut problems) {
+                script.header.title.get_or_insert_with(|| String::from_utf8_lossy(trim(comment)).into_owned());
+            }
             continue;
         }
         if text.is_empty() {
@@ -135,15 +144,17 @@ pub fn parse(input: &[u8]) -> Script {
         }
         if let Ok((_, op)) = all_consuming(op).parse(text) {
             script.ops.push(OpLine { line: line.number, op });
+            notes.op(script.ops.len(), &mut problems);
         } else if let Some(entry) = entry(text).filter(|entry| script.header.accepts(entry)) {
             script.header.take(entry, line.number);
+            notes.header(&mut problems);
         } else {
             let (rest, kind) = blame(text);
             let column = column(line.bytes, rest);
             problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
         }
     }
-    script.problems = problems.into_list();
+    (script.notes, script.problems) = notes.end(problems.into_list());
     script
 }
 
