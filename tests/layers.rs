@@ -7,17 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
     ("policy", &["event", "log", "model"]),
     ("replay", &["event", "log", "model", "policy"]),
     ("insight", &["event", "log", "model", "policy", "replay"]),
-    ("view", &["event", "log", "model", "policy", "replay", "insight"]),
+    ("view", &["event", "log", "model", "policy", "replay", "insight", "lesson"]),
     ("source", &["event", "log"]),
-    ("ui", &["event", "log", "model", "policy", "replay", "insight", "view"]),
-    ("cli", &["event", "log", "model", "policy", "replay", "insight", "view", "source", "ui"]),
+    ("lesson", &["log"]),
+    ("ui", &["event", "log", "model", "policy", "replay", "insight", "view", "lesson"]),
+    ("cli", &["event", "log", "model", "policy", "replay", "insight", "view", "lesson", "source", "ui"]),
 ];
 
 /// Crates that only some layers may know.
@@ -25,7 +26,7 @@ const CRATES: [(&str, &[&str]); 3] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 8] = ["parsers", "event", "log", "model", "policy", "replay", "insight", "view"];
+const PURE: [&str; 9] = ["parsers", "event", "log", "model", "policy", "replay", "insight", "view", "lesson"];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 
