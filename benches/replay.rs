@@ -10,9 +10,9 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use parsers::ops::{Op, OpLine};
-use vmaplens::log::Log;
+use vmaplens::log::{Log, ScriptLog};
 use vmaplens::replay::script::{Done, ScriptRun};
-use vmaplens::replay::{Replay, Settings};
+use vmaplens::replay::{Follow, Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log};
 
 fn main() {
@@ -28,8 +28,8 @@ fn log() -> Arc<Log> {
     Arc::new(open_log(&Input::Path(folder()), &Reading::default()).expect("a capture"))
 }
 
-fn replay() -> Replay {
-    Replay::open(log(), &Settings::default()).expect("replays")
+fn replay(memory: Follow) -> Replay {
+    Replay::open(log(), &Settings { memory, ..Settings::default() }).expect("replays")
 }
 
 #[divan::bench]
@@ -43,12 +43,14 @@ fn parse_trace_text(bencher: Bencher<'_, '_>) {
 fn resolve(bencher: Bencher<'_, '_>) {
     let log = log();
     let events = ItemsCount::new(log.events.len());
-    bencher.counter(events).bench(|| Replay::open(Arc::clone(&log), &Settings::default()));
+    bencher
+        .counter(events)
+        .bench(|| Replay::open(Arc::clone(&log), &Settings { memory: Follow::Nothing, ..Settings::default() }));
 }
 
-#[divan::bench]
-fn apply_every_operation(bencher: Bencher<'_, '_>) {
-    let replay = replay();
+#[divan::bench(args = [Follow::Nothing, Follow::Memory])]
+fn apply_every_operation(bencher: Bencher<'_, '_>, memory: Follow) {
+    let replay = replay(memory);
     bencher.counter(ItemsCount::new(replay.len())).with_inputs(|| replay.start().clone()).bench_values(|mut space| {
         for op in replay.plan().ops() {
             black_box(space.apply(op, None));
@@ -59,7 +61,7 @@ fn apply_every_operation(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn jump_to_a_far_record(bencher: Bencher<'_, '_>) {
-    let mut replay = replay();
+    let mut replay = replay(Follow::Memory);
     let mut at = 1;
     bencher.bench_local(|| {
         at = (at * 7919 + 13) % replay.len();
@@ -69,7 +71,7 @@ fn jump_to_a_far_record(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn step_and_step_back(bencher: Bencher<'_, '_>) {
-    let mut replay = replay();
+    let mut replay = replay(Follow::Memory);
     replay.seek(replay.len() / 2, usize::MAX);
     bencher.bench_local(|| (replay.step(), replay.step_back()));
 }
@@ -79,10 +81,11 @@ fn step_and_step_back(bencher: Bencher<'_, '_>) {
 fn op_script(bencher: Bencher<'_, '_>, name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/vectors/{name}.ops.zst"));
     let packed = std::fs::read(path).expect("a vector");
-    let mut script = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
+    let parsed = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
+    let mut script = ScriptLog { header: parsed.header, ops: parsed.ops, ..ScriptLog::default() };
     script.ops.retain(|line| matches!(line.op, Op::Alloc { .. } | Op::Free { .. } | Op::Purge));
     bencher.counter(ItemsCount::new(script.ops.len())).bench(|| {
-        let mut run = ScriptRun::new(&script.header, &Settings::default()).expect("an era");
+        let mut run = ScriptRun::new(&script, &Settings::default()).expect("an era");
         let mut done = Done::default();
         for (born, OpLine { op, .. }) in script.ops.iter().enumerate() {
             run.run(op, born as u32, &mut done);

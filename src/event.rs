@@ -174,6 +174,8 @@ pub enum ScriptOp {
     Hash,
     /// The state as text.
     Dump,
+    /// A request that neither looked for an area nor freed one, or a question about requests.
+    Request,
 }
 
 impl EventKind {
@@ -222,6 +224,7 @@ impl ScriptOp {
             Self::Check => "check",
             Self::Hash => "hash",
             Self::Dump => "dump",
+            Self::Request => "request",
         }
     }
 }

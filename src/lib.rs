@@ -3,7 +3,7 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← replay ← insight ← view
+//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
 //!                      lesson: parsers, log
 //!                      source: parsers, event, log
 //!                      ui: view and below                  cli: everything
@@ -17,6 +17,7 @@ pub mod log;
 pub mod model;
 pub mod policy;
 pub mod replay;
+pub mod request;
 pub mod source;
 pub mod ui;
 pub mod view;

@@ -5,25 +5,35 @@
 pub mod allocator;
 pub mod areas;
 pub mod audit;
+pub mod contrast;
+pub mod cost;
 pub mod extent;
+pub mod frames;
 pub mod free_space;
+pub mod memory;
 pub mod metrics;
 pub mod page_table;
 pub mod plant;
 pub mod rbtree;
 pub mod request;
 pub mod search;
+pub mod slab;
 pub mod space;
+pub mod stage;
 pub mod step;
+pub mod usage;
 
 pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
 };
 pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use extent::{Extent, Fit, fit_of};
+pub use memory::{BlockPlan, Memory, MemoryAnswer, MemoryOp, MemorySetup};
 pub use metrics::Metrics;
 pub use plant::Seedling;
 pub use rbtree::{Tree, TreeId, TreeView};
-pub use request::{BadRequest, Placement, Refusal, RefusalReason, Request, Source};
+pub use request::{BadRequest, Groups, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
+pub use stage::Stage;
 pub use step::{LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, Turn, WalkFrom};
+pub use usage::{CallerId, Provenance, Usage, UsageKind, Usages};

@@ -13,6 +13,7 @@ macro_rules! with_steps {
     };
 }
 
+pub mod arch;
 pub mod augmented;
 pub mod busy_tree;
 mod dump;
@@ -25,6 +26,7 @@ use crate::log::KernelState;
 use crate::model::{Allocator, Extent, Refusal, RefusalReason, Sink, Step};
 use rules::FreeSpace;
 
+pub use arch::arch_rules;
 pub use augmented::Augmented;
 pub use busy_tree::BusyTree;
 pub use rules::{Release, Rules, rules_for};

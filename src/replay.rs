@@ -4,6 +4,7 @@
 //! to, and judges every allocation. Stepping then only applies operations. A step back is a seek: nearest checkpoint,
 //! then forward; there is no undo code.
 
+mod behind;
 pub mod checkpoints;
 pub mod machine;
 pub mod percpu;
@@ -17,7 +18,7 @@ pub mod verdict;
 use std::sync::Arc;
 
 pub use checkpoints::Checkpoints;
-pub use machine::{Machine, OpenError, PolicyFrom, Settings};
+pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
 pub use plan::{NO_MATE, Plan};
 pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
@@ -64,6 +65,10 @@ impl Replay {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
                 let (plan, checkpoints) = Plan::make(&log, settings)?;
+                let checkpoints = match settings.memory {
+                    Follow::Nothing => checkpoints,
+                    Follow::Memory => behind::follow(&plan, &checkpoints),
+                };
                 (log, plan, checkpoints)
             }
         };
@@ -192,16 +197,18 @@ impl Replay {
     }
 
     /// The op of a script behind a record; `None` in a trace.
-    pub fn asked(&self, seq: Seq) -> Option<parsers::ops::Op> {
-        Some(self.log.script.as_ref()?.ops.get(seq.index())?.op)
+    pub fn asked(&self, seq: Seq) -> Option<&parsers::ops::Op> {
+        Some(&self.log.script.as_ref()?.ops.get(seq.index())?.op)
     }
 
     /// The model's whole answer to the current op of a script, newline included; `None` in a trace.
     pub fn answer_in_full(&self) -> Option<String> {
-        let asked = self.asked(self.current()?.0)?;
-        let mut text = String::new();
+        let seq = self.current()?.0;
+        let op = self.asked(seq)?;
         let rules = self.plan.machine.policy.rules;
-        script::answer::write(&asked, &self.outcome.answers, self.space.allocator(), rules, &mut text);
+        let (ops, answers) = (self.plan.ops_of(seq.index()), self.outcome.answers.as_slice());
+        let mut text = String::new();
+        script::answer::write(&script::answer::Asking { op, ops, answers, space: &self.space, rules }, &mut text);
         Some(text)
     }
 

@@ -54,7 +54,7 @@ fn stepping_is_running() {
         let (script, expected) = vector(name);
         let mut replay = replay(&script, Some(&expected));
         let script = Arc::clone(replay.log().script.as_ref().expect("a script"));
-        let mut run = ScriptRun::new(&script.header, &Settings::default()).expect("runs");
+        let mut run = ScriptRun::new(&script, &Settings::default()).expect("runs");
         let mut done = Done::default();
         assert_eq!(replay.len(), script.ops.len(), "{name}");
         for (index, asked) in script.ops.iter().enumerate() {

@@ -38,7 +38,7 @@ fn check(era: &str) {
         let expected = String::from_utf8(common::data(&format!("{file}.out.zst"))).expect("text");
         let script = script(&common::data(&format!("{file}.ops.zst")), &expected);
         let settings = Settings::default();
-        let mut run = ScriptRun::new(&script.header, &settings).expect(&file);
+        let mut run = ScriptRun::new(&script, &settings).expect(&file);
         let (mut done, mut answers) = (Done::default(), String::new());
         for line in &script.ops {
             run.print(&line.op, 0, &mut done, &mut answers);

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod notes;
+pub mod request;
 
 use nom::Parser;
 use nom::branch::alt;
@@ -24,6 +25,7 @@ use crate::{Problem, ProblemKind};
 
 pub use notes::Note;
 use notes::Notes;
+pub use request::RequestOp;
 
 /// A whole script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,6 +61,16 @@ pub struct ScriptHeader {
     pub autowork: bool,
     /// When the purge helpers of 6.12 run.
     pub helpers: Helpers,
+    /// Architecture and page tables, as written; x86-64 with four levels if not given.
+    pub arch: Option<String>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// NUMA nodes.
+    pub numa: Option<u32>,
+    /// `NR_CPUS` of the configuration.
+    pub nr_cpus: Option<u32>,
+    /// `(size, align)` of areas registered before the allocator starts, in order.
+    pub registered: Vec<(u64, u64)>,
 }
 
 /// When the purge helper works of 6.12 run.
@@ -72,7 +84,7 @@ pub enum Helpers {
 }
 
 /// An op and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpLine {
     /// Counted from 1.
     pub line: u32,
@@ -81,7 +93,7 @@ pub struct OpLine {
 }
 
 /// One operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// `a ID SIZE [ALIGN [VSTART VEND [CPU]]]`
     Alloc {
@@ -125,6 +137,27 @@ pub enum Op {
     },
     /// What follows is timed.
     Mark,
+    /// A request: one of the kernel's entry points.
+    Request(Box<RequestOp>),
+}
+
+impl Op {
+    /// Its word in the script.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Alloc { .. } => "a",
+            Self::Free { .. } => "f",
+            Self::Purge => "purge",
+            Self::Work => "work",
+            Self::Shrink => "shrink",
+            Self::Lazy => "lazy",
+            Self::Check => "check",
+            Self::Hash { .. } => "hash",
+            Self::Dump { .. } => "dump",
+            Self::Mark => "mark",
+            Self::Request(request) => request.word(),
+        }
+    }
 }
 
 /// Reads a script. Unknown and unreadable lines are skipped with a problem.
@@ -173,6 +206,11 @@ enum Entry {
     Early(u64, u64),
     Autowork(bool),
     Helpers(Helpers),
+    Arch(String),
+    Memory(u64),
+    Numa(u32),
+    NrCpus(u32),
+    Register(u64, u64),
 }
 
 impl ScriptHeader {
@@ -181,8 +219,10 @@ impl ScriptHeader {
         match *entry {
             Entry::Range(start, end) => start < end,
             Entry::Early(start, end) => self.early.last().map_or(1, |&(_, last)| last) <= start && start < end,
-            Entry::Cpus(n) | Entry::Possible(n) => 0 < n,
-            Entry::Era(_) | Entry::Autowork(_) | Entry::Helpers(_) => true,
+            Entry::Cpus(n) | Entry::Possible(n) | Entry::Numa(n) | Entry::NrCpus(n) => 0 < n,
+            Entry::Memory(bytes) => (1..=1 << 50).contains(&bytes),
+            Entry::Register(size, align) => 0 < size && align.is_power_of_two(),
+            Entry::Era(_) | Entry::Autowork(_) | Entry::Helpers(_) | Entry::Arch(_) => true,
         }
     }
 
@@ -195,6 +235,11 @@ impl ScriptHeader {
             Entry::Early(start, end) => self.early.push((start, end)),
             Entry::Autowork(on) => self.autowork = on,
             Entry::Helpers(helpers) => self.helpers = helpers,
+            Entry::Arch(arch) => self.arch = Some(arch),
+            Entry::Memory(bytes) => self.memory = Some(bytes),
+            Entry::Numa(n) => self.numa = Some(n),
+            Entry::NrCpus(n) => self.nr_cpus = Some(n),
+            Entry::Register(size, align) => self.registered.push((size, align)),
         }
     }
 }
@@ -210,6 +255,11 @@ fn entry(text: &[u8]) -> Option<Entry> {
         b"early" => two().map(|(start, end)| Entry::Early(start, end)),
         b"cpus" => small().map(Entry::Cpus),
         b"possible" => small().map(Entry::Possible),
+        b"arch" => Some(Entry::Arch(String::from_utf8_lossy(trim(rest)).into_owned())),
+        b"ram" => one().map(Entry::Memory),
+        b"numa" => small().map(Entry::Numa),
+        b"nr_cpus" => small().map(Entry::NrCpus),
+        b"register" => two().map(|(size, align)| Entry::Register(size, align)),
         b"autowork" => one().filter(|&on| on <= 1).map(|on| Entry::Autowork(on == 1)),
         b"helpers" => match trim(rest) {
             b"flush" => Some(Entry::Helpers(Helpers::Flush)),
@@ -233,7 +283,7 @@ fn op(input: &[u8]) -> Res<'_, Op> {
         b"mark" => Ok((rest, Op::Mark)),
         b"hash" => only_free(rest).map(|(rest, free)| (rest, Op::Hash { free })),
         b"dump" => only_free(rest).map(|(rest, free)| (rest, Op::Dump { free })),
-        _ => stop(input),
+        _ => request::request(input).map(|(rest, request)| (rest, Op::Request(Box::new(request)))),
     }
 }
 
@@ -279,7 +329,7 @@ fn gap(input: &[u8]) -> Res<'_, ()> {
 
 /// Why a line is neither an op nor a header, and from where on.
 fn blame(text: &[u8]) -> (&[u8], ProblemKind) {
-    const KNOWN: [&[u8]; 17] = [
+    const KNOWN: [&[u8]; 22] = [
         b"a",
         b"f",
         b"purge",
@@ -297,10 +347,15 @@ fn blame(text: &[u8]) -> (&[u8], ProblemKind) {
         b"early",
         b"autowork",
         b"helpers",
+        b"arch",
+        b"ram",
+        b"numa",
+        b"nr_cpus",
+        b"register",
     ];
     let name = word(text).map_or(text, |(_, name)| name);
     let shown = String::from_utf8_lossy(name).into_owned();
-    if KNOWN.contains(&name) {
+    if KNOWN.contains(&name) || request::is_known(name) {
         (trim_start(after(text, name.len())), ProblemKind::BrokenOp(shown))
     } else {
         (text, ProblemKind::UnknownOp(shown))
@@ -330,6 +385,7 @@ mod tests {
             early: vec![(1, 2), (3, 4)],
             autowork: true,
             helpers: Helpers::Sched,
+            ..ScriptHeader::default()
         };
         assert_eq!((script.header, script.problems), (want, vec![]));
     }

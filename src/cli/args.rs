@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parsers::sniff::Format;
 
 use crate::log::Window;
-use crate::replay::Settings;
+use crate::replay::{Follow, Settings};
 use crate::source::{Expect, Reading};
 use crate::ui::{ColorChoice, ThemeChoice};
 
@@ -158,6 +158,7 @@ impl InputArgs {
             cpus: self.cpus,
             range: self.range,
             page_size: self.page_size,
+            memory: Follow::Memory,
         }
     }
 

@@ -5,6 +5,7 @@
 mod lines;
 mod object;
 mod probe;
+mod request;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

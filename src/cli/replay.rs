@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::log::escape;
 use crate::model;
-use crate::replay::Replay;
+use crate::replay::{Follow, Replay};
 use crate::source::{Expect, Input, open};
 use crate::view::text::bytes;
 
@@ -33,6 +33,8 @@ struct Report {
     adopted: u64,
     events_per_second: u64,
     ns_per_event: f64,
+    /// The same with what is behind the areas: page tables, frames, objects.
+    ns_per_event_with_memory: f64,
     peak_bytes: Option<u64>,
     metrics: Metrics,
     digest: String,
@@ -92,7 +94,8 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     }
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
-    let ns_per_event = timing::ns_per_event(&replay);
+    let ns_per_event = timing::ns_per_event(&replay, Follow::Nothing);
+    let ns_per_event_with_memory = timing::ns_per_event(&replay, Follow::Memory);
     let seeks = args.seeks.map(|n| timing::seeks(&mut replay, n));
     let resident_bytes = seeks.is_some().then(timing::resident_bytes).flatten();
     replay.seek(replay.len(), usize::MAX);
@@ -110,10 +113,11 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         adopted: tally.adopted,
         events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
         ns_per_event,
+        ns_per_event_with_memory,
         peak_bytes: timing::peak_bytes(),
         metrics: Metrics::of(
             &replay.space().allocator().metrics(),
-            Some(replay.space().tables().count()),
+            Some(replay.space().n_tables()),
             replay.space().failures(),
         ),
         digest: format!("{:016x}", replay.space().digest()),

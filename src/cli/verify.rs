@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::event::EventKind;
 use crate::log::{Log, escape};
 use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
-use crate::replay::{Divergence, Replay, Verdict};
+use crate::replay::{Divergence, Follow, Replay, Settings, Verdict};
 use crate::source::{Input, open_log};
 use crate::view::text;
 
@@ -115,7 +115,9 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
     let log = Arc::new(open_log(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
-    let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
+    // What is behind the areas decides no address.
+    let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
+    let mut replay = Replay::open(Arc::clone(&log), &settings)?;
     if log.counts().alloc == 0 {
         return Err(CliError::Other {
             what: format!("{} has no allocation records to verify", input.name()),

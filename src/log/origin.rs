@@ -49,6 +49,8 @@ pub struct Origin {
     pub vmalloc: Option<Window>,
     /// Page-table levels.
     pub paging_levels: Option<u32>,
+    /// Bytes of memory.
+    pub ram_bytes: Option<u64>,
     /// The first record is the first allocation of that kernel.
     pub from_boot: Option<bool>,
     /// Clock of the stamps.

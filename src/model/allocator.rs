@@ -186,8 +186,14 @@ pub trait Allocator: Debug + Send + Sync {
         None
     }
 
-    /// `pcpu_get_vm_areas` for one group: `size` bytes as high as possible below `VMALLOC_END`.
-    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent>;
+    /// `pcpu_get_vm_areas`: one area for each group of offset and size in bytes, at one common base as high as possible
+    /// below `VMALLOC_END`. `None` if there is no room, or before 2.6.32.
+    fn carve_groups(&mut self, groups: &[(u64, u64)], align: u64, steps: Option<&mut Steps>) -> Option<Vec<Extent>>;
+
+    /// The same for one group of `size` bytes.
+    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
+        self.carve_groups(&[(0, size)], align, steps)?.first().copied()
+    }
 
     /// Runs the pending drain work, if any; answers its purges.
     fn drain(&mut self, _helpers: HelperOrder, _steps: Option<&mut Steps>) -> Vec<Purged> {

@@ -2,15 +2,43 @@
 //!
 //! Nothing here changes an address; it says what an address costs.
 
+mod arch;
+mod bitmaps;
 mod geometry;
+mod mapped;
+mod queries;
+mod runs;
+mod tables;
+mod walk;
 
+pub use arch::{ArchRules, ClearsAt, Collision, Propagation, SyncKind, SyncRule, TlbFlush, TlbRule, WalkNames};
 pub use geometry::{
     ARM, ARM_LPAE, ARM64_4K_39, ARM64_4K_48, ARM64_4K_52, ARM64_16K_36, ARM64_16K_47, ARM64_16K_48, ARM64_16K_52,
     ARM64_64K_42, ARM64_64K_48, ARM64_64K_52, Hints, I386, I386_PAE, NOT_MODELLED, RISCV_39, RISCV_48, RISCV_57,
-    X86_64_4, X86_64_5, geometry_of,
+    X86_64_4, X86_64_5, geometry_named, geometry_names, geometry_of,
 };
+pub use mapped::{MAX_LEVELS, MapError, Mapped, ModMask, PerLevel, Sync, Unmapped, WalkStage};
+pub use queries::{EntryKind, ExtentTables, Leaf};
+pub use tables::PageTables;
 
 use super::extent::Extent;
+
+/// Architectures that share rules for mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// 32-bit x86, with and without PAE.
+    I386,
+    /// x86-64.
+    X86,
+    /// 32-bit arm.
+    Arm,
+    /// arm64.
+    Arm64,
+    /// 64-bit riscv.
+    Riscv,
+    /// Anything else: not modelled.
+    Unknown,
+}
 
 /// One level of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +56,8 @@ pub struct Level {
 /// How an architecture translates addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
+    /// Whose rules apply.
+    pub family: Family,
     /// Name for people.
     pub title: &'static str,
     /// Levels from the top.

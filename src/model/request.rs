@@ -20,6 +20,42 @@ pub struct Request {
     pub first_attempt: bool,
 }
 
+/// Groups of a per-CPU chunk: each an area at a fixed distance from the first, one for each NUMA node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Groups {
+    /// Offset and size, in pages.
+    list: [(u32, u32); Self::MAX],
+    n: u8,
+}
+
+impl Groups {
+    /// As many groups as fit.
+    pub const MAX: usize = 4;
+
+    /// Groups of offset and size, in pages. `None` if there are none or too many, or one of nothing.
+    pub fn new(groups: &[(u32, u32)]) -> Option<Self> {
+        if groups.is_empty() || Self::MAX < groups.len() || groups.iter().any(|&(_, pages)| pages == 0) {
+            return None;
+        }
+        let mut list = [(0, 0); Self::MAX];
+        list[..groups.len()].copy_from_slice(groups);
+        Some(Self { list, n: groups.len() as u8 })
+    }
+
+    /// Offset and size of each, in pages.
+    pub fn pages(&self) -> &[(u32, u32)] {
+        &self.list[..usize::from(self.n)]
+    }
+
+    /// Offset and size of each, in bytes.
+    pub fn bytes(&self, page_size: u64) -> Vec<(u64, u64)> {
+        self.pages()
+            .iter()
+            .map(|&(offset, size)| (u64::from(offset) * page_size, u64::from(size) * page_size))
+            .collect()
+    }
+}
+
 /// Why a request cannot be a request (`-EINVAL`, before 6.3 a `BUG_ON`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {

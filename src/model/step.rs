@@ -5,6 +5,7 @@
 use super::areas::AreaId;
 use super::extent::{Extent, Fit};
 use super::request::RefusalReason;
+use super::stage::Stage;
 
 /// The steps of one operation.
 pub type Steps = Vec<Step>;
@@ -326,4 +327,6 @@ pub enum Step {
         /// The address.
         addr: u64,
     },
+    /// A stage of a request around the allocator.
+    Stage(Stage),
 }

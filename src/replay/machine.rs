@@ -2,9 +2,21 @@
 
 use crate::event::EventKind;
 use crate::log::{Log, Pointers, Window};
-use crate::model::Extent;
 use crate::model::page_table::{Geometry, Hints, geometry_of};
-use crate::policy::{self, Chosen, Release, Setup};
+use crate::model::{Extent, HelperOrder};
+use crate::policy::{self, Chosen, Release, Setup, arch_rules};
+use crate::request::Facts;
+use crate::request::rules::{REQUEST_RULES, request_rules_for};
+
+/// What is followed besides the allocator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Follow {
+    /// Nothing: where areas lie, and how many page tables they have needed.
+    Nothing,
+    /// What is behind the areas: page tables, page frames, kernel objects.
+    #[default]
+    Memory,
+}
 
 /// What a user can overrule.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +31,8 @@ pub struct Settings {
     pub range: Option<Window>,
     /// `--page-size`.
     pub page_size: Option<u64>,
+    /// What is followed besides the allocator.
+    pub memory: Follow,
 }
 
 impl Settings {
@@ -152,7 +166,19 @@ pub struct Machine {
     pub from_boot: bool,
     /// Page-table geometry.
     pub geometry: &'static Geometry,
+    /// Bytes of memory.
+    pub ram_bytes: u64,
+    /// NUMA nodes online.
+    pub numa_nodes: u32,
+    /// `NR_CPUS` of the configuration.
+    pub nr_cpus: u32,
 }
+
+/// Memory of a machine that does not say: 32-bit and 64-bit.
+pub(super) const DEFAULT_RAM: [u64; 2] = [1 << 30, 16 << 30];
+/// `NR_CPUS` of a machine that does not say: distributions build 64-bit kernels for many. The size of vmap blocks is the
+/// same up to 2048.
+pub(super) const DEFAULT_NR_CPUS: [u32; 2] = [8, 512];
 
 /// `VMALLOC_START` and `VMALLOC_END` of x86-64 with four levels and no KASLR: for a log that says nothing at all.
 pub(super) const DEFAULT_WINDOW: Window = Window { vstart: 0xffff_c900_0000_0000, vend: 0xffff_e8ff_ffff_ffff };
@@ -180,6 +206,7 @@ impl Machine {
             return Err(OpenError::BadSetting { what });
         }
         check_addresses(log, window)?;
+        let is_32_bit = u32::try_from(window.vend).is_ok();
         let seen = log.events.iter().map(|event| u32::from(event.cpu) + 1).max().unwrap_or(1);
         let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
         Ok(Self {
@@ -189,8 +216,11 @@ impl Machine {
             cpus_online: online,
             window,
             page_size,
-            is_32_bit: u32::try_from(window.vend).is_ok(),
+            is_32_bit,
             from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
+            ram_bytes: origin.ram_bytes.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).max(page_size),
+            numa_nodes: 1,
+            nr_cpus: DEFAULT_NR_CPUS[usize::from(!is_32_bit)],
             geometry: geometry_of(&Hints {
                 arch: origin.arch.as_deref(),
                 kernel: origin.kernel.as_deref(),
@@ -205,6 +235,28 @@ impl Machine {
     pub fn has_foreign_rules(&self, log: &Log) -> bool {
         let own = log.origin.kernel.as_deref().and_then(Release::parse).and_then(policy::by_release);
         self.policy_from == PolicyFrom::Option && own.is_some_and(|own| own.entry.id != self.policy.entry.id)
+    }
+
+    /// What requests need to know of it.
+    pub fn facts(&self, helpers: HelperOrder) -> Facts {
+        let range = Extent::new(self.window.vstart, self.window.vend);
+        let release = self.policy.release;
+        // Every policy is a release's, and there are rules from the first one on.
+        let rules = request_rules_for(release).unwrap_or(&REQUEST_RULES[0]);
+        Facts {
+            release,
+            rules,
+            placement: self.policy.rules,
+            arch: arch_rules(self.geometry, release).with_vmalloc(range),
+            window: self.window,
+            page_size: self.page_size,
+            is_32_bit: self.is_32_bit,
+            ram_pages: self.ram_bytes / self.page_size,
+            numa_nodes: self.numa_nodes,
+            nr_cpus: self.nr_cpus,
+            cpus_online: self.cpus_online,
+            helpers,
+        }
     }
 
     /// What its allocator is built from, with the areas that are older than it.

@@ -6,19 +6,26 @@
 pub mod answer;
 pub mod compare;
 mod plan;
+mod requests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
 
 use crate::log::{ScriptLog, Window};
-use crate::model::page_table::{Hints, geometry_of};
-use crate::model::{AddressSpace, Allocator, Answer, BadRequest, Extent, HelperOrder, Op, PurgeKind, Request};
+use crate::model::page_table::{Geometry, Hints, geometry_named, geometry_names, geometry_of};
+use crate::model::{
+    AddressSpace, Allocator, Answer, BadRequest, Extent, HelperOrder, Op, Place, PurgeKind, Request, Usages,
+};
 use crate::policy::rules::{BadArguments, Failure};
 use crate::policy::{self, Chosen};
+use crate::request::{Facts, memory_of, register_early};
 
-use super::machine::{DEFAULT_RELEASE, DEFAULT_WINDOW};
+use super::machine::{DEFAULT_NR_CPUS, DEFAULT_RAM, DEFAULT_RELEASE, DEFAULT_WINDOW};
 use super::{Machine, OpenError, PolicyFrom, Settings};
+use answer::Asking;
+use requests::Named;
 
 pub use compare::{Comparison, ExpectedState, Mismatch, compare};
 pub(super) use plan::open;
@@ -33,9 +40,12 @@ const PAGE_SIZE: u64 = 4096;
 pub struct ScriptRun {
     space: AddressSpace,
     machine: Machine,
+    facts: Facts,
     helpers: HelperOrder,
     autowork: bool,
-    live: HashMap<u64, u64>,
+    live: HashMap<u64, Named>,
+    /// Names of callers.
+    usages: Arc<Usages>,
     failures: u64,
 }
 
@@ -49,26 +59,34 @@ pub struct Done {
 }
 
 impl ScriptRun {
-    /// The initial state a script asks for.
+    /// The initial state a script asks for. What is behind areas is followed if one of its ops asks for that.
     ///
     /// # Errors
-    /// The era is not known, or a setting makes no sense.
-    pub fn new(header: &ScriptHeader, settings: &Settings) -> Result<Self, OpenError> {
-        Ok(Self::on(header, machine_of(header, settings)?))
+    /// The era or the architecture is not known, or a setting makes no sense.
+    pub fn new(script: &ScriptLog, settings: &Settings) -> Result<Self, OpenError> {
+        let has_requests = script.ops.iter().any(|line| matches!(line.op, Asked::Request(_)));
+        Ok(Self::on(script, machine_of(&script.header, settings)?, has_requests))
     }
 
-    fn on(header: &ScriptHeader, machine: Machine) -> Self {
-        let early = header.early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect();
-        let setup = machine.setup(early);
+    fn on(script: &ScriptLog, machine: Machine, has_memory: bool) -> Self {
+        let header = &script.header;
+        let helpers = match header.helpers {
+            Helpers::Flush => HelperOrder::AtFlush,
+            Helpers::Sched => HelperOrder::AtSchedule,
+        };
+        let facts = machine.facts(helpers);
+        let setup = machine.setup(early_areas(header, &facts));
+        let space = AddressSpace::new(policy::build(&setup), machine.geometry);
+        let usages = Arc::new(callers(script));
+        let memory = has_memory.then(|| memory_of(&facts, Arc::clone(&usages)));
         Self {
-            space: AddressSpace::new(policy::build(&setup), machine.geometry),
+            space: memory.into_iter().fold(space, AddressSpace::with_memory),
             machine,
-            helpers: match header.helpers {
-                Helpers::Flush => HelperOrder::AtFlush,
-                Helpers::Sched => HelperOrder::AtSchedule,
-            },
+            facts,
+            helpers,
             autowork: header.autowork,
             live: HashMap::new(),
+            usages,
             failures: 0,
         }
     }
@@ -95,7 +113,15 @@ impl ScriptRun {
 
     /// Address of the area of an id, if it has one.
     pub fn address_of(&self, id: u64) -> Option<u64> {
-        self.live.get(&id).copied()
+        self.live.get(&id).map(|named| named.addr)
+    }
+
+    /// Does an area in use start there?
+    pub fn is_in_use(&self, start: u64) -> bool {
+        match self.allocator().lookup(start) {
+            Place::Busy { area, .. } => self.allocator().areas()[area].start == start,
+            _ => false,
+        }
     }
 
     /// Runs one op. `born` is kept with an area it allocates; `done` tells what was done instead of what it told before.
@@ -111,6 +137,7 @@ impl ScriptRun {
             Asked::Purge => self.purge(PurgeKind::Full, done),
             Asked::Work => self.work(done),
             Asked::Shrink => self.apply(Op::Shrink, done),
+            Asked::Request(ref asked) => self.request(asked, born, done),
             Asked::Lazy | Asked::Check | Asked::Hash { .. } | Asked::Dump { .. } | Asked::Mark => {}
         }
         if self.autowork {
@@ -121,7 +148,8 @@ impl ScriptRun {
     /// Runs one op and appends its result lines to `out`.
     pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
         self.run(op, born, done);
-        answer::write(op, &done.answers, self.allocator(), self.machine.policy.rules, out);
+        let rules = self.machine.policy.rules;
+        answer::write(&Asking { op, ops: &done.ops, answers: &done.answers, space: &self.space, rules }, out);
     }
 
     fn apply(&mut self, op: Op, done: &mut Done) {
@@ -152,14 +180,14 @@ impl ScriptRun {
         }
         match done.answers.last() {
             Some(Answer::Placed(extent)) => {
-                self.live.insert(id, extent.start());
+                self.live.insert(id, Named { addr: extent.start(), pages: 0 });
             }
             _ => self.failures += 1,
         }
     }
 
     fn free(&mut self, id: u64, done: &mut Done) {
-        let Some(addr) = self.live.remove(&id) else { return };
+        let Some(Named { addr, .. }) = self.live.remove(&id) else { return };
         self.apply(Op::Free { addr }, done);
         if matches!(done.answers.last(), Some(Answer::Freed(freed)) if freed.drain_due)
             && self.allocator().drains_inline()
@@ -185,7 +213,7 @@ impl ScriptRun {
 /// # Errors
 /// As [`ScriptRun::new`].
 pub fn output(script: &ScriptLog, settings: &Settings) -> Result<String, OpenError> {
-    let mut run = ScriptRun::new(&script.header, settings)?;
+    let mut run = ScriptRun::new(script, settings)?;
     let (mut out, mut done) = (String::new(), Done::default());
     for OpLine { op, .. } in &script.ops {
         run.print(op, 0, &mut done, &mut out);
@@ -203,7 +231,11 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
         return Err(OpenError::BadSetting { what });
     }
     let online = settings.cpus.or(header.cpus).unwrap_or(DEFAULT_CPUS).max(1);
-    let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
+    let geometry = geometry_for(header, settings, window)?;
+    let page_size =
+        settings.page_size.unwrap_or(if geometry.levels.is_empty() { PAGE_SIZE } else { geometry.page_size });
+    // Scripts have 64-bit addresses, whatever their range, unless they name a machine that has not.
+    let is_32_bit = header.arch.is_some() && geometry.is_32_bit();
     Ok(Machine {
         policy,
         policy_from,
@@ -211,18 +243,55 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
         cpus_online: online,
         window,
         page_size,
-        // Scripts have 64-bit addresses, whatever their range.
-        is_32_bit: false,
+        is_32_bit,
         from_boot: true,
-        // Scripts have the addresses of x86-64, however low their range.
-        geometry: geometry_of(&Hints {
-            arch: Some("x86_64"),
-            levels: Some(4),
-            page_size,
-            vstart: window.vstart,
-            ..Hints::default()
-        }),
+        geometry,
+        ram_bytes: header.memory.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).max(page_size),
+        numa_nodes: header.numa.unwrap_or(1),
+        nr_cpus: header.nr_cpus.unwrap_or(DEFAULT_NR_CPUS[usize::from(!is_32_bit)]),
     })
+}
+
+/// The page tables a script names; x86-64 with four levels, however low the range, if it names none.
+fn geometry_for(header: &ScriptHeader, settings: &Settings, window: Window) -> Result<&'static Geometry, OpenError> {
+    if let Some(id) = &header.arch {
+        return geometry_named(id).ok_or_else(|| OpenError::BadSetting {
+            what: format!("no architecture is called {id:?}; there are {}", geometry_names().join(", ")),
+        });
+    }
+    let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
+    let hints = Hints { arch: Some("x86_64"), levels: Some(4), page_size, vstart: window.vstart, ..Hints::default() };
+    Ok(geometry_of(&hints))
+}
+
+/// The areas that exist before the allocator: those named, and those registered, each behind the ones before it.
+fn early_areas(header: &ScriptHeader, facts: &Facts) -> Vec<Extent> {
+    let named = header.early.iter().filter_map(|&(start, end)| Extent::new(start, end));
+    let mut areas: Vec<Extent> = named.collect();
+    let mut registered = 0;
+    for &(size, align) in &header.registered {
+        let Some(area) = register_early(facts, &areas, registered, size, align) else { continue };
+        registered = area.end().wrapping_sub(facts.window.vstart);
+        let is_apart = areas.iter().all(|other| other.intersection(area).is_none());
+        if is_apart {
+            areas.push(area);
+            areas.sort_unstable();
+        }
+    }
+    areas
+}
+
+/// The names of callers in a script.
+fn callers(script: &ScriptLog) -> Usages {
+    let mut usages = Usages::default();
+    for line in &script.ops {
+        if let Asked::Request(request) = &line.op
+            && let Some(name) = request.caller()
+        {
+            usages.caller(name);
+        }
+    }
+    usages
 }
 
 fn choose(header: &ScriptHeader, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {

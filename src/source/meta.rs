@@ -17,6 +17,7 @@ struct Meta {
     cpus_possible: Option<toml::Value>,
     cpus_online: Option<toml::Value>,
     paging_levels: Option<u32>,
+    ram_mib: Option<u64>,
     vmalloc_start: Option<String>,
     vmalloc_end: Option<String>,
     trace_clock: Option<String>,
@@ -47,6 +48,7 @@ pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceErr
     origin.cpus_possible = cpus("cpus_possible", said.cpus_possible.as_ref())?;
     origin.cpus_online = cpus("cpus_online", said.cpus_online.as_ref())?;
     origin.paging_levels = said.paging_levels;
+    origin.ram_bytes = said.ram_mib.and_then(|mib| mib.checked_mul(1 << 20));
     origin.clock_name = said.trace_clock;
     origin.from_boot = said.traced_from_boot;
     let address = |field: &str, text: Option<&String>| {

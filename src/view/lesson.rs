@@ -1,7 +1,7 @@
 //! The lesson: what is to be seen here? The notes of a script, told at its stops.
 
 use parsers::ops::notes::At;
-use parsers::ops::{Note, Op};
+use parsers::ops::{Note, Op, RequestOp};
 
 use super::line::{flow, scrolled, wrap};
 use super::script::noun;
@@ -53,11 +53,27 @@ pub fn address(replay: &Replay, at: At) -> Option<u64> {
     let log = replay.log();
     let ops = &log.script.as_ref()?.ops;
     let given = log.events.iter().zip(ops).take(replay.cursor()).rev();
-    let mut placed = given.filter_map(|(event, line)| match (line.op, event.kind) {
-        (Op::Alloc { id: other, .. }, EventKind::Alloc { addr, failed: false, .. }) if other == id => Some(addr.0),
+    let mut placed = given.filter_map(|(event, line)| match event.kind {
+        EventKind::Alloc { addr, failed: false, .. } if id_of(&line.op) == Some(id) => Some(addr.0),
         _ => None,
     });
     placed.next()
+}
+
+/// The id that an op gives to what it allocates.
+fn id_of(op: &Op) -> Option<u64> {
+    match op {
+        Op::Alloc { id, .. } => Some(*id),
+        Op::Request(request) => match &**request {
+            RequestOp::Vmalloc { id, .. }
+            | RequestOp::Vmap { id, .. }
+            | RequestOp::MapRam { id, .. }
+            | RequestOp::Ioremap { id, .. }
+            | RequestOp::Pcpu { id, .. } => Some(*id),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The title: which stop, and of what.

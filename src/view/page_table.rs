@@ -122,7 +122,7 @@ fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> V
     // What the event itself has just mapped can be told apart from what was there.
     let is_new = kind == Kind::Busy
         && scene.replay.current().is_some_and(|(seq, _)| space.allocator().areas()[thing.area].born == seq.0);
-    let new = space.tables().count().saturating_sub(scene.replay.before().tables().count());
+    let new = space.n_tables().saturating_sub(scene.replay.before().n_tables());
     let all_new = is_new && new == needed;
     let verb = if kind == Kind::Lazy { " were mapped here, which needs " } else { " mapped here: needs " };
     let mut spans = vec![Span::new(text::bytes(mapped.len_bytes()), Role::Number), Span::new(verb, Role::Text)];
@@ -161,8 +161,8 @@ fn needs(scene: &Scene<'_>, width: usize, walk: &[WalkStep], thing: &Thing) -> V
 
 /// Tables all areas have needed so far, and what this event added.
 fn so_far(scene: &Scene<'_>, width: usize, geometry: &Geometry) -> Vec<Row> {
-    let n = scene.replay.space().tables().count();
-    let new = n.saturating_sub(scene.replay.before().tables().count());
+    let n = scene.replay.space().n_tables();
+    let new = n.saturating_sub(scene.replay.before().n_tables());
     let bytes = text::bytes(n.saturating_mul(geometry.table_bytes));
     let mut spans = vec![
         Span::new("So far ", Role::Muted),

@@ -5,7 +5,7 @@ use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
 use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
 
 use super::object::Object;
-use super::{SCHEMA, kind_of, probe};
+use super::{SCHEMA, kind_of, probe, request};
 
 /// Turns records into lines in a buffer that the caller empties.
 #[derive(Debug, Default)]
@@ -180,7 +180,7 @@ impl Lines {
     pub(super) fn op(&mut self, op: &OpLine) {
         let mut object = Object::open(&mut self.out, "op");
         object.number("line", u64::from(op.line));
-        object.text("op", op_word(op.op).as_bytes());
+        object.text("op", op_word(&op.op).as_bytes());
         match op.op {
             Op::Alloc { id, size, align, window, cpu } => {
                 object.number("id", id);
@@ -197,6 +197,7 @@ impl Lines {
                 object.number("cpu", u64::from(cpu));
             }
             Op::Hash { free } | Op::Dump { free } => object.bool("free", free),
+            Op::Request(ref request) => request::fields(&mut object, request),
             Op::Purge | Op::Work | Op::Shrink | Op::Lazy | Op::Check | Op::Mark => {}
         }
         object.close();
@@ -204,18 +205,11 @@ impl Lines {
 }
 
 /// The word of the script language, `alloc` and `free` in full.
-fn op_word(op: Op) -> &'static str {
+fn op_word(op: &Op) -> &'static str {
     match op {
         Op::Alloc { .. } => "alloc",
         Op::Free { .. } => "free",
-        Op::Purge => "purge",
-        Op::Work => "work",
-        Op::Shrink => "shrink",
-        Op::Lazy => "lazy",
-        Op::Check => "check",
-        Op::Hash { .. } => "hash",
-        Op::Dump { .. } => "dump",
-        Op::Mark => "mark",
+        _ => op.word(),
     }
 }
 

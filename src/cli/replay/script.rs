@@ -71,7 +71,7 @@ pub(super) fn run(args: &ReplayArgs, log: &Log, script: &ScriptLog) -> Result<u8
         None => None,
     };
     let name = &log.origin.name;
-    let mut run = ScriptRun::new(&script.header, &settings)?;
+    let mut run = ScriptRun::new(script, &settings)?;
     let mut answers = String::new();
     let ns_per_event = timed_run(script, &mut run, &mut answers);
     let text = if args.output.json {
@@ -122,7 +122,7 @@ fn report<'a>(
         ns_per_event,
         events_per_second: if ns_per_event > 0.0 { (1e9 / ns_per_event) as u64 } else { 0 },
         peak_bytes: timing::peak_bytes(),
-        metrics: super::Metrics::of(&run.allocator().metrics(), Some(run.space().tables().count()), run.failures()),
+        metrics: super::Metrics::of(&run.allocator().metrics(), Some(run.space().n_tables()), run.failures()),
         digest: format!("{:016x}", run.space().digest()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::replay::Replay;
+use crate::replay::{Follow, Replay};
 
 /// Keep measuring until this much time has been spent, so that short logs are not all noise.
 const LONG_ENOUGH: Duration = Duration::from_millis(100);
@@ -14,14 +14,17 @@ const MAX_PASSES: u32 = 200;
 
 /// Nanoseconds a record takes in the model alone: the resolved operations applied from the initial state, the fastest
 /// of several passes.
-pub(super) fn ns_per_event(replay: &Replay) -> f64 {
+pub(super) fn ns_per_event(replay: &Replay, follow: Follow) -> f64 {
     if replay.is_empty() {
         return 0.0;
     }
     let begun = Instant::now();
     let mut best = Duration::MAX;
     for _ in 0..MAX_PASSES {
-        let mut space = replay.start().clone();
+        let mut space = match follow {
+            Follow::Nothing => replay.start().without_memory(),
+            Follow::Memory => replay.start().clone(),
+        };
         let pass = Instant::now();
         for op in replay.plan().ops() {
             black_box(space.apply(op, None));

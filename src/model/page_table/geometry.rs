@@ -1,6 +1,6 @@
 //! How architectures split an address: the levels of their page tables.
 
-use super::{Geometry, Level};
+use super::{Family, Geometry, Level};
 
 const fn level(name: &'static str, shift: u32, entries: u64, preallocated: bool) -> Level {
     Level { name, shift, entries, preallocated }
@@ -16,12 +16,13 @@ const fn top(shift: u32, entries: u64) -> Level {
     level("PGD", shift, entries, true)
 }
 
-const fn geometry(title: &'static str, page_shift: u32, levels: &'static [Level]) -> Geometry {
-    Geometry { title, levels, page_size: 1 << page_shift, table_bytes: 1 << page_shift }
+const fn geometry(family: Family, title: &'static str, page_shift: u32, levels: &'static [Level]) -> Geometry {
+    Geometry { family, title, levels, page_size: 1 << page_shift, table_bytes: 1 << page_shift }
 }
 
 /// x86-64 with four levels. The PUD tables of the vmalloc range are allocated at boot.
 pub const X86_64_4: Geometry = geometry(
+    Family::X86,
     "x86-64, 4 levels",
     12,
     &[top(39, 512), level("PUD", 30, 512, true), of_512("PMD", 21), of_512("PTE", 12)],
@@ -29,30 +30,34 @@ pub const X86_64_4: Geometry = geometry(
 
 /// x86-64 with five levels. The P4D tables of the vmalloc range are allocated at boot.
 pub const X86_64_5: Geometry = geometry(
+    Family::X86,
     "x86-64, 5 levels",
     12,
     &[top(48, 512), level("P4D", 39, 512, true), of_512("PUD", 30), of_512("PMD", 21), of_512("PTE", 12)],
 );
 
 /// i386 without PAE: two levels.
-pub const I386: Geometry = geometry("i386, 2 levels", 12, &[top(22, 1024), level("PTE", 12, 1024, false)]);
+pub const I386: Geometry =
+    geometry(Family::I386, "i386, 2 levels", 12, &[top(22, 1024), level("PTE", 12, 1024, false)]);
 
 /// i386 with PAE. The PMD table of the kernel's gigabyte exists from boot.
 pub const I386_PAE: Geometry =
-    geometry("i386, PAE, 3 levels", 12, &[top(30, 4), level("PMD", 21, 512, true), of_512("PTE", 12)]);
+    geometry(Family::I386, "i386, PAE, 3 levels", 12, &[top(30, 4), level("PMD", 21, 512, true), of_512("PTE", 12)]);
 
 /// 32-bit arm with short descriptors: a PTE page serves a pair of 1 MiB entries and their software shadow.
-pub const ARM: Geometry = geometry("arm, 2 levels", 12, &[top(21, 2048), of_512("PTE", 12)]);
+pub const ARM: Geometry = geometry(Family::Arm, "arm, 2 levels", 12, &[top(21, 2048), of_512("PTE", 12)]);
 
 /// 32-bit arm with large physical addresses: three levels.
-pub const ARM_LPAE: Geometry = geometry("arm, LPAE, 3 levels", 12, &[top(30, 4), of_512("PMD", 21), of_512("PTE", 12)]);
+pub const ARM_LPAE: Geometry =
+    geometry(Family::Arm, "arm, LPAE, 3 levels", 12, &[top(30, 4), of_512("PMD", 21), of_512("PTE", 12)]);
 
 /// arm64 with 4 KiB pages and 39-bit addresses.
 pub const ARM64_4K_39: Geometry =
-    geometry("arm64, 4 KiB pages, 39 bits", 12, &[top(30, 512), of_512("PMD", 21), of_512("PTE", 12)]);
+    geometry(Family::Arm64, "arm64, 4 KiB pages, 39 bits", 12, &[top(30, 512), of_512("PMD", 21), of_512("PTE", 12)]);
 
 /// arm64 with 4 KiB pages and 48-bit addresses.
 pub const ARM64_4K_48: Geometry = geometry(
+    Family::Arm64,
     "arm64, 4 KiB pages, 48 bits",
     12,
     &[top(39, 512), of_512("PUD", 30), of_512("PMD", 21), of_512("PTE", 12)],
@@ -60,6 +65,7 @@ pub const ARM64_4K_48: Geometry = geometry(
 
 /// arm64 with 4 KiB pages and 52-bit addresses.
 pub const ARM64_4K_52: Geometry = geometry(
+    Family::Arm64,
     "arm64, 4 KiB pages, 52 bits",
     12,
     &[top(48, 16), of_512("P4D", 39), of_512("PUD", 30), of_512("PMD", 21), of_512("PTE", 12)],
@@ -67,10 +73,11 @@ pub const ARM64_4K_52: Geometry = geometry(
 
 /// arm64 with 16 KiB pages and 36-bit addresses.
 pub const ARM64_16K_36: Geometry =
-    geometry("arm64, 16 KiB pages, 36 bits", 14, &[top(25, 2048), level("PTE", 14, 2048, false)]);
+    geometry(Family::Arm64, "arm64, 16 KiB pages, 36 bits", 14, &[top(25, 2048), level("PTE", 14, 2048, false)]);
 
 /// arm64 with 16 KiB pages and 47-bit addresses.
 pub const ARM64_16K_47: Geometry = geometry(
+    Family::Arm64,
     "arm64, 16 KiB pages, 47 bits",
     14,
     &[top(36, 2048), level("PMD", 25, 2048, false), level("PTE", 14, 2048, false)],
@@ -78,6 +85,7 @@ pub const ARM64_16K_47: Geometry = geometry(
 
 /// arm64 with 16 KiB pages and 48-bit addresses.
 pub const ARM64_16K_48: Geometry = geometry(
+    Family::Arm64,
     "arm64, 16 KiB pages, 48 bits",
     14,
     &[top(47, 2), level("PUD", 36, 2048, false), level("PMD", 25, 2048, false), level("PTE", 14, 2048, false)],
@@ -85,6 +93,7 @@ pub const ARM64_16K_48: Geometry = geometry(
 
 /// arm64 with 16 KiB pages and 52-bit addresses.
 pub const ARM64_16K_52: Geometry = geometry(
+    Family::Arm64,
     "arm64, 16 KiB pages, 52 bits",
     14,
     &[top(47, 32), level("PUD", 36, 2048, false), level("PMD", 25, 2048, false), level("PTE", 14, 2048, false)],
@@ -92,10 +101,11 @@ pub const ARM64_16K_52: Geometry = geometry(
 
 /// arm64 with 64 KiB pages and 42-bit addresses.
 pub const ARM64_64K_42: Geometry =
-    geometry("arm64, 64 KiB pages, 42 bits", 16, &[top(29, 8192), level("PTE", 16, 8192, false)]);
+    geometry(Family::Arm64, "arm64, 64 KiB pages, 42 bits", 16, &[top(29, 8192), level("PTE", 16, 8192, false)]);
 
 /// arm64 with 64 KiB pages and 48-bit addresses.
 pub const ARM64_64K_48: Geometry = geometry(
+    Family::Arm64,
     "arm64, 64 KiB pages, 48 bits",
     16,
     &[top(42, 64), level("PMD", 29, 8192, false), level("PTE", 16, 8192, false)],
@@ -103,6 +113,7 @@ pub const ARM64_64K_48: Geometry = geometry(
 
 /// arm64 with 64 KiB pages and 52-bit addresses.
 pub const ARM64_64K_52: Geometry = geometry(
+    Family::Arm64,
     "arm64, 64 KiB pages, 52 bits",
     16,
     &[top(42, 1024), level("PMD", 29, 8192, false), level("PTE", 16, 8192, false)],
@@ -110,21 +121,66 @@ pub const ARM64_64K_52: Geometry = geometry(
 
 /// riscv with 39-bit addresses. The tables below the top exist from boot for the vmalloc range.
 pub const RISCV_39: Geometry =
-    geometry("riscv, Sv39", 12, &[top(30, 512), level("PMD", 21, 512, true), of_512("PTE", 12)]);
+    geometry(Family::Riscv, "riscv, Sv39", 12, &[top(30, 512), level("PMD", 21, 512, true), of_512("PTE", 12)]);
 
 /// riscv with 48-bit addresses. The tables below the top exist from boot for the vmalloc range.
-pub const RISCV_48: Geometry =
-    geometry("riscv, Sv48", 12, &[top(39, 512), level("PUD", 30, 512, true), of_512("PMD", 21), of_512("PTE", 12)]);
+pub const RISCV_48: Geometry = geometry(
+    Family::Riscv,
+    "riscv, Sv48",
+    12,
+    &[top(39, 512), level("PUD", 30, 512, true), of_512("PMD", 21), of_512("PTE", 12)],
+);
 
 /// riscv with 57-bit addresses. The tables below the top exist from boot for the vmalloc range.
 pub const RISCV_57: Geometry = geometry(
+    Family::Riscv,
     "riscv, Sv57",
     12,
     &[top(48, 512), level("P4D", 39, 512, true), of_512("PUD", 30), of_512("PMD", 21), of_512("PTE", 12)],
 );
 
 /// An architecture or page size whose tables are not modelled: no levels, no counts, rather than wrong ones.
-pub const NOT_MODELLED: Geometry = geometry("page tables not modelled", 12, &[]);
+pub const NOT_MODELLED: Geometry = geometry(Family::Unknown, "page tables not modelled", 12, &[]);
+
+/// The names scripts use.
+const NAMED: [(&str, &Geometry); 19] = [
+    ("x86-64", &X86_64_4),
+    ("x86-64-la57", &X86_64_5),
+    ("i386", &I386),
+    ("i386-pae", &I386_PAE),
+    ("arm", &ARM),
+    ("arm-lpae", &ARM_LPAE),
+    ("arm64-4k-39", &ARM64_4K_39),
+    ("arm64", &ARM64_4K_48),
+    ("arm64-4k-52", &ARM64_4K_52),
+    ("arm64-16k-36", &ARM64_16K_36),
+    ("arm64-16k-47", &ARM64_16K_47),
+    ("arm64-16k-48", &ARM64_16K_48),
+    ("arm64-16k-52", &ARM64_16K_52),
+    ("arm64-64k-42", &ARM64_64K_42),
+    ("arm64-64k-48", &ARM64_64K_48),
+    ("arm64-64k-52", &ARM64_64K_52),
+    ("riscv-sv39", &RISCV_39),
+    ("riscv-sv48", &RISCV_48),
+    ("riscv-sv57", &RISCV_57),
+];
+
+/// The geometry of a name.
+pub fn geometry_named(name: &str) -> Option<&'static Geometry> {
+    NAMED.iter().find(|(known, _)| *known == name).map(|&(_, geometry)| geometry)
+}
+
+/// Every name.
+pub fn geometry_names() -> Vec<&'static str> {
+    NAMED.iter().map(|&(name, _)| name).collect()
+}
+
+impl Geometry {
+    /// Is it one of a 32-bit machine?
+    pub fn is_32_bit(&self) -> bool {
+        matches!(self.family, Family::I386 | Family::Arm)
+    }
+}
 
 /// What is known of a machine that tells its page tables.
 #[derive(Debug, Clone, Copy, Default)]

@@ -48,9 +48,8 @@ impl Allocator for Augmented {
         with_steps!(steps, sink => self.shrink_with(sink))
     }
 
-    fn carve_chunk(&mut self, size: u64, align: u64, steps: Option<&mut Steps>) -> Option<Extent> {
-        let carved = with_steps!(steps, sink => self.carve_chunks(&[(0, size)], align, sink));
-        carved.and_then(|extents| extents.first().copied())
+    fn carve_groups(&mut self, groups: &[(u64, u64)], align: u64, steps: Option<&mut Steps>) -> Option<Vec<Extent>> {
+        with_steps!(steps, sink => self.carve_chunks(groups, align, sink))
     }
 
     fn drain(&mut self, helpers: HelperOrder, steps: Option<&mut Steps>) -> Vec<Purged> {

@@ -9,7 +9,7 @@ pub struct Release {
     pub major: u32,
     /// Minor number.
     pub minor: u32,
-    /// Third number of 2.6, where it names releases; 0 elsewhere, where it names stable updates.
+    /// Third number of 2.4 and 2.6, where it names releases; 0 elsewhere, where it names stable updates.
     pub patch: u32,
 }
 
@@ -19,20 +19,26 @@ impl Release {
         Self { major, minor, patch: 0 }
     }
 
+    /// A release of the 2.4 series.
+    pub const fn of_2_4(patch: u32) -> Self {
+        Self { major: 2, minor: 4, patch }
+    }
+
     /// A release of the 2.6 series.
     pub const fn of_2_6(patch: u32) -> Self {
         Self { major: 2, minor: 6, patch }
     }
 
-    /// Reads the numbers of a release such as `6.12.117+deb12-cloud-amd64` that count: two, of 2.6 three.
+    /// Reads the numbers of a release such as `6.12.117+deb12-cloud-amd64` that count: two, of 2.4 and 2.6
+    /// three.
     pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split(['.', '-', '+', '~', '_', ' ']);
         let major = numbers.next()?.parse().ok()?;
         let release = Self::new(major, leading(numbers.next()?)?);
-        if release != Self::of_2_6(0) {
+        if release != Self::of_2_4(0) && release != Self::of_2_6(0) {
             return Some(release);
         }
-        Some(Self::of_2_6(numbers.next().and_then(leading).unwrap_or(0)))
+        Some(Self { patch: numbers.next().and_then(leading).unwrap_or(0), ..release })
     }
 }
 
@@ -61,7 +67,8 @@ mod tests {
             ("7.2", Some("7.2")),
             ("6.5.0-0.deb12.4-686", Some("6.5")),
             ("6.13rc3", Some("6.13")),
-            ("2.4.22", Some("2.4")),
+            ("2.4.22", Some("2.4.22")),
+            ("2.4", Some("2.4")),
             ("2.6", Some("2.6")),
             ("2.6.32-754.el6.x86_64", Some("2.6.32")),
             ("2.6.39rc1", Some("2.6.39")),

@@ -38,7 +38,7 @@ impl Allocator for VmList {
         Purged::default()
     }
 
-    fn carve_chunk(&mut self, _size: u64, _align: u64, _steps: Option<&mut Steps>) -> Option<Extent> {
+    fn carve_groups(&mut self, _: &[(u64, u64)], _align: u64, _steps: Option<&mut Steps>) -> Option<Vec<Extent>> {
         None
     }
 

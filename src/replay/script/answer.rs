@@ -1,16 +1,34 @@
 //! What an op of a script answers, as the line (of `dump` the lines) of the result file.
 
+mod request;
+
 use std::fmt::Write;
 
 use parsers::ops::Op as Asked;
 
 use crate::model::space::digest_of;
-use crate::model::{Allocator, Answer, Purged};
+use crate::model::{AddressSpace, Allocator, Answer, Op, Purged};
 use crate::policy::rules::{BadArguments, Failure, Rules};
 
-/// Appends the answer, newline included. It follows from the op, from what the model answered, and for questions from
-/// the state after it.
-pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, rules: &Rules, out: &mut String) {
+/// What an answer follows from: the op, what the model did and answered, and for questions the state after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The op.
+    pub op: &'a Asked,
+    /// The operations it consisted of.
+    pub ops: &'a [Op],
+    /// The answer to each.
+    pub answers: &'a [Answer],
+    /// The state after it.
+    pub space: &'a AddressSpace,
+    /// The release.
+    pub rules: &'a Rules,
+}
+
+/// Appends the answer, newline included.
+pub fn write(asking: &Asking<'_>, out: &mut String) {
+    let Asking { op, answers, rules, .. } = *asking;
+    let allocator = asking.space.allocator();
     match *op {
         Asked::Alloc { .. } => match answers.iter().rev().find(|answer| !matches!(answer, Answer::Drained(_))) {
             Some(Answer::Placed(extent)) => push(out, format_args!("{:x}", extent.start())),
@@ -47,6 +65,7 @@ pub fn write(op: &Asked, answers: &[Answer], allocator: &dyn Allocator, rules: &
             out.push_str("end");
         }
         Asked::Mark => out.push_str("mark"),
+        Asked::Request(ref request) => request::write(asking, request, out),
     }
     consequences(op, answers, allocator, out);
     out.push('\n');

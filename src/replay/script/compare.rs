@@ -56,7 +56,7 @@ pub struct Comparison {
 /// # Errors
 /// As [`ScriptRun::new`].
 pub fn compare(script: &ScriptLog, settings: &Settings) -> Result<Comparison, OpenError> {
-    let mut run = ScriptRun::new(&script.header, settings)?;
+    let mut run = ScriptRun::new(script, settings)?;
     let Some(expected) = &script.expected else {
         return Ok(Comparison { ops: script.ops.len(), matched: 0, first_mismatch: None });
     };
@@ -107,7 +107,7 @@ fn dump(run: &ScriptRun) -> String {
 
 /// The state before an op: the script once more, up to there.
 fn state_before(script: &ScriptLog, settings: &Settings, op: usize) -> Result<String, OpenError> {
-    let mut run = ScriptRun::new(&script.header, settings)?;
+    let mut run = ScriptRun::new(script, settings)?;
     let mut done = Done::default();
     for asked in script.ops.iter().take(op) {
         run.run(&asked.op, 0, &mut done);

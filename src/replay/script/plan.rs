@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use parsers::ops::{Op as Asked, OpLine};
+use parsers::ops::request::Target;
+use parsers::ops::{Op as Asked, OpLine, RequestOp};
 use parsers::{Problem, ProblemKind};
 
 use super::{Done, ScriptRun, assumed, machine_of};
@@ -27,7 +28,7 @@ pub(in crate::replay) fn open(
         return Err(OpenError::Nothing);
     }
     let machine = machine_for(&mut log, script, settings)?;
-    let run = ScriptRun::on(&script.header, machine);
+    let run = ScriptRun::on(script, machine, true);
     log.origin.clock = Clock::None;
     log.events = Vec::with_capacity(script.ops.len());
     let mut pass = Pass {
@@ -98,6 +99,13 @@ impl Pass<'_> {
     fn address_before(&self, asked: &Asked) -> Option<u64> {
         match asked {
             Asked::Free { id, .. } => self.run.address_of(*id),
+            Asked::Request(request) => match &**request {
+                RequestOp::Free { target: Target::Id { id, .. }, .. } | RequestOp::UnmapRam { id } => {
+                    self.run.address_of(*id)
+                }
+                RequestOp::Free { target: Target::Address(addr), .. } => Some(*addr),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -105,9 +113,10 @@ impl Pass<'_> {
     /// The record of an op, and what the timeline and the pairs of allocation and free know of it.
     fn record(&mut self, index: usize, asked: &OpLine, address: Option<u64>, done: &Done) {
         let seq = index as u32;
-        let kind = self.kind(asked.op, address, done);
-        let cpu = match asked.op {
-            Asked::Alloc { cpu, .. } | Asked::Free { cpu, .. } => u16::try_from(cpu).unwrap_or(u16::MAX),
+        let kind = self.kind(&asked.op, address, done);
+        let cpu = match &asked.op {
+            Asked::Alloc { cpu, .. } | Asked::Free { cpu, .. } => u16::try_from(*cpu).unwrap_or(u16::MAX),
+            Asked::Request(request) => u16::try_from(request.cpu()).unwrap_or(u16::MAX),
             _ => 0,
         };
         self.log.events.push(Event {
@@ -132,8 +141,8 @@ impl Pass<'_> {
         }
     }
 
-    fn kind(&mut self, asked: Asked, address: Option<u64>, done: &Done) -> EventKind {
-        match asked {
+    fn kind(&mut self, asked: &Asked, address: Option<u64>, done: &Done) -> EventKind {
+        match *asked {
             Asked::Alloc { size, align, window, .. } => {
                 let window = window.map_or(self.run.machine().window, |(vstart, vend)| Window { vstart, vend });
                 let placed = done.answers.iter().find_map(|answer| match answer {
@@ -171,6 +180,7 @@ impl Pass<'_> {
                 let (start, end) = purged.flush.unwrap_or((u64::MAX, 0));
                 EventKind::Purge { start: Addr(start), end: Addr(end), num_purged: purged.num_purged }
             }
+            Asked::Request(ref request) => self.request_kind(request, address, done),
             Asked::Mark => EventKind::Mark { text: self.log.names.add_text(b"what follows is timed") },
             Asked::Work => EventKind::Script(ScriptOp::Work),
             Asked::Shrink => EventKind::Script(ScriptOp::Shrink),
@@ -178,6 +188,39 @@ impl Pass<'_> {
             Asked::Check => EventKind::Script(ScriptOp::Check),
             Asked::Hash { .. } => EventKind::Script(ScriptOp::Hash),
             Asked::Dump { .. } => EventKind::Script(ScriptOp::Dump),
+        }
+    }
+
+    /// A request as the record a trace would have of it: the search for its area, or the free of one.
+    fn request_kind(&mut self, request: &RequestOp, address: Option<u64>, done: &Done) -> EventKind {
+        let searched = done.ops.iter().find_map(|op| match op {
+            Op::Search { request, .. } => Some(*request),
+            _ => None,
+        });
+        let is_free =
+            matches!(request, RequestOp::Free { .. } | RequestOp::UnmapRam { .. } | RequestOp::Deferred { .. });
+        if is_free {
+            let Some(freed) = freed(&done.answers) else { return EventKind::Script(ScriptOp::Request) };
+            return EventKind::Free {
+                addr: Addr(freed.extent.start()),
+                nr_lazy: freed.nr_lazy,
+                nr_lazy_max: self.run.allocator().lazy_max_pages(),
+            };
+        }
+        let Some(asked) = searched else { return EventKind::Script(ScriptOp::Request) };
+        let _ = address;
+        let places = done.answers.iter().filter_map(|answer| match answer {
+            Answer::Placed(extent) => Some(extent.start()),
+            _ => None,
+        });
+        // What the caller was given, if it was given anything: a first attempt can have been undone.
+        let kept = places.clone().find(|&start| self.run.is_in_use(start));
+        EventKind::Alloc {
+            addr: Addr(kept.unwrap_or(asked.window.vend)),
+            size: asked.size,
+            align: asked.align,
+            window: self.log.names.add_window(asked.window),
+            failed: kept.is_none(),
         }
     }
 

@@ -99,6 +99,7 @@ fn asked(op: ScriptOp) -> &'static str {
         ScriptOp::Check => "do all invariants hold?",
         ScriptOp::Hash => "a hash of the state",
         ScriptOp::Dump => "the state as text",
+        ScriptOp::Request => "a request that changes no area, or a question",
     }
 }
 

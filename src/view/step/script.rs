@@ -61,6 +61,10 @@ pub(super) fn record(scene: &Scene<'_>, op: ScriptOp, seq: Seq, event: &Event) -
                 .number(text::plural(lines, "line", "lines"))
                 .say(".")
         }
+        ScriptOp::Request => {
+            let word = scene.replay.asked(seq).map_or("request", Asked::word);
+            words.of(word, Role::Title).say(": ").number(scene.replay.plan().answer(seq).unwrap_or_default()).say(".")
+        }
     }
 }
 
@@ -114,7 +118,7 @@ pub(super) fn consequences(scene: &Scene<'_>, width: usize, seq: Seq) -> Vec<Row
             {
                 told.push(words.of("above the limit of lazy pages: ", Role::Lazy).say("the drain work is queued"));
             }
-            (asked, Answer::Drained(purges)) if asked != Asked::Work => {
+            (asked, Answer::Drained(purges)) if *asked != Asked::Work => {
                 told.push(back(scene, words.of("then the drain work runs at once (autowork): ", Role::Lazy), purges));
             }
             _ => {}

@@ -1,0 +1,470 @@
+//! [`Memory`]: what is behind the areas: page tables, page frames, kernel objects.
+//!
+//! Two ways lead here. A request says step by step what is to be done ([`MemoryOp`]); a trace only shows areas come and
+//! go, and what is behind them follows from what is known of their use ([`Usages`]).
+
+mod backed;
+mod blocks;
+mod follow;
+mod objects;
+mod ops;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::extent::Extent;
+use super::frames::{FrameRun, Frames, PageStrategy, ZoneKind};
+use super::page_table::{ArchRules, ModMask, PageTables, TlbFlush, TlbRule};
+use super::slab::Slabs;
+use super::stage::{Fault, Note, Object};
+use super::usage::{CallerId, UsageKind, Usages};
+
+pub use backed::Backed;
+use backed::Runs;
+pub use blocks::{Block, BlockPlan, Blocks};
+pub use objects::ObjectSetup;
+use objects::Objects;
+
+/// How an area is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mapping {
+    /// Page by page, the pages of the area or somebody else's.
+    Small,
+    /// In blocks of `1 << shift` bytes, each with frames of its own.
+    Huge {
+        /// Bytes of a block, as a power of two.
+        shift: u8,
+    },
+    /// A physical range, by the largest entries that fit.
+    Device {
+        /// Its first address.
+        phys: u64,
+    },
+}
+
+/// One thing a request does besides asking the allocator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryOp {
+    /// Nothing: a decision is told.
+    Tell(Note),
+    /// `setup_vmalloc_vm`: a descriptor for an area.
+    Bind {
+        /// The area.
+        extent: Extent,
+        /// What it is for.
+        kind: UsageKind,
+        /// `VM_` flags.
+        flags: u32,
+        /// Who asked.
+        caller: CallerId,
+    },
+    /// The descriptor goes.
+    Unbind {
+        /// Start of the area.
+        start: u64,
+    },
+    /// `clear_vm_uninitialized_flag`, or `VM_VPAGES` once the array is there.
+    SetFlags {
+        /// Start of the area.
+        start: u64,
+        /// All flags from here on.
+        flags: u32,
+    },
+    /// The page-pointer array by `kmalloc`.
+    TakeArray {
+        /// Start of the area.
+        start: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The page-pointer array is an area of its own.
+    NestArray {
+        /// Start of the area.
+        start: u64,
+        /// Start of the array's area.
+        array: u64,
+    },
+    /// The array goes back.
+    GiveArray {
+        /// Start of the area.
+        start: u64,
+    },
+    /// Data pages for an area.
+    TakePages {
+        /// Start of the area.
+        start: u64,
+        /// Pages.
+        pages: u64,
+        /// Order of one block: 0 for single pages.
+        order: u8,
+        /// The highest zone.
+        limit: ZoneKind,
+        /// How they are asked for.
+        strategy: PageStrategy,
+        /// Part of it that fails.
+        fault: Option<Fault>,
+    },
+    /// The data pages of an area go back.
+    GivePages {
+        /// Start of the area.
+        start: u64,
+    },
+    /// The data pages of an area are forgotten: they are in use for good (2.4.27).
+    LosePages {
+        /// Start of the area.
+        start: u64,
+        /// The first pages of it go back before.
+        after: u64,
+    },
+    /// Entries for the first bytes of an area.
+    Map {
+        /// The part that is mapped.
+        extent: Extent,
+        /// How.
+        mapping: Mapping,
+        /// Part of it that fails.
+        fault: Option<Fault>,
+    },
+    /// Entries are cleared.
+    Unmap {
+        /// What is cleared.
+        extent: Extent,
+        /// The TLB is flushed for it at once.
+        flushes: bool,
+    },
+    /// An address waits in the list of a CPU.
+    Defer {
+        /// The CPU.
+        cpu: u32,
+        /// The address.
+        addr: u64,
+    },
+    /// The newest waiting address of a CPU is taken.
+    TakeDeferred {
+        /// The CPU.
+        cpu: u32,
+    },
+    /// An area without descriptor and pages of its own (`vm_map_ram` of many pages).
+    Note {
+        /// The area.
+        extent: Extent,
+        /// What it is for.
+        kind: UsageKind,
+    },
+    /// A vmap block joins the list of a CPU.
+    AddBlock {
+        /// Its area.
+        extent: Extent,
+        /// The CPU.
+        cpu: u32,
+        /// At the head of the list.
+        at_head: bool,
+    },
+    /// Pages of a block are taken.
+    TakeFromBlock {
+        /// Start of the block.
+        block: u64,
+        /// First page, counted from there.
+        first: u32,
+        /// Pages, a power of two.
+        pages: u32,
+    },
+    /// Pages of a block become dirty.
+    DirtyInBlock {
+        /// Start of the block.
+        block: u64,
+        /// Pages, a power of two.
+        pages: u32,
+    },
+    /// A block goes.
+    DropBlock {
+        /// Its start.
+        block: u64,
+        /// It was fragmented: a purge took what was left.
+        fragmented: bool,
+    },
+}
+
+/// What a [`MemoryOp`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryAnswer {
+    /// It is done.
+    Done,
+    /// So many pages were had.
+    Pages(u64),
+    /// Entries are written.
+    Mapped {
+        /// All that was asked for is mapped.
+        whole: bool,
+        /// Tables that were allocated.
+        new_tables: u32,
+        /// `pgtbl_mod_mask`.
+        mod_mask: ModMask,
+        /// A sync follows.
+        syncs: bool,
+    },
+    /// The address that waited, if one did.
+    Waited(Option<u64>),
+    /// There was nothing to do it to.
+    Nothing,
+}
+
+/// What TLB flushes cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushes {
+    /// Flushes.
+    pub n: u64,
+    /// Of these, of everything: the range was too long to go page by page.
+    pub whole: u64,
+    /// Pages flushed one by one.
+    pub pages: u64,
+}
+
+impl MemoryAnswer {
+    /// A mapping that came about wholly.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self, Self::Mapped { whole: true, .. })
+    }
+}
+
+impl Flushes {
+    pub(super) fn count(&mut self, rule: TlbRule, extent: Extent, page_size: u64) {
+        self.n += 1;
+        match rule.flush(extent, page_size) {
+            TlbFlush::All => self.whole += 1,
+            TlbFlush::Pages(pages) => self.pages += pages,
+        }
+    }
+}
+
+/// What [`Memory`] is made from.
+#[derive(Debug, Clone)]
+pub struct MemorySetup {
+    /// What the architecture does.
+    pub arch: ArchRules,
+    /// All frames, free.
+    pub frames: Frames,
+    /// The object caches, empty, and the sizes of objects.
+    pub objects: ObjectSetup,
+    /// How data pages are asked for where nobody says.
+    pub strategy: PageStrategy,
+    /// There are arrays of page pointers.
+    pub has_array: bool,
+    /// Each free flushes the TLB (to 2.6.27).
+    pub flushes_at_free: bool,
+    /// A freed area leaves the tree of areas before its entries are cleared (2.4, 6.3 and later).
+    pub unlinks_first: bool,
+    /// Bytes of a pointer.
+    pub pointer_bytes: u64,
+    /// What is known of the areas of a log.
+    pub usages: Arc<Usages>,
+}
+
+/// What is behind the areas of one machine.
+#[derive(Debug)]
+pub struct Memory {
+    arch: ArchRules,
+    tables: PageTables,
+    frames: Frames,
+    objects: Objects,
+    strategy: PageStrategy,
+    has_array: bool,
+    flushes_at_free: bool,
+    unlinks_first: bool,
+    pointer_bytes: u64,
+    usages: Arc<Usages>,
+    /// By start of the area.
+    live: HashMap<u64, Backed>,
+    runs: Runs,
+    /// Frames of the page tables that were allocated.
+    table_frames: Vec<FrameRun>,
+    /// Freed, and mapped until the next purge.
+    waiting: Vec<Extent>,
+    /// Addresses that wait for the deferred work, with their CPU, oldest first.
+    deferred: Vec<(u32, u64)>,
+    blocks: Blocks,
+    flushes: Flushes,
+    /// Pages nobody knows any more.
+    lost_pages: u64,
+    /// Pages the model ought to have had and did not.
+    missing_pages: u64,
+    scratch: Vec<FrameRun>,
+}
+
+impl Memory {
+    /// The state of a machine whose allocator has no area yet.
+    pub fn new(setup: MemorySetup) -> Self {
+        let MemorySetup { arch, frames, objects, strategy, has_array, flushes_at_free, unlinks_first, .. } = setup;
+        let MemorySetup { pointer_bytes, usages, .. } = setup;
+        Self {
+            arch,
+            tables: PageTables::new(arch),
+            frames,
+            objects: Objects::new(objects),
+            strategy,
+            has_array,
+            flushes_at_free,
+            unlinks_first,
+            pointer_bytes,
+            usages,
+            live: HashMap::new(),
+            runs: Runs::default(),
+            table_frames: Vec::new(),
+            waiting: Vec::new(),
+            deferred: Vec::new(),
+            blocks: Blocks::default(),
+            flushes: Flushes::default(),
+            lost_pages: 0,
+            missing_pages: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// What the architecture does.
+    pub fn arch(&self) -> &ArchRules {
+        &self.arch
+    }
+
+    /// The page tables.
+    pub fn tables(&self) -> &PageTables {
+        &self.tables
+    }
+
+    /// The page frames.
+    pub fn frames(&self) -> &Frames {
+        &self.frames
+    }
+
+    /// The object caches.
+    pub fn slabs(&self) -> &Slabs {
+        &self.objects.slabs
+    }
+
+    /// Bytes of one object.
+    pub fn object_bytes(&self, object: Object) -> u64 {
+        self.objects.bytes(object)
+    }
+
+    /// Range objects in use, those of free ranges included where they have some.
+    pub fn n_ranges(&self) -> u64 {
+        self.objects.n_ranges()
+    }
+
+    /// The blocks of `vm_map_ram`.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// What is behind the area that starts there.
+    pub fn backed(&self, start: u64) -> Option<&Backed> {
+        self.live.get(&start)
+    }
+
+    /// What is behind each area, in no order.
+    pub fn each_backed(&self) -> impl Iterator<Item = &Backed> {
+        self.live.values()
+    }
+
+    /// The frames of an area, in the order of its pages.
+    pub fn frames_of(&self, backed: &Backed) -> impl Iterator<Item = FrameRun> {
+        self.runs.iter(backed.runs)
+    }
+
+    /// What is known of the areas of the log.
+    pub fn usages(&self) -> &Usages {
+        &self.usages
+    }
+
+    /// Addresses that wait for the deferred work, with their CPU, oldest first.
+    pub fn deferred(&self) -> &[(u32, u64)] {
+        &self.deferred
+    }
+
+    /// Freed areas that stay mapped until the next purge.
+    pub fn waiting(&self) -> &[Extent] {
+        &self.waiting
+    }
+
+    /// What TLB flushes cost so far.
+    pub fn flushes(&self) -> Flushes {
+        self.flushes
+    }
+
+    /// Data pages nobody knows any more (2.4.27).
+    pub fn lost_pages(&self) -> u64 {
+        self.lost_pages
+    }
+
+    /// Data pages that the machine ought to have had, and the model did not find.
+    pub fn missing_pages(&self) -> u64 {
+        self.missing_pages
+    }
+
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        self.tables.heap_bytes()
+            + self.frames.heap_bytes() as u64
+            + (self.live.capacity() * (size_of::<(u64, Backed)>() + 1)) as u64
+            + self.runs.heap_bytes()
+            + self.blocks.heap_bytes()
+            + self.objects.heap_bytes()
+    }
+
+    fn page_size(&self) -> u64 {
+        self.arch.geometry.page_size
+    }
+
+    fn page_shift(&self) -> u8 {
+        self.page_size().trailing_zeros() as u8
+    }
+}
+
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self {
+            arch: self.arch,
+            tables: self.tables.clone(),
+            frames: self.frames.clone(),
+            objects: self.objects.clone(),
+            strategy: self.strategy,
+            has_array: self.has_array,
+            flushes_at_free: self.flushes_at_free,
+            unlinks_first: self.unlinks_first,
+            pointer_bytes: self.pointer_bytes,
+            usages: Arc::clone(&self.usages),
+            live: self.live.clone(),
+            runs: self.runs.clone(),
+            table_frames: self.table_frames.clone(),
+            waiting: self.waiting.clone(),
+            deferred: self.deferred.clone(),
+            blocks: self.blocks.clone(),
+            flushes: self.flushes,
+            lost_pages: self.lost_pages,
+            missing_pages: self.missing_pages,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Keeps the memory it has.
+    fn clone_from(&mut self, from: &Self) {
+        self.arch = from.arch;
+        self.tables.clone_from(&from.tables);
+        self.frames.clone_from(&from.frames);
+        self.objects.clone_from(&from.objects);
+        self.strategy = from.strategy;
+        self.has_array = from.has_array;
+        self.flushes_at_free = from.flushes_at_free;
+        self.unlinks_first = from.unlinks_first;
+        self.pointer_bytes = from.pointer_bytes;
+        self.usages = Arc::clone(&from.usages);
+        self.live.clone_from(&from.live);
+        self.runs.clone_from(&from.runs);
+        self.table_frames.clone_from(&from.table_frames);
+        self.waiting.clone_from(&from.waiting);
+        self.deferred.clone_from(&from.deferred);
+        self.blocks.clone_from(&from.blocks);
+        self.flushes = from.flushes;
+        self.lost_pages = from.lost_pages;
+        self.missing_pages = from.missing_pages;
+    }
+}

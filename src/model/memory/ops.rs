@@ -1,0 +1,367 @@
+//! [`Memory::apply`]: one thing a request does, carried out.
+
+use super::backed::Runs;
+use super::{Backed, Mapping, Memory, MemoryAnswer, MemoryOp};
+use crate::model::extent::Extent;
+use crate::model::frames::{FrameRun, PageStrategy, ZoneKind};
+use crate::model::page_table::{MapError, Mapped};
+use crate::model::stage::{BlockEvent, Fault, MapFailure, Object, Stage};
+use crate::model::step::{Step, Steps};
+use crate::model::usage::{CallerId, Provenance, Usage, UsageKind};
+
+/// Tells a stage to whoever wants to know.
+pub(super) fn tell(steps: &mut Option<&mut Steps>, make: impl FnOnce() -> Stage) {
+    if let Some(steps) = steps {
+        steps.push(Step::Stage(make()));
+    }
+}
+
+impl Memory {
+    /// Carries out one operation.
+    pub fn apply(&mut self, op: &MemoryOp, mut steps: Option<&mut Steps>) -> MemoryAnswer {
+        let steps = &mut steps;
+        match *op {
+            MemoryOp::Tell(note) => {
+                tell(steps, || Stage::Note(note));
+                MemoryAnswer::Done
+            }
+            MemoryOp::Bind { extent, kind, flags, caller } => {
+                let descriptor = self.objects.take(Object::VmStruct, &mut self.frames);
+                let usage = Usage { caller, ..Usage::asked(kind, self.page_shift()) };
+                self.live.insert(extent.start(), Backed { flags, descriptor, ..Backed::bare(extent, usage) });
+                tell(steps, || Stage::Bound { extent, flags });
+                MemoryAnswer::Done
+            }
+            MemoryOp::Unbind { start } => self.unbind(start),
+            MemoryOp::SetFlags { start, flags } => self.change(start, |backed| backed.flags = flags),
+            MemoryOp::TakeArray { start, bytes } => self.take_array(start, bytes, steps),
+            MemoryOp::NestArray { start, array } => self.change(start, |backed| backed.nested = Some(array)),
+            MemoryOp::GiveArray { start } => self.give_array(start, steps),
+            MemoryOp::TakePages { start, pages, order, limit, strategy, fault } => {
+                self.take_pages(start, pages, order, (limit, strategy, fault), steps)
+            }
+            MemoryOp::GivePages { start } => self.give_pages(start, steps),
+            MemoryOp::LosePages { start, after } => self.lose_pages(start, after, steps),
+            MemoryOp::Note { extent, kind } => {
+                let usage = Usage::asked(kind, self.page_shift());
+                self.live.insert(extent.start(), Backed::bare(extent, usage));
+                MemoryAnswer::Done
+            }
+            MemoryOp::Map { extent, mapping, fault } => self.map(extent, mapping, fault, steps),
+            MemoryOp::Unmap { extent, flushes } => {
+                self.unmap(extent, steps);
+                if flushes {
+                    self.flushes.count(self.arch.tlb, extent, self.page_size());
+                    tell(steps, || Stage::TlbFlushed { extent });
+                }
+                MemoryAnswer::Done
+            }
+            MemoryOp::Defer { cpu, addr } => {
+                self.deferred.push((cpu, addr));
+                let waiting = self.waiting_on(cpu) as u32;
+                tell(steps, || Stage::Deferred { cpu, addr, waiting });
+                MemoryAnswer::Done
+            }
+            MemoryOp::TakeDeferred { cpu } => {
+                let newest = self.deferred.iter().rposition(|&(of, _)| of == cpu);
+                let taken = newest.map(|at| self.deferred.remove(at).1);
+                let left = self.waiting_on(cpu) as u32;
+                if let Some(addr) = taken {
+                    tell(steps, || Stage::DeferredRun { cpu, addr, left });
+                }
+                MemoryAnswer::Waited(taken)
+            }
+            _ => self.apply_to_block(op, steps),
+        }
+    }
+
+    fn apply_to_block(&mut self, op: &MemoryOp, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let (start, event) = match *op {
+            MemoryOp::AddBlock { extent, cpu, at_head } => {
+                self.blocks.add(extent, cpu, at_head, self.page_size());
+                let descriptor = self.objects.take(Object::VmapBlock, &mut self.frames);
+                let usage = Usage::asked(UsageKind::VmapBlock, self.page_shift());
+                self.live.insert(extent.start(), Backed { descriptor, ..Backed::bare(extent, usage) });
+                (extent.start(), BlockEvent::New { at_head })
+            }
+            MemoryOp::TakeFromBlock { block, first, pages } => {
+                let Some(found) = self.blocks.get_mut(block) else { return MemoryAnswer::Nothing };
+                if !found.take(first, pages) {
+                    return MemoryAnswer::Nothing;
+                }
+                let (free, is_listed) = (found.free, found.is_listed);
+                tell(steps, || Stage::Block { start: block, event: BlockEvent::Taken { first, pages, free } });
+                if is_listed {
+                    return MemoryAnswer::Done;
+                }
+                (block, BlockEvent::Exhausted)
+            }
+            MemoryOp::DirtyInBlock { block, pages } => {
+                let Some(found) = self.blocks.get_mut(block) else { return MemoryAnswer::Nothing };
+                found.dirty = (found.dirty + pages).min(found.bits - found.free);
+                let dirty = found.dirty;
+                (block, BlockEvent::Dirtied { pages, dirty })
+            }
+            MemoryOp::DropBlock { block, fragmented } => {
+                if self.blocks.remove(block).is_none() {
+                    return MemoryAnswer::Nothing;
+                }
+                self.unbind(block);
+                (block, BlockEvent::Freed { fragmented })
+            }
+            _ => return MemoryAnswer::Nothing,
+        };
+        tell(steps, || Stage::Block { start, event });
+        MemoryAnswer::Done
+    }
+
+    fn waiting_on(&self, cpu: u32) -> usize {
+        self.deferred.iter().filter(|&&(of, _)| of == cpu).count()
+    }
+
+    fn change(&mut self, start: u64, change: impl FnOnce(&mut Backed)) -> MemoryAnswer {
+        match self.live.get_mut(&start) {
+            Some(backed) => {
+                change(backed);
+                MemoryAnswer::Done
+            }
+            None => MemoryAnswer::Nothing,
+        }
+    }
+
+    /// The record goes, and the descriptor with it. Pages that are still there are lost.
+    pub(super) fn unbind(&mut self, start: u64) -> MemoryAnswer {
+        let Some(backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        if let Some(descriptor) = backed.descriptor {
+            self.objects.give(descriptor, &mut self.frames);
+        }
+        MemoryAnswer::Done
+    }
+
+    pub(super) fn take_array(&mut self, start: u64, bytes: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+        let Some(array) = self.objects.slabs.kmalloc(bytes, &mut self.frames) else { return MemoryAnswer::Nothing };
+        (backed.array_bytes, backed.array) = (bytes, Some(array));
+        let object_bytes = self.objects.slabs.kmem_bytes(array);
+        tell(steps, || Stage::ArrayTaken { bytes, object_bytes });
+        MemoryAnswer::Done
+    }
+
+    pub(super) fn give_array(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+        let bytes = std::mem::take(&mut backed.array_bytes);
+        let Some(array) = backed.array.take() else { return MemoryAnswer::Nothing };
+        self.objects.give(array, &mut self.frames);
+        tell(steps, || Stage::ArrayGiven { bytes });
+        MemoryAnswer::Done
+    }
+
+    pub(super) fn take_pages(
+        &mut self,
+        start: u64,
+        pages: u64,
+        order: u8,
+        (limit, strategy, fault): (ZoneKind, PageStrategy, Option<Fault>),
+        steps: &mut Option<&mut Steps>,
+    ) -> MemoryAnswer {
+        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+        let at_most = match fault {
+            Some(Fault::Pages(most)) => pages.min(most.into()),
+            _ => pages,
+        };
+        self.scratch.clear();
+        let told = match u32::from(order) {
+            0 => self.frames.alloc_bulk(at_most, limit, strategy, &mut self.scratch),
+            order => self.frames.alloc_huge(at_most >> order, order, limit, &mut self.scratch),
+        };
+        backed.runs = self.runs.add(&self.scratch, backed.runs);
+        backed.data_pages += told.got;
+        tell(steps, || Stage::PagesTaken { asked: pages, limit, told });
+        MemoryAnswer::Pages(told.got)
+    }
+
+    pub(super) fn give_pages(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+        let pages = std::mem::take(&mut backed.data_pages);
+        let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
+        if pages == 0 {
+            return MemoryAnswer::Nothing;
+        }
+        self.scratch.clear();
+        self.runs.take(chain, &mut self.scratch);
+        let mut merges = 0;
+        for &run in &self.scratch {
+            match self.frames.free(run) {
+                Ok(told) => merges += told.merges_by_page(),
+                Err(error) => debug_assert!(false, "frames of an area are in use: {error}"),
+            }
+        }
+        tell(steps, || Stage::PagesGiven { pages, merges });
+        MemoryAnswer::Pages(pages)
+    }
+
+    /// The first pages go back, the others stay in use with nobody who knows them.
+    fn lose_pages(&mut self, start: u64, after: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+        let pages = std::mem::take(&mut backed.data_pages);
+        let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
+        self.scratch.clear();
+        self.runs.take(chain, &mut self.scratch);
+        let mut left = after.min(pages);
+        for run in &self.scratch {
+            let back = FrameRun { first: run.first, n: run.n.min(left) };
+            left -= back.n;
+            if back.n > 0 {
+                let freed = self.frames.free(back);
+                debug_assert!(freed.is_ok(), "frames of an area are in use");
+            }
+        }
+        let lost = pages - after.min(pages);
+        self.lost_pages += lost;
+        tell(steps, || Stage::PagesLost { pages: lost });
+        MemoryAnswer::Pages(lost)
+    }
+
+    pub(super) fn map(
+        &mut self,
+        extent: Extent,
+        mapping: Mapping,
+        fault: Option<Fault>,
+        steps: &mut Option<&mut Steps>,
+    ) -> MemoryAnswer {
+        let result = match (mapping, fault) {
+            (Mapping::Small, Some(Fault::Pages(at))) => self.tables.map_pages_until(extent, at.into()),
+            (Mapping::Small, Some(Fault::Tables(n))) => self.tables.map_pages_with_tables(extent, n.into()),
+            (Mapping::Small, _) => self.tables.map_pages(extent),
+            (Mapping::Device { phys }, _) => {
+                let most = self.arch.largest_shift();
+                self.tables.map_range(extent, phys, most)
+            }
+            (Mapping::Huge { shift }, _) => self.map_huge(extent, shift),
+        };
+        let pages = extent.len_bytes() / self.page_size();
+        match result {
+            Ok(mapped) => {
+                self.note_mapped(extent, pages, mapping, &mapped);
+                tell(steps, || Stage::Mapped(mapped));
+                answer(&mapped, true)
+            }
+            Err(error) => {
+                let done = error.done().copied().unwrap_or_else(|| Mapped::nothing(extent));
+                self.note_mapped(extent, done.leaves.total(), mapping, &done);
+                tell(steps, || Stage::MapFailed { done, why: failure(&error) });
+                answer(&done, false)
+            }
+        }
+    }
+
+    /// Each block by itself, with the frames that belong to it.
+    fn map_huge(&mut self, extent: Extent, shift: u8) -> Result<Mapped, MapError> {
+        let Some(backed) = self.live.get(&extent.start()) else { return self.tables.map_pages(extent) };
+        let page_shift = self.page_shift();
+        let (step, mut at) = (1_u64 << shift, extent.start());
+        let mut all = Mapped::nothing(extent);
+        let mut frames = self.runs.iter(backed.runs).flat_map(|run| {
+            let per_block = 1_u64 << (shift - page_shift);
+            (0..run.n / per_block).map(move |block| run.first + block * per_block)
+        });
+        while let Some(part) = Extent::sized(at, step.min(extent.end() - at)) {
+            let phys = frames.next().map_or(0, |frame| frame << page_shift);
+            all.add(&self.tables.map_range(part, phys, shift.into())?);
+            at = part.end();
+        }
+        Ok(all)
+    }
+
+    fn note_mapped(&mut self, extent: Extent, pages: u64, mapping: Mapping, mapped: &Mapped) {
+        self.take_table_frames(mapped);
+        let page_shift = self.page_shift();
+        if let Some(backed) = self.live.get_mut(&extent.start()) {
+            backed.usage.pages = pages;
+            if let Mapping::Device { phys } = mapping {
+                backed.usage.phys = Some(phys);
+            }
+            backed.usage.page_shift = match mapping {
+                Mapping::Huge { shift } => shift,
+                _ => page_shift,
+            };
+        }
+    }
+
+    /// The frames of new tables, and of those that went.
+    fn take_table_frames(&mut self, mapped: &Mapped) {
+        let pages_of_one = self.arch.geometry.table_bytes.div_ceil(self.page_size());
+        let new = mapped.new_tables.total();
+        if new > 0 {
+            let pages = new * pages_of_one;
+            self.frames.alloc_bulk(pages, ZoneKind::Normal, PageStrategy::Single, &mut self.table_frames);
+        }
+        let mut freed = mapped.freed_tables.total() * pages_of_one;
+        while freed > 0
+            && let Some(last) = self.table_frames.last_mut()
+        {
+            let n = freed.min(last.n);
+            let run = FrameRun { first: last.end() - n, n };
+            last.n -= n;
+            if last.n == 0 {
+                self.table_frames.pop();
+            }
+            freed -= n;
+            let given = self.frames.free(run);
+            debug_assert!(given.is_ok(), "frames of page tables are in use");
+        }
+    }
+
+    pub(super) fn unmap(&mut self, extent: Extent, steps: &mut Option<&mut Steps>) {
+        let unmapped = self.tables.unmap(extent);
+        tell(steps, || Stage::Unmapped(unmapped));
+    }
+}
+
+fn answer(mapped: &Mapped, whole: bool) -> MemoryAnswer {
+    let new_tables = u32::try_from(mapped.new_tables.total()).unwrap_or(u32::MAX);
+    MemoryAnswer::Mapped { whole, new_tables, mod_mask: mapped.mod_mask, syncs: mapped.sync.is_some() }
+}
+
+fn failure(error: &MapError) -> MapFailure {
+    match *error {
+        MapError::Busy { addr, .. } => MapFailure::Busy { addr },
+        MapError::NoPage { addr, .. } => MapFailure::NoPage { addr },
+        MapError::NoTable { addr, level, .. } => MapFailure::NoTable { addr, level },
+        _ => MapFailure::BadRange,
+    }
+}
+
+impl Backed {
+    /// An area with nothing behind it.
+    pub(super) fn bare(extent: Extent, usage: Usage) -> Self {
+        Self {
+            extent,
+            usage,
+            flags: 0,
+            descriptor: None,
+            data_pages: 0,
+            array_bytes: 0,
+            array: None,
+            nested: None,
+            runs: Runs::NONE,
+        }
+    }
+}
+
+impl Usage {
+    /// What a request says of itself: nothing is mapped yet.
+    fn asked(kind: UsageKind, page_shift: u8) -> Self {
+        Self {
+            kind,
+            kind_from: Provenance::Observed,
+            pages: 0,
+            pages_from: Provenance::Modelled,
+            page_shift,
+            shift_from: Provenance::Modelled,
+            phys: None,
+            caller: CallerId::UNKNOWN,
+            caller_from: Provenance::Observed,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! [`Bitmaps`]: which entries of partly filled PTE tables are set.
+
+/// Key of an empty place of the index.
+const EMPTY: u64 = u64::MAX;
+
+/// Bitmaps of tables, found by the table's number: an index with linear probing over one vector of words. A table
+/// without a set entry has no bitmap.
+#[derive(Debug, Default)]
+pub(super) struct Bitmaps {
+    words_per_table: usize,
+    /// A power of two of places, at most half of them taken.
+    keys: Vec<u64>,
+    slots: Vec<u32>,
+    n_tables: usize,
+    words: Vec<u64>,
+    /// Set entries, by slot.
+    live: Vec<u32>,
+    spare: Vec<u32>,
+}
+
+impl Clone for Bitmaps {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.words_per_table = source.words_per_table;
+        self.keys.clone_from(&source.keys);
+        self.slots.clone_from(&source.slots);
+        self.n_tables = source.n_tables;
+        self.words.clone_from(&source.words);
+        self.live.clone_from(&source.live);
+        self.spare.clone_from(&source.spare);
+    }
+}
+
+/// Names a bitmap until the next one is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(u32);
+
+/// The words that `from..to` touches, with the bits it covers in each.
+fn masks(from: usize, to: usize) -> impl Iterator<Item = (usize, u64)> {
+    (from / 64..to.div_ceil(64)).map(move |word| {
+        let low = from.saturating_sub(word * 64);
+        let high = (to - word * 64).min(64);
+        (word, (u64::MAX << low) & (u64::MAX >> (64 - high)))
+    })
+}
+
+impl Bitmaps {
+    pub(super) fn new(entries: u64) -> Self {
+        Self { words_per_table: (entries as usize).div_ceil(64), ..Self::default() }
+    }
+
+    /// Bytes held.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        let words = self.keys.capacity() + self.words.capacity();
+        let halves = self.slots.capacity() + self.live.capacity() + self.spare.capacity();
+        (words * size_of::<u64>() + halves * size_of::<u32>()) as u64
+    }
+
+    #[inline]
+    fn home(&self, table: u64) -> usize {
+        // Fibonacci hashing: the high bits of the product are mixed best.
+        (table.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.keys.len() - 1)
+    }
+
+    /// Place of a table in the index, or the free place where it belongs.
+    #[inline]
+    fn place(&self, table: u64) -> usize {
+        let mut place = self.home(table);
+        while self.keys[place] != table && self.keys[place] != EMPTY {
+            place = (place + 1) & (self.keys.len() - 1);
+        }
+        place
+    }
+
+    /// The bitmap of a table.
+    #[inline]
+    pub(super) fn find(&self, table: u64) -> Option<Slot> {
+        if self.n_tables == 0 {
+            return None;
+        }
+        let place = self.place(table);
+        (self.keys[place] == table).then(|| Slot(self.slots[place]))
+    }
+
+    /// A new bitmap for a table that has none, with no entry set or with all.
+    pub(super) fn insert(&mut self, table: u64, entries: u64, is_full: bool) -> Slot {
+        if self.keys.len() <= self.n_tables * 2 {
+            self.grow();
+        }
+        let slot = self.spare.pop().unwrap_or_else(|| {
+            self.live.push(0);
+            self.words.resize(self.words.len() + self.words_per_table, 0);
+            (self.live.len() - 1) as u32
+        });
+        let place = self.place(table);
+        self.keys[place] = table;
+        self.slots[place] = slot;
+        self.n_tables += 1;
+        self.live[slot as usize] = 0;
+        self.words_mut(Slot(slot)).fill(0);
+        if is_full {
+            self.set(Slot(slot), 0, entries as usize);
+        }
+        Slot(slot)
+    }
+
+    /// Takes the bitmap of a table away.
+    pub(super) fn release(&mut self, table: u64) {
+        let Some(slot) = self.find(table) else { return };
+        self.spare.push(slot.0);
+        self.n_tables -= 1;
+        // Later entries of the same probe sequence move up into the place.
+        let last = self.keys.len() - 1;
+        let mut hole = self.place(table);
+        let mut next = (hole + 1) & last;
+        while self.keys[next] != EMPTY {
+            let home = self.home(self.keys[next]);
+            if hole.wrapping_sub(home) & last < next.wrapping_sub(home) & last {
+                self.keys[hole] = self.keys[next];
+                self.slots[hole] = self.slots[next];
+                hole = next;
+            }
+            next = (next + 1) & last;
+        }
+        self.keys[hole] = EMPTY;
+    }
+
+    /// Numbers of the tables with a bitmap among `first..=last`, ascending: by looking for each, or through all,
+    /// whatever is less.
+    pub(super) fn tables_in(&self, first: u64, last: u64) -> Vec<u64> {
+        if ((last - first) as usize) < self.keys.len() {
+            return (first..=last).filter(|&table| self.find(table).is_some()).collect();
+        }
+        let is_inside = |table: &u64| *table != EMPTY && (first..=last).contains(table);
+        let mut tables: Vec<u64> = self.keys.iter().copied().filter(is_inside).collect();
+        tables.sort_unstable();
+        tables
+    }
+
+    /// Entries set in a bitmap.
+    #[inline]
+    pub(super) fn live(&self, slot: Slot) -> u32 {
+        self.live[slot.0 as usize]
+    }
+
+    #[inline]
+    fn words(&self, slot: Slot) -> &[u64] {
+        &self.words[slot.0 as usize * self.words_per_table..][..self.words_per_table]
+    }
+
+    #[inline]
+    fn words_mut(&mut self, slot: Slot) -> &mut [u64] {
+        &mut self.words[slot.0 as usize * self.words_per_table..][..self.words_per_table]
+    }
+
+    /// The first set entry of `from..to`.
+    #[inline]
+    pub(super) fn first_set(&self, slot: Slot, from: usize, to: usize) -> Option<usize> {
+        let words = self.words(slot);
+        let found = masks(from, to).find(|&(word, mask)| words[word] & mask != 0);
+        found.map(|(word, mask)| word * 64 + (words[word] & mask).trailing_zeros() as usize)
+    }
+
+    /// Sets `from..to`; says how many were set before.
+    #[inline]
+    pub(super) fn set(&mut self, slot: Slot, from: usize, to: usize) -> u32 {
+        let words = self.words_mut(slot);
+        let mut before = 0;
+        for (word, mask) in masks(from, to) {
+            before += (words[word] & mask).count_ones();
+            words[word] |= mask;
+        }
+        self.live[slot.0 as usize] += (to - from) as u32 - before;
+        before
+    }
+
+    /// Clears `from..to`; says how many were set.
+    #[inline]
+    pub(super) fn clear(&mut self, slot: Slot, from: usize, to: usize) -> u32 {
+        let words = self.words_mut(slot);
+        let mut cleared = 0;
+        for (word, mask) in masks(from, to) {
+            cleared += (words[word] & mask).count_ones();
+            words[word] &= !mask;
+        }
+        self.live[slot.0 as usize] -= cleared;
+        cleared
+    }
+
+    fn grow(&mut self) {
+        let places = (self.keys.len() * 2).max(16);
+        let keys = std::mem::replace(&mut self.keys, vec![EMPTY; places]);
+        let slots = std::mem::replace(&mut self.slots, vec![0; places]);
+        for (key, slot) in keys.into_iter().zip(slots).filter(|(key, _)| *key != EMPTY) {
+            let place = self.place(key);
+            self.keys[place] = key;
+            self.slots[place] = slot;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn masks_cover_each_bit_once() {
+        for (from, to) in [(0, 1), (0, 64), (63, 65), (5, 512), (64, 128), (511, 512), (100, 300)] {
+            let bits: Vec<usize> = masks(from, to)
+                .flat_map(|(word, mask)| {
+                    (0..64).filter(move |bit| mask >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+                })
+                .collect();
+            assert_eq!(bits, (from..to).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn tables_come_and_go_and_the_others_are_found() {
+        let mut seed = 1_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        let (mut bitmaps, mut plain) = (Bitmaps::new(512), BTreeMap::new());
+        for _ in 0..20_000 {
+            let table = random(300) << 10;
+            match bitmaps.find(table) {
+                Some(slot) => {
+                    assert_eq!(Some(&bitmaps.first_set(slot, 0, 512)), plain.get(&table));
+                    assert_eq!(bitmaps.live(slot), 3);
+                    bitmaps.release(table);
+                    plain.remove(&table);
+                }
+                None => {
+                    assert!(!plain.contains_key(&table));
+                    let bit = random(509) as usize;
+                    let slot = bitmaps.insert(table, 512, false);
+                    assert_eq!(bitmaps.set(slot, bit, bit + 3), 0);
+                    assert_eq!(bitmaps.set(slot, bit + 1, bit + 3), 2);
+                    plain.insert(table, Some(bit));
+                }
+            }
+            assert_eq!(bitmaps.n_tables, plain.len());
+        }
+        assert_eq!(bitmaps.tables_in(0, 300 << 10), plain.keys().copied().collect::<Vec<_>>());
+        assert_eq!(bitmaps.tables_in(1024, 2048).len(), plain.range(1024..=2048).count());
+        assert!(bitmaps.words.len() <= 300 * 8);
+    }
+}

@@ -1,0 +1,25 @@
+//! What is behind the areas of a trace, from its first record to its last.
+//!
+//! A trace is resolved without it: nothing behind an area decides an address. Then the resolved operations are applied
+//! once more with it, which lays the checkpoints anew.
+
+use std::sync::Arc;
+
+use super::{Checkpoints, Plan};
+use crate::model::{HelperOrder, Usages};
+use crate::request::memory_of;
+
+/// Checkpoints that know what is behind the areas.
+pub(super) fn follow(plan: &Plan, bare: &Checkpoints) -> Checkpoints {
+    let facts = plan.machine.facts(HelperOrder::default());
+    let memory = memory_of(&facts, Arc::new(Usages::default()));
+    let mut space = bare.start().clone().with_memory(memory);
+    let mut checkpoints = Checkpoints::new(space.clone());
+    for index in 0..plan.upto.len() {
+        for op in plan.ops_of(index) {
+            space.apply(op, None);
+        }
+        checkpoints.offer(index + 1, &space);
+    }
+    checkpoints
+}

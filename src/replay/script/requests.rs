@@ -1,0 +1,195 @@
+//! Request-level ops of a script: from words to requests.
+
+use parsers::ops::request::{Fail, FreeCall, Gfp as GfpWord, RequestOp, Target, VMALLOCS, Words};
+
+use super::{Done, ScriptRun};
+use crate::log::Window;
+use crate::model::frames::ZoneKind;
+use crate::model::stage::{Call, Fault};
+use crate::model::{AddressSpace, Answer, CallerId, Extent, Groups, Op};
+use crate::request::{
+    By, Context, Facts, Gfp, Kernel, VmallocArgs, flags, ioremap, iounmap, map_ram, pcpu_get_vm_areas, run_deferred,
+    unmap_aliases, unmap_ram, vfree, vmalloc, vmalloc_init, vmap, vunmap,
+};
+
+/// The entry points, in the order of [`VMALLOCS`].
+const CALLS: [Call; VMALLOCS.len()] = [
+    Call::Vmalloc,
+    Call::Vzalloc,
+    Call::Vmalloc32,
+    Call::VmallocDma,
+    Call::VmallocUser,
+    Call::VmallocHuge,
+    Call::VmallocNodeRange,
+];
+
+/// What a live id of a script names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The address it was given.
+    pub(super) addr: u64,
+    /// Pages, of a `map_ram`.
+    pub(super) pages: u64,
+}
+
+/// A script's run as the kernel that requests are made to: every operation is kept.
+struct Recorder<'r> {
+    space: &'r mut AddressSpace,
+    facts: &'r Facts,
+    done: &'r mut Done,
+}
+
+impl Kernel for Recorder<'_> {
+    fn apply(&mut self, op: Op) -> Answer {
+        let answer = self.space.apply(&op, None);
+        self.done.ops.push(op);
+        self.done.answers.push(answer.clone());
+        answer
+    }
+
+    fn space(&self) -> &AddressSpace {
+        self.space
+    }
+
+    fn facts(&self) -> &Facts {
+        self.facts
+    }
+}
+
+impl ScriptRun {
+    /// Runs one request.
+    pub(super) fn request(&mut self, asked: &RequestOp, born: u32, done: &mut Done) {
+        let by = |words: &Words, caller: CallerId| By { caller, cpu: words.cpu, born };
+        let caller = self.caller_of(asked);
+        match asked {
+            RequestOp::Vmalloc { call, id, size, words } => {
+                let Some(extra) = self.flags_of(words) else { return self.refuse_words() };
+                let args = VmallocArgs {
+                    call: CALLS.get(*call).copied().unwrap_or(Call::Vmalloc),
+                    size: *size,
+                    align: words.align,
+                    window: words.window.map(|(vstart, vend)| Window { vstart, vend }),
+                    gfp: words.gfp.map(gfp_of),
+                    flags: extra,
+                    node: words.node,
+                    fault: words.fail.map(fault_of),
+                    by: by(words, caller),
+                };
+                let addr = vmalloc(&mut self.recorder(done), &args);
+                self.name(*id, addr, 0);
+            }
+            RequestOp::Vmap { id, pages, words } => {
+                let Some(extra) = self.flags_of(words) else { return self.refuse_words() };
+                let fault = words.fail.map(fault_of);
+                let addr = vmap(&mut self.recorder(done), *pages, extra, fault, by(words, caller));
+                self.name(*id, addr, 0);
+            }
+            RequestOp::MapRam { id, pages, words } => {
+                let addr = map_ram(&mut self.recorder(done), *pages, by(words, caller));
+                self.name(*id, addr, *pages);
+            }
+            RequestOp::Ioremap { id, phys, size, words } => {
+                let fault = words.fail.map(fault_of);
+                let addr = ioremap(&mut self.recorder(done), *phys, *size, fault, by(words, caller));
+                self.name(*id, addr, 0);
+            }
+            RequestOp::Pcpu { id, groups, words } => self.percpu(*id, groups, by(words, caller), words.align, done),
+            RequestOp::Free { call, target, irq, cpu } => self.free_target(*call, *target, *irq, *cpu, done),
+            RequestOp::UnmapRam { id } => {
+                if let Some(named) = self.live.remove(id) {
+                    unmap_ram(&mut self.recorder(done), named.addr, named.pages);
+                }
+            }
+            RequestOp::Deferred { cpu } => {
+                run_deferred(&mut self.recorder(done), *cpu);
+            }
+            RequestOp::Aliases => unmap_aliases(&mut self.recorder(done)),
+            RequestOp::Init => vmalloc_init(&mut self.recorder(done)),
+            RequestOp::Cost { .. } | RequestOp::Memory | RequestOp::Contrast { .. } => {}
+        }
+    }
+
+    fn recorder<'r>(&'r mut self, done: &'r mut Done) -> Recorder<'r> {
+        Recorder { space: &mut self.space, facts: &self.facts, done }
+    }
+
+    fn name(&mut self, id: u64, addr: Option<u64>, pages: u64) {
+        match addr {
+            Some(addr) => {
+                self.live.insert(id, Named { addr, pages });
+            }
+            None => self.failures += 1,
+        }
+    }
+
+    fn refuse_words(&mut self) {
+        self.failures += 1;
+    }
+
+    fn percpu(&mut self, id: u64, groups: &[(u64, u64)], by: By, align: Option<u64>, done: &mut Done) {
+        let page = self.facts.page_size;
+        let pages = |bytes: u64| u32::try_from(bytes / page).ok().filter(|_| bytes % page == 0);
+        let in_pages: Option<Vec<(u32, u32)>> =
+            groups.iter().map(|&(offset, size)| pages(offset).zip(pages(size))).collect();
+        let Some(groups) = in_pages.and_then(|groups| Groups::new(&groups)) else { return self.refuse_words() };
+        let align = align.unwrap_or(page);
+        let areas = pcpu_get_vm_areas(&mut self.recorder(done), groups, align, by);
+        self.name(id, areas.and_then(|areas| areas.first().copied()).map(Extent::start), 0);
+    }
+
+    fn free_target(&mut self, call: FreeCall, target: Target, irq: bool, cpu: u32, done: &mut Done) {
+        let addr = match target {
+            Target::Address(addr) => addr,
+            Target::Id { id, offset } => {
+                let Some(named) = self.live.get(&id).copied() else { return };
+                // A free that is refused leaves the area as it is, and its name with it.
+                if offset == 0 {
+                    self.live.remove(&id);
+                }
+                named.addr.wrapping_add(offset)
+            }
+        };
+        let context = if irq { Context::Interrupt } else { Context::Task };
+        let kernel = &mut self.recorder(done);
+        match call {
+            FreeCall::Vfree => vfree(kernel, Call::Vfree, addr, context, cpu),
+            FreeCall::VfreeAtomic => vfree(kernel, Call::VfreeAtomic, addr, context, cpu),
+            FreeCall::Vunmap => vunmap(kernel, addr, context),
+            FreeCall::Iounmap => iounmap(kernel, addr),
+        }
+    }
+
+    /// The bits of `flags=`; `None` if the release has no flag of that name.
+    fn flags_of(&self, words: &Words) -> Option<u32> {
+        let Some(text) = &words.flags else { return Some(0) };
+        text.split('|').try_fold(0, |all, word| {
+            let number = word.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let bit = number.or_else(|| word.parse().ok());
+            Some(all | bit.or_else(|| flags::by_name(self.facts.release, word).map(|flag| flag.value))?)
+        })
+    }
+
+    /// The caller a request names.
+    fn caller_of(&self, asked: &RequestOp) -> CallerId {
+        asked.caller().and_then(|name| self.usages.find_caller(name)).unwrap_or(CallerId::UNKNOWN)
+    }
+}
+
+fn gfp_of(word: GfpWord) -> Gfp {
+    let limit = match word {
+        GfpWord::Dma => ZoneKind::Dma,
+        GfpWord::Dma32 => ZoneKind::Dma32,
+        GfpWord::HighMem => ZoneKind::HighMem,
+        GfpWord::Kernel | GfpWord::Atomic => ZoneKind::Normal,
+    };
+    Gfp { limit, may_sleep: word != GfpWord::Atomic, no_fail: false }
+}
+
+fn fault_of(fail: Fail) -> Fault {
+    match fail {
+        Fail::Descriptor => Fault::Descriptor,
+        Fail::Array => Fault::Array,
+        Fail::Pages(n) => Fault::Pages(n),
+        Fail::Tables(n) => Fault::Tables(n),
+    }
+}
