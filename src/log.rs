@@ -8,6 +8,7 @@ pub mod kernel_state;
 pub mod names;
 pub mod origin;
 pub mod script;
+pub mod stacks;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
 pub use escape::escape;
@@ -15,6 +16,7 @@ pub use kernel_state::{KernelState, TreeNode};
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
 pub use script::{Expected, ScriptLog};
+pub use stacks::{FrameRef, StackId, Stacks};
 
 use std::sync::Arc;
 
@@ -27,6 +29,8 @@ pub struct Log {
     pub events: Vec<Event>,
     /// Tasks, texts and windows the events refer to.
     pub names: Names,
+    /// The kernel stacks of records, where the trace has them.
+    pub stacks: Stacks,
     /// Where the events come from.
     pub origin: Origin,
     /// `/proc/vmallocinfo` before the first event.

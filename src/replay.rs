@@ -13,9 +13,10 @@ pub mod resolve;
 pub mod script;
 pub mod timeline;
 pub mod truth;
+pub mod usages;
 pub mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
@@ -25,7 +26,7 @@ pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use crate::event::{Event, Seq};
 use crate::log::Log;
-use crate::model::{AddressSpace, Outcome};
+use crate::model::{AddressSpace, Outcome, Usages};
 
 /// How far a [`Replay::seek`] got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub enum Seek {
 pub struct Replay {
     log: Arc<Log>,
     plan: Arc<Plan>,
+    usages: OnceLock<Arc<Usages>>,
     checkpoints: Checkpoints,
     /// State before the current record (equal to `space` at cursor 0).
     before: AddressSpace,
@@ -61,13 +63,18 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
+        let mut usages = OnceLock::new();
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
                 let (plan, checkpoints) = Plan::make(&log, settings)?;
                 let checkpoints = match settings.memory {
                     Follow::Nothing => checkpoints,
-                    Follow::Memory => behind::follow(&plan, &checkpoints),
+                    Follow::Memory => {
+                        let known = Arc::new(usages::usages_of(&log, &plan));
+                        usages = OnceLock::from(Arc::clone(&known));
+                        behind::follow(&plan, &checkpoints, known)
+                    }
                 };
                 (log, plan, checkpoints)
             }
@@ -76,6 +83,7 @@ impl Replay {
         Ok(Self {
             log,
             plan: Arc::new(plan),
+            usages,
             checkpoints,
             before: space.clone(),
             space,
@@ -93,6 +101,11 @@ impl Replay {
     /// The resolved operations and verdicts.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What the areas are used for. Worked out when it is first asked for.
+    pub fn usages(&self) -> &Arc<Usages> {
+        self.usages.get_or_init(|| Arc::new(usages::usages_of(&self.log, &self.plan)))
     }
 
     /// The initial state.
@@ -243,6 +256,8 @@ impl Replay {
 
     /// Memory held by states and checkpoints, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes() + self.plan.heap_bytes()
+        let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
+        let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes();
+        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes()
     }
 }

@@ -23,7 +23,7 @@ pub use early::{register_early, vmalloc_init};
 pub use free::{Context, run_deferred, vfree, vunmap};
 pub use ioremap::{ioremap, iounmap};
 pub use percpu::pcpu_get_vm_areas;
-pub use setup::memory_of;
+pub use setup::{DataFrames, memory_of};
 pub use vmalloc::{VmallocArgs, vmalloc};
 pub use vmap::vmap;
 

@@ -23,6 +23,7 @@ pub mod text;
 pub mod timeline;
 pub mod tree;
 pub(crate) mod unplaced;
+pub(crate) mod usage;
 pub(crate) mod within;
 
 pub use focus::focus_address;

@@ -93,6 +93,7 @@ proptest! {
         let n = log.events.len();
         // A range that holds no recorded address is refused; that is an answer too.
         let Ok(mut replay) = Replay::open(Arc::new(log), &Settings::default()) else { return Ok(()) };
+        replay.usages();
         let tally = replay.plan().tally(n);
         prop_assert_eq!(tally.exact + tally.inferred + tally.adopted, tally.allocs);
         replay.seek(n, usize::MAX);

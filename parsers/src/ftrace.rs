@@ -5,6 +5,7 @@
 
 mod body;
 mod header;
+mod owner;
 mod prefix;
 pub mod probe;
 mod reader;
@@ -12,6 +13,7 @@ mod refused;
 mod stack;
 
 pub use header::Header;
+pub use owner::LastEvents;
 pub use reader::Reader;
 
 pub(crate) use refused::is_graph;
@@ -161,4 +163,27 @@ pub struct Frame<'a> {
     pub module: Option<&'a [u8]>,
     /// Return address (`sym-addr`).
     pub address: Option<u64>,
+}
+
+impl Frame<'_> {
+    /// Appends the frame as the kernel prints it, `alloc_vmap_area+0x3b3/0x8e0 [module]`, or the address alone: other
+    /// people's bytes.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.extend_from_slice(self.symbol);
+        if let Some(offset) = self.offset {
+            out.extend_from_slice(format!("+0x{offset:x}").as_bytes());
+        }
+        if let Some(length) = self.length {
+            out.extend_from_slice(format!("/0x{length:x}").as_bytes());
+        }
+        if let (true, Some(address)) = (out.len() == begin, self.address) {
+            out.extend_from_slice(format!("0x{address:016x}").as_bytes());
+        }
+        if let Some(module) = self.module {
+            out.extend_from_slice(b" [");
+            out.extend_from_slice(module);
+            out.push(b']');
+        }
+    }
 }

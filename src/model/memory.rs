@@ -254,6 +254,8 @@ pub struct MemorySetup {
     pub flushes_at_free: bool,
     /// A freed area leaves the tree of areas before its entries are cleared (2.4, 6.3 and later).
     pub unlinks_first: bool,
+    /// Data pages get frames. Which ones a trace's pages had is in no trace: there they are counted only.
+    pub places_pages: bool,
     /// Bytes of a pointer.
     pub pointer_bytes: u64,
     /// What is known of the areas of a log.
@@ -271,6 +273,9 @@ pub struct Memory {
     has_array: bool,
     flushes_at_free: bool,
     unlinks_first: bool,
+    places_pages: bool,
+    /// Data pages without frames.
+    counted_pages: u64,
     pointer_bytes: u64,
     usages: Arc<Usages>,
     /// By start of the area.
@@ -295,7 +300,7 @@ impl Memory {
     /// The state of a machine whose allocator has no area yet.
     pub fn new(setup: MemorySetup) -> Self {
         let MemorySetup { arch, frames, objects, strategy, has_array, flushes_at_free, unlinks_first, .. } = setup;
-        let MemorySetup { pointer_bytes, usages, .. } = setup;
+        let MemorySetup { places_pages, pointer_bytes, usages, .. } = setup;
         Self {
             arch,
             tables: PageTables::new(arch),
@@ -305,6 +310,8 @@ impl Memory {
             has_array,
             flushes_at_free,
             unlinks_first,
+            places_pages,
+            counted_pages: 0,
             pointer_bytes,
             usages,
             live: HashMap::new(),
@@ -333,6 +340,16 @@ impl Memory {
     /// The page frames.
     pub fn frames(&self) -> &Frames {
         &self.frames
+    }
+
+    /// Do data pages have frames, or are they counted only?
+    pub fn places_pages(&self) -> bool {
+        self.places_pages
+    }
+
+    /// Pages in use: data, page tables, slabs.
+    pub fn used_pages(&self) -> u64 {
+        self.frames.used_pages() + self.counted_pages
     }
 
     /// The object caches.
@@ -430,6 +447,8 @@ impl Clone for Memory {
             has_array: self.has_array,
             flushes_at_free: self.flushes_at_free,
             unlinks_first: self.unlinks_first,
+            places_pages: self.places_pages,
+            counted_pages: self.counted_pages,
             pointer_bytes: self.pointer_bytes,
             usages: Arc::clone(&self.usages),
             live: self.live.clone(),
@@ -455,6 +474,8 @@ impl Clone for Memory {
         self.has_array = from.has_array;
         self.flushes_at_free = from.flushes_at_free;
         self.unlinks_first = from.unlinks_first;
+        self.places_pages = from.places_pages;
+        self.counted_pages = from.counted_pages;
         self.pointer_bytes = from.pointer_bytes;
         self.usages = Arc::clone(&from.usages);
         self.live.clone_from(&from.live);

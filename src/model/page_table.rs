@@ -3,19 +3,23 @@
 //! Nothing here changes an address; it says what an address costs.
 
 mod arch;
+mod audit;
 mod bitmaps;
+mod clear;
 mod geometry;
 mod mapped;
+mod ptes;
 mod queries;
 mod runs;
 mod tables;
 mod walk;
 
 pub use arch::{ArchRules, ClearsAt, Collision, Propagation, SyncKind, SyncRule, TlbFlush, TlbRule, WalkNames};
+pub use audit::TablesBroken;
 pub use geometry::{
     ARM, ARM_LPAE, ARM64_4K_39, ARM64_4K_48, ARM64_4K_52, ARM64_16K_36, ARM64_16K_47, ARM64_16K_48, ARM64_16K_52,
-    ARM64_64K_42, ARM64_64K_48, ARM64_64K_52, Hints, I386, I386_PAE, NOT_MODELLED, RISCV_39, RISCV_48, RISCV_57,
-    X86_64_4, X86_64_5, geometry_named, geometry_names, geometry_of,
+    ARM64_64K_42, ARM64_64K_48, ARM64_64K_52, GEOMETRIES, Hints, I386, I386_PAE, NOT_MODELLED, RISCV_39, RISCV_48,
+    RISCV_57, X86_64_4, X86_64_5, geometry_named, geometry_names, geometry_of,
 };
 pub use mapped::{MAX_LEVELS, MapError, Mapped, ModMask, PerLevel, Sync, Unmapped, WalkStage};
 pub use queries::{EntryKind, ExtentTables, Leaf};
@@ -187,27 +191,7 @@ mod tests {
     /// The levels of a geometry split the address without gap or overlap, from the page up.
     #[test]
     fn levels_fit_together() {
-        for geometry in [
-            X86_64_4,
-            X86_64_5,
-            I386,
-            I386_PAE,
-            ARM,
-            ARM_LPAE,
-            ARM64_4K_39,
-            ARM64_4K_48,
-            ARM64_4K_52,
-            ARM64_16K_36,
-            ARM64_16K_47,
-            ARM64_16K_48,
-            ARM64_16K_52,
-            ARM64_64K_42,
-            ARM64_64K_48,
-            ARM64_64K_52,
-            RISCV_39,
-            RISCV_48,
-            RISCV_57,
-        ] {
+        for geometry in GEOMETRIES {
             let last = geometry.levels.last().expect("levels");
             assert_eq!(1 << last.shift, geometry.page_size, "{}", geometry.title);
             for pair in geometry.levels.windows(2) {

@@ -69,6 +69,12 @@ impl UsageKind {
         }
     }
 
+    /// Is the last page of such an area a guard, mapped to nothing? Unless `VM_NO_GUARD` was asked for, which nobody
+    /// does but KASAN.
+    pub fn has_guard(self) -> bool {
+        !matches!(self, Self::VmMapRam | Self::VmapBlock | Self::PerCpu | Self::Early)
+    }
+
     /// Do the mapped pages belong to the area, so that freeing it frees them?
     pub fn owns_pages(self) -> bool {
         matches!(self, Self::Vmalloc | Self::PageArray | Self::PerCpu)
@@ -107,6 +113,24 @@ pub struct Usage {
     pub caller_from: Provenance,
 }
 
+impl Usage {
+    /// What the model makes of an area nothing is known of: `vmalloc` of all pages but the guard, in small pages.
+    pub fn assumed(len_bytes: u64, page_size: u64) -> Self {
+        let pages = len_bytes / page_size.max(1);
+        Self {
+            kind: UsageKind::Vmalloc,
+            kind_from: Provenance::Modelled,
+            pages: if pages > 1 { pages - 1 } else { pages },
+            pages_from: Provenance::Modelled,
+            page_shift: page_size.max(1).trailing_zeros() as u8,
+            shift_from: Provenance::Modelled,
+            phys: None,
+            caller: CallerId::UNKNOWN,
+            caller_from: Provenance::Modelled,
+        }
+    }
+}
+
 /// What is known of the use of the areas of one log. Built once, shared by all copies of a state.
 #[derive(Debug, Clone, Default)]
 pub struct Usages {
@@ -115,8 +139,8 @@ pub struct Usages {
     ids: HashMap<Usage, u32>,
     /// By the record that allocates.
     by_record: Vec<u32>,
-    /// By start, of areas older than the log.
-    older: HashMap<u64, u32>,
+    /// Of areas older than the log, and of those no record announces. Another area can begin at the same place later.
+    older: HashMap<Extent, u32>,
     /// Names, escaped for display; the first stands for nobody.
     callers: Vec<String>,
     caller_ids: HashMap<String, CallerId>,
@@ -163,19 +187,36 @@ impl Usages {
         self.by_record[index] = id;
     }
 
-    /// Notes the use of an area that is older than the log.
-    pub fn note_older(&mut self, start: u64, usage: Usage) {
+    /// Notes the use of an area that no record of the log allocates.
+    pub fn note_older(&mut self, extent: Extent, usage: Usage) {
         let id = self.id_of(usage);
-        self.older.insert(start, id);
+        self.older.insert(extent, id);
     }
 
     /// What is known of an area: by the record that allocated it, [`VmapArea::UNBORN`] if it is older than the log.
     pub fn of(&self, born: u32, extent: Extent) -> Option<Usage> {
         let id = match born {
-            VmapArea::UNBORN => self.older.get(&extent.start()).copied(),
+            VmapArea::UNBORN => self.older.get(&extent).copied(),
             _ => self.by_record.get(born as usize).copied(),
         };
         self.list.get(id? as usize).copied()
+    }
+
+    /// What is known of what a record allocates; `None` if it allocates nothing, or nothing was looked at.
+    pub fn of_record(&self, born: u32) -> Option<Usage> {
+        self.list.get(*self.by_record.get(born as usize)? as usize).copied()
+    }
+
+    /// The areas no record allocates, in no order.
+    pub fn older(&self) -> impl Iterator<Item = (Extent, Usage)> {
+        self.older.iter().filter_map(|(extent, id)| Some((*extent, *self.list.get(*id as usize)?)))
+    }
+
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        let uses = self.list.capacity() * 2 * size_of::<Usage>() + self.older.capacity() * size_of::<(Extent, u32)>();
+        let names: usize = self.callers.iter().map(|name| name.capacity() * 2 + 64).sum();
+        (uses + names + self.by_record.capacity() * 4) as u64
     }
 
     /// Each different use once.

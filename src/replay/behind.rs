@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::{Checkpoints, Plan};
 use crate::model::{HelperOrder, Usages};
-use crate::request::memory_of;
+use crate::request::{DataFrames, memory_of};
 
 /// Checkpoints that know what is behind the areas.
-pub(super) fn follow(plan: &Plan, bare: &Checkpoints) -> Checkpoints {
+pub(super) fn follow(plan: &Plan, bare: &Checkpoints, usages: Arc<Usages>) -> Checkpoints {
     let facts = plan.machine.facts(HelperOrder::default());
-    let memory = memory_of(&facts, Arc::new(Usages::default()));
+    let memory = memory_of(&facts, usages, DataFrames::Counted);
     let mut space = bare.start().clone().with_memory(memory);
     let mut checkpoints = Checkpoints::new(space.clone());
     for index in 0..plan.upto.len() {

@@ -2,7 +2,7 @@
 
 use crate::event::Seq;
 use crate::log::Log;
-use crate::model::Op;
+use crate::model::{Extent, Op};
 use crate::policy;
 
 use super::machine::{PolicyFrom, releases_to_try};
@@ -40,6 +40,8 @@ pub struct Plan {
     pub divergences: Vec<Divergence>,
     /// What else was compared.
     pub checks: Checks,
+    /// Per-CPU chunks that no record announces, where they were carved.
+    pub(super) chunks: Vec<Extent>,
     pub(super) ops: Vec<Op>,
     /// Per record: operations applied once it is applied.
     pub(super) upto: Vec<u32>,
@@ -75,6 +77,7 @@ impl Plan {
             timeline: Timeline::default(),
             divergences: Vec::new(),
             checks: Checks::default(),
+            chunks: Vec::new(),
             ops: Vec::with_capacity(n_records),
             upto: Vec::with_capacity(n_records),
             verdicts: vec![Verdict::NotJudged; n_records],

@@ -21,7 +21,8 @@ use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, HelperOrder, Op, PurgeKind, Request};
 
 use adopt::Difference;
-use initial::{first_record, initial_space, usable_baseline};
+pub(super) use initial::first_record;
+use initial::{initial_space, usable_baseline};
 use older::Older;
 use parts::Parts;
 use shadow::{Shadow, StandIn};
@@ -222,8 +223,10 @@ impl<'a> Resolver<'a> {
                     self.plan.timeline.failures.push(seq);
                 }
                 self.alloc(index, event);
-                if let Some((size, align)) = self.chunks.announced_by(event) {
-                    self.apply(Op::Chunk { size, align });
+                if let Some((size, align)) = self.chunks.announced_by(event)
+                    && let Answer::Chunk(Some(extent)) = self.apply(Op::Chunk { size, align })
+                {
+                    self.plan.chunks.push(extent);
                 }
             }
             EventKind::Free { addr, nr_lazy, .. } => self.free(index, addr, nr_lazy),

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::policy::rules::{BadArguments, Failure};
 use crate::policy::{self, Chosen};
-use crate::request::{Facts, memory_of, register_early};
+use crate::request::{DataFrames, Facts, memory_of, register_early};
 
 use super::machine::{DEFAULT_NR_CPUS, DEFAULT_RAM, DEFAULT_RELEASE, DEFAULT_WINDOW};
 use super::{Machine, OpenError, PolicyFrom, Settings};
@@ -78,7 +78,7 @@ impl ScriptRun {
         let setup = machine.setup(early_areas(header, &facts));
         let space = AddressSpace::new(policy::build(&setup), machine.geometry);
         let usages = Arc::new(callers(script));
-        let memory = has_memory.then(|| memory_of(&facts, Arc::clone(&usages)));
+        let memory = has_memory.then(|| memory_of(&facts, Arc::clone(&usages), DataFrames::Placed));
         Self {
             space: memory.into_iter().fold(space, AddressSpace::with_memory),
             machine,

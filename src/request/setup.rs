@@ -17,8 +17,17 @@ const RISCV_MEMORY_START: u64 = 0x8000_0000;
 /// From here on a freed area leaves the tree of areas before its entries are cleared; in 2.4 too.
 const UNLINKS_FIRST: Release = Release::new(6, 3);
 
+/// What is done with the data pages of areas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataFrames {
+    /// The buddy allocator hands them out.
+    Placed,
+    /// They are counted: a trace does not show which they were.
+    Counted,
+}
+
 /// What is behind the areas of a machine that has none yet.
-pub fn memory_of(facts: &Facts, usages: Arc<Usages>) -> Memory {
+pub fn memory_of(facts: &Facts, usages: Arc<Usages>, pages: DataFrames) -> Memory {
     let is_list = matches!(facts.placement.free_space, FreeSpace::VmList(_));
     let frames = frames_of(facts);
     Memory::new(MemorySetup {
@@ -33,6 +42,7 @@ pub fn memory_of(facts: &Facts, usages: Arc<Usages>) -> Memory {
         has_array: facts.rules.has_array,
         flushes_at_free: is_list,
         unlinks_first: UNLINKS_FIRST <= facts.release || !facts.rules.has_array,
+        places_pages: pages == DataFrames::Placed,
         pointer_bytes: facts.pointer_bytes(),
         usages,
     })

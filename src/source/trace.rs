@@ -1,8 +1,8 @@
 //! ftrace text → events.
 
-use parsers::ftrace::{Body, Reader, Record, Stamp};
+use parsers::ftrace::{Body, LastEvents, Reader, Record, Stamp};
 
-use crate::event::{Addr, Event, EventKind, Nanos, TaskId};
+use crate::event::{Addr, Event, EventKind, Nanos, Seq, TaskId};
 use crate::log::{Clock, FileProblem, Log, Window};
 
 use super::probes::Probes;
@@ -13,8 +13,21 @@ pub fn read(name: &str, text: &[u8], log: &mut Log) {
     // Whose records without a prefix are.
     let mut last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
     let mut probes = Probes::default();
+    let mut owners = LastEvents::default();
     for record in reader.by_ref() {
-        probes.note(&record, log.events.len());
+        let index = log.events.len();
+        match &record.body {
+            Body::Stack(frames) => {
+                if let Some(owner) = owners.owner_of(record.prefix.as_ref()) {
+                    log.stacks.note(Seq(owner as u32), frames);
+                }
+                continue;
+            }
+            Body::UserStack(_) | Body::BufferStarted { .. } => continue,
+            Body::Lost { .. } => {}
+            _ => owners.note(record.prefix.as_ref(), index as u64),
+        }
+        probes.note(&record, index);
         if let Some(event) = event_of(&record, &mut last, log) {
             log.events.push(event);
         }

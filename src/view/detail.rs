@@ -3,6 +3,7 @@
 mod life;
 mod record;
 mod request;
+mod usage;
 
 use super::divergence;
 use super::facts::{Facts, muted, number, say};
@@ -12,6 +13,7 @@ use super::retry::aftermath;
 use super::script;
 use super::text;
 use super::unplaced::Unplaced;
+use super::usage::guard_is_known;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::model::{Extent, TreeId};
 
@@ -28,7 +30,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
                 answers(&mut facts);
                 request::add(&mut facts, request);
             }
-            (None, Some((seq, event))) => record::add(&mut facts, seq, event),
+            (None, Some((seq, event))) => {
+                record::add(&mut facts, seq, event);
+                usage::add_stack(&mut facts, "stack", seq);
+            }
             (None, None) => {
                 let sentence = "Nothing selected: click in the map, or step to an event that has an address.";
                 facts.rows = wrap(sentence, Role::Muted, width, 0, scene.glyphs);
@@ -53,6 +58,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
             facts.add("what", &[say(words)], None);
         }
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
+            usage::add(&mut facts, &thing);
             caller(&mut facts, &thing);
             life::add(&mut facts, &thing);
             place(&mut facts, &thing);
@@ -60,6 +66,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     }
     neighbours(&mut facts, &thing);
     facts.add("keys", &keys(), None);
+    usage::add_stacks(&mut facts, &thing);
     scrolled(facts.rows, scroll, height)
 }
 
@@ -89,7 +96,7 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             size.push(muted(" data + "));
             size.push(Span::new(format!("{} guard", text::bytes(page)), Role::Guard));
             // A script says what its sizes hold.
-            if focus::baseline_row(facts.scene, area).is_none() && !script::is_script(facts.scene.replay.log()) {
+            if !guard_is_known(facts.scene, area) && !script::is_script(facts.scene.replay.log()) {
                 size.push(muted(" (assumed: nearly every area ends in an unmapped guard page)"));
             }
         } else {

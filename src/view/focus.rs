@@ -2,6 +2,7 @@
 
 use super::script::is_script;
 use super::text::Addresses;
+use super::usage::usage_of;
 use super::{Role, Scene, Selection};
 use crate::event::{EventKind, ScriptOp, Seq};
 use crate::log::{BaselineArea, BaselineState, Pointers, Window};
@@ -300,7 +301,8 @@ pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool 
     match baseline_row(scene, area) {
         Some(row) if row.state == BaselineState::VmMapRam => false,
         Some(row) if row.pages > 0 => row.pages.saturating_mul(page) < row.size,
-        _ => true,
+        Some(_) => true,
+        None => usage_of(scene, area).is_none_or(|usage| usage.kind.has_guard()),
     }
 }
 

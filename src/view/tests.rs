@@ -5,6 +5,7 @@ mod failures;
 mod probes;
 mod scripts;
 mod snapshot;
+mod usages;
 
 use std::sync::Arc;
 
@@ -307,7 +308,7 @@ fn a_failure_in_a_narrow_window_is_told_by_its_window() {
     assert!(shown.starts_with(" window of the request of 8 KiB: 0 B free"), "{shown}");
     let shown = lines(&detail::rows(&scene, 100, 20, 0));
     assert!(shown.contains("8 KiB busy in 1 area"), "{shown}");
-    assert!(shown.contains("held by  kworker"), "{shown}");
+    assert!(shown.contains("held by  task kworker"), "{shown}");
 }
 
 #[test]

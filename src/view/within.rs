@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::focus::{first_above, is_per_cpu};
 use super::script::is_script;
+use super::usage::usage_of;
 use super::{Scene, text};
 use crate::event::Seq;
-use crate::log::{Pointers, Window};
+use crate::log::Window;
 use crate::model::search::largest_hole_in;
 use crate::model::{AddressSpace, Extent, NIL, Tree, TreeId, VmapArea};
 
@@ -135,7 +136,7 @@ pub(crate) fn within(space: &AddressSpace, part: Extent) -> Within {
 /// Who holds areas in a part, and how much.
 #[derive(Debug, Clone)]
 pub(crate) struct Holder {
-    /// Name of the task that allocated them, or the caller a snapshot names.
+    /// The caller, where a stack or a snapshot names one, else the task that allocated them.
     pub(crate) name: String,
     /// Bytes.
     pub(crate) bytes: u64,
@@ -146,9 +147,7 @@ pub(crate) struct Holder {
 /// The holders of areas in `part`, most bytes first. Tasks of one name count as one.
 pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> Vec<Holder> {
     let log = scene.replay.log();
-    let snapshot = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
-    let rows = snapshot.map_or(&[][..], |before| &before.areas);
-    let callers: HashMap<u64, &str> = rows.iter().map(|row| (row.start, row.caller.as_str())).collect();
+    let usages = scene.replay.usages();
     let mut held: HashMap<String, Holder> = HashMap::new();
     let mut left = MAX_HELD;
     each_busy(space, part.start(), part.end(), |area| {
@@ -157,11 +156,12 @@ pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> 
         }
         left -= 1;
         let born = log.get(Seq(area.born)).filter(|_| area.born != VmapArea::UNBORN);
-        let name = match (born, callers.get(&area.start)) {
+        let caller = || usages.caller_name(usage_of(scene, area)?.caller);
+        let name = match (born, caller()) {
             (Some(_), _) if is_script(log) => "this script".to_owned(),
             (None, _) if is_script(log) => "early areas".to_owned(),
-            (Some(event), _) => text::escape(&log.names.task(event.task).comm),
-            (None, Some(caller)) if !caller.is_empty() => text::escape(caller.as_bytes()),
+            (_, Some(caller)) => caller.to_owned(),
+            (Some(event), None) => format!("task {}", text::escape(&log.names.task(event.task).comm)),
             (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
             (None, _) => "older than the trace".to_owned(),
         };

@@ -1,6 +1,6 @@
 //! Records as JSON Lines.
 
-use parsers::ftrace::{Body, Frame, Header, Prefix, Record, Stamp};
+use parsers::ftrace::{Body, Frame, Header, LastEvents, Prefix, Record, Stamp};
 use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
 use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
 
@@ -18,8 +18,8 @@ pub(super) struct Lines {
     digits: usize,
     /// The next record is a stack that was written before the event it belongs to.
     stack_is_written: bool,
-    /// The last event of each CPU, with its task: a stack belongs to it.
-    last_events: Vec<Option<(i32, u64)>>,
+    /// What stacks belong to.
+    last_events: LastEvents,
 }
 
 impl Lines {
@@ -85,12 +85,8 @@ impl Lines {
         }
         let id = self.n_events;
         self.n_events += 1;
-        if let Some(prefix) = &record.prefix {
-            let cpu = usize::from(prefix.cpu);
-            if self.last_events.len() <= cpu {
-                self.last_events.resize(cpu + 1, None);
-            }
-            self.last_events[cpu] = Some((prefix.pid, id));
+        if !matches!(record.body, Body::Lost { .. } | Body::BufferStarted { .. }) {
+            self.last_events.note(record.prefix.as_ref(), id);
         }
         let mut stack = None;
         if let Some(Record { body: Body::Stack(frames), .. }) = next
@@ -119,11 +115,7 @@ impl Lines {
     }
 
     fn stack(&mut self, record: &Record<'_>, frames: &[Frame<'_>]) {
-        let task = record.prefix.as_ref().map(|prefix| (prefix.cpu, prefix.pid));
-        let of = task.and_then(|(cpu, pid)| {
-            let last = self.last_events.get(usize::from(cpu)).copied().flatten();
-            last.filter(|(last_pid, _)| *last_pid == pid).map(|(_, event)| event)
-        });
+        let of = self.last_events.owner_of(record.prefix.as_ref());
         let mut object = Object::open(&mut self.out, kind_of(&record.body).word());
         object.number("id", self.n_stacks);
         object.number("line", u64::from(record.line));
@@ -282,22 +274,8 @@ fn same_task(stack: &Record<'_>, event: &Record<'_>) -> bool {
     task(stack).is_some() && task(stack) == task(event)
 }
 
-/// As the kernel prints it: `alloc_vmap_area+0x3b3/0x8e0 [module]`, or the address alone.
 fn frame_text(frame: &Frame<'_>) -> Vec<u8> {
-    let mut text = frame.symbol.to_vec();
-    if let Some(offset) = frame.offset {
-        text.extend_from_slice(format!("+0x{offset:x}").as_bytes());
-    }
-    if let Some(length) = frame.length {
-        text.extend_from_slice(format!("/0x{length:x}").as_bytes());
-    }
-    if let (true, Some(address)) = (text.is_empty(), frame.address) {
-        text.extend_from_slice(format!("0x{address:016x}").as_bytes());
-    }
-    if let Some(module) = frame.module {
-        text.extend_from_slice(b" [");
-        text.extend_from_slice(module);
-        text.push(b']');
-    }
+    let mut text = Vec::new();
+    frame.write_to(&mut text);
     text
 }

@@ -53,6 +53,25 @@ impl PagesTold {
         self.got == self.asked
     }
 
+    /// What asking takes where only pages are counted: which blocks they come from, and what is split, is left open.
+    pub(in crate::model) fn counted(got: u64, asked: u64, order: u32, strategy: PageStrategy) -> Self {
+        let mut told = Self { asked, got, ..Self::default() };
+        match (order, strategy) {
+            (0, PageStrategy::Single) => told.single_calls = asked.min(got + 1),
+            (0, _) => {
+                told.bulk_calls = asked.div_ceil(BULK_REQUEST).min(got / BULK_REQUEST + 1);
+                told.single_calls = u64::from(got < asked);
+            }
+            (order, _) => {
+                let blocks = |pages: u64| u32::try_from(pages >> order).unwrap_or(u32::MAX);
+                if let Some(at) = told.orders.get_mut(order as usize) {
+                    *at = OrderTold { tried: blocks(asked), got: blocks(got) };
+                }
+            }
+        }
+        told
+    }
+
     fn note_order(&mut self, order: u32, is_found: bool) {
         if let Some(told) = self.orders.get_mut(order as usize) {
             told.tried += 1;

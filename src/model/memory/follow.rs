@@ -11,30 +11,12 @@ use crate::model::page_table::ClearsAt;
 use crate::model::space::Behind;
 use crate::model::stage::{Object, Stage};
 use crate::model::step::{Step, Steps};
-use crate::model::usage::{CallerId, Provenance, Usage, UsageKind};
-
-impl Usage {
-    /// What an area is taken for of which nothing is known: `vmalloc` of all its pages but the guard.
-    pub fn assumed(extent: Extent, page_size: u64) -> Self {
-        let pages = extent.len_bytes() / page_size;
-        Self {
-            kind: UsageKind::Vmalloc,
-            kind_from: Provenance::Modelled,
-            pages: pages.saturating_sub(1).max(u64::from(pages == 1)),
-            pages_from: Provenance::Modelled,
-            page_shift: page_size.trailing_zeros() as u8,
-            shift_from: Provenance::Modelled,
-            phys: None,
-            caller: CallerId::UNKNOWN,
-            caller_from: Provenance::Modelled,
-        }
-    }
-}
+use crate::model::usage::{Usage, UsageKind};
 
 impl Memory {
     /// What is known of an area, or assumed of it.
     pub fn usage_of(&self, born: u32, extent: Extent) -> Usage {
-        self.usages.of(born, extent).unwrap_or_else(|| Usage::assumed(extent, self.page_size()))
+        self.usages.of(born, extent).unwrap_or_else(|| Usage::assumed(extent.len_bytes(), self.page_size()))
     }
 
     /// An area came into use by record `born`.
@@ -84,7 +66,7 @@ impl Memory {
 
     /// A per-CPU chunk that no record announces.
     pub(in crate::model) fn follow_chunk(&mut self, extent: Extent, mut steps: Option<&mut Steps>) {
-        let usage = Usage { kind: UsageKind::PerCpu, pages: 0, ..Usage::assumed(extent, self.page_size()) };
+        let usage = Usage { kind: UsageKind::PerCpu, pages: 0, ..Usage::assumed(extent.len_bytes(), self.page_size()) };
         self.back(extent, &usage, &mut steps);
     }
 

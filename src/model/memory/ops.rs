@@ -3,7 +3,7 @@
 use super::backed::Runs;
 use super::{Backed, Mapping, Memory, MemoryAnswer, MemoryOp};
 use crate::model::extent::Extent;
-use crate::model::frames::{FrameRun, PageStrategy, ZoneKind};
+use crate::model::frames::{FrameRun, PageStrategy, PagesTold, ZoneKind};
 use crate::model::page_table::{MapError, Mapped};
 use crate::model::stage::{BlockEvent, Fault, MapFailure, Object, Stage};
 use crate::model::step::{Step, Steps};
@@ -170,6 +170,14 @@ impl Memory {
             _ => pages,
         };
         self.scratch.clear();
+        if !self.places_pages {
+            let free = self.frames.free_pages().saturating_sub(self.counted_pages);
+            let told = PagesTold::counted(at_most.min(free), at_most, order.into(), strategy);
+            self.counted_pages += told.got;
+            backed.data_pages += told.got;
+            tell(steps, || Stage::PagesTaken { asked: pages, limit, told });
+            return MemoryAnswer::Pages(told.got);
+        }
         let told = match u32::from(order) {
             0 => self.frames.alloc_bulk(at_most, limit, strategy, &mut self.scratch),
             order => self.frames.alloc_huge(at_most >> order, order, limit, &mut self.scratch),
@@ -186,6 +194,11 @@ impl Memory {
         let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
         if pages == 0 {
             return MemoryAnswer::Nothing;
+        }
+        if !self.places_pages {
+            self.counted_pages -= pages;
+            tell(steps, || Stage::PagesGiven { pages, merges: 0 });
+            return MemoryAnswer::Pages(pages);
         }
         self.scratch.clear();
         self.runs.take(chain, &mut self.scratch);

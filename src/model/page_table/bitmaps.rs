@@ -7,14 +7,12 @@ const EMPTY: u64 = u64::MAX;
 /// without a set entry has no bitmap.
 #[derive(Debug, Default)]
 pub(super) struct Bitmaps {
-    words_per_table: usize,
-    /// A power of two of places, at most half of them taken.
-    keys: Vec<u64>,
-    slots: Vec<u32>,
+    /// Words of a slot: how many entries are set, then the bitmap.
+    stride: usize,
+    /// Table and slot; a power of two of places, at most half of them taken.
+    places: Vec<(u64, u32)>,
     n_tables: usize,
     words: Vec<u64>,
-    /// Set entries, by slot.
-    live: Vec<u32>,
     spare: Vec<u32>,
 }
 
@@ -26,12 +24,10 @@ impl Clone for Bitmaps {
     }
 
     fn clone_from(&mut self, source: &Self) {
-        self.words_per_table = source.words_per_table;
-        self.keys.clone_from(&source.keys);
-        self.slots.clone_from(&source.slots);
+        self.stride = source.stride;
+        self.places.clone_from(&source.places);
         self.n_tables = source.n_tables;
         self.words.clone_from(&source.words);
-        self.live.clone_from(&source.live);
         self.spare.clone_from(&source.spare);
     }
 }
@@ -41,6 +37,7 @@ impl Clone for Bitmaps {
 pub(super) struct Slot(u32);
 
 /// The words that `from..to` touches, with the bits it covers in each.
+#[inline]
 fn masks(from: usize, to: usize) -> impl Iterator<Item = (usize, u64)> {
     (from / 64..to.div_ceil(64)).map(move |word| {
         let low = from.saturating_sub(word * 64);
@@ -51,28 +48,27 @@ fn masks(from: usize, to: usize) -> impl Iterator<Item = (usize, u64)> {
 
 impl Bitmaps {
     pub(super) fn new(entries: u64) -> Self {
-        Self { words_per_table: (entries as usize).div_ceil(64), ..Self::default() }
+        Self { stride: (entries as usize).div_ceil(64) + 1, ..Self::default() }
     }
 
     /// Bytes held.
     pub(super) fn heap_bytes(&self) -> u64 {
-        let words = self.keys.capacity() + self.words.capacity();
-        let halves = self.slots.capacity() + self.live.capacity() + self.spare.capacity();
-        (words * size_of::<u64>() + halves * size_of::<u32>()) as u64
+        let places = self.places.capacity() * size_of::<(u64, u32)>();
+        (places + self.words.capacity() * size_of::<u64>() + self.spare.capacity() * size_of::<u32>()) as u64
     }
 
     #[inline]
     fn home(&self, table: u64) -> usize {
         // Fibonacci hashing: the high bits of the product are mixed best.
-        (table.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.keys.len() - 1)
+        (table.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.places.len() - 1)
     }
 
     /// Place of a table in the index, or the free place where it belongs.
     #[inline]
     fn place(&self, table: u64) -> usize {
         let mut place = self.home(table);
-        while self.keys[place] != table && self.keys[place] != EMPTY {
-            place = (place + 1) & (self.keys.len() - 1);
+        while self.places[place].0 != table && self.places[place].0 != EMPTY {
+            place = (place + 1) & (self.places.len() - 1);
         }
         place
     }
@@ -83,30 +79,27 @@ impl Bitmaps {
         if self.n_tables == 0 {
             return None;
         }
-        let place = self.place(table);
-        (self.keys[place] == table).then(|| Slot(self.slots[place]))
+        let (key, slot) = self.places[self.place(table)];
+        (key == table).then_some(Slot(slot))
     }
 
     /// A new bitmap for a table that has none, with no entry set or with all.
     pub(super) fn insert(&mut self, table: u64, entries: u64, is_full: bool) -> Slot {
-        if self.keys.len() <= self.n_tables * 2 {
+        if self.places.len() <= self.n_tables * 2 {
             self.grow();
         }
-        let slot = self.spare.pop().unwrap_or_else(|| {
-            self.live.push(0);
-            self.words.resize(self.words.len() + self.words_per_table, 0);
-            (self.live.len() - 1) as u32
-        });
+        let slot = Slot(self.spare.pop().unwrap_or_else(|| {
+            self.words.resize(self.words.len() + self.stride, 0);
+            (self.words.len() / self.stride - 1) as u32
+        }));
         let place = self.place(table);
-        self.keys[place] = table;
-        self.slots[place] = slot;
+        self.places[place] = (table, slot.0);
         self.n_tables += 1;
-        self.live[slot as usize] = 0;
-        self.words_mut(Slot(slot)).fill(0);
+        self.slot_mut(slot).fill(0);
         if is_full {
-            self.set(Slot(slot), 0, entries as usize);
+            self.set(slot, 0, entries as usize);
         }
-        Slot(slot)
+        slot
     }
 
     /// Takes the bitmap of a table away.
@@ -115,91 +108,93 @@ impl Bitmaps {
         self.spare.push(slot.0);
         self.n_tables -= 1;
         // Later entries of the same probe sequence move up into the place.
-        let last = self.keys.len() - 1;
+        let last = self.places.len() - 1;
         let mut hole = self.place(table);
         let mut next = (hole + 1) & last;
-        while self.keys[next] != EMPTY {
-            let home = self.home(self.keys[next]);
+        while self.places[next].0 != EMPTY {
+            let home = self.home(self.places[next].0);
             if hole.wrapping_sub(home) & last < next.wrapping_sub(home) & last {
-                self.keys[hole] = self.keys[next];
-                self.slots[hole] = self.slots[next];
+                self.places[hole] = self.places[next];
                 hole = next;
             }
             next = (next + 1) & last;
         }
-        self.keys[hole] = EMPTY;
+        self.places[hole].0 = EMPTY;
     }
 
     /// Numbers of the tables with a bitmap among `first..=last`, ascending: by looking for each, or through all,
     /// whatever is less.
     pub(super) fn tables_in(&self, first: u64, last: u64) -> Vec<u64> {
-        if ((last - first) as usize) < self.keys.len() {
+        if ((last - first) as usize) < self.places.len() {
             return (first..=last).filter(|&table| self.find(table).is_some()).collect();
         }
         let is_inside = |table: &u64| *table != EMPTY && (first..=last).contains(table);
-        let mut tables: Vec<u64> = self.keys.iter().copied().filter(is_inside).collect();
+        let mut tables: Vec<u64> = self.places.iter().map(|place| place.0).filter(is_inside).collect();
         tables.sort_unstable();
         tables
     }
 
     /// Entries set in a bitmap.
     #[inline]
-    pub(super) fn live(&self, slot: Slot) -> u32 {
-        self.live[slot.0 as usize]
+    pub(super) fn live(&self, slot: Slot) -> u64 {
+        self.slot(slot)[0]
+    }
+
+    /// Entries set in a bitmap, counted.
+    pub(super) fn count(&self, slot: Slot) -> u64 {
+        self.slot(slot)[1..].iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
     #[inline]
-    fn words(&self, slot: Slot) -> &[u64] {
-        &self.words[slot.0 as usize * self.words_per_table..][..self.words_per_table]
+    fn slot(&self, slot: Slot) -> &[u64] {
+        &self.words[slot.0 as usize * self.stride..][..self.stride]
     }
 
     #[inline]
-    fn words_mut(&mut self, slot: Slot) -> &mut [u64] {
-        &mut self.words[slot.0 as usize * self.words_per_table..][..self.words_per_table]
+    fn slot_mut(&mut self, slot: Slot) -> &mut [u64] {
+        &mut self.words[slot.0 as usize * self.stride..][..self.stride]
     }
 
     /// The first set entry of `from..to`.
     #[inline]
     pub(super) fn first_set(&self, slot: Slot, from: usize, to: usize) -> Option<usize> {
-        let words = self.words(slot);
+        let words = &self.slot(slot)[1..];
         let found = masks(from, to).find(|&(word, mask)| words[word] & mask != 0);
         found.map(|(word, mask)| word * 64 + (words[word] & mask).trailing_zeros() as usize)
     }
 
     /// Sets `from..to`; says how many were set before.
     #[inline]
-    pub(super) fn set(&mut self, slot: Slot, from: usize, to: usize) -> u32 {
-        let words = self.words_mut(slot);
+    pub(super) fn set(&mut self, slot: Slot, from: usize, to: usize) -> u64 {
+        let words = self.slot_mut(slot);
         let mut before = 0;
         for (word, mask) in masks(from, to) {
-            before += (words[word] & mask).count_ones();
-            words[word] |= mask;
+            before += u64::from((words[word + 1] & mask).count_ones());
+            words[word + 1] |= mask;
         }
-        self.live[slot.0 as usize] += (to - from) as u32 - before;
+        words[0] += (to - from) as u64 - before;
         before
     }
 
     /// Clears `from..to`; says how many were set.
     #[inline]
-    pub(super) fn clear(&mut self, slot: Slot, from: usize, to: usize) -> u32 {
-        let words = self.words_mut(slot);
+    pub(super) fn clear(&mut self, slot: Slot, from: usize, to: usize) -> u64 {
+        let words = self.slot_mut(slot);
         let mut cleared = 0;
         for (word, mask) in masks(from, to) {
-            cleared += (words[word] & mask).count_ones();
-            words[word] &= !mask;
+            cleared += u64::from((words[word + 1] & mask).count_ones());
+            words[word + 1] &= !mask;
         }
-        self.live[slot.0 as usize] -= cleared;
+        words[0] -= cleared;
         cleared
     }
 
     fn grow(&mut self) {
-        let places = (self.keys.len() * 2).max(16);
-        let keys = std::mem::replace(&mut self.keys, vec![EMPTY; places]);
-        let slots = std::mem::replace(&mut self.slots, vec![0; places]);
-        for (key, slot) in keys.into_iter().zip(slots).filter(|(key, _)| *key != EMPTY) {
-            let place = self.place(key);
-            self.keys[place] = key;
-            self.slots[place] = slot;
+        let n_places = (self.places.len() * 2).max(16);
+        let old = std::mem::replace(&mut self.places, vec![(EMPTY, 0); n_places]);
+        for (table, slot) in old.into_iter().filter(|(table, _)| *table != EMPTY) {
+            let place = self.place(table);
+            self.places[place] = (table, slot);
         }
     }
 }
@@ -251,6 +246,6 @@ mod tests {
         }
         assert_eq!(bitmaps.tables_in(0, 300 << 10), plain.keys().copied().collect::<Vec<_>>());
         assert_eq!(bitmaps.tables_in(1024, 2048).len(), plain.range(1024..=2048).count());
-        assert!(bitmaps.words.len() <= 300 * 8);
+        assert!(bitmaps.words.len() <= 300 * 9);
     }
 }

@@ -142,37 +142,60 @@ pub const RISCV_57: Geometry = geometry(
 /// An architecture or page size whose tables are not modelled: no levels, no counts, rather than wrong ones.
 pub const NOT_MODELLED: Geometry = geometry(Family::Unknown, "page tables not modelled", 12, &[]);
 
-/// The names scripts use.
-const NAMED: [(&str, &Geometry); 19] = [
-    ("x86-64", &X86_64_4),
-    ("x86-64-la57", &X86_64_5),
-    ("i386", &I386),
-    ("i386-pae", &I386_PAE),
-    ("arm", &ARM),
-    ("arm-lpae", &ARM_LPAE),
-    ("arm64-4k-39", &ARM64_4K_39),
-    ("arm64", &ARM64_4K_48),
-    ("arm64-4k-52", &ARM64_4K_52),
-    ("arm64-16k-36", &ARM64_16K_36),
-    ("arm64-16k-47", &ARM64_16K_47),
-    ("arm64-16k-48", &ARM64_16K_48),
-    ("arm64-16k-52", &ARM64_16K_52),
-    ("arm64-64k-42", &ARM64_64K_42),
-    ("arm64-64k-48", &ARM64_64K_48),
-    ("arm64-64k-52", &ARM64_64K_52),
-    ("riscv-sv39", &RISCV_39),
-    ("riscv-sv48", &RISCV_48),
-    ("riscv-sv57", &RISCV_57),
+/// Every geometry that is modelled.
+pub const GEOMETRIES: [&Geometry; 19] = [
+    &X86_64_4,
+    &X86_64_5,
+    &I386,
+    &I386_PAE,
+    &ARM,
+    &ARM_LPAE,
+    &ARM64_4K_39,
+    &ARM64_4K_48,
+    &ARM64_4K_52,
+    &ARM64_16K_36,
+    &ARM64_16K_47,
+    &ARM64_16K_48,
+    &ARM64_16K_52,
+    &ARM64_64K_42,
+    &ARM64_64K_48,
+    &ARM64_64K_52,
+    &RISCV_39,
+    &RISCV_48,
+    &RISCV_57,
+];
+
+/// The name of each in scripts, in the same order.
+const NAMES: [&str; GEOMETRIES.len()] = [
+    "x86-64",
+    "x86-64-la57",
+    "i386",
+    "i386-pae",
+    "arm",
+    "arm-lpae",
+    "arm64-4k-39",
+    "arm64",
+    "arm64-4k-52",
+    "arm64-16k-36",
+    "arm64-16k-47",
+    "arm64-16k-48",
+    "arm64-16k-52",
+    "arm64-64k-42",
+    "arm64-64k-48",
+    "arm64-64k-52",
+    "riscv-sv39",
+    "riscv-sv48",
+    "riscv-sv57",
 ];
 
 /// The geometry of a name.
 pub fn geometry_named(name: &str) -> Option<&'static Geometry> {
-    NAMED.iter().find(|(known, _)| *known == name).map(|&(_, geometry)| geometry)
+    NAMES.iter().zip(GEOMETRIES).find(|(known, _)| **known == name).map(|(_, geometry)| geometry)
 }
 
 /// Every name.
-pub fn geometry_names() -> Vec<&'static str> {
-    NAMED.iter().map(|&(name, _)| name).collect()
+pub fn geometry_names() -> &'static [&'static str] {
+    &NAMES
 }
 
 impl Geometry {

@@ -68,6 +68,14 @@ impl Runs {
         self.floor(first).is_some_and(|at| last <= self.run(at).1)
     }
 
+    /// The runs, ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.order.iter().flat_map(|&(_, id)| {
+            let chunk = &self.chunks[id as usize];
+            chunk.runs[..chunk.len].iter().copied()
+        })
+    }
+
     /// The first run with a number of `first..=last`, cut to that range.
     pub(super) fn next_run(&self, first: u64, last: u64) -> Option<(u64, u64)> {
         let at = self.first_reaching(first)?;
@@ -254,13 +262,12 @@ mod tests {
 
     impl Runs {
         fn audit(&self) {
-            let mut flat = Vec::new();
             for &(first, id) in &self.order {
                 let chunk = &self.chunks[id as usize];
                 assert_ne!(chunk.len, 0);
                 assert_eq!(chunk.runs[0].0, first);
-                flat.extend_from_slice(&chunk.runs[..chunk.len]);
             }
+            let flat: Vec<(u64, u64)> = self.iter().collect();
             assert!(flat.iter().all(|(first, last)| first <= last), "{flat:?}");
             assert!(flat.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "{flat:?}");
             assert_eq!(self.count, flat.iter().map(|(first, last)| last - first + 1).sum::<u64>());

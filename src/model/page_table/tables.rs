@@ -179,36 +179,4 @@ impl PageTables {
         let levels = (0..self.pte()).filter(|&depth| !self.huge[depth].is_empty());
         levels.filter_map(of_level).min_by_key(|&(_, page)| page)
     }
-
-    /// The first page of `from..to` whose PTE is set.
-    fn first_pte(&self, from: u64, to: u64) -> Option<u64> {
-        let shift = self.table_shift();
-        let last = (to - 1) >> shift;
-        let mut table = from >> shift;
-        // Only a table that the range covers in part can be in use and yet have no entry in it: two turns at most.
-        while table <= last {
-            (table, _) = self.used.next_run(table, last)?;
-            let base = table << shift;
-            let (low, high) = (from.max(base) - base, to.min(base + (1 << shift)) - base);
-            let first = match self.bitmaps.find(table) {
-                Some(slot) => self.bitmaps.first_set(slot, low as usize, high as usize).map(|index| index as u64),
-                None => Some(low),
-            };
-            if let Some(index) = first {
-                return Some(base + index);
-            }
-            table += 1;
-        }
-        None
-    }
-
-    /// PTEs set in whole tables `first..=last`.
-    pub(super) fn ptes_in_tables(&self, first: u64, last: u64) -> u64 {
-        let mut ptes = self.used.count_in(first, last) << self.table_shift();
-        for table in self.bitmaps.tables_in(first, last) {
-            let live = self.bitmaps.find(table).map_or(0, |slot| self.bitmaps.live(slot));
-            ptes -= (1 << self.table_shift()) - u64::from(live);
-        }
-        ptes
-    }
 }

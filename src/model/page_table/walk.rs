@@ -1,7 +1,7 @@
-//! The walks: mapping by small pages, mapping a physical range, clearing.
+//! The walks that map: by small pages, and a physical range.
 
 use super::arch::Collision;
-use super::mapped::{MapError, Mapped, ModMask, Unmapped, sync_of};
+use super::mapped::{MapError, Mapped, ModMask, sync_of};
 use super::tables::PageTables;
 use crate::model::extent::Extent;
 
@@ -29,6 +29,11 @@ impl PageTables {
         let (from, to) = self.checked_pages(extent)?;
         let mut done = Mapped::nothing(extent);
         if self.n_levels == 0 {
+            return Ok(done);
+        }
+        if self.map_in_one_table(from, to) {
+            self.count_ptes(to - from, 0, &mut done);
+            done.sync = sync_of(&self.rules, done.mod_mask, extent);
             return Ok(done);
         }
         let ended = self.map_small(from, to, &mut done);
@@ -118,33 +123,6 @@ impl PageTables {
         self.finish(done, ended)
     }
 
-    /// Clears every entry in `extent`, guard included: `vunmap_range`, `unmap_vm_area`, `vmfree_area_pages`. Holes are
-    /// skipped, and no table is freed. An extent that does not begin and end at a page is rounded outwards.
-    pub fn unmap(&mut self, extent: Extent) -> Unmapped {
-        let mut done = Unmapped::nothing(extent);
-        if self.n_levels == 0 {
-            return done;
-        }
-        let (from, to) = self.pages(extent);
-        let pte = self.pte();
-        for depth in 0..pte {
-            if !self.huge[depth].is_empty() {
-                self.clear_huge(depth, from, to, &mut done);
-            }
-        }
-        if !self.contiguous.is_empty() {
-            self.clear_contiguous(from, to, &mut done);
-        }
-        let cleared = self.clear_ptes(from, to);
-        if cleared != 0 {
-            done.leaves[pte] = cleared;
-            self.leaves[pte] -= cleared;
-            done.mod_mask |= ModMask::PTE;
-        }
-        done.sync = sync_of(&self.rules, done.mod_mask, extent);
-        done
-    }
-
     /// The pages of an extent that can be mapped.
     fn checked_pages(&self, extent: Extent) -> Result<(u64, u64), MapError> {
         let geometry = self.rules.geometry;
@@ -184,19 +162,6 @@ impl PageTables {
         if to <= from {
             return Ok(());
         }
-        let table = from >> self.table_shift();
-        // Nearly every area: a few pages of a table that has others. There is no need to look at the tables above.
-        if (to - 1) >> self.table_shift() == table
-            && let Some(slot) = self.bitmaps.find(table)
-        {
-            let base = table << self.table_shift();
-            let (low, high) = ((from - base) as usize, (to - base) as usize);
-            if self.bitmaps.first_set(slot, low, high).is_none() {
-                self.bitmaps.set(slot, low, high);
-                self.count_ptes(to - from, 0, done);
-                return Ok(());
-            }
-        }
         let stop = self.stopper(from, to);
         let end = stop.unwrap_or(to);
         if from < end {
@@ -207,6 +172,24 @@ impl PageTables {
         stop.map_or(Ok(()), |page| Err(BusyPage(page)))
     }
 
+    /// Nearly every area: a few pages of a table that has others. There is no need to look at the tables above.
+    #[inline]
+    fn map_in_one_table(&mut self, from: u64, to: u64) -> bool {
+        let shift = self.table_shift();
+        let table = from >> shift;
+        if (to - 1) >> shift != table {
+            return false;
+        }
+        let Some(slot) = self.bitmaps.find(table) else { return false };
+        let (low, high) = ((from - (table << shift)) as usize, (to - (table << shift)) as usize);
+        let is_free = self.bitmaps.first_set(slot, low, high).is_none();
+        if is_free {
+            self.bitmaps.set(slot, low, high);
+        }
+        is_free
+    }
+
+    #[inline]
     fn count_ptes(&mut self, written: u64, overwritten: u64, done: &mut Mapped) {
         let pte = self.pte();
         self.work += 1;
@@ -313,108 +296,5 @@ impl PageTables {
         done.leaves[depth] += added;
         self.leaves[depth] += added;
         done.mod_mask |= ModMask::above_pte(self.pte() - depth);
-    }
-
-    fn clear_huge(&mut self, depth: usize, from: u64, to: u64, done: &mut Unmapped) {
-        let shift = self.page_shifts[depth];
-        let (first, last) = (from >> shift, (to - 1) >> shift);
-        let is_partly = |entry: u64| entry << shift < from || to < (entry + 1) << shift;
-        let edges = [Some(first), (first != last).then_some(last)];
-        let partly = edges.into_iter().flatten().filter(|&entry| is_partly(entry) && self.huge[depth].contains(entry));
-        done.partly_covered += partly.count() as u64;
-        let removed = self.huge[depth].remove(first, last);
-        self.work += 1;
-        if removed != 0 {
-            done.leaves[depth] += removed;
-            self.leaves[depth] -= removed;
-            done.mod_mask |= ModMask::above_pte(self.pte() - depth);
-        }
-    }
-
-    fn clear_contiguous(&mut self, from: u64, to: u64, done: &mut Unmapped) {
-        let Some(shift) = self.rules.contiguous_shift.map(|shift| shift - self.page_shift) else { return };
-        let (first, last) = (from >> shift, (to - 1) >> shift);
-        let edges = [Some(first), (first != last).then_some(last)];
-        let mut outside = 0;
-        for block in edges.into_iter().flatten().filter(|&block| self.contiguous.contains(block)) {
-            let (start, end) = (block << shift, (block + 1) << shift);
-            let more = from.saturating_sub(start) + end.saturating_sub(to);
-            done.partly_covered += u64::from(more != 0);
-            outside += more;
-        }
-        done.contiguous = (self.contiguous.remove(first, last) << shift) - outside;
-    }
-
-    /// Sets the PTEs of pages `from..to`, whose tables exist; says how many were set before.
-    fn set_ptes(&mut self, from: u64, to: u64) -> u64 {
-        let shift = self.table_shift();
-        let (mut page, mut before) = (from, 0);
-        while page < to {
-            let (table, base) = (page >> shift, page >> shift << shift);
-            if page == base && base + (1 << shift) <= to {
-                // Whole tables: no bitmap says that all is set.
-                let end = to >> shift;
-                before += self.ptes_in_tables(table, end - 1);
-                self.release_bitmaps(table, end - 1);
-                self.used.add(table, end - 1);
-                page = end << shift;
-            } else {
-                let end = to.min(base + (1 << shift));
-                let (low, high) = ((page - base) as usize, (end - base) as usize);
-                before += match self.bitmaps.find(table) {
-                    Some(slot) => u64::from(self.bitmaps.set(slot, low, high)),
-                    None if self.used.add(table, table) == 0 => end - page,
-                    None => {
-                        let slot = self.bitmaps.insert(table, 1 << shift, false);
-                        u64::from(self.bitmaps.set(slot, low, high))
-                    }
-                };
-                page = end;
-            }
-            self.work += 1;
-        }
-        before
-    }
-
-    /// Clears the PTEs of pages `from..to`; says how many were set.
-    fn clear_ptes(&mut self, from: u64, to: u64) -> u64 {
-        let shift = self.table_shift();
-        let (mut page, mut cleared) = (from, 0);
-        while page < to {
-            let (table, base) = (page >> shift, page >> shift << shift);
-            if page == base && base + (1 << shift) <= to {
-                let end = to >> shift;
-                cleared += self.ptes_in_tables(table, end - 1);
-                self.release_bitmaps(table, end - 1);
-                self.used.remove(table, end - 1);
-                page = end << shift;
-            } else {
-                let end = to.min(base + (1 << shift));
-                cleared += self.clear_in_table(table, (page - base) as usize, (end - base) as usize);
-                page = end;
-            }
-            self.work += 1;
-        }
-        cleared
-    }
-
-    fn clear_in_table(&mut self, table: u64, low: usize, high: usize) -> u64 {
-        let slot = match self.bitmaps.find(table) {
-            Some(slot) => slot,
-            None if self.used.contains(table) => self.bitmaps.insert(table, 1 << self.table_shift(), true),
-            None => return 0,
-        };
-        let cleared = self.bitmaps.clear(slot, low, high);
-        if self.bitmaps.live(slot) == 0 {
-            self.bitmaps.release(table);
-            self.used.remove(table, table);
-        }
-        u64::from(cleared)
-    }
-
-    fn release_bitmaps(&mut self, first: u64, last: u64) {
-        for table in self.bitmaps.tables_in(first, last) {
-            self.bitmaps.release(table);
-        }
     }
 }

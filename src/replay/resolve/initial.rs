@@ -15,7 +15,7 @@ pub(super) fn usable_baseline(log: &Log) -> Option<&Baseline> {
 
 /// The first record that is not in the snapshot before the trace already: where a marker says when that was taken, the
 /// one behind it. A trace from boot does not start from a snapshot.
-pub(super) fn first_record(log: &Log, machine: &Machine) -> usize {
+pub(in super::super) fn first_record(log: &Log, machine: &Machine) -> usize {
     if machine.from_boot || (log.state_before.is_none() && usable_baseline(log).is_none()) {
         return 0;
     }
