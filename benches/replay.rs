@@ -82,7 +82,7 @@ fn op_script(bencher: Bencher<'_, '_>, name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/vectors/{name}.ops.zst"));
     let packed = std::fs::read(path).expect("a vector");
     let parsed = parsers::ops::parse(&zstd::stream::decode_all(packed.as_slice()).expect("zstd"));
-    let mut script = ScriptLog { header: parsed.header, ops: parsed.ops, expected: None };
+    let mut script = ScriptLog { header: parsed.header, ops: parsed.ops, ..ScriptLog::default() };
     script.ops.retain(|line| matches!(line.op, Op::Alloc { .. } | Op::Free { .. } | Op::Purge));
     bencher.counter(ItemsCount::new(script.ops.len())).bench(|| {
         let mut run = ScriptRun::new(&script, &Settings::default()).expect("an era");

@@ -5,6 +5,7 @@ pub mod error;
 pub mod generate;
 pub mod inspect;
 pub mod json;
+pub mod lesson;
 pub mod output;
 pub mod parse;
 pub mod replay;
@@ -50,6 +51,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
+        Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         None => ui::run(&cli.ui),
     }

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
+//!                      lesson: parsers, log
 //!                      source: parsers, event, log
 //!                      ui: view and below                  cli: everything
 //! ```
@@ -11,6 +12,7 @@
 pub mod cli;
 pub mod event;
 pub mod insight;
+pub mod lesson;
 pub mod log;
 pub mod model;
 pub mod policy;

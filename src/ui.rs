@@ -12,6 +12,7 @@ mod headless;
 mod jumps;
 mod keymap;
 mod layout;
+mod lesson;
 mod msg;
 mod overlay;
 mod paint;

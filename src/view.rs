@@ -11,6 +11,7 @@ pub mod focus;
 pub mod free;
 pub mod glyphs;
 pub mod header;
+pub mod lesson;
 pub(crate) mod line;
 pub mod map;
 pub(crate) mod misfit;

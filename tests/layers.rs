@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
@@ -15,10 +15,11 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("request", &["log", "model", "policy"]),
     ("replay", &["event", "log", "model", "policy", "request"]),
     ("insight", &["event", "log", "model", "policy", "request", "replay"]),
-    ("view", &["event", "log", "model", "policy", "request", "replay", "insight"]),
+    ("view", &["event", "log", "model", "policy", "request", "replay", "insight", "lesson"]),
     ("source", &["event", "log"]),
-    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view"]),
-    ("cli", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "source", "ui"]),
+    ("lesson", &["log"]),
+    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"]),
+    ("cli", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "source", "ui"]),
 ];
 
 /// Crates that only some layers may know.
@@ -26,7 +27,8 @@ const CRATES: [(&str, &[&str]); 3] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 9] = ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view"];
+const PURE: [&str; 10] =
+    ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 

@@ -164,7 +164,7 @@ proptest! {
 fn answers(script: &str) -> Vec<String> {
     let script = parsers::ops::parse(script.as_bytes());
     assert_eq!(script.problems, []);
-    let script = ScriptLog { header: script.header, ops: script.ops, expected: None };
+    let script = ScriptLog { header: script.header, ops: script.ops, ..ScriptLog::default() };
     let text = output(&script, &Settings::default()).expect("runs");
     text.lines().map(|line| line.replace("ffffc9000000", "V+")).collect()
 }

@@ -34,7 +34,7 @@ fn log(script: &[u8], expected: Option<&str>) -> Log {
     log.problems =
         problems.map(|problem| vmaplens::log::FileProblem { file: "test.ops".to_owned(), problem }).collect();
     let expected = expected.map(|text| Expected::new("test.out".to_owned(), text.to_owned(), &script.ops));
-    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected }));
+    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected, ..ScriptLog::default() }));
     log
 }
 

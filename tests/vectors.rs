@@ -17,7 +17,7 @@ fn script(text: &[u8], expected: &str) -> ScriptLog {
     let script = parsers::ops::parse(text);
     assert_eq!(script.problems, []);
     let expected = Expected::new("expected".to_owned(), expected.to_owned(), &script.ops);
-    ScriptLog { header: script.header, ops: script.ops, expected: Some(expected) }
+    ScriptLog { header: script.header, ops: script.ops, expected: Some(expected), ..ScriptLog::default() }
 }
 
 /// Every vector of an era.

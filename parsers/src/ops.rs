@@ -11,6 +11,7 @@
 //! hash
 //! ```
 
+pub mod notes;
 pub mod request;
 
 use nom::Parser;
@@ -22,6 +23,8 @@ use crate::lex::{Lines, Res, after, column, lit, number, stop, trim, trim_start,
 use crate::problem::Problems;
 use crate::{Problem, ProblemKind};
 
+pub use notes::Note;
+use notes::Notes;
 pub use request::RequestOp;
 
 /// A whole script.
@@ -31,6 +34,8 @@ pub struct Script {
     pub header: ScriptHeader,
     /// In the order of the script.
     pub ops: Vec<OpLine>,
+    /// What is told at some of them, in their order.
+    pub notes: Vec<Note>,
     /// Lines that were skipped.
     pub problems: Vec<Problem>,
 }
@@ -158,11 +163,13 @@ impl Op {
 /// Reads a script. Unknown and unreadable lines are skipped with a problem.
 pub fn parse(input: &[u8]) -> Script {
     let mut script = Script::default();
-    let mut problems = Problems::default();
+    let (mut problems, mut notes) = (Problems::default(), Notes::default());
     for line in Lines::new(input) {
         let text = trim(line.bytes);
         if let Some(comment) = text.strip_prefix(b"#") {
-            script.header.title.get_or_insert_with(|| String::from_utf8_lossy(trim(comment)).into_owned());
+            if !notes.take(&line, comment, &mut problems) {
+                script.header.title.get_or_insert_with(|| String::from_utf8_lossy(trim(comment)).into_owned());
+            }
             continue;
         }
         if text.is_empty() {
@@ -170,15 +177,17 @@ pub fn parse(input: &[u8]) -> Script {
         }
         if let Ok((_, op)) = all_consuming(op).parse(text) {
             script.ops.push(OpLine { line: line.number, op });
+            notes.op(script.ops.len(), &mut problems);
         } else if let Some(entry) = entry(text).filter(|entry| script.header.accepts(entry)) {
             script.header.take(entry, line.number);
+            notes.header(&mut problems);
         } else {
             let (rest, kind) = blame(text);
             let column = column(line.bytes, rest);
             problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
         }
     }
-    script.problems = problems.into_list();
+    (script.notes, script.problems) = notes.end(problems.into_list());
     script
 }
 

@@ -62,6 +62,14 @@ pub enum ProblemKind {
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
     BrokenOp(String),
+    /// A direction of a note that is not known; the word.
+    UnknownDirection(String),
+    /// A direction of a note that cannot be followed; its word.
+    BrokenDirection(String),
+    /// Directions for a place at which nothing is told.
+    SilentNote,
+    /// A note behind the last op.
+    StrayNote,
     /// A script is for a kernel whose allocator is not known; what it calls it, and what was taken instead.
     UnknownEra(String, &'static str),
     /// A line of an allocator state that cannot be read.
@@ -137,6 +145,10 @@ impl fmt::Display for ProblemKind {
             Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
+            Self::UnknownDirection(word) => return write!(f, "no direction of a note is called {word:?}, skipped"),
+            Self::BrokenDirection(word) => {
+                return write!(f, "the direction {word:?} of this note cannot be followed, skipped");
+            }
             Self::StateFlaw(what) => return write!(f, "repaired: {what}"),
             Self::PoorProbe(function) => {
                 return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
@@ -162,6 +174,8 @@ impl fmt::Display for ProblemKind {
             Self::SplitRows => "repaired: several rows stood on one line",
             Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
             Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
+            Self::SilentNote => "directions for a stop without a text, skipped",
+            Self::StrayNote => "no op follows this note, so it is never told",
             Self::BrokenState => "this line of the allocator state cannot be read, skipped",
             Self::More => "there are more problems than are listed",
         };

@@ -24,6 +24,7 @@ const SEEDS: &[&[u8]] = &[
     include_bytes!("data/vmallocinfo-words"),
     include_bytes!("data/allocator-state"),
     b"# steps\nera 6.12\nrange 0x100000 0x140000\na 0 16384\na 2 4096 8192 - - 1\nf 0\nhash free\n",
+    b"# Notes\n#> Before.\n#>\n#> More.\nera 6.12\n#> One.\n#@ show step tree\n#@ sub 2\n#@ at 0x100000\na 0 4096\n#> Two.\nf 0\n",
     b"       nl\nevil-7-188     [000] .....     5.590669: tracing_mark_write: two\nlines\n => x+0x1/0x2 [m] <ff>\n",
 ];
 
@@ -48,7 +49,18 @@ fn survive(input: &[u8]) {
         check(input, area.line, area.offset);
         let _ = area.to_string();
     }
-    check_all(input, &ops::parse(input).problems);
+    let script = ops::parse(input);
+    check_all(input, &script.problems);
+    let mut last = None;
+    for note in &script.notes {
+        assert!(
+            last < Some(note.op) && note.op <= script.ops.len(),
+            "notes stand in order, each at a place of its own"
+        );
+        assert!(!note.text.is_empty() && note.text.iter().all(|paragraph| !paragraph.is_empty()));
+        assert!(note.sub != Some(0) && 0 < note.line);
+        last = Some(note.op);
+    }
     check_all(input, &allocator_state::parse(input).1);
 }
 
@@ -170,7 +182,20 @@ proptest! {
         let copied: Vec<u8> = head.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect();
         prop_assert_eq!(Reader::new(head).count(), Reader::new(&copied).count());
         prop_assert_eq!(vmallocinfo::parse(head).areas.len(), vmallocinfo::parse(&copied).areas.len());
-        prop_assert_eq!(ops::parse(head).ops.len(), ops::parse(&copied).ops.len());
+        prop_assert_eq!(ops::parse(head).ops, ops::parse(&copied).ops);
+        prop_assert_eq!(ops::parse(head).notes, ops::parse(&copied).notes);
+    }
+
+    #[test]
+    fn notes_are_comments_to_the_ops(seed in prop::sample::select(SEEDS), marks in prop::collection::vec(0..3_usize, 0..30)) {
+        let mut told = Vec::new();
+        let mut marks = marks.into_iter();
+        for line in seed.split_inclusive(|b| *b == b'\n') {
+            told.extend_from_slice([&b""[..], b"#> a word\n", b"#@ sub 1\n"][marks.next().unwrap_or(0)]);
+            told.extend_from_slice(line);
+        }
+        let plain = |text: &[u8]| ops::parse(text).ops.into_iter().map(|line| line.op).collect::<Vec<_>>();
+        prop_assert_eq!(plain(seed), plain(&told));
     }
 
     #[test]

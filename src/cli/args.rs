@@ -35,6 +35,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
+    /// A guided scenario in the terminal UI; without NAME the list of them.
+    Lesson(LessonArgs),
     /// Files for the shell and the manual.
     Generate(GenerateArgs),
 }
@@ -187,6 +189,14 @@ pub struct UiArgs {
     /// Expected results of an op script; without it FILE.out beside FILE.ops, if there is one.
     #[arg(long, value_name = "FILE.out")]
     pub expect: Option<PathBuf>,
+    /// How it looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// What the terminal UI looks like.
+#[derive(Debug, Clone, Args)]
+pub struct ScreenArgs {
     /// Draw with plain characters, whatever the locale says.
     #[arg(long)]
     pub ascii: bool,
@@ -262,6 +272,23 @@ pub struct ParseArgs {
     /// Say nothing on standard error but errors.
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Options of `lesson`.
+#[derive(Debug, Clone, Args)]
+pub struct LessonArgs {
+    /// The lesson; without one all of them are listed. With --json its texts are printed.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// Colours: what the terminal and `NO_COLOR` say, always, or never.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
+    pub color: When,
 }
 
 /// Options of `generate`.

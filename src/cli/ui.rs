@@ -7,7 +7,7 @@ use crate::replay::Replay;
 use crate::source::{Expect, Input, open};
 use crate::ui::{UiOptions, run as run_ui};
 
-use super::args::UiArgs;
+use super::args::{ScreenArgs, UiArgs, When};
 use super::error::CliError;
 
 /// Runs the command; the status is the one shells expect of how it ended.
@@ -22,19 +22,8 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     if !stdout().is_terminal() {
         // What is wrong with the input is the better answer, if something is.
         open(&input, &reading)?;
-        return Err(CliError::Other {
-            what: "the terminal UI needs a terminal on standard output".to_owned(),
-            hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),
-        });
     }
     let settings = args.input.settings();
-    let options = UiOptions {
-        color: args.input.color.into(),
-        ascii: args.ascii,
-        theme: args.theme.into(),
-        mouse: !args.no_mouse,
-        keys: None,
-    };
     let strict = args.input.strict;
     let load = move || -> Result<Replay, CliError> {
         let log = open(&input, &reading)?;
@@ -43,13 +32,43 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
         }
         Ok(Replay::open(Arc::new(log), &settings)?)
     };
+    show(&name, load, &args.screen.options(args.input.color))
+}
+
+/// Opens the terminal UI on what `load` reads; the status is the one shells expect of how it ended.
+///
+/// # Errors
+/// What `load` says, or there is no terminal.
+pub fn show<F>(name: &str, load: F, options: &UiOptions) -> Result<u8, CliError>
+where
+    F: FnOnce() -> Result<Replay, CliError> + Send + 'static,
+{
+    if !stdout().is_terminal() {
+        return Err(CliError::Other {
+            what: "the terminal UI needs a terminal on standard output".to_owned(),
+            hint: "verify, replay, inspect and parse print to files and pipes; add --json for programs".to_owned(),
+        });
+    }
     // Before the UI takes the terminal over: its own hooks come on top and run first. Installing twice is harmless.
     let _ = color_eyre::install();
-    match run_ui(&name, load, &options) {
+    match run_ui(name, load, options) {
         Ok(ended) => Ok(ended.status()),
         Err(report) => Err(report.downcast::<CliError>().unwrap_or_else(|report| CliError::Other {
             what: format!("{report:#}"),
             hint: "verify, replay, inspect and parse work without a screen".to_owned(),
         })),
+    }
+}
+
+impl ScreenArgs {
+    /// As the interface wants them.
+    pub fn options(&self, color: When) -> UiOptions {
+        UiOptions {
+            color: color.into(),
+            ascii: self.ascii,
+            theme: self.theme.into(),
+            mouse: !self.no_mouse,
+            keys: None,
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! [`ScriptLog`]: an op script, and the answers it is compared with.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use parsers::ops::{Op, OpLine, ScriptHeader};
+use parsers::ops::{Note, Op, OpLine, Script, ScriptHeader};
+
+use super::{Clock, FileProblem, InputKind, Log};
 
 /// An op script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,8 +14,32 @@ pub struct ScriptLog {
     pub header: ScriptHeader,
     /// In the order of the script; record `n` of the log is op `n`.
     pub ops: Vec<OpLine>,
+    /// What is told at some of them, in their order.
+    pub notes: Vec<Note>,
     /// What was answered elsewhere: by the kernel's own code.
     pub expected: Option<Expected>,
+    /// Its name among the lessons of this program, if it is one of them.
+    pub lesson: Option<&'static str>,
+}
+
+impl Log {
+    /// The log of a script out of `file`; its events are made when it is replayed.
+    pub fn of_script(script: Script, file: &str) -> Self {
+        let mut log = Self::default();
+        log.origin.kind = InputKind::Script;
+        log.origin.clock = Clock::None;
+        file.clone_into(&mut log.origin.name);
+        log.origin.description.clone_from(&script.header.title);
+        let problems = script.problems.into_iter();
+        log.problems = problems.map(|problem| FileProblem { file: file.to_owned(), problem }).collect();
+        log.script = Some(Arc::new(ScriptLog {
+            header: script.header,
+            ops: script.ops,
+            notes: script.notes,
+            ..ScriptLog::default()
+        }));
+        log
+    }
 }
 
 /// Expected answers, cut op by op.

@@ -10,6 +10,7 @@ mod objects;
 mod ops;
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use super::extent::Extent;
@@ -20,7 +21,7 @@ use super::stage::{Fault, Note, Object};
 use super::usage::{CallerId, UsageKind, Usages};
 
 pub use backed::Backed;
-use backed::Runs;
+use backed::{PageHasher, Runs};
 pub use blocks::{Block, BlockPlan, Blocks};
 pub use objects::ObjectSetup;
 use objects::Objects;
@@ -279,7 +280,7 @@ pub struct Memory {
     pointer_bytes: u64,
     usages: Arc<Usages>,
     /// By start of the area.
-    live: HashMap<u64, Backed>,
+    live: HashMap<u64, Backed, BuildHasherDefault<PageHasher>>,
     runs: Runs,
     /// Frames of the page tables that were allocated.
     table_frames: Vec<FrameRun>,
@@ -314,7 +315,7 @@ impl Memory {
             counted_pages: 0,
             pointer_bytes,
             usages,
-            live: HashMap::new(),
+            live: HashMap::default(),
             runs: Runs::default(),
             table_frames: Vec::new(),
             waiting: Vec::new(),

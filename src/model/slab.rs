@@ -172,6 +172,14 @@ impl Slabs {
         }
     }
 
+    /// The class that `kmalloc(bytes)` takes from; `None` above the classes.
+    pub fn class_of(&self, bytes: u64) -> Option<CacheId> {
+        match kmalloc_fit(bytes, self.era, self.page_size, self.max_order) {
+            KmallocFit::Class { index, .. } => Some(CacheId(index)),
+            KmallocFit::Pages { .. } | KmallocFit::TooLarge { .. } => None,
+        }
+    }
+
     /// `kfree`.
     ///
     /// # Errors

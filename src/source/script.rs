@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Input, SourceError, bytes};
-use crate::log::{Clock, Expected, FileProblem, InputKind, Log, ScriptLog};
+use crate::log::{Expected, Log};
 
 /// Where the expected results of a script are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,23 +26,15 @@ const PACKED: [&str; 1] = ["zst"];
 /// # Errors
 /// The file with the expected results cannot be read.
 pub fn read(text: &[u8], input: &Input, expect: &Expect) -> Result<Log, SourceError> {
-    let script = parsers::ops::parse(text);
-    let mut log = Log::default();
-    log.origin.kind = InputKind::Script;
-    log.origin.clock = Clock::None;
-    log.origin.description.clone_from(&script.header.title);
-    let problems = script.problems.into_iter();
-    log.problems = problems.map(|problem| FileProblem { file: input.name(), problem }).collect();
+    let mut log = Log::of_script(parsers::ops::parse(text), &input.name());
     let expected = match (expect, input) {
         (Expect::File(path), _) => Some(path.clone()),
         (Expect::Beside, Input::Path(path)) => beside(path),
         _ => None,
     };
-    let expected = match expected {
-        Some(path) => Some(expected_of(&path, &script.ops)?),
-        None => None,
-    };
-    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected }));
+    if let (Some(path), Some(script)) = (expected, log.script.as_mut().map(Arc::make_mut)) {
+        script.expected = Some(expected_of(&path, &script.ops)?);
+    }
     Ok(log)
 }
 

@@ -9,7 +9,8 @@ use super::action::Action;
 use super::content;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
-use super::layout::{self, Regions, Wanted};
+use super::layout::{self, Band, Regions, Wanted};
+use super::lesson;
 use super::overlay::Overlay;
 use super::pane::{PaneId, Subject};
 use super::search::Search;
@@ -19,6 +20,7 @@ use crate::model::TreeId;
 use crate::replay::Replay;
 use crate::view::events::EventFilter;
 use crate::view::free::FreeOrder;
+use crate::view::lesson::notes;
 use crate::view::map::MapZoom;
 use crate::view::tree::TreePan;
 use crate::view::{Glyphs, Scene, Selection, Target};
@@ -42,6 +44,11 @@ pub(crate) struct Panes {
     pub(crate) free_order: FreeOrder,
     pub(crate) tables_scroll: usize,
     pub(crate) detail_scroll: usize,
+    pub(crate) lesson_scroll: usize,
+    /// The op of the note that is told.
+    pub(crate) told: Option<usize>,
+    /// What the last stop has selected.
+    pub(crate) pinned_by_stop: Option<Selection>,
     pub(crate) map_zoom: MapZoom,
 }
 
@@ -130,6 +137,10 @@ pub(crate) struct App {
     pub(crate) theme: Theme,
     pub(crate) glyphs: &'static Glyphs,
     pub(crate) map_need: MapNeed,
+    /// The width at which the texts of the lesson were measured, and the rows of the longest.
+    pub(crate) lesson_need: Option<(u16, u16)>,
+    /// What was open before a lesson was opened over it.
+    pub(crate) previous: Option<Box<App>>,
     pub(crate) dirty: bool,
 }
 
@@ -156,6 +167,9 @@ impl App {
                 free_order: FreeOrder::Address,
                 tables_scroll: 0,
                 detail_scroll: 0,
+                lesson_scroll: 0,
+                told: None,
+                pinned_by_stop: None,
                 map_zoom: MapZoom::default(),
             },
             pick: None,
@@ -173,14 +187,18 @@ impl App {
             theme,
             glyphs,
             map_need: MapNeed::default(),
+            lesson_need: None,
+            previous: None,
             dirty: true,
         };
+        lesson::arrive(&mut app);
         app.fit_map();
         app
     }
 
-    /// Measures what the map needs, if what it shows has changed.
+    /// Measures what the map and the text of a lesson need, if what they show has changed.
     pub(crate) fn fit_map(&mut self) {
+        lesson::fit(self);
         let most = layout::regions(self.size, Wanted { map_rows: u16::MAX, ..self.wanted() });
         let size = most.pane(PaneId::Map).map_or(Size::ZERO, |map| map.inner.as_size());
         let shown = (self.replay.cursor(), self.selection, self.panes.map_zoom);
@@ -207,12 +225,18 @@ impl App {
 
     /// What the layout has to show.
     pub(crate) fn wanted(&self) -> Wanted {
-        Wanted { focus: self.focus, zoom: self.zoom, subject: self.subject(), map_rows: self.map_need.rows }
+        let band = self.lesson_need.map(|(_, rows)| Band { rows, show: lesson::shown(self) });
+        let Self { focus, zoom, map_need, .. } = *self;
+        Wanted { focus, zoom, subject: self.subject(), map_rows: map_need.rows, band }
     }
 
-    /// A trace or a snapshot.
+    /// A trace, a snapshot or a lesson.
     pub(crate) fn subject(&self) -> Subject {
-        if self.replay.is_empty() { Subject::Snapshot } else { Subject::Trace }
+        match (self.replay.is_empty(), notes(self.replay.log())) {
+            (true, _) => Subject::Snapshot,
+            (false, []) => Subject::Trace,
+            (false, _) => Subject::Lesson,
+        }
     }
 
     /// Where the cursor is, or will be when the seek is over.

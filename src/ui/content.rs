@@ -36,6 +36,7 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         PaneId::Tables => view::page_table::rows(&scene, width, height, scroll),
         PaneId::Detail => view::detail::rows(&scene, width, height, scroll),
         PaneId::Timeline => view::timeline::rows(&scene, width, height),
+        PaneId::Lesson => view::lesson::rows(&scene, width, height, scroll),
     }
 }
 
@@ -70,7 +71,7 @@ const AHEAD: u16 = 200;
 pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden {
     let more = |height, scroll| rows_at(app, id, Size { height, ..size }, scroll);
     match id {
-        PaneId::Step | PaneId::Tables | PaneId::Detail => {
+        PaneId::Step | PaneId::Tables | PaneId::Detail | PaneId::Lesson => {
             let all = more(u16::MAX, 0);
             // The step pane scrolls by itself to the shown sub-step: what it shows is looked for.
             let at = all.windows(shown.len().max(1)).position(|rows| rows == shown);
@@ -108,6 +109,7 @@ fn own_title(app: &App, id: PaneId) -> Vec<Span> {
         PaneId::Tables => view::page_table::title(&scene),
         PaneId::Detail => view::detail::title(&scene),
         PaneId::Timeline => vec![Span::new("timeline", Role::Title)],
+        PaneId::Lesson => view::lesson::title(&scene),
     }
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
         PaneId::Free => app.panes.free_scroll,
         PaneId::Tables => app.panes.tables_scroll,
         PaneId::Detail => app.panes.detail_scroll,
+        PaneId::Lesson => app.panes.lesson_scroll,
         PaneId::Map | PaneId::Tree | PaneId::Timeline => 0,
     }
 }
@@ -131,6 +134,7 @@ pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
         PaneId::Free => app.panes.free_scroll = to,
         PaneId::Tables => app.panes.tables_scroll = to,
         PaneId::Detail => app.panes.detail_scroll = to,
+        PaneId::Lesson => app.panes.lesson_scroll = to,
         PaneId::Map | PaneId::Tree | PaneId::Timeline => {}
     }
 }

@@ -17,7 +17,7 @@ use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{content, paint};
+use super::{content, lesson, paint};
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
 
@@ -227,8 +227,20 @@ fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
         let hidden = content::hidden(app, pane.id, pane.inner.as_size(), &rows);
         scroll_sign(app, buffer, pane.outer, focused, hidden);
     }
+    if pane.id == PaneId::Lesson {
+        lesson_keys(app, buffer, pane.outer);
+    }
     let picked = if focused { content::picked(app.pick, pane.id, &rows, pane.inner.width) } else { None };
     paint::rows(buffer, pane.inner, &rows, picked, app.theme, app.glyphs);
+}
+
+/// The keys that go on, in the lower border of a lesson.
+fn lesson_keys(app: &App, buffer: &mut Buffer, area: Rect) {
+    for hint in lesson::hints(app, area.width) {
+        let line = Rect { x: area.x + hint.x - 1, y: area.bottom() - 1, width: hint.width + 2, height: 1 };
+        let key = Span { strong: true, ..Span::new(format!(" {}", hint.key), Role::Key) };
+        paint::spans(buffer, line, &[key, Span::new(format!(" {} ", hint.word), Role::Text)], app.theme, app.glyphs);
+    }
 }
 
 /// What is above and below the rows in sight, in the lower border.

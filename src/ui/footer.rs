@@ -9,6 +9,7 @@ use super::action::{ACTIONS, Action, Place, Section, Spec, spec};
 use super::app::{App, Pending};
 use super::content;
 use super::layout::Regions;
+use super::lesson;
 use super::overlay::Overlay;
 use super::paint;
 use crate::view::{Role, Selection, Span};
@@ -35,8 +36,10 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     const ALWAYS: [Action; 2] = [Action::Help, Action::Quit];
     let hint = |spec: &Spec| {
         let key = app.keymap.label(spec.action);
-        let columns = (key.width() + 1 + spec.hint.width()) as u16;
-        (!key.is_empty()).then_some(Hint { x: 0, width: columns, action: spec.action, key, word: spec.hint })
+        let word = lesson::word(app, spec.action).unwrap_or(spec.hint);
+        let columns = (key.width() + 1 + word.width()) as u16;
+        let is_shown = !key.is_empty() && !word.is_empty();
+        is_shown.then_some(Hint { x: 0, width: columns, action: spec.action, key, word })
     };
     // A snapshot has no time to move through.
     let useful = |spec: &&Spec| !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside);

@@ -1,7 +1,11 @@
 //! [`regions`]: where everything is. A pure function of the size and of what is focused, used by drawing, paging and
 //! the mouse, so that they cannot disagree.
 
+mod band;
+
 use ratatui::layout::{Position, Rect, Size};
+
+pub(crate) use band::Band;
 
 use super::pane::{PaneId, Subject};
 
@@ -118,6 +122,8 @@ pub(crate) struct Wanted {
     pub(crate) subject: Subject,
     /// Rows the map can fill: more would be blank.
     pub(crate) map_rows: u16,
+    /// The text of a lesson.
+    pub(crate) band: Option<Band>,
 }
 
 impl Wanted {
@@ -141,15 +147,30 @@ pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
     let header_rows = if size.width < TWO_LINE_HEADER && spare { 2 } else { 1 };
     regions.header = top(&mut rest, header_rows);
     regions.footer = bottom(&mut rest, 1);
-    if zoom || size.width < ONE_PANE.width || size.height < ONE_PANE.height {
+    let is_read = focus == PaneId::Lesson && (zoom || size.width < ONE_PANE.width);
+    let band = wanted.band.filter(|_| !is_read);
+    if let Some(band) = band {
+        band.cut(&mut regions, &mut rest);
+    }
+    let single = match band {
+        Some(_) => size.width < band::PAIR || rest.height < band::BESIDE,
+        None => size.width < ONE_PANE.width || size.height < ONE_PANE.height,
+    };
+    if zoom || single {
+        let focus = match band {
+            Some(band) if focus == PaneId::Lesson => band.show[0],
+            _ => focus,
+        };
         regions.tabs = top(&mut rest, 1);
         regions.panes.push(PaneBox::bordered(focus, rest));
         return regions;
     }
-    let all = ALL_PANES.width <= size.width && ALL_PANES.height <= size.height;
+    let free = rest.height + regions.header.height + regions.footer.height;
+    let all = ALL_PANES.width <= size.width && ALL_PANES.height <= free;
     match (subject, all) {
-        (Subject::Trace, true) => all_panes(&mut regions, rest, wanted),
+        (Subject::Trace | Subject::Lesson, true) => all_panes(&mut regions, rest, wanted),
         (Subject::Trace, false) => some_panes(&mut regions, rest, wanted),
+        (Subject::Lesson, false) => band::panes(&mut regions, rest, wanted),
         (Subject::Snapshot, true) => all_of_snapshot(&mut regions, rest, wanted),
         (Subject::Snapshot, false) => some_of_snapshot(&mut regions, rest, wanted),
     }
@@ -186,7 +207,7 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
     } else if 120 <= rest.width {
         let third = match focus {
             PaneId::Tree | PaneId::Free | PaneId::Tables | PaneId::Detail => focus,
-            PaneId::Events | PaneId::Step | PaneId::Map | PaneId::Timeline => PaneId::Tree,
+            PaneId::Events | PaneId::Step | PaneId::Map | PaneId::Timeline | PaneId::Lesson => PaneId::Tree,
         };
         let columns = share(rest.width, 30);
         regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut rest, columns)));
@@ -205,7 +226,7 @@ fn pair(focus: PaneId) -> (PaneId, PaneId, bool) {
         PaneId::Free => (PaneId::Free, PaneId::Detail, true),
         PaneId::Tables => (PaneId::Tables, PaneId::Detail, false),
         PaneId::Detail | PaneId::Map => (PaneId::Events, PaneId::Detail, true),
-        PaneId::Events | PaneId::Step | PaneId::Timeline => (PaneId::Events, PaneId::Step, true),
+        PaneId::Events | PaneId::Step | PaneId::Timeline | PaneId::Lesson => (PaneId::Events, PaneId::Step, true),
     }
 }
 
@@ -305,8 +326,14 @@ mod tests {
         for (width, height) in (1..=300).flat_map(|width| (1..=300).map(move |height| (width, height))) {
             let trace = PANES.iter().map(|&focus| (focus, Subject::Trace));
             let snapshot = Subject::Snapshot.panes().iter().map(|&focus| (focus, Subject::Snapshot));
-            for ((focus, subject), zoom) in trace.chain(snapshot).zip([false, false, false, true].into_iter().cycle()) {
-                let regions = regions(Size { width, height }, Wanted { focus, zoom, subject, map_rows: height / 7 });
+            let trace = trace.filter(|(focus, _)| *focus != PaneId::Lesson);
+            let lesson = PANES.iter().map(|&focus| (focus, Subject::Lesson));
+            let all = trace.chain(snapshot).chain(lesson);
+            for ((focus, subject), zoom) in all.zip([false, false, false, true].into_iter().cycle()) {
+                let band = Band { rows: 1 + width % 9, show: [PaneId::Tables, PaneId::Step, PaneId::Free] };
+                let band = Some(band).filter(|_| subject == Subject::Lesson);
+                let wanted = Wanted { focus, zoom, subject, map_rows: height / 7, band };
+                let regions = regions(Size { width, height }, wanted);
                 let screen = Rect { x: 0, y: 0, width, height };
                 let parts = every_part(&regions);
                 for (at, part) in parts.iter().enumerate() {
@@ -325,7 +352,7 @@ mod tests {
         let sizes = [Size { width: 120, height: 40 }, Size { width: 200, height: 60 }];
         let subjects = [Subject::Trace, Subject::Snapshot];
         for (size, subject) in sizes.into_iter().flat_map(|size| subjects.map(|subject| (size, subject))) {
-            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject, map_rows: 5 });
+            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject, map_rows: 5, band: None });
             assert_eq!(regions.panes.len(), subject.panes().len());
             let covered: u32 = every_part(&regions).iter().map(|part| part.area()).sum();
             assert_eq!(covered, u32::from(size.width) * u32::from(size.height));

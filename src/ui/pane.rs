@@ -11,9 +11,10 @@ pub(crate) enum PaneId {
     Tables,
     Detail,
     Timeline,
+    Lesson,
 }
 
-/// Every pane, in the order Tab goes through them.
+/// Every pane, in the order Tab goes through them; the last one is there only where a script has notes.
 pub(crate) const PANES: &[PaneId] = &[
     PaneId::Events,
     PaneId::Step,
@@ -23,6 +24,7 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Detail,
     PaneId::Map,
     PaneId::Timeline,
+    PaneId::Lesson,
 ];
 
 /// The panes of a snapshot: nothing happens in it, and its areas take the place of the events.
@@ -36,14 +38,17 @@ pub(crate) enum Subject {
     Trace,
     /// One moment.
     Snapshot,
+    /// A script with notes.
+    Lesson,
 }
 
 impl Subject {
     /// The panes that can say something, in the order Tab goes through them.
     pub(crate) fn panes(self) -> &'static [PaneId] {
         match self {
-            Self::Trace => PANES,
+            Self::Trace => PANES.split_last().map_or(PANES, |(_, others)| others),
             Self::Snapshot => SNAPSHOT_PANES,
+            Self::Lesson => PANES,
         }
     }
 }
@@ -60,6 +65,7 @@ impl PaneId {
             Self::Tables => "tables",
             Self::Detail => "detail",
             Self::Timeline => "timeline",
+            Self::Lesson => "lesson",
         }
     }
 
@@ -74,7 +80,13 @@ impl PaneId {
             Self::Tables => "tables: what does this address cost in page tables?",
             Self::Detail => "detail: what is the selected thing?",
             Self::Timeline => "timeline: where in the trace should I look?",
+            Self::Lesson => "lesson: what is to be seen here? The notes of a script, told at its stops.",
         }
+    }
+
+    /// Is it a strip on small screens, there whatever has the focus?
+    pub(crate) fn is_strip(self) -> bool {
+        matches!(self, Self::Map | Self::Timeline | Self::Lesson)
     }
 
     /// The pane of that name.

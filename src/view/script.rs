@@ -141,6 +141,8 @@ pub(crate) fn compared_with(log: &Log) -> Option<String> {
     let script = log.script.as_ref()?;
     Some(match &script.expected {
         Some(expected) => format!("against {}", expected.name),
+        // Written to be read.
+        None if !script.notes.is_empty() => return None,
         None => "nothing to compare with".to_owned(),
     })
 }

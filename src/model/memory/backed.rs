@@ -1,5 +1,7 @@
 //! [`Backed`]: what is behind one area.
 
+use std::hash::Hasher;
+
 use crate::model::extent::Extent;
 use crate::model::frames::FrameRun;
 use crate::model::slab::Kmem;
@@ -10,7 +12,7 @@ use crate::model::usage::Usage;
 pub struct Backed {
     /// The area, guard included.
     pub extent: Extent,
-    /// What it is used for, as far as it has come: pages are those mapped.
+    /// What it is used for.
     pub usage: Usage,
     /// `VM_` flags; 0 where nobody says.
     pub flags: u32,
@@ -18,6 +20,8 @@ pub struct Backed {
     pub descriptor: Option<Kmem>,
     /// Data pages it owns.
     pub data_pages: u64,
+    /// Pages mapped, from its first address on.
+    pub mapped_pages: u64,
     /// Bytes of its page-pointer array, if `kmalloc` gave it.
     pub array_bytes: u64,
     /// The object the array is in.
@@ -26,6 +30,29 @@ pub struct Backed {
     pub nested: Option<u64>,
     /// First piece of its frames.
     pub(super) runs: u32,
+}
+
+/// Hashes the start of an area. Keys are page addresses of one machine: the page number times an odd number spreads them,
+/// and a trace made to collide costs its own reader time, no more.
+#[derive(Debug, Default)]
+pub(super) struct PageHasher(u64);
+
+impl Hasher for PageHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(byte.into());
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        // The map takes its place from the low bits and its tag from the high ones.
+        let product = u128::from(self.0 ^ key) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
 }
 
 /// No further piece.

@@ -27,11 +27,13 @@ impl Memory {
 
     fn back(&mut self, extent: Extent, usage: &Usage, steps: &mut Option<&mut Steps>) {
         let start = extent.start();
-        let has_descriptor = !matches!(usage.kind, UsageKind::VmMapRam | UsageKind::VmapBlock);
         // One that is still there is not of a sound trace, and nothing of a hostile one may leak.
         self.let_go(start, &mut None);
-        let descriptor = if has_descriptor { self.objects.take(Object::VmStruct, &mut self.frames) } else { None };
-        self.live.insert(start, Backed { descriptor, ..Backed::bare(extent, *usage) });
+        let has_descriptor = !matches!(usage.kind, UsageKind::VmMapRam | UsageKind::VmapBlock);
+        let mut backed = Backed::bare(extent, *usage);
+        if has_descriptor {
+            backed.descriptor = self.objects.take(Object::VmStruct, &mut self.frames);
+        }
         let page_size = self.page_size();
         let area_pages = extent.len_bytes() / page_size;
         let pages = usage.pages.min(area_pages);
@@ -41,12 +43,11 @@ impl Memory {
         if matches!(usage.kind, UsageKind::Vmalloc | UsageKind::PageArray) && pages > 0 {
             let array = pages.saturating_mul(self.pointer_bytes);
             if self.has_array && array <= page_size {
-                self.take_array(start, array, steps);
+                self.take_array(&mut backed, array, steps);
             }
             let order = if is_huge { (shift - page_shift) as u8 } else { 0 };
-            let limit = ZoneKind::HighMem;
-            if let MemoryAnswer::Pages(got) = self.take_pages(start, pages, order, (limit, self.strategy, None), steps)
-            {
+            let how = (ZoneKind::HighMem, self.strategy, None);
+            if let MemoryAnswer::Pages(got) = self.take_pages(&mut backed, (pages, order), how, steps) {
                 self.missing_pages += pages - got.min(pages);
             }
         }
@@ -55,13 +56,15 @@ impl Memory {
             UsageKind::PerCpu => area_pages,
             _ => pages,
         };
-        let Some(part) = Extent::sized(start, mapped.saturating_mul(page_size)) else { return };
-        let mapping = match (usage.kind, usage.phys) {
-            (UsageKind::Ioremap, Some(phys)) => Mapping::Device { phys },
-            _ if is_huge => Mapping::Huge { shift: usage.page_shift },
-            _ => Mapping::Small,
-        };
-        self.map(part, mapping, None, steps);
+        if let Some(part) = Extent::sized(start, mapped.saturating_mul(page_size)) {
+            let mapping = match (usage.kind, usage.phys) {
+                (UsageKind::Ioremap, Some(phys)) => Mapping::Device { phys },
+                _ if is_huge => Mapping::Huge { shift: usage.page_shift },
+                _ => Mapping::Small,
+            };
+            self.map(&mut backed, part, mapping, None, steps);
+        }
+        self.live.insert(start, backed);
     }
 
     /// A per-CPU chunk that no record announces.
@@ -120,9 +123,10 @@ impl Memory {
 
     /// Pages, array and descriptor of the area that starts there.
     fn let_go(&mut self, start: u64, steps: &mut Option<&mut Steps>) {
-        self.give_pages(start, steps);
-        self.give_array(start, steps);
-        self.unbind(start);
+        let Some(mut backed) = self.live.remove(&start) else { return };
+        self.give_pages(&mut backed, steps);
+        self.give_array(&mut backed, steps);
+        self.drop_descriptor(&backed);
     }
 
     /// A purge: what was freed and is still mapped is cleared, and the TLB flushed once.

@@ -27,6 +27,7 @@ pub(super) struct Objects {
     vmap_area_bytes: u64,
     vmap_block_bytes: u64,
     range_cache: Option<CacheId>,
+    descriptor_cache: Option<CacheId>,
     /// One for each range, in no order: ranges are alike.
     ranges: Vec<Kmem>,
 }
@@ -35,7 +36,9 @@ impl Objects {
     pub(super) fn new(setup: ObjectSetup) -> Self {
         let ObjectSetup { mut slabs, vm_struct_bytes, vmap_area_bytes, vmap_area_cache, vmap_block_bytes } = setup;
         let range_cache = vmap_area_cache.then(|| slabs.add_cache("vmap_area", vmap_area_bytes));
-        Self { slabs, vm_struct_bytes, vmap_area_bytes, vmap_block_bytes, range_cache, ranges: Vec::new() }
+        let descriptor_cache = slabs.class_of(vm_struct_bytes);
+        let ranges = Vec::new();
+        Self { slabs, vm_struct_bytes, vmap_area_bytes, vmap_block_bytes, range_cache, descriptor_cache, ranges }
     }
 
     /// Bytes of one object.
@@ -59,9 +62,14 @@ impl Objects {
 
     /// An object; `None` without memory.
     pub(super) fn take(&mut self, object: Object, frames: &mut Frames) -> Option<Kmem> {
-        match (object, self.range_cache) {
-            (Object::VmapArea, Some(cache)) => self.slabs.alloc(cache, frames).map(Kmem::Object),
-            _ => self.slabs.kmalloc(self.bytes(object), frames),
+        let cache = match object {
+            Object::VmapArea => self.range_cache,
+            Object::VmStruct => self.descriptor_cache,
+            Object::VmapBlock => None,
+        };
+        match cache {
+            Some(cache) => self.slabs.alloc(cache, frames).map(Kmem::Object),
+            None => self.slabs.kmalloc(self.bytes(object), frames),
         }
     }
 
@@ -103,6 +111,7 @@ impl Clone for Objects {
         self.vmap_area_bytes = from.vmap_area_bytes;
         self.vmap_block_bytes = from.vmap_block_bytes;
         self.range_cache = from.range_cache;
+        self.descriptor_cache = from.descriptor_cache;
         self.ranges.clone_from(&from.ranges);
     }
 }

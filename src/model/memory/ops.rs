@@ -33,21 +33,43 @@ impl Memory {
                 MemoryAnswer::Done
             }
             MemoryOp::Unbind { start } => self.unbind(start),
-            MemoryOp::SetFlags { start, flags } => self.change(start, |backed| backed.flags = flags),
-            MemoryOp::TakeArray { start, bytes } => self.take_array(start, bytes, steps),
-            MemoryOp::NestArray { start, array } => self.change(start, |backed| backed.nested = Some(array)),
-            MemoryOp::GiveArray { start } => self.give_array(start, steps),
-            MemoryOp::TakePages { start, pages, order, limit, strategy, fault } => {
-                self.take_pages(start, pages, order, (limit, strategy, fault), steps)
+            MemoryOp::SetFlags { start, flags } => self.change(start, |_, backed| {
+                backed.flags = flags;
+                MemoryAnswer::Done
+            }),
+            MemoryOp::TakeArray { start, bytes } => {
+                self.change(start, |memory, backed| memory.take_array(backed, bytes, steps))
             }
-            MemoryOp::GivePages { start } => self.give_pages(start, steps),
-            MemoryOp::LosePages { start, after } => self.lose_pages(start, after, steps),
+            MemoryOp::NestArray { start, array } => self.change(start, |_, backed| {
+                backed.nested = Some(array);
+                MemoryAnswer::Done
+            }),
+            MemoryOp::GiveArray { start } => self.change(start, |memory, backed| memory.give_array(backed, steps)),
+            MemoryOp::TakePages { start, pages, order, limit, strategy, fault } => {
+                let how = (limit, strategy, fault);
+                self.change(start, |memory, backed| memory.take_pages(backed, (pages, order), how, steps))
+            }
+            MemoryOp::GivePages { start } => self.change(start, |memory, backed| memory.give_pages(backed, steps)),
+            MemoryOp::LosePages { start, after } => {
+                self.change(start, |memory, backed| memory.lose_pages(backed, after, steps))
+            }
             MemoryOp::Note { extent, kind } => {
                 let usage = Usage::asked(kind, self.page_shift());
                 self.live.insert(extent.start(), Backed::bare(extent, usage));
                 MemoryAnswer::Done
             }
-            MemoryOp::Map { extent, mapping, fault } => self.map(extent, mapping, fault, steps),
+            MemoryOp::Map { extent, mapping, fault } => {
+                // A part of a block is no area of its own.
+                let mut part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
+                match self.live.remove(&extent.start()).filter(|backed| backed.usage.kind != UsageKind::VmapBlock) {
+                    Some(mut backed) => {
+                        let answer = self.map(&mut backed, extent, mapping, fault, steps);
+                        self.live.insert(extent.start(), backed);
+                        answer
+                    }
+                    None => self.map(&mut part, extent, mapping, fault, steps),
+                }
+            }
             MemoryOp::Unmap { extent, flushes } => {
                 self.unmap(extent, steps);
                 if flushes {
@@ -119,36 +141,39 @@ impl Memory {
         self.deferred.iter().filter(|&&(of, _)| of == cpu).count()
     }
 
-    fn change(&mut self, start: u64, change: impl FnOnce(&mut Backed)) -> MemoryAnswer {
-        match self.live.get_mut(&start) {
-            Some(backed) => {
-                change(backed);
-                MemoryAnswer::Done
-            }
-            None => MemoryAnswer::Nothing,
-        }
+    fn change(&mut self, start: u64, change: impl FnOnce(&mut Self, &mut Backed) -> MemoryAnswer) -> MemoryAnswer {
+        let Some(mut backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        let answer = change(self, &mut backed);
+        self.live.insert(start, backed);
+        answer
     }
 
     /// The record goes, and the descriptor with it. Pages that are still there are lost.
-    pub(super) fn unbind(&mut self, start: u64) -> MemoryAnswer {
+    fn unbind(&mut self, start: u64) -> MemoryAnswer {
         let Some(backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        self.drop_descriptor(&backed);
+        MemoryAnswer::Done
+    }
+
+    pub(super) fn drop_descriptor(&mut self, backed: &Backed) {
         if let Some(descriptor) = backed.descriptor {
             self.objects.give(descriptor, &mut self.frames);
         }
-        MemoryAnswer::Done
     }
 
-    pub(super) fn take_array(&mut self, start: u64, bytes: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
-        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+    pub(super) fn take_array(
+        &mut self,
+        backed: &mut Backed,
+        bytes: u64,
+        steps: &mut Option<&mut Steps>,
+    ) -> MemoryAnswer {
         let Some(array) = self.objects.slabs.kmalloc(bytes, &mut self.frames) else { return MemoryAnswer::Nothing };
         (backed.array_bytes, backed.array) = (bytes, Some(array));
-        let object_bytes = self.objects.slabs.kmem_bytes(array);
-        tell(steps, || Stage::ArrayTaken { bytes, object_bytes });
+        tell(steps, || Stage::ArrayTaken { bytes, object_bytes: self.objects.slabs.kmem_bytes(array) });
         MemoryAnswer::Done
     }
 
-    pub(super) fn give_array(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
-        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+    pub(super) fn give_array(&mut self, backed: &mut Backed, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
         let bytes = std::mem::take(&mut backed.array_bytes);
         let Some(array) = backed.array.take() else { return MemoryAnswer::Nothing };
         self.objects.give(array, &mut self.frames);
@@ -158,64 +183,59 @@ impl Memory {
 
     pub(super) fn take_pages(
         &mut self,
-        start: u64,
-        pages: u64,
-        order: u8,
+        backed: &mut Backed,
+        (pages, order): (u64, u8),
         (limit, strategy, fault): (ZoneKind, PageStrategy, Option<Fault>),
         steps: &mut Option<&mut Steps>,
     ) -> MemoryAnswer {
-        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
         let at_most = match fault {
             Some(Fault::Pages(most)) => pages.min(most.into()),
             _ => pages,
         };
-        self.scratch.clear();
-        if !self.places_pages {
+        let told = if self.places_pages {
+            self.scratch.clear();
+            let told = match u32::from(order) {
+                0 => self.frames.alloc_bulk(at_most, limit, strategy, &mut self.scratch),
+                order => self.frames.alloc_huge(at_most >> order, order, limit, &mut self.scratch),
+            };
+            backed.runs = self.runs.add(&self.scratch, backed.runs);
+            told
+        } else {
             let free = self.frames.free_pages().saturating_sub(self.counted_pages);
             let told = PagesTold::counted(at_most.min(free), at_most, order.into(), strategy);
             self.counted_pages += told.got;
-            backed.data_pages += told.got;
-            tell(steps, || Stage::PagesTaken { asked: pages, limit, told });
-            return MemoryAnswer::Pages(told.got);
-        }
-        let told = match u32::from(order) {
-            0 => self.frames.alloc_bulk(at_most, limit, strategy, &mut self.scratch),
-            order => self.frames.alloc_huge(at_most >> order, order, limit, &mut self.scratch),
+            told
         };
-        backed.runs = self.runs.add(&self.scratch, backed.runs);
         backed.data_pages += told.got;
         tell(steps, || Stage::PagesTaken { asked: pages, limit, told });
         MemoryAnswer::Pages(told.got)
     }
 
-    pub(super) fn give_pages(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
-        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+    pub(super) fn give_pages(&mut self, backed: &mut Backed, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
         let pages = std::mem::take(&mut backed.data_pages);
         let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
         if pages == 0 {
             return MemoryAnswer::Nothing;
         }
-        if !self.places_pages {
-            self.counted_pages -= pages;
-            tell(steps, || Stage::PagesGiven { pages, merges: 0 });
-            return MemoryAnswer::Pages(pages);
-        }
-        self.scratch.clear();
-        self.runs.take(chain, &mut self.scratch);
         let mut merges = 0;
-        for &run in &self.scratch {
-            match self.frames.free(run) {
-                Ok(told) => merges += told.merges_by_page(),
-                Err(error) => debug_assert!(false, "frames of an area are in use: {error}"),
+        if self.places_pages {
+            self.scratch.clear();
+            self.runs.take(chain, &mut self.scratch);
+            for &run in &self.scratch {
+                match self.frames.free(run) {
+                    Ok(told) => merges += told.merges_by_page(),
+                    Err(error) => debug_assert!(false, "frames of an area are in use: {error}"),
+                }
             }
+        } else {
+            self.counted_pages -= pages;
         }
         tell(steps, || Stage::PagesGiven { pages, merges });
         MemoryAnswer::Pages(pages)
     }
 
     /// The first pages go back, the others stay in use with nobody who knows them.
-    fn lose_pages(&mut self, start: u64, after: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
-        let Some(backed) = self.live.get_mut(&start) else { return MemoryAnswer::Nothing };
+    fn lose_pages(&mut self, backed: &mut Backed, after: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
         let pages = std::mem::take(&mut backed.data_pages);
         let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
         self.scratch.clear();
@@ -237,6 +257,7 @@ impl Memory {
 
     pub(super) fn map(
         &mut self,
+        backed: &mut Backed,
         extent: Extent,
         mapping: Mapping,
         fault: Option<Fault>,
@@ -250,18 +271,18 @@ impl Memory {
                 let most = self.arch.largest_shift();
                 self.tables.map_range(extent, phys, most)
             }
-            (Mapping::Huge { shift }, _) => self.map_huge(extent, shift),
+            (Mapping::Huge { shift }, _) => self.map_huge(backed, extent, shift),
         };
         let pages = extent.len_bytes() / self.page_size();
         match result {
             Ok(mapped) => {
-                self.note_mapped(extent, pages, mapping, &mapped);
+                self.note_mapped(backed, pages, mapping, &mapped);
                 tell(steps, || Stage::Mapped(mapped));
                 answer(&mapped, true)
             }
             Err(error) => {
                 let done = error.done().copied().unwrap_or_else(|| Mapped::nothing(extent));
-                self.note_mapped(extent, done.leaves.total(), mapping, &done);
+                self.note_mapped(backed, done.leaves.total(), mapping, &done);
                 tell(steps, || Stage::MapFailed { done, why: failure(&error) });
                 answer(&done, false)
             }
@@ -269,8 +290,7 @@ impl Memory {
     }
 
     /// Each block by itself, with the frames that belong to it.
-    fn map_huge(&mut self, extent: Extent, shift: u8) -> Result<Mapped, MapError> {
-        let Some(backed) = self.live.get(&extent.start()) else { return self.tables.map_pages(extent) };
+    fn map_huge(&mut self, backed: &Backed, extent: Extent, shift: u8) -> Result<Mapped, MapError> {
         let page_shift = self.page_shift();
         let (step, mut at) = (1_u64 << shift, extent.start());
         let mut all = Mapped::nothing(extent);
@@ -280,24 +300,27 @@ impl Memory {
         });
         while let Some(part) = Extent::sized(at, step.min(extent.end() - at)) {
             let phys = frames.next().map_or(0, |frame| frame << page_shift);
-            all.add(&self.tables.map_range(part, phys, shift.into())?);
+            match self.tables.map_range(part, phys, shift.into()) {
+                Ok(mapped) => all.add(&mapped),
+                Err(error) => {
+                    all.add(error.done().unwrap_or(&Mapped::nothing(part)));
+                    return Err(error.with_done(all));
+                }
+            }
             at = part.end();
         }
         Ok(all)
     }
 
-    fn note_mapped(&mut self, extent: Extent, pages: u64, mapping: Mapping, mapped: &Mapped) {
-        self.take_table_frames(mapped);
-        let page_shift = self.page_shift();
-        if let Some(backed) = self.live.get_mut(&extent.start()) {
-            backed.usage.pages = pages;
-            if let Mapping::Device { phys } = mapping {
-                backed.usage.phys = Some(phys);
-            }
-            backed.usage.page_shift = match mapping {
-                Mapping::Huge { shift } => shift,
-                _ => page_shift,
-            };
+    fn note_mapped(&mut self, backed: &mut Backed, pages: u64, mapping: Mapping, mapped: &Mapped) {
+        if mapped.new_tables.total() + mapped.freed_tables.total() > 0 {
+            self.take_table_frames(mapped);
+        }
+        backed.mapped_pages = pages;
+        match mapping {
+            Mapping::Device { phys } => backed.usage.phys = Some(phys),
+            Mapping::Huge { shift } => backed.usage.page_shift = shift,
+            Mapping::Small => {}
         }
     }
 
@@ -354,6 +377,7 @@ impl Backed {
             flags: 0,
             descriptor: None,
             data_pages: 0,
+            mapped_pages: 0,
             array_bytes: 0,
             array: None,
             nested: None,

@@ -200,6 +200,15 @@ pub enum MapError {
 }
 
 impl MapError {
+    /// The same error after more was done.
+    #[must_use]
+    pub(in crate::model) fn with_done(mut self, all: Mapped) -> Self {
+        if let Self::Busy { done, .. } | Self::NoPage { done, .. } | Self::NoTable { done, .. } = &mut self {
+            **done = all;
+        }
+        self
+    }
+
     /// What was done before the error, if anything can have been.
     pub fn done(&self) -> Option<&Mapped> {
         match self {

@@ -15,6 +15,7 @@ const WORDS: usize = 16;
 const MOUSE: &[(&str, &str)] = &[
     ("click", "focus the pane, and go to what is under the pointer"),
     ("wheel", "scroll what is under the pointer; over the map closer or wider; over the timeline step"),
+    ("click", "on a key in the lower border of a lesson: go on, or back"),
     ("drag", "on the timeline: seek"),
     ("Shift", "held while dragging, most terminals select text as usual; --no-mouse gives the mouse back"),
 ];
@@ -58,6 +59,8 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("problem", "a damaged place of the input"),
     ("op N", "the Nth op of a script, counted from 1"),
     ("event N", "the Nth event of the trace, counted from 1; before the first one it is event 0"),
+    ("lesson", "an op script with notes; the program has some: vmaplens lesson, or :lesson NAME"),
+    ("stop", "of a lesson: an op at which a note is told; the panes show what the note is about"),
     ("pinned", "selected by hand: the panes stay with that address while the trace moves on"),
     ("PGD P4D PUD", "page-table levels from the top; a level that is folded costs nothing"),
     ("PMD PTE", "the lower levels; a PTE maps one page"),

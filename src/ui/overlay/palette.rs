@@ -3,9 +3,10 @@
 use ratatui::layout::Size;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::action::{ACTIONS, Action, Place};
+use super::super::action::{self, ACTIONS, Action, Place};
 use super::super::app::App;
 use super::super::content::Hidden;
+use crate::lesson::{LESSONS, Lesson};
 use crate::view::{Role, Row, Span};
 
 /// A longer list hides what one is looking at.
@@ -36,6 +37,8 @@ pub(crate) fn entries(app: &App, text: &str) -> Vec<Entry> {
             Place::Pane(pane) => pane == app.focus,
         })
         .filter(|spec| !has_argument || spec.name == name)
+        // What is typed behind it are names of lessons.
+        .filter(|spec| !has_argument || spec.action != Action::Lesson)
         .filter_map(|spec| {
             // A match in the name is worth more than a word of the sentence.
             let in_title = || spec.title.to_lowercase().contains(&name.to_lowercase()).then_some(1_000);
@@ -46,8 +49,26 @@ pub(crate) fn entries(app: &App, text: &str) -> Vec<Entry> {
             Some((cost, entry))
         })
         .collect();
+    found.extend(lessons(text, name));
     found.sort_by_key(|(cost, _)| *cost);
     found.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// The lessons, by their names alone or behind the action that opens one.
+fn lessons(text: &str, name: &str) -> Vec<(u32, Entry)> {
+    let wanted = text.strip_prefix(action::spec(Action::Lesson).name).filter(|rest| rest.starts_with(' '));
+    let wanted = match wanted {
+        Some(rest) => rest.trim(),
+        None if name.is_empty() => return Vec::new(),
+        None => name,
+    };
+    let entry = |lesson: &Lesson| {
+        let in_title = || lesson.title().to_lowercase().contains(&wanted.to_lowercase()).then_some(1_000);
+        let cost = fuzzy(wanted, lesson.name).or_else(in_title)?;
+        let (name, title) = (lesson.name, lesson.title());
+        Some((cost, Entry { action: Action::Lesson, name, title, arguments: "", keys: String::new() }))
+    };
+    LESSONS.iter().filter_map(entry).collect()
 }
 
 /// What an entry is called in the list.

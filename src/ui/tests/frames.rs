@@ -52,7 +52,8 @@ fn a_script_on_a_small_screen() {
     log.origin.kind = InputKind::Script;
     log.origin.name = "small.ops".to_owned();
     let expected = Expected::new("small.out".to_owned(), expected.to_owned(), &parsed.ops);
-    log.script = Some(Arc::new(ScriptLog { header: parsed.header, ops: parsed.ops, expected: Some(expected) }));
+    let (header, ops) = (parsed.header, parsed.ops);
+    log.script = Some(Arc::new(ScriptLog { header, ops, expected: Some(expected), ..ScriptLog::default() }));
     let mut app = app_of(log);
     resize(&mut app, 80, 24);
     script(&mut app, "D");

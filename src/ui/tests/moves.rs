@@ -226,7 +226,7 @@ fn tab_goes_round_every_pane_and_zoom_shows_one() {
         }
         seen.push(app.focus);
     }
-    assert_eq!(seen.len(), super::super::pane::PANES.len());
+    assert_eq!(seen.len(), app.subject().panes().len());
     script(&mut app, "<shift-tab>z");
     assert_eq!(app.focus, PaneId::Timeline);
     assert_eq!(app.regions().panes.len(), 1);

@@ -3,9 +3,10 @@
 use super::super::action::Action;
 use super::super::app::{App, Pending};
 use super::super::jumps::Spot;
+use super::super::lesson;
 use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
-use super::super::pane::PaneId;
+use super::super::pane::{PaneId, Subject};
 use super::{inside, overlays, time, worth};
 use crate::event::EventKind;
 use crate::model::TreeId;
@@ -32,8 +33,8 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Faster => change_speed(app, signed),
         Action::Slower => change_speed(app, -signed),
         Action::SpeedUnit => time::exchange_unit(app),
-        Action::NextInteresting => worth::go(app, worth::What::Anything, true),
-        Action::PreviousInteresting => worth::go(app, worth::What::Anything, false),
+        Action::NextInteresting => next_interesting(app, true),
+        Action::PreviousInteresting => next_interesting(app, false),
         Action::NextFailure => worth::go(app, worth::What::Failure, true),
         Action::PreviousFailure => worth::go(app, worth::What::Failure, false),
         Action::NextDivergence => worth::go(app, worth::What::Divergence, true),
@@ -67,7 +68,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::HalfDown => inside::page(app, 1, 2),
         Action::PageUp => inside::page(app, -1, 1),
         Action::PageDown => inside::page(app, 1, 1),
-        Action::Activate => inside::activate(app),
+        Action::Activate => activate(app),
         Action::Follow => follow(app),
         Action::MapIn => map_zoom(app, MAP_STEP),
         Action::MapOut => map_zoom(app, -MAP_STEP),
@@ -79,6 +80,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Zoom => app.zoom = !app.zoom,
         Action::ArrangeStep => app.zoom = false,
         Action::Palette => overlays::open_palette(app, ""),
+        Action::Lesson => overlays::open_palette(app, "lesson "),
         Action::Help => app.overlays.push(Overlay::Help { scroll: 0 }),
         Action::Problems => app.overlays.push(Overlay::Problems { scroll: 0 }),
         Action::Theme => app.theme.light = !app.theme.light,
@@ -86,10 +88,33 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Copy => return copy(app),
         Action::Redraw => return vec![Effect::Redraw],
         Action::Suspend => return vec![Effect::Suspend],
+        Action::Quit if lesson::leave(app) => {}
         Action::Quit => return vec![Effect::Quit(Ended::Quit)],
         Action::Interrupt => return vec![Effect::Quit(Ended::Interrupted)],
     }
     Vec::new()
+}
+
+/// Of a lesson from stop to stop, elsewhere from one event worth seeing to the next.
+fn next_interesting(app: &mut App, forward: bool) {
+    if app.subject() != Subject::Lesson {
+        return worth::go(app, worth::What::Anything, forward);
+    }
+    match lesson::stop(app, forward) {
+        Ok(target) => time::jump(app, target),
+        Err(why) => app.say(why),
+    }
+}
+
+/// Enter: what is picked; where nothing is, a lesson goes on.
+fn activate(app: &mut App) {
+    if !lesson::takes_enter(app) {
+        return inside::activate(app);
+    }
+    match lesson::lesson_behind(app) {
+        Some(next) => lesson::open(app, next),
+        None => next_interesting(app, true),
+    }
 }
 
 /// Goes where a target leads, as Enter and a click do.

@@ -9,7 +9,7 @@ use super::super::layout::PaneBox;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::pane::PaneId;
-use super::super::{content, paint};
+use super::super::{content, lesson, paint};
 use super::super::{draw, footer};
 use super::{act, actions, inside, overlays, time};
 use crate::view;
@@ -77,6 +77,12 @@ fn click(app: &mut App, at: Position) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(pane) = regions.at(at).copied() else { return Vec::new() };
+    if pane.id == PaneId::Lesson && at.y + 1 == pane.outer.bottom() {
+        let hints = lesson::hints(app, pane.outer.width);
+        let column = at.x - pane.outer.x;
+        let hit = hints.iter().find(|hint| hint.x <= column && column < hint.x + hint.width);
+        return hit.map_or_else(Vec::new, |hint| act(app, hint.action, None));
+    }
     actions::focus(app, pane.id);
     if pane.id == PaneId::Timeline {
         seek_to(app, &pane, at);

@@ -4,12 +4,13 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::super::action::Action;
+use super::super::action::{Action, spec};
 use super::super::app::App;
 use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
 use super::{act, goto, time};
+use crate::lesson;
 use crate::view::{Selection, Target, events};
 
 /// Opens the palette with a text already typed.
@@ -167,12 +168,13 @@ fn run(app: &mut App, line: &str, entry: Option<(Action, bool, &'static str)>) -
         return Vec::new();
     }
     let Some((action, plain, known)) = entry else {
-        app.say(format!("no action is called {line:?}"));
-        return Vec::new();
+        if let Some(near) = lesson::nearest(argument).filter(|_| name == spec(Action::Lesson).name) {
+            return nothing(app, format!("no lesson is called {argument:?}; nearest: {}", near.name));
+        }
+        return nothing(app, format!("no action is called {line:?}"));
     };
     if name == known && !argument.is_empty() && plain {
-        app.say(format!("{known} takes nothing behind it"));
-        return Vec::new();
+        return nothing(app, format!("{known} takes nothing behind it"));
     }
     match action {
         Action::Goto if argument.is_empty() || name != known => open_palette(app, "goto "),
@@ -185,9 +187,19 @@ fn run(app: &mut App, line: &str, entry: Option<(Action, bool, &'static str)>) -
             "" => return act(app, action, None),
             other => app.say(format!("no theme is called {other:?}: dark or light")),
         },
+        Action::Lesson => match lesson::named(known) {
+            Some(lesson) => super::super::lesson::open(app, lesson),
+            None => open_palette(app, "lesson "),
+        },
         Action::Palette => {}
         _ => return act(app, action, None),
     }
+    Vec::new()
+}
+
+/// Says why nothing is done.
+fn nothing(app: &mut App, why: String) -> Vec<Effect> {
+    app.say(why);
     Vec::new()
 }
 

@@ -6,6 +6,7 @@ use super::super::action::Action;
 use super::super::app::{App, Playing, Seeking};
 use super::super::content;
 use super::super::keymap::Key;
+use super::super::lesson;
 use super::super::speed::Unit;
 use super::actions;
 use crate::event::{EventKind, ScriptOp};
@@ -96,6 +97,7 @@ fn arrived(app: &mut App) {
         app.panes.detail_scroll = 0;
         app.panes.tables_scroll = 0;
     }
+    lesson::arrive(app);
     app.dirty = true;
 }
 

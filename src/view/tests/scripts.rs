@@ -19,7 +19,7 @@ pub(in crate::view) fn script(era: &str, ops: &str, expected: Option<&str>) -> R
     log.origin.kind = InputKind::Script;
     log.origin.name = "test.ops".to_owned();
     let expected = expected.map(|text| Expected::new("test.out".to_owned(), text.to_owned(), &script.ops));
-    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected }));
+    log.script = Some(Arc::new(ScriptLog { header: script.header, ops: script.ops, expected, ..ScriptLog::default() }));
     Replay::open(Arc::new(log), &Settings::default()).expect("the script can be replayed")
 }
 
