@@ -26,6 +26,8 @@ use crate::model::{Extent, Memory};
 pub struct Sum {
     /// Areas.
     pub areas: u64,
+    /// Start of the lowest one: an address to show for them.
+    pub lowest: Option<u64>,
     /// Addresses, guard included.
     pub virtual_bytes: u64,
     /// Addresses of guard pages: nothing is behind them.
@@ -57,6 +59,7 @@ impl Sum {
 impl std::ops::AddAssign for Sum {
     fn add_assign(&mut self, more: Self) {
         self.areas += more.areas;
+        self.lowest = [self.lowest, more.lowest].into_iter().flatten().min();
         self.virtual_bytes += more.virtual_bytes;
         self.guard_bytes += more.guard_bytes;
         self.data_bytes += more.data_bytes;
@@ -146,6 +149,7 @@ fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
     let in_slab = |object: Option<Kmem>| object.map_or(0, |object| memory.slabs().kmem_bytes(object));
     let sum = Sum {
         areas: 1,
+        lowest: Some(extent.start()),
         virtual_bytes: extent.len_bytes(),
         guard_bytes: if has_guard { page_size.min(extent.len_bytes() - mapped) } else { 0 },
         data_bytes: backed.data_pages * page_size,

@@ -68,7 +68,10 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
             usage::add(&mut facts, &thing);
             caller(&mut facts, &thing);
-            behind::add(&mut facts, &thing);
+            // Inside a step all of it is still to come, or on its way: what there is so far stands above.
+            if scene.sub_step.is_none() || scene.selection != Selection::Follow {
+                behind::add(&mut facts, &thing);
+            }
             life::add(&mut facts, &thing);
             place(&mut facts, &thing);
         }

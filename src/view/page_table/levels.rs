@@ -31,7 +31,9 @@ pub(super) fn row(
         .right(text::bytes(entry), 8, Role::Muted)
         .gap(1);
     let Some(slots) = tables.slots(depth, addr) else {
-        let words = "no table: nothing near it was ever mapped";
+        let is_huge = tables.leaf_of(addr).is_some();
+        let words =
+            if is_huge { "no table: a huge entry above maps it" } else { "no table: nothing near it was ever mapped" };
         return line.put(words, Role::Muted).target(Target::Address(step.entry_start)).done();
     };
     let long = counts(&slots, true);
@@ -70,8 +72,11 @@ fn occupancy(glyphs: &Glyphs, slots: &[EntryKind], step: &WalkStep, cells: usize
     let cell = |cell: usize| {
         let from = cell * slots.len() / cells;
         let to = ((cell + 1) * slots.len() / cells).max(from + 1).min(slots.len());
-        let (sign, role) = sign(glyphs, &slots[from..to]);
-        let ours = (from..to).contains(&(step.index as usize));
+        let walked = step.index as usize;
+        let ours = (from..to).contains(&walked);
+        // Of other kinds than pages the walk's own entry stands for its cell.
+        let own = slots.get(walked).filter(|&&kind| ours && kind != EntryKind::Page);
+        let (sign, role) = sign(glyphs, own.map_or(&slots[from..to], std::slice::from_ref));
         let entry = step.table_start.wrapping_add((from as u64) << step.level.shift);
         let role = if ours { Role::Changed } else { role };
         Span { text: sign.to_string(), role, selected: ours, target: Some(Target::Address(entry)), ..Span::default() }
@@ -112,7 +117,7 @@ pub(super) fn legend(scene: &Scene<'_>) -> Vec<Span> {
         let sign = if glyphs.ascii { plain } else { full };
         spans.push(Span::new(format!(" {sign} {word}"), role));
     }
-    spans.push(Span::new(" (lower: part of them)", Role::Muted));
+    spans.push(Span::new(if glyphs.ascii { " (= some)" } else { " (lower: some)" }, Role::Muted));
     spans
 }
 

@@ -1,5 +1,7 @@
 //! What the selected area costs, what all tables cost, and who pays most.
 
+use std::borrow::Cow;
+
 use super::super::focus::{self, Thing};
 use super::super::line::{Line, flow};
 use super::super::script::is_script;
@@ -120,9 +122,9 @@ pub(super) fn of_tables(scene: &Scene<'_>, memory: &Memory, costs: Option<&Costs
 }
 
 /// Who holds an area, in words: a caller's name, else the task.
-pub(super) fn holder(scene: &Scene<'_>, memory: &Memory, area: &AreaCost) -> String {
+fn holder<'m>(scene: &Scene<'_>, memory: &'m Memory, area: &AreaCost) -> Cow<'m, str> {
     if let Some(name) = memory.usages().caller_name(area.backed.usage.caller) {
-        return name.to_owned();
+        return Cow::Borrowed(name);
     }
     let log = scene.replay.log();
     let allocator = scene.replay.space().allocator();
@@ -132,9 +134,9 @@ pub(super) fn holder(scene: &Scene<'_>, memory: &Memory, area: &AreaCost) -> Str
         _ => None,
     };
     match born.and_then(|born| log.get(Seq(born))) {
-        _ if is_script(log) => if born.is_some() { "this script" } else { "early areas" }.to_owned(),
-        Some(event) => format!("task {}", text::escape(&log.names.task(event.task).comm)),
-        None => area.backed.usage.kind.word().to_owned(),
+        _ if is_script(log) => Cow::Borrowed(if born.is_some() { "this script" } else { "early areas" }),
+        Some(event) => Cow::Owned(format!("task {}", text::escape(&log.names.task(event.task).comm))),
+        None => Cow::Borrowed(area.backed.usage.kind.word()),
     }
 }
 
@@ -147,7 +149,7 @@ pub(super) fn of_holders(scene: &Scene<'_>, memory: &Memory, costs: &Costs, widt
     let columns = Columns::of(width);
     let mut rows =
         vec![columns.row(scene, "Cost by caller", ["areas", "pages", "tables", "other", "virtual"], Role::Muted)];
-    let told = |(name, sum): &(String, Sum)| {
+    let told = |(name, sum): &(Cow<'_, str>, Sum)| {
         let other = sum.array_bytes + sum.descriptor_bytes;
         let n = [
             text::count(sum.areas),
@@ -162,16 +164,15 @@ pub(super) fn of_holders(scene: &Scene<'_>, memory: &Memory, costs: &Costs, widt
     if let Some(rest) = holders.len().checked_sub(MAX_HOLDERS).filter(|&rest| rest > 0) {
         let mut sum = Sum::default();
         holders[MAX_HOLDERS..].iter().for_each(|(_, one)| sum += *one);
-        rows.push(told(&(format!("{rest} more"), sum)));
+        rows.push(told(&(Cow::Owned(format!("{rest} more")), sum)));
     }
     if costs.left_behind_bytes > 0 {
         let bytes = text::bytes(costs.left_behind_bytes);
         rows.push(columns.row(scene, "left by freed areas", ["", "", &bytes, "", ""], Role::Lazy));
     }
-    // A row is about many areas: a click goes to the first of them.
-    for (row, (name, _)) in rows[1..].iter_mut().zip(&holders) {
-        let first = costs.areas.iter().find(|area| holder(scene, memory, area) == *name);
-        row.target = first.map(|area| Target::Address(area.backed.extent.start()));
+    // A row is about many areas: a click goes to the lowest of them.
+    for (row, (_, sum)) in rows[1..].iter_mut().zip(holders.iter().take(MAX_HOLDERS)) {
+        row.target = sum.lowest.map(Target::Address);
     }
     rows
 }
