@@ -61,7 +61,9 @@ impl Memory {
             MemoryOp::Map { extent, mapping, fault } => {
                 // A part of a block is no area of its own.
                 let mut part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
-                match self.live.remove(&extent.start()).filter(|backed| backed.usage.kind != UsageKind::VmapBlock) {
+                let start = extent.start();
+                let is_area = self.live.get(&start).is_some_and(|backed| backed.usage.kind != UsageKind::VmapBlock);
+                match is_area.then(|| self.live.remove(&start)).flatten() {
                     Some(mut backed) => {
                         let answer = self.map(&mut backed, extent, mapping, fault, steps);
                         self.live.insert(extent.start(), backed);

@@ -26,7 +26,7 @@ pub(super) fn all(memory: &Memory) -> Option<Costs> {
 /// Which tables the area needs, and with whom it shares them.
 pub(super) fn needs(scene: &Scene<'_>, cost: &AreaCost, thing: &Thing, width: usize) -> Vec<Row> {
     let geometry = scene.replay.space().geometry();
-    let mapped = cost.sum.data_bytes.max(cost.sum.foreign_bytes).max(cost.backed.usage.pages * geometry.page_size);
+    let mapped = cost.sum.data_bytes.max(cost.sum.foreign_bytes).max(cost.backed.mapped_pages * geometry.page_size);
     let mut spans = vec![Span::new(text::bytes(mapped.min(thing.extent.len_bytes())), Role::Number)];
     let n_tables = cost.own_tables.total() + cost.shared_tables.total();
     if n_tables == 0 {
@@ -163,7 +163,9 @@ pub(super) fn of_holders(scene: &Scene<'_>, memory: &Memory, costs: &Costs, widt
     rows.extend(holders.iter().take(MAX_HOLDERS).map(told));
     if let Some(rest) = holders.len().checked_sub(MAX_HOLDERS).filter(|&rest| rest > 0) {
         let mut sum = Sum::default();
-        holders[MAX_HOLDERS..].iter().for_each(|(_, one)| sum += *one);
+        for (_, one) in &holders[MAX_HOLDERS..] {
+            sum += *one;
+        }
         rows.push(told(&(Cow::Owned(format!("{rest} more")), sum)));
     }
     if costs.left_behind_bytes > 0 {
