@@ -13,10 +13,10 @@ use crate::view::text::bytes;
 /// The document's `cost`.
 #[derive(Debug, Serialize)]
 pub(super) struct Cost {
-    /// Bytes of one page table.
+    /// Price of one page table.
     table_bytes: u64,
     /// Page tables in use or left behind, by level from the top; those from boot are left out.
-    page_tables: Vec<Level>,
+    page_tables: Vec<TableRow>,
     /// Page tables that map nothing in use any more.
     left_behind_tables: u64,
     /// Pages of data, tables and slabs together.
@@ -24,12 +24,12 @@ pub(super) struct Cost {
     /// Data pages the machine would have needed and the model did not find.
     missing_pages: u64,
     flushes: Flushes,
-    total: Bytes,
-    by_caller: Vec<Caller>,
+    total: Price,
+    by_caller: Vec<HolderRow>,
 }
 
 #[derive(Debug, Serialize)]
-struct Level {
+struct TableRow {
     level: &'static str,
     tables: u64,
     left_behind: u64,
@@ -42,9 +42,9 @@ struct Flushes {
     pages: u64,
 }
 
-/// Bytes of one caller, or of all.
+/// Price of one caller, or of all.
 #[derive(Debug, Serialize)]
-struct Bytes {
+struct Price {
     areas: u64,
     virtual_bytes: u64,
     guard_bytes: u64,
@@ -57,25 +57,25 @@ struct Bytes {
 }
 
 #[derive(Debug, Serialize)]
-struct Caller {
+struct HolderRow {
     /// The function that asked, else the task, else what the area is.
     caller: String,
     /// How that is known.
     caller_from: &'static str,
     /// Kinds of its areas, with how each is known.
-    kinds: Vec<Kind>,
+    kinds: Vec<KindRow>,
     #[serde(flatten)]
-    bytes: Bytes,
+    bytes: Price,
 }
 
 #[derive(Debug, Serialize)]
-struct Kind {
+struct KindRow {
     kind: &'static str,
     from: &'static str,
     areas: u64,
 }
 
-impl From<Sum> for Bytes {
+impl From<Sum> for Price {
     fn from(sum: Sum) -> Self {
         Self {
             areas: sum.areas,
@@ -101,7 +101,7 @@ pub(super) fn of(replay: &Replay) -> Option<Cost> {
     Some(Cost {
         table_bytes: geometry.table_bytes,
         page_tables: levels
-            .map(|(depth, level)| Level {
+            .map(|(depth, level)| TableRow {
                 level: level.name,
                 tables: costs.tables[depth],
                 left_behind: costs.left_behind[depth],
@@ -116,18 +116,18 @@ pub(super) fn of(replay: &Replay) -> Option<Cost> {
     })
 }
 
-fn by_caller(replay: &Replay, costs: &Costs) -> Vec<Caller> {
+fn by_caller(replay: &Replay, costs: &Costs) -> Vec<HolderRow> {
     let mut kinds: BTreeMap<(Holder, &'static str, &'static str), u64> = BTreeMap::new();
     for area in &costs.areas {
         let usage = area.backed.usage;
         let key = (holder_of(replay, area), usage.kind.word(), usage.kind_from.word());
         *kinds.entry(key).or_default() += 1;
     }
-    let of_holder = |holder: &Holder| -> Vec<Kind> {
+    let of_holder = |holder: &Holder| -> Vec<KindRow> {
         let own = kinds.iter().filter(|((of, ..), _)| of == holder);
-        own.map(|((_, kind, from), &areas)| Kind { kind, from, areas }).collect()
+        own.map(|((_, kind, from), &areas)| KindRow { kind, from, areas }).collect()
     };
-    let row = |(holder, sum): (Holder, Sum)| Caller {
+    let row = |(holder, sum): (Holder, Sum)| HolderRow {
         kinds: of_holder(&holder),
         caller_from: holder.from.word(),
         caller: holder.name,
