@@ -370,24 +370,6 @@ fn failure(error: &MapError) -> MapFailure {
     }
 }
 
-impl Backed {
-    /// An area with nothing behind it.
-    pub(super) fn bare(extent: Extent, usage: Usage) -> Self {
-        Self {
-            extent,
-            usage,
-            flags: 0,
-            descriptor: None,
-            data_pages: 0,
-            mapped_pages: 0,
-            array_bytes: 0,
-            array: None,
-            nested: None,
-            runs: Runs::NONE,
-        }
-    }
-}
-
 impl Usage {
     /// What a request says of itself: nothing is mapped yet.
     fn asked(kind: UsageKind, page_shift: u8) -> Self {
