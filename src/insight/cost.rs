@@ -115,7 +115,9 @@ impl Costs {
             }
         }
         let mut total = Sum::default();
-        areas.iter().for_each(|area| total += area.sum);
+        for area in &areas {
+            total += area.sum;
+        }
         let left_behind_bytes = left_behind.total() * tables.rules().geometry.table_bytes;
         Self { areas, total, tables: there, left_behind, left_behind_bytes }
     }
@@ -164,7 +166,7 @@ fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
 
 /// Bytes from the start of an area on where entries may be.
 fn mapped_bytes(memory: &Memory, backed: &Backed) -> u64 {
-    let bytes = backed.usage.pages.saturating_mul(memory.arch().geometry.page_size);
+    let bytes = backed.mapped_pages.saturating_mul(memory.arch().geometry.page_size);
     let whole = backed.extent.len_bytes();
     match backed.usage.kind {
         UsageKind::Early | UsageKind::Reserved => 0,

@@ -113,7 +113,7 @@ fn new_block(kernel: &mut impl Kernel, facts: &Facts, by: By) -> Option<u64> {
 pub fn unmap_ram(kernel: &mut impl Kernel, addr: u64, pages: u64) {
     let facts = *kernel.facts();
     tell(kernel, Note::Called { call: Call::VmUnmapRam, value: addr, pages });
-    if addr % facts.page_size != 0 || pages == 0 {
+    if !addr.is_multiple_of(facts.page_size) || pages == 0 {
         return tell(kernel, Note::Said { message: Message::BadAddress, value: addr });
     }
     if facts.block_limit() < pages {

@@ -82,7 +82,7 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
     rows.extend(price::of_tables(scene, memory, costs.as_ref(), columns));
     rows.extend(changed::flushes(scene, moment, columns));
     if let Some(costs) = &costs {
-        rows.extend(price::of_holders(scene, memory, costs, columns));
+        rows.extend(price::of_holders(scene, costs, columns));
     }
     rows
 }

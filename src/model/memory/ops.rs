@@ -61,7 +61,9 @@ impl Memory {
             MemoryOp::Map { extent, mapping, fault } => {
                 // A part of a block is no area of its own.
                 let mut part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
-                match self.live.remove(&extent.start()).filter(|backed| backed.usage.kind != UsageKind::VmapBlock) {
+                let start = extent.start();
+                let is_area = self.live.get(&start).is_some_and(|backed| backed.usage.kind != UsageKind::VmapBlock);
+                match is_area.then(|| self.live.remove(&start)).flatten() {
                     Some(mut backed) => {
                         let answer = self.map(&mut backed, extent, mapping, fault, steps);
                         self.live.insert(extent.start(), backed);
@@ -365,24 +367,6 @@ fn failure(error: &MapError) -> MapFailure {
         MapError::NoPage { addr, .. } => MapFailure::NoPage { addr },
         MapError::NoTable { addr, level, .. } => MapFailure::NoTable { addr, level },
         _ => MapFailure::BadRange,
-    }
-}
-
-impl Backed {
-    /// An area with nothing behind it.
-    pub(super) fn bare(extent: Extent, usage: Usage) -> Self {
-        Self {
-            extent,
-            usage,
-            flags: 0,
-            descriptor: None,
-            data_pages: 0,
-            mapped_pages: 0,
-            array_bytes: 0,
-            array: None,
-            nested: None,
-            runs: Runs::NONE,
-        }
     }
 }
 

@@ -128,7 +128,7 @@ impl ScriptRun {
 
     fn percpu(&mut self, id: u64, groups: &[(u64, u64)], by: By, align: Option<u64>, done: &mut Done) {
         let page = self.facts.page_size;
-        let pages = |bytes: u64| u32::try_from(bytes / page).ok().filter(|_| bytes % page == 0);
+        let pages = |bytes: u64| u32::try_from(bytes / page).ok().filter(|_| bytes.is_multiple_of(page));
         let in_pages: Option<Vec<(u32, u32)>> =
             groups.iter().map(|&(offset, size)| pages(offset).zip(pages(size))).collect();
         let Some(groups) = in_pages.and_then(|groups| Groups::new(&groups)) else { return self.refuse_words() };
