@@ -1,5 +1,6 @@
 //! `vmaplens replay`: headless replay of a capture or an op script.
 
+mod cost;
 mod script;
 mod timing;
 
@@ -37,6 +38,8 @@ struct Report {
     ns_per_event_with_memory: f64,
     peak_bytes: Option<u64>,
     metrics: Metrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<cost::Cost>,
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     seeks: Option<timing::Seeks>,
@@ -120,6 +123,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
             Some(replay.space().n_tables()),
             replay.space().failures(),
         ),
+        cost: cost::of(&replay),
         digest: format!("{:016x}", replay.space().digest()),
         seeks,
         resident_bytes,
@@ -135,7 +139,7 @@ fn describe(report: &Report) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "{}: {} events under {} ({}), {:.0} ns an event, {} events a second\n\
+        "{}: {} events under {} ({}), {:.0} ns an event ({:.0} with what is behind the areas), {} events a second\n\
          exact {}  inferred {}  adopted {}  failures {}\n\
          at the end: {} areas in use ({}), {} lazy pages, {} pooled areas, {} holes, the largest {}\n\
          page tables needed so far: {}   digest {}",
@@ -144,6 +148,7 @@ fn describe(report: &Report) -> String {
         report.policy,
         report.release,
         report.ns_per_event,
+        report.ns_per_event_with_memory,
         report.events_per_second,
         report.exact,
         report.inferred,
@@ -158,6 +163,9 @@ fn describe(report: &Report) -> String {
         metrics.page_table_pages.unwrap_or(0),
         report.digest,
     );
+    if let Some(cost) = &report.cost {
+        out.push_str(&cost.describe());
+    }
     if let Some(seeks) = &report.seeks {
         let _ = writeln!(
             out,

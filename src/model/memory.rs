@@ -180,6 +180,11 @@ impl Memory {
         self.objects.n_ranges()
     }
 
+    /// Bytes a range object takes in its slab; 0 where ranges have none.
+    pub fn range_bytes(&self) -> u64 {
+        self.objects.range_bytes()
+    }
+
     /// The blocks of `vm_map_ram`.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks

@@ -1,8 +1,11 @@
 //! The detail: what is this thing? Everything known of what lies at the selected address.
 
+mod behind;
 mod life;
+mod memory;
 mod record;
 mod request;
+mod so_far;
 mod usage;
 
 use super::divergence;
@@ -39,12 +42,17 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
                 facts.rows = wrap(sentence, Role::Muted, width, 0, scene.glyphs);
             }
         }
+        so_far::add(&mut facts);
+        memory::add(&mut facts, true);
         return scrolled(facts.rows, scroll, height);
     };
     let space = scene.replay.space();
     let thing = focus::thing_at(scene, space, addr);
     let mut facts = Facts::new(scene, width);
     answers(&mut facts);
+    if scene.sub_step.is_some() {
+        so_far::add(&mut facts);
+    }
     extent(&mut facts, &thing);
     match thing.kind {
         Kind::Free => hole(&mut facts, &thing),
@@ -60,13 +68,21 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         Kind::Busy | Kind::PerCpu | Kind::Lazy | Kind::Pooled => {
             usage::add(&mut facts, &thing);
             caller(&mut facts, &thing);
+            // Inside a step all of it is still to come, or on its way: what there is so far stands above.
+            if scene.sub_step.is_none() || scene.selection != Selection::Follow {
+                behind::add(&mut facts, &thing);
+            }
             life::add(&mut facts, &thing);
             place(&mut facts, &thing);
         }
     }
     neighbours(&mut facts, &thing);
+    if scene.sub_step.is_none() && scene.selection == Selection::Follow {
+        so_far::add(&mut facts);
+    }
     facts.add("keys", &keys(), None);
     usage::add_stacks(&mut facts, &thing);
+    memory::add(&mut facts, false);
     scrolled(facts.rows, scroll, height)
 }
 

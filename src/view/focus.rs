@@ -1,5 +1,7 @@
 //! What the panes look at: the selection, what the current event changed, what lies at an address, the stretch in use.
 
+mod request;
+
 use super::script::is_script;
 use super::text::Addresses;
 use super::usage::usage_of;
@@ -121,6 +123,7 @@ pub(crate) fn event_address(scene: &Scene<'_>) -> Option<u64> {
         EventKind::PurgeReturn { .. } | EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. } => {
             lowest_purged(scene)
         }
+        EventKind::Script(ScriptOp::Request) => request::stage_address(scene),
         _ => None,
     }
 }
@@ -293,6 +296,9 @@ pub(crate) fn baseline_row<'a>(scene: &Scene<'a>, area: &VmapArea) -> Option<&'a
 /// Does the last page of an area hold no data? Guard pages are usual; chunks and `vm_map_ram` have none.
 pub(crate) fn has_guard(scene: &Scene<'_>, kind: Kind, area: &VmapArea) -> bool {
     let page = scene.replay.space().allocator().page_size();
+    if let Some(is_guarded) = request::has_guard(scene, area) {
+        return is_guarded;
+    }
     // The sizes of a script are those of `alloc_vmap_area`, which knows no guard pages, or of `get_vm_area`.
     let unguarded = is_script(scene.replay.log()) && !scene.replay.plan().machine.policy.rules.adds_guard;
     if matches!(kind, Kind::PerCpu | Kind::Unseen) || area.len_bytes() <= page || unguarded {

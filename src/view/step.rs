@@ -3,8 +3,13 @@
 //! First what the record says and whether the model agrees, then every step in order and in the kernel's words.
 
 mod failure;
+pub(super) mod mapping;
+mod names;
+pub(super) mod pages;
 mod purge;
+mod said;
 mod script;
+pub(super) mod stages;
 mod turns;
 mod verdict;
 mod walk;
@@ -47,7 +52,12 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
         return scrolled(wrap(sentence, Role::Muted, width, 0, scene.glyphs), 0, height);
     };
     let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
-    let mut rows = flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs);
+    // A request's own first stage says what is asked.
+    let told = stages::first_call(&scene.replay.outcome().steps).is_some();
+    let mut rows = match told {
+        true => Vec::new(),
+        false => flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs),
+    };
     // Before the steps, which can be many: what came of it, and whether to trust them.
     rows.extend(script::consequences(scene, width, seq));
     rows.extend(failure::rows(scene, &facts, width, seq));
@@ -106,6 +116,8 @@ fn alike(facts: &Facts, a: &Step, b: &Step) -> bool {
         (Step::Visited { extent: a, turn: a_turn, .. }, Step::Visited { extent: b, turn: b_turn, .. }) => {
             turns::alike(facts, (*a, *a_turn), (*b, *b_turn))
         }
+        // Each says something else.
+        (Step::Stage(_), _) | (_, Step::Stage(_)) => false,
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }
@@ -141,7 +153,7 @@ fn parts<'s>(facts: &Facts, steps: &'s [Step], shown: Option<usize>) -> Vec<Part
 }
 
 fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step: &Step) -> Vec<Row> {
-    let (function, words) = words::of(scene, facts, step);
+    let (function, words) = words::of(scene, facts, index, step);
     let is_shown = scene.sub_step == Some(index);
     let cursor = if is_shown { scene.glyphs.cursor } else { ' ' };
     let mut spans =
@@ -157,6 +169,9 @@ fn step_rows(scene: &Scene<'_>, facts: &Facts, width: usize, index: usize, step:
         if is_shown {
             row.spans.iter_mut().filter(|span| !span.text.trim().is_empty()).for_each(|span| span.strong = true);
         }
+    }
+    if is_shown {
+        rows.extend(mapping::walk(&stages::Context::new(scene, facts, index), width, index, step));
     }
     rows
 }
@@ -286,6 +301,8 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         Some(EventKind::Script(ScriptOp::Shrink)) => "vmap_node_shrink_scan",
         _ => "",
     };
+    let steps = &scene.replay.outcome().steps;
+    let function = stages::first_call(steps).map_or(function, |call| call.name());
     let mut spans = vec![Span::new("step", Role::Title)];
     if !function.is_empty() {
         spans.push(Span::new(format!("  {function}"), Role::Text));

@@ -3,6 +3,7 @@
 mod divergences;
 mod failures;
 mod probes;
+mod requests;
 mod scripts;
 mod snapshot;
 mod usages;
@@ -268,7 +269,7 @@ fn the_walk_of_an_address_names_levels_and_tables() {
     replay.seek(2, usize::MAX);
     let text = lines(&page_table::rows(&scene(&replay, &UNICODE), 100, 12, 0));
     assert!(text.contains("PGD   402"), "{text}");
-    assert!(text.contains("This event added 2"), "{text}");
+    assert!(text.contains("This event: 1 new PMD table, 1 new PTE table, 8 KiB"), "{text}");
 }
 
 #[test]

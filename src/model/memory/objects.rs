@@ -55,6 +55,11 @@ impl Objects {
         self.ranges.len() as u64
     }
 
+    /// Bytes a range object takes in its slab.
+    pub(super) fn range_bytes(&self) -> u64 {
+        self.ranges.first().map_or(0, |&range| self.slabs.kmem_bytes(range))
+    }
+
     /// An object; `None` without memory.
     pub(super) fn take(&mut self, object: Object, frames: &mut Frames) -> Option<Kmem> {
         let cache = match object {

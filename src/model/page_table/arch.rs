@@ -191,7 +191,7 @@ impl ArchRules {
     }
 
     /// Do tables of that depth exist without anybody's doing?
-    pub(super) fn is_preallocated(&self, depth: usize) -> bool {
+    pub fn is_preallocated(&self, depth: usize) -> bool {
         depth == 0 || (self.preallocates && self.geometry.levels[depth].preallocated)
     }
 }

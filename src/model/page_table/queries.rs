@@ -47,6 +47,15 @@ impl PageTables {
         self.leaf_of(addr).is_some()
     }
 
+    /// Is anything in the extent mapped?
+    pub fn maps_any(&self, extent: Extent) -> bool {
+        if self.n_levels == 0 {
+            return false;
+        }
+        let (from, to) = self.pages(extent);
+        self.first_leaf(from, to).is_some()
+    }
+
     /// The leaf that maps an address.
     pub fn leaf_of(&self, addr: u64) -> Option<Leaf> {
         if self.n_levels == 0 {

@@ -2,7 +2,7 @@
 
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
-use super::{Facts, turns, walk};
+use super::{Facts, stages, turns, walk};
 use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 use crate::replay::{Timing, Verdict};
@@ -29,7 +29,10 @@ impl Words {
 }
 
 /// The kernel's function and what it did.
-pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, Words) {
+pub(super) fn of(scene: &Scene<'_>, facts: &Facts, index: usize, step: &Step) -> (&'static str, Words) {
+    if let Step::Stage(stage) = step {
+        return stages::of(&stages::Context::new(scene, facts, index), stage);
+    }
     let short = |addr| facts.addresses.short(addr);
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
     let in_node = |node: u32| if many_nodes { format!(" of node {node}") } else { String::new() };

@@ -1,0 +1,41 @@
+//! Who holds an area: a caller's name where one is known, else the task that asked for it.
+
+use super::cost::AreaCost;
+use crate::event::Seq;
+use crate::log::{InputKind, escape};
+use crate::model::{Place, Provenance, VmapArea};
+use crate::replay::Replay;
+
+/// Who holds an area.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Holder {
+    /// The function that asked; else `task NAME`; else what kind of area it is. Escaped for display.
+    pub name: String,
+    /// How that is known.
+    pub from: Provenance,
+}
+
+/// Who holds an area of the state where the cursor stands.
+pub fn holder_of(replay: &Replay, area: &AreaCost) -> Holder {
+    let (log, usage) = (replay.log(), area.backed.usage);
+    let memory = replay.space().memory();
+    if let Some(name) = memory.and_then(|memory| memory.usages().caller_name(usage.caller)) {
+        return Holder { name: name.to_owned(), from: usage.caller_from };
+    }
+    let allocator = replay.space().allocator();
+    let born = match allocator.lookup(area.backed.extent.start()) {
+        Place::Busy { area, .. } => Some(allocator.areas()[area].born).filter(|&born| born != VmapArea::UNBORN),
+        _ => None,
+    };
+    if log.origin.kind == InputKind::Script {
+        let name = if born.is_some() { "this script" } else { "early areas" };
+        return Holder { name: name.to_owned(), from: Provenance::Observed };
+    }
+    match born.and_then(|born| log.get(Seq(born))) {
+        Some(event) => {
+            let name = format!("task {}", escape(&log.names.task(event.task).comm));
+            Holder { name, from: Provenance::Observed }
+        }
+        None => Holder { name: usage.kind.word().to_owned(), from: usage.kind_from },
+    }
+}
