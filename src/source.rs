@@ -5,7 +5,7 @@ pub mod embedded;
 pub mod error;
 pub mod folder;
 pub mod meminfo;
-mod meta;
+pub mod meta;
 pub mod probes;
 pub mod script;
 pub mod snapshot;

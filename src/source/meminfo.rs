@@ -22,7 +22,10 @@ mod tests {
     #[test]
     fn what_is_no_number_is_not_known() {
         let mut origin = Origin::default();
-        read(b"MemTotal:         991348 kB\nVmallocTotal:   34359738367 kB\nVmallocUsed:        7272 kB\n", &mut origin);
+        read(
+            b"MemTotal:         991348 kB\nVmallocTotal:   34359738367 kB\nVmallocUsed:        7272 kB\n",
+            &mut origin,
+        );
         assert_eq!((origin.ram_bytes, origin.vmalloc_used_bytes), (Some(991_348 << 10), Some(7272 << 10)));
         let mut origin = Origin { ram_bytes: Some(1 << 30), ..Origin::default() };
         read(b"MemTotal: 5 kB\nVmallocUsed: 0 kB\nVmallocUsed: \xff kB\n", &mut origin);

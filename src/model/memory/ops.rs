@@ -1,11 +1,10 @@
 //! [`Memory::apply`]: one thing a request does, carried out.
 
 use super::backed::Runs;
-use super::{Backed, Mapping, Memory, MemoryAnswer, MemoryOp};
+use super::{Backed, Memory, MemoryAnswer, MemoryOp};
 use crate::model::extent::Extent;
 use crate::model::frames::{FrameRun, PageStrategy, PagesTold, ZoneKind};
-use crate::model::page_table::{MapError, Mapped};
-use crate::model::stage::{BlockEvent, Fault, MapFailure, Object, Stage};
+use crate::model::stage::{BlockEvent, Fault, Object, Stage};
 use crate::model::step::{Step, Steps};
 use crate::model::usage::{CallerId, Provenance, Usage, UsageKind};
 
@@ -255,118 +254,6 @@ impl Memory {
         self.lost_pages += lost;
         tell(steps, || Stage::PagesLost { pages: lost });
         MemoryAnswer::Pages(lost)
-    }
-
-    pub(super) fn map(
-        &mut self,
-        backed: &mut Backed,
-        extent: Extent,
-        mapping: Mapping,
-        fault: Option<Fault>,
-        steps: &mut Option<&mut Steps>,
-    ) -> MemoryAnswer {
-        let result = match (mapping, fault) {
-            (Mapping::Small, Some(Fault::Pages(at))) => self.tables.map_pages_until(extent, at.into()),
-            (Mapping::Small, Some(Fault::Tables(n))) => self.tables.map_pages_with_tables(extent, n.into()),
-            (Mapping::Small, _) => self.tables.map_pages(extent),
-            (Mapping::Device { phys }, _) => {
-                let most = self.arch.largest_shift();
-                self.tables.map_range(extent, phys, most)
-            }
-            (Mapping::Huge { shift }, _) => self.map_huge(backed, extent, shift),
-        };
-        let pages = extent.len_bytes() / self.page_size();
-        match result {
-            Ok(mapped) => {
-                self.note_mapped(backed, pages, mapping, &mapped);
-                tell(steps, || Stage::Mapped(mapped));
-                answer(&mapped, true)
-            }
-            Err(error) => {
-                let done = error.done().copied().unwrap_or_else(|| Mapped::nothing(extent));
-                self.note_mapped(backed, done.leaves.total(), mapping, &done);
-                tell(steps, || Stage::MapFailed { done, why: failure(&error) });
-                answer(&done, false)
-            }
-        }
-    }
-
-    /// Each block by itself, with the frames that belong to it.
-    fn map_huge(&mut self, backed: &Backed, extent: Extent, shift: u8) -> Result<Mapped, MapError> {
-        let page_shift = self.page_shift();
-        let (step, mut at) = (1_u64 << shift, extent.start());
-        let mut all = Mapped::nothing(extent);
-        let mut frames = self.runs.iter(backed.runs).flat_map(|run| {
-            let per_block = 1_u64 << (shift - page_shift);
-            (0..run.n / per_block).map(move |block| run.first + block * per_block)
-        });
-        while let Some(part) = Extent::sized(at, step.min(extent.end() - at)) {
-            let phys = frames.next().map_or(0, |frame| frame << page_shift);
-            match self.tables.map_range(part, phys, shift.into()) {
-                Ok(mapped) => all.add(&mapped),
-                Err(error) => {
-                    all.add(error.done().unwrap_or(&Mapped::nothing(part)));
-                    return Err(error.with_done(all));
-                }
-            }
-            at = part.end();
-        }
-        Ok(all)
-    }
-
-    fn note_mapped(&mut self, backed: &mut Backed, pages: u64, mapping: Mapping, mapped: &Mapped) {
-        if mapped.new_tables.total() + mapped.freed_tables.total() > 0 {
-            self.take_table_frames(mapped);
-        }
-        backed.mapped_pages = pages;
-        match mapping {
-            Mapping::Device { phys } => backed.usage.phys = Some(phys),
-            Mapping::Huge { shift } => backed.usage.page_shift = shift,
-            Mapping::Small => {}
-        }
-    }
-
-    /// The frames of new tables, and of those that went.
-    fn take_table_frames(&mut self, mapped: &Mapped) {
-        let pages_of_one = self.arch.geometry.table_bytes.div_ceil(self.page_size());
-        let new = mapped.new_tables.total();
-        if new > 0 {
-            let pages = new * pages_of_one;
-            self.frames.alloc_bulk(pages, ZoneKind::Normal, PageStrategy::Single, &mut self.table_frames);
-        }
-        let mut freed = mapped.freed_tables.total() * pages_of_one;
-        while freed > 0
-            && let Some(last) = self.table_frames.last_mut()
-        {
-            let n = freed.min(last.n);
-            let run = FrameRun { first: last.end() - n, n };
-            last.n -= n;
-            if last.n == 0 {
-                self.table_frames.pop();
-            }
-            freed -= n;
-            let given = self.frames.free(run);
-            debug_assert!(given.is_ok(), "frames of page tables are in use");
-        }
-    }
-
-    pub(super) fn unmap(&mut self, extent: Extent, steps: &mut Option<&mut Steps>) {
-        let unmapped = self.tables.unmap(extent);
-        tell(steps, || Stage::Unmapped(unmapped));
-    }
-}
-
-fn answer(mapped: &Mapped, whole: bool) -> MemoryAnswer {
-    let new_tables = u32::try_from(mapped.new_tables.total()).unwrap_or(u32::MAX);
-    MemoryAnswer::Mapped { whole, new_tables, mod_mask: mapped.mod_mask, syncs: mapped.sync.is_some() }
-}
-
-fn failure(error: &MapError) -> MapFailure {
-    match *error {
-        MapError::Busy { addr, .. } => MapFailure::Busy { addr },
-        MapError::NoPage { addr, .. } => MapFailure::NoPage { addr },
-        MapError::NoTable { addr, level, .. } => MapFailure::NoTable { addr, level },
-        _ => MapFailure::BadRange,
     }
 }
 
