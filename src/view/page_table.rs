@@ -57,13 +57,13 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
                 }
                 (Some(cost), _) => {
                     price_of_area = price::of_area(scene, cost, columns);
-                    not_mapped(scene, moment, columns)
+                    not_mapped(scene, moment, addr, columns)
                 }
                 (None, None) if is_area => {
                     let words = "Too many areas to add up for each frame: who shares a table is not shown.";
                     wrap(words, Role::Muted, columns, 2, scene.glyphs)
                 }
-                _ if moment.tense == Tense::Ahead => not_mapped(scene, moment, columns),
+                _ if moment.tense == Tense::Ahead => not_mapped(scene, moment, addr, columns),
                 _ => price::nothing(scene, &thing, memory.tables().is_mapped(addr), columns),
             });
             let walk = scene.replay.space().geometry().walk(addr);
@@ -88,8 +88,11 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
 }
 
 /// An area that nothing maps: not yet, or never.
-fn not_mapped(scene: &Scene<'_>, moment: &Moment<'_>, columns: usize) -> Vec<Row> {
+fn not_mapped(scene: &Scene<'_>, moment: &Moment<'_>, addr: u64, columns: usize) -> Vec<Row> {
     let words = match moment.tense {
+        Tense::Ahead if moment.memory.tables().is_mapped(addr) => {
+            "Still mapped at this stage: to be cleared further on."
+        }
         Tense::Ahead => "Not mapped yet at this stage of the request.",
         _ => "In use as address space alone: nothing is mapped in it.",
     };
