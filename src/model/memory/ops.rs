@@ -2,7 +2,6 @@
 
 use super::backed::Runs;
 use super::{Backed, Memory, MemoryAnswer, MemoryOp};
-use crate::model::extent::Extent;
 use crate::model::frames::{FrameRun, PageStrategy, PagesTold, ZoneKind};
 use crate::model::stage::{BlockEvent, Fault, Object, Stage};
 use crate::model::step::{Step, Steps};
