@@ -1,5 +1,5 @@
 //! The stops of a lesson, each with what the model did there.
-#![allow(unreachable_pub, reason = "modules of one test binary")]
+#![allow(unreachable_pub, clippy::panic, reason = "helpers of one test binary")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
