@@ -7,6 +7,7 @@ pub mod areas;
 pub mod audit;
 pub mod contrast;
 pub mod cost;
+pub mod costs;
 pub mod extent;
 pub mod frames;
 pub mod free_space;

@@ -218,10 +218,14 @@ impl Replay {
     pub fn answer_in_full(&self) -> Option<String> {
         let seq = self.current()?.0;
         let op = self.asked(seq)?;
+        if self.plan.said.binary_search(&seq.0).is_ok() {
+            return self.plan.answer(seq).map(|answer| format!("{answer}\n"));
+        }
         let rules = self.plan.machine.policy.rules;
         let (ops, answers) = (self.plan.ops_of(seq.index()), self.outcome.answers.as_slice());
         let mut text = String::new();
-        script::answer::write(&script::answer::Asking { op, ops, answers, space: &self.space, rules }, &mut text);
+        let asking = script::answer::Asking { op, ops, answers, said: None, space: &self.space, rules };
+        script::answer::write(&asking, &mut text);
         Some(text)
     }
 

@@ -23,7 +23,7 @@ pub use early::{register_early, vmalloc_init};
 pub use free::{Context, run_deferred, vfree, vunmap};
 pub use ioremap::{ioremap, iounmap};
 pub use percpu::pcpu_get_vm_areas;
-pub use setup::{DataFrames, memory_of};
+pub use setup::{DataFrames, contrast_facts, memory_of};
 pub use vmalloc::{VmallocArgs, vmalloc};
 pub use vmap::vmap;
 
@@ -101,8 +101,12 @@ impl Facts {
 
     /// A size rounded up to whole pages, as the kernel does it: what is too large wraps.
     pub fn page_align(&self, size: u64) -> u64 {
-        let aligned = size.wrapping_add(self.page_size - 1) & !(self.page_size - 1);
-        if self.is_32_bit { aligned & u64::from(u32::MAX) } else { aligned }
+        self.word(size.wrapping_add(self.page_size - 1) & !(self.page_size - 1))
+    }
+
+    /// What an `unsigned long` of the machine keeps of a number.
+    pub fn word(&self, number: u64) -> u64 {
+        if self.is_32_bit { number & u64::from(u32::MAX) } else { number }
     }
 }
 

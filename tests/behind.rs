@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vmaplens::insight::cost::Costs;
+use vmaplens::model::costs::Costs;
 use vmaplens::model::{AddressSpace, Op};
 use vmaplens::replay::{Follow, Replay, Settings};
 

@@ -52,6 +52,8 @@ pub struct Plan {
     pub(super) tallies: Vec<Tally>,
     /// Of a script: what the model answered.
     pub(super) answers: Answers,
+    /// Ops of a script, ascending, whose answer does not follow from what they did: questions, and what was refused.
+    pub(super) said: Vec<u32>,
 }
 
 /// The answers to the ops of a script, one line each; of a dump only the first.
@@ -84,6 +86,7 @@ impl Plan {
             mates: vec![NO_MATE; n_records],
             tallies: Vec::new(),
             answers: Answers::default(),
+            said: Vec::new(),
         }
     }
 

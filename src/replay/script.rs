@@ -5,10 +5,11 @@
 
 pub mod answer;
 pub mod compare;
+mod names;
 mod plan;
+mod questions;
 mod requests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parsers::ops::{Helpers, Op as Asked, OpLine, ScriptHeader};
@@ -18,14 +19,14 @@ use crate::model::page_table::{Geometry, Hints, geometry_named, geometry_names, 
 use crate::model::{
     AddressSpace, Allocator, Answer, BadRequest, Extent, HelperOrder, Op, Place, PurgeKind, Request, Usages,
 };
-use crate::policy::rules::{BadArguments, Failure};
+use crate::policy::rules::{BadArguments, Failure, Release};
 use crate::policy::{self, Chosen};
 use crate::request::{DataFrames, Facts, memory_of, register_early};
 
 use super::machine::{DEFAULT_NR_CPUS, DEFAULT_RAM, DEFAULT_RELEASE, DEFAULT_WINDOW};
 use super::{Machine, OpenError, PolicyFrom, Settings};
 use answer::Asking;
-use requests::Named;
+use names::{Named, Names};
 
 pub use compare::{Comparison, ExpectedState, Mismatch, compare};
 pub(super) use plan::open;
@@ -43,7 +44,7 @@ pub struct ScriptRun {
     facts: Facts,
     helpers: HelperOrder,
     autowork: bool,
-    live: HashMap<u64, Named>,
+    live: Names,
     /// Names of callers.
     usages: Arc<Usages>,
     failures: u64,
@@ -56,6 +57,8 @@ pub struct Done {
     pub ops: Vec<Op>,
     /// One for each.
     pub answers: Vec<Answer>,
+    /// What a question answers, or why nothing was done.
+    pub said: Option<String>,
 }
 
 impl ScriptRun {
@@ -85,7 +88,7 @@ impl ScriptRun {
             facts,
             helpers,
             autowork: header.autowork,
-            live: HashMap::new(),
+            live: Names::default(),
             usages,
             failures: 0,
         }
@@ -113,7 +116,7 @@ impl ScriptRun {
 
     /// Address of the area of an id, if it has one.
     pub fn address_of(&self, id: u64) -> Option<u64> {
-        self.live.get(&id).map(|named| named.addr)
+        self.live.get(id).map(|named| named.addr)
     }
 
     /// Does an area in use start there?
@@ -128,6 +131,7 @@ impl ScriptRun {
     pub fn run(&mut self, op: &Asked, born: u32, done: &mut Done) {
         done.ops.clear();
         done.answers.clear();
+        done.said = None;
         match *op {
             Asked::Alloc { id, size, align, window, cpu } => {
                 let window = window.map_or(self.machine.window, |(vstart, vend)| Window { vstart, vend });
@@ -149,7 +153,18 @@ impl ScriptRun {
     pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
         self.run(op, born, done);
         let rules = self.machine.policy.rules;
-        answer::write(&Asking { op, ops: &done.ops, answers: &done.answers, space: &self.space, rules }, out);
+        let Done { ops, answers, said } = done;
+        answer::write(&Asking { op, ops, answers, said: said.as_deref(), space: &self.space, rules }, out);
+    }
+
+    /// An id names one thing until that is gone: a second one under its name could never be freed.
+    fn is_taken(&mut self, id: u64, done: &mut Done) -> bool {
+        let taken = self.live.get(id);
+        if let Some(named) = taken {
+            self.failures += 1;
+            done.said = Some(format!("taken {:x}", named.addr));
+        }
+        taken.is_some()
     }
 
     fn apply(&mut self, op: Op, done: &mut Done) {
@@ -159,6 +174,9 @@ impl ScriptRun {
     }
 
     fn alloc(&mut self, id: u64, request: &Request, born: u32, done: &mut Done) {
+        if self.is_taken(id, done) {
+            return;
+        }
         let rules = self.machine.policy.rules;
         let page_size = self.machine.page_size;
         // `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
@@ -180,14 +198,14 @@ impl ScriptRun {
         }
         match done.answers.last() {
             Some(Answer::Placed(extent)) => {
-                self.live.insert(id, Named { addr: extent.start(), pages: 0 });
+                self.live.insert(id, Named { addr: extent.start(), pages: 0 }, page_size);
             }
             _ => self.failures += 1,
         }
     }
 
     fn free(&mut self, id: u64, done: &mut Done) {
-        let Some(Named { addr, .. }) = self.live.remove(&id) else { return };
+        let Some(Named { addr, .. }) = self.live.remove(id, self.machine.page_size) else { return };
         self.apply(Op::Free { addr }, done);
         if matches!(done.answers.last(), Some(Answer::Freed(freed)) if freed.drain_due)
             && self.allocator().drains_inline()
@@ -299,8 +317,11 @@ fn choose(header: &ScriptHeader, settings: &Settings) -> Result<(Chosen, PolicyF
         return Ok((chosen, PolicyFrom::Option));
     }
     if let Some(era) = &header.era {
+        // A release is meant, though some eras are called by their first one. 2.4 and 2.6 are none.
+        let release = Release::parse(era).filter(|release| 2 < release.major || 0 < release.patch);
         let id = format!("linux-{era}");
-        return Ok((policy::by_id(&id).ok_or(OpenError::UnknownPolicy { id })?, PolicyFrom::Kernel));
+        let chosen = release.and_then(policy::by_release).or_else(|| policy::by_id(&id));
+        return Ok((chosen.ok_or(OpenError::UnknownPolicy { id })?, PolicyFrom::Kernel));
     }
     Ok((assumed()?, PolicyFrom::Assumed))
 }

@@ -46,21 +46,30 @@ pub struct By {
 pub(super) fn get_vm_area(kernel: &mut impl Kernel, args: &AreaArgs) -> Option<Extent> {
     let facts = *kernel.facts();
     let unit = 1_u64.checked_shl(args.shift.into()).unwrap_or(facts.page_size);
-    let rounded = args.size.wrapping_add(unit - 1) & !(unit - 1);
+    let rounded = facts.word(args.size.wrapping_add(unit - 1) & !(unit - 1));
     if rounded != args.size || facts.page_size < unit {
         tell(kernel, Note::SizeRounded { bytes: rounded, shift: args.shift });
     }
     let align =
         if args.flags & VM_IOREMAP == 0 { args.align } else { ioremap_align(kernel, &facts, args.size, rounded) };
+    if rounded == 0 && facts.rules.refuses_empty_areas {
+        return None;
+    }
+    // `get_vm_area` had its descriptor before it added the guard page.
+    let is_list = facts.rules.objects == Objects::Descriptor;
+    if is_list {
+        descriptor(kernel, args)?;
+    }
     let size = guarded(kernel, &facts, rounded, args.flags);
-    if rounded == 0 || size == 0 {
+    if !is_list && size != 0 {
+        descriptor(kernel, args)?;
+    }
+    if size == 0 {
+        if is_list {
+            tell(kernel, Note::ObjectGiven(Object::VmStruct));
+        }
         return None;
     }
-    if args.fault == Some(Fault::Descriptor) {
-        tell(kernel, Note::ObjectMissing(Object::VmStruct));
-        return None;
-    }
-    tell(kernel, Note::ObjectTaken(Object::VmStruct));
     let request = Request { size, align, window: args.window, cpu: args.by.cpu, first_attempt: true };
     let Some(extent) = alloc_vmap_area(kernel, &request, args.by.born, args.may_sleep) else {
         tell(kernel, Note::ObjectGiven(Object::VmStruct));
@@ -71,12 +80,23 @@ pub(super) fn get_vm_area(kernel: &mut impl Kernel, args: &AreaArgs) -> Option<E
     Some(extent)
 }
 
+/// `kmalloc` of the descriptor. It is in its slab from `setup_vmalloc_vm` on.
+fn descriptor(kernel: &mut impl Kernel, args: &AreaArgs) -> Option<()> {
+    if args.fault == Some(Fault::Descriptor) {
+        tell(kernel, Note::ObjectMissing(Object::VmStruct));
+        return None;
+    }
+    tell(kernel, Note::ObjectTaken(Object::VmStruct));
+    Some(())
+}
+
 /// The alignment of a `VM_IOREMAP` area, which replaces what was asked for.
 fn ioremap_align(kernel: &mut impl Kernel, facts: &Facts, size: u64, rounded: u64) -> u64 {
     let how = facts.rules.ioremap_align;
     let order = match how {
         IoremapAlign::Page => return facts.page_size,
-        IoremapAlign::Fls => u64::BITS - size.leading_zeros(),
+        // `fls` takes an `int`: what is above 32 bits it does not see.
+        IoremapAlign::Fls => u32::BITS - (size as u32).leading_zeros(),
         IoremapAlign::CeilLog2 => rounded.checked_next_power_of_two().map_or(u64::BITS - 1, u64::trailing_zeros),
     };
     let lowest = u32::from(facts.page_shift());
@@ -91,8 +111,7 @@ fn guarded(kernel: &mut impl Kernel, facts: &Facts, size: u64, flags: u32) -> u6
         tell(kernel, Note::Unguarded { bytes: size });
         return size;
     }
-    let bytes = size.wrapping_add(facts.page_size);
-    let bytes = if facts.is_32_bit { bytes & u64::from(u32::MAX) } else { bytes };
+    let bytes = facts.word(size.wrapping_add(facts.page_size));
     tell(kernel, Note::Guarded { bytes });
     bytes
 }

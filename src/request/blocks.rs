@@ -5,7 +5,7 @@ use super::free::{area_at, remove};
 use super::rules::{Blocks, has_call};
 use super::{Facts, Kernel, is_mapped, tell};
 use crate::model::memory::Mapping;
-use crate::model::stage::{Call, Message, Note, Object};
+use crate::model::stage::{Call, Cleanup, Fault, Message, Note, Object, Undone};
 use crate::model::{BlockPlan, Extent, MemoryOp, Op, PurgeKind, Request, UsageKind};
 use crate::policy::rules::Release;
 
@@ -27,7 +27,7 @@ impl Facts {
 }
 
 /// Maps `pages` pages of somebody else's for a short time (`vm_map_ram`). Answers the address.
-pub fn map_ram(kernel: &mut impl Kernel, pages: u64, by: By) -> Option<u64> {
+pub fn map_ram(kernel: &mut impl Kernel, pages: u64, fault: Option<Fault>, by: By) -> Option<u64> {
     let facts = *kernel.facts();
     tell(kernel, Note::Called { call: Call::VmMapRam, value: pages, pages });
     if !has_call(facts.release, Call::VmMapRam) {
@@ -41,13 +41,17 @@ pub fn map_ram(kernel: &mut impl Kernel, pages: u64, by: By) -> Option<u64> {
         of_its_own(kernel, &facts, pages, by)
     };
     let extent = start.and_then(|start| Extent::sized(start, pages * facts.page_size));
-    let map = extent.map(|extent| Op::Memory(MemoryOp::Map { extent, mapping: Mapping::Small, fault: None }));
-    let is_mapped = map.is_some_and(|op| is_mapped(&kernel.apply(op)));
-    match start.filter(|_| is_mapped) {
-        Some(addr) => tell(kernel, Note::Returned { addr }),
-        None => tell(kernel, Note::Failed),
+    let map = extent.map(|extent| Op::Memory(MemoryOp::Map { extent, mapping: Mapping::Small, fault }));
+    if let (Some(addr), true) = (start, map.is_some_and(|op| is_mapped(&kernel.apply(op)))) {
+        tell(kernel, Note::Returned { addr });
+        return start;
     }
-    start.filter(|_| is_mapped)
+    if let Some(addr) = start {
+        tell(kernel, Note::Undone { why: Undone::Mapping, cleanup: Cleanup::Vfree });
+        unmap_ram(kernel, addr, pages);
+    }
+    tell(kernel, Note::Failed);
+    None
 }
 
 /// An area as long as the pages, without guard and without descriptor.
@@ -154,6 +158,9 @@ fn drop_block(kernel: &mut impl Kernel, facts: &Facts, block: Extent, fragmented
 /// that many pages never taken stay.
 pub fn purge_fragmented(kernel: &mut impl Kernel, keep: Option<u32>) {
     let facts = *kernel.facts();
+    if !facts.rules.purges_fragments {
+        return;
+    }
     let Some(memory) = kernel.space().memory() else { return };
     let goes = |free: u32| keep.is_none_or(|keep| free < keep);
     let blocks = memory.blocks().iter().filter(|block| block.is_fragmented() && goes(block.free));

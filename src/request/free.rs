@@ -4,7 +4,7 @@ use super::rules::{InInterrupt, has_call};
 use super::{Facts, Kernel, tell, unmap_aliases};
 use crate::model::memory::MemoryAnswer;
 use crate::model::stage::{Call, Message, Note, Object};
-use crate::model::{Answer, MemoryOp, Op, Place, PurgeKind};
+use crate::model::{Answer, MemoryOp, Op, Place, PurgeKind, UsageKind};
 use crate::policy::rules::{FreeSpace, Lookup, Release};
 
 /// Where a free is called from.
@@ -24,6 +24,13 @@ pub(super) enum FreePages {
     Yes,
     /// They stay whose they are.
     No,
+}
+
+impl FreePages {
+    /// What `vunmap` and `iounmap` do: in 2.4 they are `vfree`, which frees what the page tables name.
+    pub(super) fn of_unmap(facts: &Facts) -> Self {
+        if facts.rules.has_array { Self::No } else { Self::Yes }
+    }
 }
 
 /// `VM_FLUSH_RESET_PERMS` (5.2 and later): the free flushes aliases at once.
@@ -63,7 +70,7 @@ pub fn vunmap(kernel: &mut impl Kernel, addr: u64, context: Context) {
     if context == Context::Interrupt && facts.rules.in_interrupt != InInterrupt::Unchecked {
         return tell(kernel, Note::Said { message: Message::InInterrupt, value: addr });
     }
-    free_checked(kernel, addr, FreePages::No);
+    free_checked(kernel, addr, FreePages::of_unmap(&facts));
 }
 
 /// The deferred work of a CPU: the newest first, until nothing waits. Answers how many it freed.
@@ -84,7 +91,7 @@ fn free_checked(kernel: &mut impl Kernel, addr: u64, pages: FreePages) {
     if !addr.is_multiple_of(page_size) {
         return tell(kernel, Note::Said { message: Message::BadAddress, value: addr });
     }
-    match area_at(kernel, addr) {
+    match vm_area_at(kernel, addr) {
         Some(start) => discard(kernel, start, pages),
         None => tell(kernel, Note::Said { message: Message::Nonexistent, value: addr }),
     }
@@ -103,6 +110,15 @@ pub(super) fn area_at(kernel: &impl Kernel, addr: u64) -> Option<u64> {
         FreeSpace::FreeTree => false,
     };
     (!is_exact || start == addr).then_some(start)
+}
+
+/// The same of an area with a descriptor: those of `vm_map_ram` have none, and are nothing to `vfree`.
+pub(super) fn vm_area_at(kernel: &impl Kernel, addr: u64) -> Option<u64> {
+    let has_none = |kind| matches!(kind, UsageKind::VmMapRam | UsageKind::VmapBlock);
+    area_at(kernel, addr).filter(|&start| {
+        let backed = kernel.space().memory().and_then(|memory| memory.backed(start));
+        backed.is_none_or(|backed| !has_none(backed.usage.kind))
+    })
 }
 
 /// The area goes: entries, address space, pages, array, descriptor.

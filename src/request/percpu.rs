@@ -29,8 +29,12 @@ pub fn pcpu_get_vm_areas(kernel: &mut impl Kernel, groups: Groups, align: u64, b
         kernel.apply(Op::Purge { kind: PurgeKind::Full, helpers: facts.helpers, unqueues: false });
         answer = kernel.apply(carve);
     }
-    let Answer::Chunks(areas) = answer else { return None };
+    let areas = if let Answer::Chunks(areas) = answer { areas } else { Vec::new() };
     if areas.is_empty() {
+        for _ in groups.pages() {
+            tell(kernel, Note::ObjectGiven(Object::VmapArea));
+            tell(kernel, Note::ObjectGiven(Object::VmStruct));
+        }
         tell(kernel, Note::Failed);
         return None;
     }

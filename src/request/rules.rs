@@ -104,6 +104,10 @@ pub struct RequestRules {
     pub user_shmlba: bool,
     /// `VM_NO_GUARD` is known.
     pub has_no_guard: bool,
+    /// An area of no bytes is refused (2.6.24 and later). Before, it is its guard page and nothing else.
+    pub refuses_empty_areas: bool,
+    /// What is fragmented goes before a purge that was asked for (seen in 2.6.32.67, not in 2.6.28.6).
+    pub purges_fragments: bool,
     /// Areas are marked while they are filled (`VM_UNLIST`, `VM_UNINITIALIZED`).
     pub marks_uninitialized: bool,
     /// Requests that may not sleep neither purge nor wait (6.19 and later).
@@ -126,6 +130,8 @@ const V2_4: RequestRules = RequestRules {
     objects: Objects::Descriptor,
     user_shmlba: false,
     has_no_guard: false,
+    refuses_empty_areas: false,
+    purges_fragments: false,
     marks_uninitialized: false,
     nonblocking: false,
 };
@@ -141,14 +147,16 @@ const V2_6: RequestRules = RequestRules {
     in_interrupt: InInterrupt::Bug,
     ..V2_4
 };
+const V2_6_24: RequestRules = RequestRules { since: Release::of_2_6(24), refuses_empty_areas: true, ..V2_6 };
 const V2_6_28: RequestRules = RequestRules {
     since: Release::of_2_6(28),
     warns_of_size: true,
     blocks: Blocks::Bitmap,
     objects: Objects::DescriptorAndRange,
-    ..V2_6
+    ..V2_6_24
 };
-const V2_6_32: RequestRules = RequestRules { since: Release::of_2_6(32), marks_uninitialized: true, ..V2_6_28 };
+const V2_6_32: RequestRules =
+    RequestRules { since: Release::of_2_6(32), marks_uninitialized: true, purges_fragments: true, ..V2_6_28 };
 const V3_10: RequestRules =
     RequestRules { since: Release::new(3, 10), in_interrupt: InInterrupt::Deferred, user_shmlba: true, ..V2_6_32 };
 // Between 3.10 and 4.15, not known where.
@@ -181,7 +189,7 @@ const V6_19: RequestRules = RequestRules {
 
 /// Every change of behaviour, oldest first. Each row differs from the one before in the fields it names.
 pub const REQUEST_RULES: &[RequestRules] =
-    &[V2_4, V2_4_27, V2_6, V2_6_28, V2_6_32, V3_10, V4_15, V5_2, V5_14, V5_19, V6_13, V6_19];
+    &[V2_4, V2_4_27, V2_6, V2_6_24, V2_6_28, V2_6_32, V3_10, V4_15, V5_2, V5_14, V5_19, V6_13, V6_19];
 
 /// How a release treats requests; `None` before 2.4.
 pub fn request_rules_for(release: Release) -> Option<&'static RequestRules> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use super::rules::DataPages;
+use crate::model::contrast::{self, VmallocGfp};
 use crate::model::frames::{FrameRun, Frames, MAX_ORDER, MAX_ORDER_2_4, PageStrategy, ZoneTable, zone_table};
 use crate::model::memory::ObjectSetup;
 use crate::model::page_table::Family;
@@ -52,11 +53,7 @@ pub fn memory_of(facts: &Facts, usages: Arc<Usages>, pages: DataFrames) -> Memor
 fn objects_of(facts: &Facts, max_order: u32) -> ObjectSetup {
     let Release { major, minor, patch } = facts.release;
     let sizes = object_sizes(major, minor, patch);
-    let era = match facts.release {
-        release if release < Release::of_2_6(0) => KmallocEra::Slab24,
-        release if release < Release::of_2_6(23) => KmallocEra::Slab26,
-        _ => KmallocEra::Slub,
-    };
+    let era = kmalloc_era(facts.release);
     let word = facts.pointer_bytes();
     ObjectSetup {
         slabs: Slabs::new(era, facts.page_size, max_order),
@@ -64,6 +61,33 @@ fn objects_of(facts: &Facts, max_order: u32) -> ObjectSetup {
         vmap_area_bytes: sizes.vmap_area_bytes(word),
         vmap_area_cache: sizes.vmap_area_cache,
         vmap_block_bytes: sizes.vmap_block_bytes(word, facts.block_pages().into()),
+    }
+}
+
+fn kmalloc_era(release: Release) -> KmallocEra {
+    match release {
+        release if release < Release::of_2_6(0) => KmallocEra::Slab24,
+        release if release < Release::of_2_6(23) => KmallocEra::Slab26,
+        _ => KmallocEra::Slub,
+    }
+}
+
+/// What the contrast of `kmalloc` and `vmalloc` needs to know of the machine, given its largest order.
+pub fn contrast_facts(facts: &Facts, max_order: u32) -> contrast::Facts {
+    contrast::Facts {
+        page_size: facts.page_size,
+        max_order,
+        word_bytes: facts.pointer_bytes(),
+        era: kmalloc_era(facts.release),
+        total_pages: facts.ram_pages,
+        range_bytes: facts.window.len_bytes(),
+        has_kvmalloc: Release::new(4, 12) <= facts.release,
+        has_kzalloc: Release::of_2_6(14) <= facts.release,
+        vmalloc_gfp: match facts.release {
+            release if release < Release::new(6, 19) => VmallocGfp::Sleeps,
+            release if release < Release::new(7, 1) => VmallocGfp::TaskOnly,
+            _ => VmallocGfp::NotInHardirq,
+        },
     }
 }
 

@@ -72,17 +72,28 @@ fn checked(kernel: &mut impl Kernel, facts: &Facts, args: &VmallocArgs, rounded:
         SizeCheck::Rounded => rounded,
         SizeCheck::AsGiven => args.size,
     };
-    let pages = compared / facts.page_size;
+    // Nobody can ask a machine for more than its words can say.
+    let is_too_long = facts.word(args.size) != args.size;
+    let pages = if is_too_long { args.size / facts.page_size } else { compared / facts.page_size };
     let ram_pages = facts.ram_pages;
-    if compared == 0 || ram_pages < pages {
-        let why = if compared == 0 { SizeRefusal::Zero } else { SizeRefusal::MoreThanRam { pages, ram_pages } };
+    let is_zero = compared == 0 && !is_too_long;
+    if is_zero || is_too_long || ram_pages < pages {
+        let why = if is_zero { SizeRefusal::Zero } else { SizeRefusal::MoreThanRam { pages, ram_pages } };
         tell(kernel, Note::SizeRefused(why));
         return None;
     }
+    // Up to 5.13 the size was rounded first; later `__get_vm_area_node` does it.
+    let size = match facts.rules.size_check {
+        SizeCheck::Rounded => rounded,
+        SizeCheck::AsGiven => args.size,
+    };
+    if size != args.size {
+        tell(kernel, Note::SizeRounded { bytes: size, shift: facts.page_shift() });
+    }
     tell(kernel, Note::SizeChecked { pages, ram_pages });
     let gfp = args.gfp.unwrap_or_else(|| facts.gfp_of(args.call));
-    let mut attempt = Attempt {
-        size: args.size,
+    let attempt = Attempt {
+        size,
         align: args.align.unwrap_or_else(|| facts.align_of(args.call)),
         shift: facts.page_shift(),
         flags: args.flags | VM_ALLOC | flags_of(facts, args.call),
@@ -93,17 +104,20 @@ fn checked(kernel: &mut impl Kernel, facts: &Facts, args: &VmallocArgs, rounded:
         fault: args.fault,
         by: args.by,
     };
-    let plain = attempt;
-    if let Some(shift) = huge_shift(kernel, facts, args, attempt.flags) {
-        attempt.shift = shift;
-        attempt.align = attempt.align.max(1 << shift);
-        if let Ok(extent) = populate(kernel, facts, &attempt) {
-            return Some(extent.start());
+    attempts(kernel, facts, &attempt).ok().map(Extent::start)
+}
+
+/// With huge entries if they may be tried, then without.
+fn attempts(kernel: &mut impl Kernel, facts: &Facts, plain: &Attempt) -> Result<Extent, ()> {
+    if let Some(shift) = huge_shift(kernel, facts, plain) {
+        let huge = Attempt { shift, align: plain.align.max(1 << shift), ..*plain };
+        if let Ok(extent) = populate(kernel, facts, &huge) {
+            return Ok(extent);
         }
         let first_still_busy = facts.rules.cleanup == Cleanup::Deferred;
         tell(kernel, Note::HugeFellBack { first_still_busy });
     }
-    populate(kernel, facts, &plain).ok().map(Extent::start)
+    populate(kernel, facts, plain)
 }
 
 fn flags_of(facts: &Facts, call: Call) -> u32 {
@@ -115,7 +129,8 @@ fn flags_of(facts: &Facts, call: Call) -> u32 {
 }
 
 /// The huge attempt: PMD entries for a size of a PMD at least; arm64 7.3: blocks of contiguous PTEs.
-fn huge_shift(kernel: &mut impl Kernel, facts: &Facts, args: &VmallocArgs, flags: u32) -> Option<u8> {
+fn huge_shift(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt) -> Option<u8> {
+    let flags = attempt.flags;
     let may = match facts.rules.huge {
         HugeVmalloc::Never => false,
         HugeVmalloc::OptOut => flags & VM_ALLOW_HUGE_VMAP == 0,
@@ -124,9 +139,8 @@ fn huge_shift(kernel: &mut impl Kernel, facts: &Facts, args: &VmallocArgs, flags
     if !may || !facts.arch.huge_vmalloc {
         return None;
     }
-    let nodes =
-        if facts.rules.divides_by_nodes && args.node.is_none() { u64::from(facts.numa_nodes.max(1)) } else { 1 };
-    let bytes = args.size / nodes;
+    let nodes = if facts.rules.divides_by_nodes && !attempt.has_node { u64::from(facts.numa_nodes.max(1)) } else { 1 };
+    let bytes = attempt.size / nodes;
     let shift = facts.arch.vmalloc_shift(bytes);
     if shift <= u32::from(facts.page_shift()) {
         tell(kernel, Note::HugeNotTried { bytes });
@@ -155,8 +169,8 @@ fn populate(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt) -> Resul
     let bytes = attempt.size.wrapping_add(unit - 1) & !(unit - 1);
     let Some(data) = Extent::sized(area.start(), bytes) else { return Err(()) };
     let filled = fill(kernel, facts, attempt, data);
-    if let Err((why, mapped_pages)) = filled {
-        undo(kernel, facts, data, why, mapped_pages, attempt.by);
+    if let Err(why) = filled {
+        undo(kernel, facts, data, why, attempt.by);
         return Err(());
     }
     if marks != 0 {
@@ -168,12 +182,12 @@ fn populate(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt) -> Resul
     Ok(area)
 }
 
-/// Array, pages, mapping; in error what was missing, and how many pages are there.
-fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent) -> Result<(), (Undone, u64)> {
+/// Array, pages, mapping; in error what was missing.
+fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent) -> Result<(), Undone> {
     let start = data.start();
     let pages = data.len_bytes() / facts.page_size;
     if facts.rules.has_array && !array(kernel, facts, attempt, start, pages) {
-        return Err((Undone::Array, 0));
+        return Err(Undone::Array);
     }
     let order = attempt.shift - facts.page_shift();
     let strategy = match facts.rules.pages {
@@ -192,7 +206,7 @@ fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent
     let in_the_walk = facts.rules.pages == DataPages::InTheWalk;
     if got < pages && !in_the_walk {
         tell(kernel, Note::Said { message: Message::NoPages, value: got });
-        return Err((Undone::Pages, got));
+        return Err(Undone::Pages);
     }
     let mapping = if order > 0 { Mapping::Huge { shift: attempt.shift } } else { Mapping::Small };
     let fault = if got < pages {
@@ -202,8 +216,8 @@ fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent
     };
     match kernel.apply(Op::Memory(MemoryOp::Map { extent: data, mapping, fault })) {
         answer if is_mapped(&answer) => Ok(()),
-        _ if got < pages => Err((Undone::Pages, got)),
-        _ => Err((Undone::Mapping, got)),
+        _ if got < pages => Err(Undone::Pages),
+        _ => Err(Undone::Mapping),
     }
 }
 
@@ -220,7 +234,11 @@ fn array(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, start: u64,
     }
     if bytes <= facts.page_size {
         let taken = kernel.apply(Op::Memory(MemoryOp::TakeArray { start, bytes }));
-        return taken == Answer::Memory(MemoryAnswer::Done);
+        let is_there = taken == Answer::Memory(MemoryAnswer::Done);
+        if !is_there {
+            tell(kernel, Note::ArrayMissing { bytes });
+        }
+        return is_there;
     }
     tell(kernel, Note::ArrayNested { bytes });
     // It becomes shorter by the factor of pointers in a page each time, so this ends after a few.
@@ -234,12 +252,13 @@ fn array(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, start: u64,
         fault: None,
         ..*attempt
     };
-    let Ok(array) = populate(kernel, facts, &nested) else {
+    let Ok(array) = attempts(kernel, facts, &nested) else {
         tell(kernel, Note::ArrayMissing { bytes });
         return false;
     };
     if let Some(flag) = super::flags::by_name(facts.release, "VM_VPAGES").filter(|flag| flag.value == VM_VPAGES) {
-        let flags = attempt.flags | flag.value;
+        let backed = kernel.space().memory().and_then(|memory| memory.backed(start));
+        let flags = backed.map_or(attempt.flags, |backed| backed.flags) | flag.value;
         kernel.apply(Op::Memory(MemoryOp::SetFlags { start, flags }));
     }
     kernel.apply(Op::Memory(MemoryOp::NestArray { start, array: array.start() }));
@@ -247,7 +266,7 @@ fn array(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, start: u64,
 }
 
 /// What a request that fails half-way does with what it has.
-fn undo(kernel: &mut impl Kernel, facts: &Facts, data: Extent, why: Undone, pages: u64, by: By) {
+fn undo(kernel: &mut impl Kernel, facts: &Facts, data: Extent, why: Undone, by: By) {
     let cleanup = facts.rules.cleanup;
     tell(kernel, Note::Undone { why, cleanup });
     match cleanup {
@@ -256,15 +275,18 @@ fn undo(kernel: &mut impl Kernel, facts: &Facts, data: Extent, why: Undone, page
             kernel.apply(Op::Memory(MemoryOp::Defer { cpu: by.cpu, addr: data.start() }));
         }
         Cleanup::Leak => {
-            // What lies in whole PGD blocks below the one that failed is cleared; the rest stays and is lost.
-            let failed_at = data.start() + pages * facts.page_size;
+            // What lies in whole PGD blocks below the one that failed is cleared; the rest stays and is lost. Pages
+            // behind the one that failed were never asked for.
+            let backed = kernel.space().memory().and_then(|memory| memory.backed(data.start()));
+            let mapped = backed.map_or(0, |backed| backed.mapped_pages);
+            let failed_at = data.start() + mapped * facts.page_size;
             let block = failed_at >> facts.arch.geometry.levels[0].shift << facts.arch.geometry.levels[0].shift;
             let start = data.start();
             if let Some(cleared) = Extent::new(start, block) {
                 kernel.apply(Op::Memory(MemoryOp::Unmap { extent: cleared, flushes: true }));
             }
             let cleared_pages = block.saturating_sub(start) / facts.page_size;
-            kernel.apply(Op::Memory(MemoryOp::LosePages { start, after: cleared_pages }));
+            kernel.apply(Op::Memory(MemoryOp::LosePages { start, after: cleared_pages, until: mapped }));
             kernel.apply(Op::Remove { addr: start, unmaps: false });
             kernel.apply(Op::Memory(MemoryOp::Unbind { start }));
         }

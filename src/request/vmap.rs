@@ -11,8 +11,6 @@ use crate::policy::rules::Release;
 
 /// First release that takes `VM_NO_GUARD` out of the flags of a `vmap`, with a warning.
 const STRIPS_NO_GUARD: Release = Release::new(5, 17);
-/// The first release that rounds a size up to pages, so that `vmap` of nothing has no area.
-const ROUNDS: Release = Release::of_2_6(24);
 /// The first release with `VM_MAP`.
 const HAS_VM_MAP: Release = Release::of_2_6(0);
 
@@ -21,9 +19,10 @@ pub fn vmap(kernel: &mut impl Kernel, pages: u64, flags: u32, fault: Option<Faul
     let facts = *kernel.facts();
     tell(kernel, Note::Called { call: Call::Vmap, value: pages, pages });
     let ram_pages = facts.ram_pages;
-    let refused = if ram_pages < pages {
+    let is_too_long = facts.is_32_bit && u32::MAX as u64 / facts.page_size < pages;
+    let refused = if ram_pages < pages || is_too_long {
         Some(SizeRefusal::MoreThanRam { pages, ram_pages })
-    } else if pages == 0 && (facts.release < HAS_VM_MAP || ROUNDS <= facts.release) {
+    } else if pages == 0 && (facts.release < HAS_VM_MAP || facts.rules.refuses_empty_areas) {
         Some(SizeRefusal::Zero)
     } else {
         None

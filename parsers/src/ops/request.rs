@@ -206,6 +206,18 @@ impl RequestOp {
         }
     }
 
+    /// The id it gives to what it is given.
+    pub fn names(&self) -> Option<u64> {
+        match *self {
+            Self::Vmalloc { id, .. }
+            | Self::Vmap { id, .. }
+            | Self::MapRam { id, .. }
+            | Self::Ioremap { id, .. }
+            | Self::Pcpu { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// Who asks, if it says.
     pub fn caller(&self) -> Option<&str> {
         self.words()?.caller.as_deref()

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::insight::cost::{Costs, Sum};
 use crate::insight::holder::{Holder, holder_of};
+use crate::model::costs::{Costs, Sum};
 use crate::policy::Release;
 use crate::replay::Replay;
 use crate::view::text::bytes;

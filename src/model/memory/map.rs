@@ -9,6 +9,38 @@ use crate::model::stage::{Fault, MapFailure, Stage};
 use crate::model::step::Steps;
 
 impl Memory {
+    /// As a request does it: without frames for the tables it stops.
+    pub(super) fn map_within(
+        &mut self,
+        backed: &mut Backed,
+        extent: Extent,
+        mapping: Mapping,
+        fault: Option<Fault>,
+        steps: &mut Option<&mut Steps>,
+    ) -> MemoryAnswer {
+        let missing = self.tables.tables_of(extent).missing.total();
+        let most = match fault {
+            _ if missing == 0 => 0,
+            Some(Fault::Tables(n)) => self.tables_to_be_had().min(n.into()),
+            _ => self.tables_to_be_had(),
+        };
+        let fault = match fault {
+            Some(Fault::Pages(_)) => fault,
+            _ if missing <= most => None,
+            _ => Some(Fault::Tables(u32::try_from(most).unwrap_or(u32::MAX))),
+        };
+        let answer = self.map(backed, extent, mapping, fault, steps);
+        backed.usage.pages = backed.mapped_pages;
+        answer
+    }
+
+    /// Pages behind the entries that were written.
+    fn pages_of(&self, done: &Mapped) -> u64 {
+        let levels = self.arch.geometry.levels;
+        let page_shift = u32::from(self.page_shift());
+        levels.iter().enumerate().map(|(depth, level)| done.leaves[depth] << (level.shift - page_shift)).sum()
+    }
+
     pub(super) fn map(
         &mut self,
         backed: &mut Backed,
@@ -21,11 +53,10 @@ impl Memory {
             (Mapping::Small, Some(Fault::Pages(at))) => self.tables.map_pages_until(extent, at.into()),
             (Mapping::Small, Some(Fault::Tables(n))) => self.tables.map_pages_with_tables(extent, n.into()),
             (Mapping::Small, _) => self.tables.map_pages(extent),
-            (Mapping::Device { phys }, _) => {
-                let most = self.arch.largest_shift();
-                self.tables.map_range(extent, phys, most)
+            (Mapping::Device { .. } | Mapping::Huge { .. }, Some(Fault::Tables(most))) => {
+                self.map_large_with_tables(backed, extent, mapping, most.into())
             }
-            (Mapping::Huge { shift }, _) => self.map_huge(backed, extent, shift),
+            (Mapping::Device { .. } | Mapping::Huge { .. }, _) => self.map_large(backed, extent, mapping),
         };
         let pages = extent.len_bytes() / self.page_size();
         match result {
@@ -36,11 +67,54 @@ impl Memory {
             }
             Err(error) => {
                 let done = error.done().copied().unwrap_or_else(|| Mapped::nothing(extent));
-                self.note_mapped(backed, done.leaves.total(), mapping, &done);
+                self.note_mapped(backed, self.pages_of(&done), mapping, &done);
                 tell(steps, || Stage::MapFailed { done, why: failure(&error) });
                 answer(&done, false)
             }
         }
+    }
+
+    /// By the largest entries that fit.
+    fn map_large(&mut self, backed: &Backed, extent: Extent, mapping: Mapping) -> Result<Mapped, MapError> {
+        match mapping {
+            Mapping::Device { phys } => self.tables.map_range(extent, phys, self.arch.largest_shift()),
+            Mapping::Huge { shift } => self.map_huge(backed, extent, shift),
+            Mapping::Small => self.tables.map_pages(extent),
+        }
+    }
+
+    /// The same with so many new tables at most. How many it needs is known when it is done: it is tried on a copy, and
+    /// where they are too few the walk stops at once.
+    fn map_large_with_tables(
+        &mut self,
+        backed: &Backed,
+        extent: Extent,
+        mapping: Mapping,
+        most: u64,
+    ) -> Result<Mapped, MapError> {
+        let before = self.tables.clone();
+        let result = self.map_large(backed, extent, mapping);
+        let done = match &result {
+            Ok(done) => Some(done),
+            Err(error) => error.done(),
+        };
+        let Some(lacking) = done.filter(|done| most < done.new_tables.total()).map(|done| done.new_tables) else {
+            return result;
+        };
+        self.tables = before;
+        let levels = self.arch.geometry.levels;
+        let level = (0..levels.len()).find(|&depth| lacking[depth] > 0).map_or("", |depth| levels[depth].name);
+        Err(MapError::NoTable { addr: extent.start(), level, done: Box::new(Mapped::nothing(extent)) })
+    }
+
+    /// Tables there is memory for. They are not made of high memory.
+    fn tables_to_be_had(&self) -> u64 {
+        let low = self.frames.zones().into_iter().filter(|zone| zone.kind <= ZoneKind::Normal);
+        low.map(|zone| zone.free_pages).sum::<u64>().saturating_sub(self.counted_pages) / self.pages_of_table()
+    }
+
+    fn pages_of_table(&self) -> u64 {
+        self.arch.geometry.table_bytes.div_ceil(self.page_size()).max(1)
     }
 
     /// Each block by itself, with the frames that belong to it.
@@ -80,7 +154,7 @@ impl Memory {
 
     /// The frames of new tables, and of those that went.
     fn take_table_frames(&mut self, mapped: &Mapped) {
-        let pages_of_one = self.arch.geometry.table_bytes.div_ceil(self.page_size());
+        let pages_of_one = self.pages_of_table();
         let new = mapped.new_tables.total();
         if new > 0 {
             let pages = new * pages_of_one;

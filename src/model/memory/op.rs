@@ -94,8 +94,10 @@ pub enum MemoryOp {
     LosePages {
         /// Start of the area.
         start: u64,
-        /// The first pages of it go back before.
+        /// So many of the first pages go back before.
         after: u64,
+        /// From that page on they go back as well: nobody had asked for them yet.
+        until: u64,
     },
     /// Entries for the first bytes of an area.
     Map {

@@ -30,7 +30,7 @@ impl Memory {
                 tell(steps, || Stage::Bound { extent, flags });
                 MemoryAnswer::Done
             }
-            MemoryOp::Unbind { start } => self.unbind(start),
+            MemoryOp::Unbind { start } => self.unbind(start, steps),
             MemoryOp::SetFlags { start, flags } => self.change(start, |_, backed| {
                 backed.flags = flags;
                 MemoryAnswer::Done
@@ -48,8 +48,8 @@ impl Memory {
                 self.change(start, |memory, backed| memory.take_pages(backed, (pages, order), how, steps))
             }
             MemoryOp::GivePages { start } => self.change(start, |memory, backed| memory.give_pages(backed, steps)),
-            MemoryOp::LosePages { start, after } => {
-                self.change(start, |memory, backed| memory.lose_pages(backed, after, steps))
+            MemoryOp::LosePages { start, after, until } => {
+                self.change(start, |memory, backed| memory.lose_pages(backed, (after, until), steps))
             }
             MemoryOp::Note { extent, kind } => {
                 let usage = Usage::asked(kind, self.page_shift());
@@ -57,18 +57,16 @@ impl Memory {
                 MemoryAnswer::Done
             }
             MemoryOp::Map { extent, mapping, fault } => {
+                let asked = self.live.get(&extent.start()).copied();
                 // A part of a block is no area of its own.
-                let mut part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
-                let start = extent.start();
-                let is_area = self.live.get(&start).is_some_and(|backed| backed.usage.kind != UsageKind::VmapBlock);
-                match is_area.then(|| self.live.remove(&start)).flatten() {
-                    Some(mut backed) => {
-                        let answer = self.map(&mut backed, extent, mapping, fault, steps);
-                        self.live.insert(extent.start(), backed);
-                        answer
-                    }
-                    None => self.map(&mut part, extent, mapping, fault, steps),
+                let own = asked.filter(|backed| backed.usage.kind != UsageKind::VmapBlock);
+                let part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
+                let mut backed = own.unwrap_or(part);
+                let answer = self.map_within(&mut backed, extent, mapping, fault, steps);
+                if own.is_some() {
+                    self.live.insert(extent.start(), backed);
                 }
+                answer
             }
             MemoryOp::Unmap { extent, flushes } => {
                 self.unmap(extent, steps);
@@ -128,7 +126,7 @@ impl Memory {
                 if self.blocks.remove(block).is_none() {
                     return MemoryAnswer::Nothing;
                 }
-                self.unbind(block);
+                self.unbind(block, steps);
                 (block, BlockEvent::Freed { fragmented })
             }
             _ => return MemoryAnswer::Nothing,
@@ -149,8 +147,12 @@ impl Memory {
     }
 
     /// The record goes, and the descriptor with it. Pages that are still there are lost.
-    fn unbind(&mut self, start: u64) -> MemoryAnswer {
-        let Some(backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+    fn unbind(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+        let Some(mut backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        if backed.data_pages > 0 {
+            let all = backed.data_pages;
+            self.lose_pages(&mut backed, (0, all), steps);
+        }
         self.drop_descriptor(&backed);
         MemoryAnswer::Done
     }
@@ -234,22 +236,34 @@ impl Memory {
         MemoryAnswer::Pages(pages)
     }
 
-    /// The first pages go back, the others stay in use with nobody who knows them.
-    fn lose_pages(&mut self, backed: &mut Backed, after: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
+    /// The pages outside `after..until` go back, the others stay in use with nobody who knows them.
+    fn lose_pages(
+        &mut self,
+        backed: &mut Backed,
+        (after, until): (u64, u64),
+        steps: &mut Option<&mut Steps>,
+    ) -> MemoryAnswer {
         let pages = std::mem::take(&mut backed.data_pages);
         let chain = std::mem::replace(&mut backed.runs, Runs::NONE);
         self.scratch.clear();
         self.runs.take(chain, &mut self.scratch);
-        let mut left = after.min(pages);
-        for run in &self.scratch {
-            let back = FrameRun { first: run.first, n: run.n.min(left) };
-            left -= back.n;
-            if back.n > 0 {
-                let freed = self.frames.free(back);
-                debug_assert!(freed.is_ok(), "frames of an area are in use");
+        let until = until.min(pages);
+        let after = after.min(until);
+        let mut at = 0;
+        for &run in &self.scratch {
+            // Pages `at..at + run.n` of the area.
+            let below = after.saturating_sub(at).min(run.n);
+            let above = (at + run.n).saturating_sub(until.max(at)).min(run.n);
+            for back in [FrameRun { first: run.first, n: below }, FrameRun { first: run.end() - above, n: above }] {
+                let freed = if back.n > 0 { self.frames.free(back).is_ok() } else { true };
+                debug_assert!(freed, "frames of an area are in use");
             }
+            at += run.n;
         }
-        let lost = pages - after.min(pages);
+        if !self.places_pages {
+            self.counted_pages -= pages - (until - after);
+        }
+        let lost = until - after;
         self.lost_pages += lost;
         tell(steps, || Stage::PagesLost { pages: lost });
         MemoryAnswer::Pages(lost)

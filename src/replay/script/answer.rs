@@ -19,6 +19,8 @@ pub struct Asking<'a> {
     pub ops: &'a [Op],
     /// The answer to each.
     pub answers: &'a [Answer],
+    /// What a question answers, or why nothing was done.
+    pub said: Option<&'a str>,
     /// The state after it.
     pub space: &'a AddressSpace,
     /// The release.
@@ -30,6 +32,7 @@ pub fn write(asking: &Asking<'_>, out: &mut String) {
     let Asking { op, answers, rules, .. } = *asking;
     let allocator = asking.space.allocator();
     match *op {
+        _ if asking.said.is_some() => out.push_str(asking.said.unwrap_or_default()),
         Asked::Alloc { .. } => match answers.iter().rev().find(|answer| !matches!(answer, Answer::Drained(_))) {
             Some(Answer::Placed(extent)) => push(out, format_args!("{:x}", extent.start())),
             Some(Answer::Rejected(_)) if rules.bad_arguments == BadArguments::Bug => out.push_str("BUG"),

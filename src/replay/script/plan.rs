@@ -54,6 +54,9 @@ pub(in crate::replay) fn open(
         pass.record(index, asked, address, &done);
         pass.judge(index, &text);
         pass.plan.answers.push(&text);
+        if done.said.is_some() {
+            pass.plan.said.push(index as u32);
+        }
         pass.plan.ops.extend_from_slice(&done.ops);
         pass.plan.upto.push(pass.plan.ops.len() as u32);
         pass.checkpoints.offer(index + 1, pass.run.space());
@@ -135,7 +138,10 @@ impl Pass<'_> {
         if purges(&done.answers).any(|purged| purged.num_purged > 0) {
             plan.timeline.purges.push(seq);
         }
-        if let Some(born) = freed(&done.answers).map(|freed| freed.born).filter(|&born| born != VmapArea::UNBORN) {
+        // A request that has to undo itself, or frees fragments on its way, is no free.
+        let is_free = matches!(kind, EventKind::Free { .. });
+        let born = freed(&done.answers).filter(|_| is_free).map(|freed| freed.born);
+        if let Some(born) = born.filter(|&born| born != VmapArea::UNBORN) {
             plan.mates[index] = born;
             plan.mates[born as usize] = seq;
         }
@@ -143,6 +149,7 @@ impl Pass<'_> {
 
     fn kind(&mut self, asked: &Asked, address: Option<u64>, done: &Done) -> EventKind {
         match *asked {
+            _ if done.ops.is_empty() && done.said.is_some() => EventKind::Script(ScriptOp::Request),
             Asked::Alloc { size, align, window, .. } => {
                 let window = window.map_or(self.run.machine().window, |(vstart, vend)| Window { vstart, vend });
                 let placed = done.answers.iter().find_map(|answer| match answer {

@@ -2,11 +2,12 @@
 
 use parsers::ops::request::{Fail, FreeCall, Gfp as GfpWord, RequestOp, Target, VMALLOCS, Words};
 
+use super::names::Named;
 use super::{Done, ScriptRun};
-use crate::log::Window;
+use crate::log::{Window, escape};
 use crate::model::frames::ZoneKind;
 use crate::model::stage::{Call, Fault};
-use crate::model::{AddressSpace, Answer, CallerId, Extent, Groups, Op};
+use crate::model::{AddressSpace, Answer, CallerId, Extent, Groups, MemoryOp, Op};
 use crate::request::{
     By, Context, Facts, Gfp, Kernel, VmallocArgs, flags, ioremap, iounmap, map_ram, pcpu_get_vm_areas, run_deferred,
     unmap_aliases, unmap_ram, vfree, vmalloc, vmalloc_init, vmap, vunmap,
@@ -22,15 +23,6 @@ const CALLS: [Call; VMALLOCS.len()] = [
     Call::VmallocHuge,
     Call::VmallocNodeRange,
 ];
-
-/// What a live id of a script names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Named {
-    /// The address it was given.
-    pub(super) addr: u64,
-    /// Pages, of a `map_ram`.
-    pub(super) pages: u64,
-}
 
 /// A script's run as the kernel that requests are made to: every operation is kept.
 struct Recorder<'r> {
@@ -61,9 +53,12 @@ impl ScriptRun {
     pub(super) fn request(&mut self, asked: &RequestOp, born: u32, done: &mut Done) {
         let by = |words: &Words, caller: CallerId| By { caller, cpu: words.cpu, born };
         let caller = self.caller_of(asked);
+        if asked.names().is_some_and(|id| self.is_taken(id, done)) {
+            return;
+        }
         match asked {
             RequestOp::Vmalloc { call, id, size, words } => {
-                let Some(extra) = self.flags_of(words) else { return self.refuse_words() };
+                let Some(extra) = self.flags_of(words, done) else { return };
                 let args = VmallocArgs {
                     call: CALLS.get(*call).copied().unwrap_or(Call::Vmalloc),
                     size: *size,
@@ -79,13 +74,14 @@ impl ScriptRun {
                 self.name(*id, addr, 0);
             }
             RequestOp::Vmap { id, pages, words } => {
-                let Some(extra) = self.flags_of(words) else { return self.refuse_words() };
+                let Some(extra) = self.flags_of(words, done) else { return };
                 let fault = words.fail.map(fault_of);
                 let addr = vmap(&mut self.recorder(done), *pages, extra, fault, by(words, caller));
                 self.name(*id, addr, 0);
             }
             RequestOp::MapRam { id, pages, words } => {
-                let addr = map_ram(&mut self.recorder(done), *pages, by(words, caller));
+                let fault = words.fail.map(fault_of);
+                let addr = map_ram(&mut self.recorder(done), *pages, fault, by(words, caller));
                 self.name(*id, addr, *pages);
             }
             RequestOp::Ioremap { id, phys, size, words } => {
@@ -96,7 +92,7 @@ impl ScriptRun {
             RequestOp::Pcpu { id, groups, words } => self.percpu(*id, groups, by(words, caller), words.align, done),
             RequestOp::Free { call, target, irq, cpu } => self.free_target(*call, *target, *irq, *cpu, done),
             RequestOp::UnmapRam { id } => {
-                if let Some(named) = self.live.remove(id) {
+                if let Some(named) = self.live.remove(*id, self.facts.page_size) {
                     unmap_ram(&mut self.recorder(done), named.addr, named.pages);
                 }
             }
@@ -105,7 +101,21 @@ impl ScriptRun {
             }
             RequestOp::Aliases => unmap_aliases(&mut self.recorder(done)),
             RequestOp::Init => vmalloc_init(&mut self.recorder(done)),
-            RequestOp::Cost { .. } | RequestOp::Memory | RequestOp::Contrast { .. } => {}
+            RequestOp::Cost { id } => done.said = Some(self.cost(*id)),
+            RequestOp::Memory => done.said = Some(self.memory()),
+            RequestOp::Contrast { size } => done.said = Some(self.contrast(*size)),
+        }
+        self.forget_freed(done);
+    }
+
+    /// Names die with their areas. One that the request itself made and freed again never had a name.
+    fn forget_freed(&mut self, done: &Done) {
+        for answer in &done.answers {
+            if let Answer::Freed(freed) = answer
+                && !self.is_in_use(freed.extent.start())
+            {
+                self.live.forget(freed.extent.start(), self.facts.page_size);
+            }
         }
     }
 
@@ -116,14 +126,16 @@ impl ScriptRun {
     fn name(&mut self, id: u64, addr: Option<u64>, pages: u64) {
         match addr {
             Some(addr) => {
-                self.live.insert(id, Named { addr, pages });
+                self.live.insert(id, Named { addr, pages }, self.facts.page_size);
             }
             None => self.failures += 1,
         }
     }
 
-    fn refuse_words(&mut self) {
+    /// Nothing is done, and why.
+    fn refuse(&mut self, why: String, done: &mut Done) {
         self.failures += 1;
+        done.said = Some(why);
     }
 
     fn percpu(&mut self, id: u64, groups: &[(u64, u64)], by: By, align: Option<u64>, done: &mut Done) {
@@ -131,8 +143,9 @@ impl ScriptRun {
         let pages = |bytes: u64| u32::try_from(bytes / page).ok().filter(|_| bytes.is_multiple_of(page));
         let in_pages: Option<Vec<(u32, u32)>> =
             groups.iter().map(|&(offset, size)| pages(offset).zip(pages(size))).collect();
-        let Some(groups) = in_pages.and_then(|groups| Groups::new(&groups)) else { return self.refuse_words() };
         let align = align.unwrap_or(page);
+        let groups = in_pages.and_then(|groups| Groups::new(&groups)).filter(|_| page <= align);
+        let Some(groups) = groups else { return self.refuse("EINVAL".to_owned(), done) };
         let areas = pcpu_get_vm_areas(&mut self.recorder(done), groups, align, by);
         self.name(id, areas.and_then(|areas| areas.first().copied()).map(Extent::start), 0);
     }
@@ -141,11 +154,7 @@ impl ScriptRun {
         let addr = match target {
             Target::Address(addr) => addr,
             Target::Id { id, offset } => {
-                let Some(named) = self.live.get(&id).copied() else { return };
-                // A free that is refused leaves the area as it is, and its name with it.
-                if offset == 0 {
-                    self.live.remove(&id);
-                }
+                let Some(named) = self.live.get(id) else { return };
                 named.addr.wrapping_add(offset)
             }
         };
@@ -157,22 +166,40 @@ impl ScriptRun {
             FreeCall::Vunmap => vunmap(kernel, addr, context),
             FreeCall::Iounmap => iounmap(kernel, addr),
         }
+        // A free that is refused leaves the area as it is, and its name with it; what waits to be freed has none.
+        if let (Target::Id { id, offset: 0 }, true) = (target, defers(done)) {
+            self.live.remove(id, self.facts.page_size);
+        }
     }
 
     /// The bits of `flags=`; `None` if the release has no flag of that name.
-    fn flags_of(&self, words: &Words) -> Option<u32> {
+    fn flags_of(&mut self, words: &Words, done: &mut Done) -> Option<u32> {
         let Some(text) = &words.flags else { return Some(0) };
-        text.split('|').try_fold(0, |all, word| {
+        let release = self.facts.release;
+        let bits = text.split('|').try_fold(0, |all, word| {
             let number = word.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
             let bit = number.or_else(|| word.parse().ok());
-            Some(all | bit.or_else(|| flags::by_name(self.facts.release, word).map(|flag| flag.value))?)
-        })
+            let bit = bit.or_else(|| flags::by_name(release, word).map(|flag| flag.value)).ok_or(word)?;
+            Ok(all | bit)
+        });
+        match bits {
+            Ok(bits) => Some(bits),
+            Err(unknown) => {
+                self.refuse(format!("noflag {}", escape(str::as_bytes(unknown))), done);
+                None
+            }
+        }
     }
 
     /// The caller a request names.
     fn caller_of(&self, asked: &RequestOp) -> CallerId {
         asked.caller().and_then(|name| self.usages.find_caller(name)).unwrap_or(CallerId::UNKNOWN)
     }
+}
+
+/// Does an address wait that was given to this op?
+fn defers(done: &Done) -> bool {
+    done.ops.iter().any(|op| matches!(op, Op::Memory(MemoryOp::Defer { .. })))
 }
 
 fn gfp_of(word: GfpWord) -> Gfp {

@@ -5,9 +5,9 @@ use super::super::line::{Line, flow};
 use super::super::step::mapping::tables;
 use super::super::step::stages::exact;
 use super::super::{Role, Row, Scene, Span, Target, text};
-use crate::insight::cost::{AreaCost, Costs, Sum};
 use crate::insight::holder::holder_of;
 use crate::model::Memory;
+use crate::model::costs::{AreaCost, Costs, Sum};
 use crate::model::page_table::Level;
 
 /// Areas added up; more would cost more than a frame.

@@ -1,6 +1,6 @@
 //! What a request answers.
 //!
-//! An allocation: its address or `NULL`, then what was behind it, `pages=N tables=N mask=HEX`, and `sync` if the page
+//! An allocation: its address, `NULL`, or `nosuch` where the release has no such call, then what was behind it, `pages=N tables=N mask=HEX`, and `sync` if the page
 //! tables of processes follow. A free: `.` if an area went, `-` if there was nothing to do, or the kernel's complaint.
 
 use std::fmt::Write;
@@ -17,9 +17,11 @@ use crate::model::{Answer, MemoryOp, Op};
 #[derive(Debug, Default)]
 struct Came {
     returned: Option<u64>,
-    failed: bool,
+    imported: u32,
+    free_ranges: u32,
     freed: u32,
     deferred: u32,
+    waited: u32,
     said: Option<(Message, u64)>,
     pages: u64,
     tables: u64,
@@ -35,6 +37,7 @@ impl Came {
             match (op, answer) {
                 (Op::Memory(MemoryOp::Tell(note)), _) => came.note(*note),
                 (Op::Memory(MemoryOp::Defer { .. }), _) => came.deferred += 1,
+                (_, Answer::Memory(MemoryAnswer::Waited(Some(_)))) => came.waited += 1,
                 (Op::Memory(MemoryOp::TakePages { .. }), Answer::Memory(MemoryAnswer::Pages(got))) => came.pages = *got,
                 (_, Answer::Memory(MemoryAnswer::Mapped { new_tables, mod_mask, syncs, .. })) => {
                     came.tables += u64::from(*new_tables);
@@ -51,7 +54,8 @@ impl Came {
     fn note(&mut self, note: Note) {
         match note {
             Note::Returned { addr } => self.returned = Some(addr),
-            Note::Failed => self.failed = true,
+            Note::Imported { .. } => self.imported += 1,
+            Note::FreeSpace { .. } => self.free_ranges += 1,
             Note::Said { message, value } => self.said = Some((message, value)),
             _ => {}
         }
@@ -69,17 +73,19 @@ pub(super) fn write(asking: &Asking<'_>, request: &RequestOp, out: &mut String) 
         | RequestOp::Ioremap { .. }
         | RequestOp::Pcpu { .. } => allocation(&came, out),
         RequestOp::Free { .. } | RequestOp::UnmapRam { .. } => free(&came, out),
-        RequestOp::Deferred { .. } => write!(out, "deferred {}", came.freed),
+        RequestOp::Deferred { .. } => deferred(&came, out),
         RequestOp::Aliases => write!(out, "aliases"),
-        RequestOp::Init => write!(out, "init {}", asking.ops.len()),
-        RequestOp::Cost { .. } | RequestOp::Memory | RequestOp::Contrast { .. } => write!(out, "{}", request.word()),
+        RequestOp::Init => write!(out, "init imported={} free={}", came.imported, came.free_ranges),
+        // Questions have answered before.
+        RequestOp::Cost { .. } | RequestOp::Memory | RequestOp::Contrast { .. } => Ok(()),
     };
 }
 
 fn allocation(came: &Came, out: &mut String) -> std::fmt::Result {
-    match came.returned {
-        Some(addr) => write!(out, "{addr:x}")?,
-        None => out.push_str("NULL"),
+    match (came.returned, came.said) {
+        (Some(addr), _) => write!(out, "{addr:x}")?,
+        (None, Some((Message::NoSuchCall, _))) => out.push_str("nosuch"),
+        (None, _) => out.push_str("NULL"),
     }
     if came.pages > 0 {
         write!(out, " pages={}", came.pages)?;
@@ -91,6 +97,16 @@ fn allocation(came: &Came, out: &mut String) -> std::fmt::Result {
         out.push_str(" sync");
     }
     Ok(())
+}
+
+/// How many addresses the work took, and the last complaint about one of them.
+fn deferred(came: &Came, out: &mut String) -> std::fmt::Result {
+    write!(out, "deferred {}", came.waited)?;
+    match came.said {
+        Some((Message::BadAddress, addr)) => write!(out, " bad {addr:x}"),
+        Some((Message::Nonexistent, addr)) => write!(out, " nonexistent {addr:x}"),
+        _ => Ok(()),
+    }
 }
 
 fn free(came: &Came, out: &mut String) -> std::fmt::Result {

@@ -15,11 +15,11 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::model::memory::Backed;
-use crate::model::page_table::{MAX_LEVELS, PageTables, PerLevel};
-use crate::model::slab::Kmem;
-use crate::model::usage::UsageKind;
-use crate::model::{Extent, Memory};
+use super::memory::Backed;
+use super::page_table::{MAX_LEVELS, PageTables, PerLevel};
+use super::slab::Kmem;
+use super::usage::UsageKind;
+use super::{Extent, Memory};
 
 /// What one area, or several together, cost. All in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,14 +1,15 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::log::Window;
-use crate::model::HelperOrder;
 use crate::model::frames::{PageStrategy, ZoneKind};
 use crate::model::memory::{Mapping, MemoryOp};
 use crate::model::page_table::X86_64_4;
-use crate::model::usage::{CallerId, Usages};
+use crate::model::usage::{CallerId, UsageKind, Usages};
+use crate::model::{Extent, HelperOrder, Memory};
 use crate::policy::{Release, arch_rules, rules_for};
 use crate::request::rules::request_rules_for;
 use crate::request::{DataFrames, Facts, memory_of};
