@@ -115,7 +115,9 @@ impl Costs {
             }
         }
         let mut total = Sum::default();
-        areas.iter().for_each(|area| total += area.sum);
+        for area in &areas {
+            total += area.sum;
+        }
         let left_behind_bytes = left_behind.total() * tables.rules().geometry.table_bytes;
         Self { areas, total, tables: there, left_behind, left_behind_bytes }
     }

@@ -88,7 +88,7 @@ pub fn run_deferred(kernel: &mut impl Kernel, cpu: u32) -> u32 {
 /// `__vunmap`: the address is looked at, then the area looked up.
 fn free_checked(kernel: &mut impl Kernel, addr: u64, pages: FreePages) {
     let page_size = kernel.facts().page_size;
-    if addr % page_size != 0 {
+    if !addr.is_multiple_of(page_size) {
         return tell(kernel, Note::Said { message: Message::BadAddress, value: addr });
     }
     match vm_area_at(kernel, addr) {

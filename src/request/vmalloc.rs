@@ -209,7 +209,11 @@ fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent
         return Err(Undone::Pages);
     }
     let mapping = if order > 0 { Mapping::Huge { shift: attempt.shift } } else { Mapping::Small };
-    let fault = if got < pages { u32::try_from(got).ok().map(Fault::Pages) } else { fault.filter(is_of_tables) };
+    let fault = if got < pages {
+        u32::try_from(got).ok().map(Fault::Pages)
+    } else {
+        fault.filter(|&fault| is_of_tables(fault))
+    };
     match kernel.apply(Op::Memory(MemoryOp::Map { extent: data, mapping, fault })) {
         answer if is_mapped(&answer) => Ok(()),
         _ if got < pages => Err(Undone::Pages),
@@ -217,7 +221,7 @@ fn fill(kernel: &mut impl Kernel, facts: &Facts, attempt: &Attempt, data: Extent
     }
 }
 
-fn is_of_tables(fault: &Fault) -> bool {
+fn is_of_tables(fault: Fault) -> bool {
     matches!(fault, Fault::Tables(_))
 }
 

@@ -19,7 +19,7 @@ pub fn vmap(kernel: &mut impl Kernel, pages: u64, flags: u32, fault: Option<Faul
     let facts = *kernel.facts();
     tell(kernel, Note::Called { call: Call::Vmap, value: pages, pages });
     let ram_pages = facts.ram_pages;
-    let is_too_long = facts.is_32_bit && u32::MAX as u64 / facts.page_size < pages;
+    let is_too_long = facts.is_32_bit && u64::from(u32::MAX) / facts.page_size < pages;
     let refused = if ram_pages < pages || is_too_long {
         Some(SizeRefusal::MoreThanRam { pages, ram_pages })
     } else if pages == 0 && (facts.release < HAS_VM_MAP || facts.rules.refuses_empty_areas) {
