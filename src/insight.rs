@@ -1,6 +1,5 @@
 //! Answers about what was read: pure functions from logs and models to plain values.
 
-pub mod cost;
 pub mod holder;
 pub mod layout;
 pub mod snapshot;

@@ -20,8 +20,19 @@ pub struct Lesson {
 
 /// Every lesson, in the order in which they are best read.
 pub const LESSONS: &[Lesson] = &[
+    Lesson { name: "vmlist", text: include_str!("../traces/lessons/vmlist.ops") },
+    Lesson { name: "vmlist-pae", text: include_str!("../traces/lessons/vmlist-pae.ops") },
+    Lesson { name: "vmalloc-arm64", text: include_str!("../traces/lessons/vmalloc-arm64.ops") },
     Lesson { name: "init", text: include_str!("../traces/lessons/init.ops") },
     Lesson { name: "merge-and-purge", text: include_str!("../traces/lessons/merge-and-purge.ops") },
+    Lesson { name: "vfree-interrupt", text: include_str!("../traces/lessons/vfree-interrupt.ops") },
+    Lesson { name: "page-tables", text: include_str!("../traces/lessons/page-tables.ops") },
+    Lesson { name: "sync-i386", text: include_str!("../traces/lessons/sync-i386.ops") },
+    Lesson { name: "huge-vmalloc", text: include_str!("../traces/lessons/huge-vmalloc.ops") },
+    Lesson { name: "map-ram", text: include_str!("../traces/lessons/map-ram.ops") },
+    Lesson { name: "pools", text: include_str!("../traces/lessons/pools.ops") },
+    Lesson { name: "first-fit", text: include_str!("../traces/lessons/first-fit.ops") },
+    Lesson { name: "random-addresses", text: include_str!("../traces/lessons/random-addresses.ops") },
 ];
 
 impl Lesson {

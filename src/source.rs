@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod embedded;
 pub mod error;
 pub mod folder;
+pub mod meminfo;
 pub mod meta;
 pub mod probes;
 pub mod script;

@@ -1,4 +1,13 @@
-//! `vmaplens lesson` from the outside.
+//! `vmaplens lesson` from the outside, and whether what the lessons say is what the model does.
+
+#[path = "lesson/requests.rs"]
+mod requests;
+#[path = "lesson/stops.rs"]
+mod stops;
+#[path = "lesson/tables.rs"]
+mod tables;
+#[path = "lesson/texts.rs"]
+mod texts;
 
 use std::process::{Command, Output};
 

@@ -1,8 +1,8 @@
 //! Who holds an area: a caller's name where one is known, else the task that asked for it.
 
-use super::cost::AreaCost;
 use crate::event::Seq;
 use crate::log::{InputKind, escape};
+use crate::model::costs::AreaCost;
 use crate::model::{Place, Provenance, VmapArea};
 use crate::replay::Replay;
 

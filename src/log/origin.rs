@@ -51,6 +51,8 @@ pub struct Origin {
     pub paging_levels: Option<u32>,
     /// Bytes of memory.
     pub ram_bytes: Option<u64>,
+    /// `VmallocUsed` of `/proc/meminfo` at the end, in bytes: from 5.3 on the data pages of the `vmalloc` family.
+    pub vmalloc_used_bytes: Option<u64>,
     /// The first record is the first allocation of that kernel.
     pub from_boot: Option<bool>,
     /// Clock of the stamps.

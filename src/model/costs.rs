@@ -166,7 +166,7 @@ fn priced(memory: &Memory, backed: &Backed) -> AreaCost {
 
 /// Bytes from the start of an area on where entries may be.
 fn mapped_bytes(memory: &Memory, backed: &Backed) -> u64 {
-    let bytes = backed.usage.pages.saturating_mul(memory.arch().geometry.page_size);
+    let bytes = backed.mapped_pages.saturating_mul(memory.arch().geometry.page_size);
     let whole = backed.extent.len_bytes();
     match backed.usage.kind {
         UsageKind::Early | UsageKind::Reserved => 0,
@@ -242,3 +242,6 @@ fn share(tables: &PageTables, depth: usize, areas: &mut [AreaCost], mapped: &[Op
     }
     n_shared_out
 }
+
+#[cfg(test)]
+mod tests;

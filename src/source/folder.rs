@@ -1,10 +1,10 @@
-//! Capture folders: `trace.txt`, snapshots around it, ground truth and `meta.toml`, each also as `.zst`.
+//! Capture folders: `trace.txt`, snapshots around it, ground truth, `meminfo` and `meta.toml`, each also as `.zst`.
 
 use std::path::Path;
 
 use crate::log::{FileProblem, InputKind, Log};
 
-use super::{Input, SourceError, bytes, meta, snapshot, state, trace};
+use super::{Input, SourceError, bytes, meminfo, meta, snapshot, state, trace};
 
 /// Reads a capture folder.
 ///
@@ -14,6 +14,9 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
     let mut log = Log::default();
     if let Some(text) = member(folder, "meta.toml")? {
         meta::read("meta.toml", &String::from_utf8_lossy(&text), &mut log.origin)?;
+    }
+    if let Some(text) = member(folder, "meminfo")? {
+        meminfo::read(&text, &mut log.origin);
     }
     if let Some(text) = member(folder, "vmallocinfo.before")? {
         log.before = Some(snapshot::read("vmallocinfo.before", &text, &mut log.problems)?);

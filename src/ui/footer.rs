@@ -12,6 +12,7 @@ use super::layout::Regions;
 use super::lesson;
 use super::overlay::Overlay;
 use super::paint;
+use crate::policy::rules::FreeSpace;
 use crate::view::{Role, Selection, Span};
 
 /// What a search finds, as there is room for it.
@@ -44,10 +45,13 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     // A snapshot has no time to move through.
     let useful = |spec: &&Spec| !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside);
     let pinned = app.selection != Selection::Follow;
+    // To 2.6.27 there is a list and no tree; from 2.6.28 to 5.1 one tree holds everything.
+    let has_trees = app.replay.plan().machine.policy.rules.free_space == FreeSpace::FreeTree;
     let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action)).filter(useful);
     let (own, rest): (Vec<_>, Vec<_>) = shown
         .filter(|spec| matches!(spec.place, Place::Anywhere) || spec.place == Place::Pane(app.focus))
         .filter(|spec| pinned || !spec.needs_pin())
+        .filter(|spec| has_trees || spec.action != Action::TreeNext)
         .partition(|spec| spec.place != Place::Anywhere || spec.needs_pin());
     let always: Vec<Hint> = ALWAYS.iter().filter_map(|&action| hint(super::action::spec(action))).collect();
     let reserved: u16 = always.iter().map(|hint| hint.width + 2).sum();

@@ -9,7 +9,7 @@ mod ops;
 use super::divergence;
 use super::focus;
 use super::line::Line;
-use super::script::{is_script, noun, subject};
+use super::script::{is_script, noun, subject, word};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
 use crate::event::{Event, EventKind, ScriptOp, Seq};
@@ -32,22 +32,28 @@ struct Columns {
     number: usize,
     cpu: usize,
     task: usize,
+    what: usize,
     align: usize,
     full_address: bool,
     searching: bool,
 }
 
+/// Columns of the longest word for a record of a trace.
+const WHAT: usize = 6;
+
 impl Columns {
-    fn for_width(width: usize, time: usize, number: usize, address: usize, searching: bool) -> Self {
+    fn for_width(width: usize, time: usize, what: usize, number: usize, address: usize, searching: bool) -> Self {
         let number = if width >= 70 { number } else { 0 };
+        let what = what.clamp(WHAT, if width >= 46 { 12 } else { 8 });
         // Marks, number, time, kind and size, each with a blank: an address cut in the middle is worth less than a CPU.
-        let others = 3 + usize::from(searching) + number + usize::from(number > 0) + time + 1 + 7 + 10 + address;
+        let others = 3 + usize::from(searching) + number + usize::from(number > 0) + time + 1 + what + 1 + 10 + address;
         Self {
             time,
             number,
             cpu: if width >= others + 4 { 3 } else { 0 },
             task: if width >= 74 && width >= others + 4 + 9 + 17 { 16 } else { 0 },
-            align: if width >= 56 { 8 } else { 0 },
+            what,
+            align: if width >= 50 + what { 8 } else { 0 },
             full_address: width >= 92,
             searching,
         }
@@ -76,7 +82,9 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
     let number = shown.iter().enumerate().map(|(offset, event)| number(log, top + offset, event).len()).max();
     let number = number.unwrap_or(0).max(5);
-    let columns = Columns::for_width(width, time, number, widest.unwrap_or(0).max(8), matcher.is_some());
+    let whats = (top..).zip(shown).map(|(index, event)| word(scene.replay, Seq(index as u32), event).len());
+    let what = whats.max().unwrap_or(0);
+    let columns = Columns::for_width(width, time, what, number, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
     if head == 1 {
         rows.push(names(scene, width, &columns, &addresses));
@@ -102,7 +110,7 @@ fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Address
     if columns.task > 0 {
         line = line.left(if script { "id" } else { "task" }, columns.task, Role::Muted).gap(1);
     }
-    line = line.left("what", 6, Role::Muted).gap(1).right("size", 9, Role::Muted).gap(1);
+    line = line.left("what", columns.what, Role::Muted).gap(1).right("size", 9, Role::Muted).gap(1);
     if columns.align > 0 {
         line = line.right("align", columns.align, Role::Muted).gap(1);
     }
@@ -141,7 +149,7 @@ fn row(
         let label = if is_script(log) { subject(scene.replay, seq) } else { text::task(log.names.task(event.task)) };
         line = line.left(label, columns.task, role(Role::Text)).gap(1);
     }
-    line = line.left(event.kind.word(), 6, role(kind_role(&event.kind))).gap(1);
+    line = line.left(word(scene.replay, seq, event), columns.what, role(kind_role(&event.kind))).gap(1);
     line = facts(scene, line, columns, addresses, (seq, event, future));
     let mut row = line.target(Target::Event(seq)).focused(is_current).done();
     if is_current || found {

@@ -17,6 +17,7 @@ use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::event::EventKind;
 use crate::model::{Answer, Extent};
+use crate::policy::rules::LazyStore;
 use cells::Cell;
 use lines::Stretch;
 
@@ -275,6 +276,7 @@ impl Painter<'_, '_> {
         for (glyph, role, word) in kinds {
             let told = !is_script(self.scene.replay.log()) || !matches!(role, Role::PerCpu | Role::Guard);
             let told = told && (word != Kind::Unseen.word() || header::starts_empty(self.scene.replay).is_some());
+            let told = told && (role != Role::Lazy || frees_lazily(self.scene));
             let shown = told && (role != Role::Pooled || pools) && (role != Role::Guard || one_page);
             if shown && line.room() >= text::width(&glyph) + word.len() + 3 {
                 line = line.gap(2).put(glyph, role).put(format!(" {word}"), Role::Muted);
@@ -301,6 +303,11 @@ fn share(taken: u64, all: u64) -> String {
     }
 }
 
+/// Do freed areas wait for a purge (2.6.28 and later)?
+fn frees_lazily(scene: &Scene<'_>) -> bool {
+    scene.replay.plan().machine.policy.rules.lazy != LazyStore::Nowhere
+}
+
 /// What the current event came to, in a few words.
 pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
     let Some((_, event)) = scene.replay.current() else { return String::new() };
@@ -312,7 +319,10 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
         EventKind::Free { .. } | EventKind::FreeProbe { .. } => answers
             .iter()
             .find_map(|answer| match answer {
-                Answer::Freed(freed) => Some(format!("{} now lazy", text::bytes(freed.extent.len_bytes()))),
+                Answer::Freed(freed) => {
+                    let becomes = if frees_lazily(scene) { "lazy" } else { "free" };
+                    Some(format!("{} now {becomes}", text::bytes(freed.extent.len_bytes())))
+                }
                 _ => None,
             })
             .unwrap_or_else(|| "nothing known to free there".to_owned()),

@@ -57,13 +57,13 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
                 }
                 (Some(cost), _) => {
                     price_of_area = price::of_area(scene, cost, columns);
-                    not_mapped(scene, moment, columns)
+                    not_mapped(scene, moment, addr, columns)
                 }
                 (None, None) if is_area => {
                     let words = "Too many areas to add up for each frame: who shares a table is not shown.";
                     wrap(words, Role::Muted, columns, 2, scene.glyphs)
                 }
-                _ if moment.tense == Tense::Ahead => not_mapped(scene, moment, columns),
+                _ if moment.tense == Tense::Ahead => not_mapped(scene, moment, addr, columns),
                 _ => price::nothing(scene, &thing, memory.tables().is_mapped(addr), columns),
             });
             let walk = scene.replay.space().geometry().walk(addr);
@@ -82,14 +82,17 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
     rows.extend(price::of_tables(scene, memory, costs.as_ref(), columns));
     rows.extend(changed::flushes(scene, moment, columns));
     if let Some(costs) = &costs {
-        rows.extend(price::of_holders(scene, memory, costs, columns));
+        rows.extend(price::of_holders(scene, costs, columns));
     }
     rows
 }
 
 /// An area that nothing maps: not yet, or never.
-fn not_mapped(scene: &Scene<'_>, moment: &Moment<'_>, columns: usize) -> Vec<Row> {
+fn not_mapped(scene: &Scene<'_>, moment: &Moment<'_>, addr: u64, columns: usize) -> Vec<Row> {
     let words = match moment.tense {
+        Tense::Ahead if moment.memory.tables().is_mapped(addr) => {
+            "Still mapped at this stage: to be cleared further on."
+        }
         Tense::Ahead => "Not mapped yet at this stage of the request.",
         _ => "In use as address space alone: nothing is mapped in it.",
     };

@@ -38,15 +38,26 @@ pub(crate) fn who(replay: &Replay, seq: Seq, event: &Event) -> Option<String> {
     }
     match replay.asked(seq)? {
         Asked::Alloc { id, cpu, .. } | Asked::Free { id, cpu } => Some(format!("id {id} on CPU {cpu}")),
+        Asked::Request(request) => request.id().map(|id| format!("id {id} on CPU {}", request.cpu())),
         _ => None,
     }
 }
 
 /// What an op is about, for a column of a list: `id 12`.
 pub(crate) fn subject(replay: &Replay, seq: Seq) -> String {
+    let id = match replay.asked(seq) {
+        Some(Asked::Alloc { id, .. } | Asked::Free { id, .. }) => Some(*id),
+        Some(Asked::Request(request)) => request.id(),
+        _ => None,
+    };
+    id.map_or_else(String::new, |id| format!("id {id}"))
+}
+
+/// What a record is called in a list: a request by its entry point, everything else by its kind.
+pub(crate) fn word(replay: &Replay, seq: Seq, event: &Event) -> &'static str {
     match replay.asked(seq) {
-        Some(Asked::Alloc { id, .. } | Asked::Free { id, .. }) => format!("id {id}"),
-        _ => String::new(),
+        Some(Asked::Request(request)) => request.word(),
+        _ => event.kind.word(),
     }
 }
 
@@ -106,7 +117,10 @@ pub(crate) fn add_answers(facts: &mut Facts<'_, '_>, seq: Seq) {
     let Some(sides) = sides(scene) else {
         let answer = replay.plan().answer(seq).unwrap_or_default();
         facts.add("answer", &[number(text::escape(answer.as_bytes()))], None);
-        facts.add("expected", &[muted("not known: no FILE.out beside the script, no --expect")], None);
+        // A lesson has nothing to be compared with.
+        if script.lesson.is_none() {
+            facts.add("expected", &[muted("not known: no FILE.out beside the script, no --expect")], None);
+        }
         return;
     };
     let differs = matches!(replay.verdict(seq), Verdict::Differs(_));

@@ -54,10 +54,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let facts = Facts { addresses: focus::addresses(scene), request: focus::event_request(scene) };
     // A request's own first stage says what is asked.
     let told = stages::first_call(&scene.replay.outcome().steps).is_some();
-    let mut rows = match told {
-        true => Vec::new(),
-        false => flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs),
-    };
+    let mut rows = if told { Vec::new() } else { flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs) };
     // Before the steps, which can be many: what came of it, and whether to trust them.
     rows.extend(script::consequences(scene, width, seq));
     rows.extend(failure::rows(scene, &facts, width, seq));

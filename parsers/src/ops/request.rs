@@ -179,6 +179,21 @@ impl RequestOp {
         }
     }
 
+    /// The id it names, if it names one.
+    pub fn id(&self) -> Option<u64> {
+        match *self {
+            Self::Vmalloc { id, .. }
+            | Self::Vmap { id, .. }
+            | Self::MapRam { id, .. }
+            | Self::UnmapRam { id }
+            | Self::Ioremap { id, .. }
+            | Self::Pcpu { id, .. }
+            | Self::Cost { id }
+            | Self::Free { target: Target::Id { id, .. }, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// What it is told besides its fields, if it can be.
     pub fn words(&self) -> Option<&Words> {
         match self {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::insight::cost::{Costs, Sum};
 use crate::insight::holder::{Holder, holder_of};
+use crate::model::costs::{Costs, Sum};
+use crate::policy::Release;
 use crate::replay::Replay;
 use crate::view::text::bytes;
 
@@ -24,6 +25,8 @@ pub(super) struct Cost {
     /// Data pages the machine would have needed and the model did not find.
     missing_pages: u64,
     flushes: Flushes,
+    /// What the kernel itself counted at the end as the data of the `vmalloc` family (`VmallocUsed`, 5.3 and later).
+    vmalloc_used_bytes: Option<u64>,
     total: Price,
     by_caller: Vec<HolderRow>,
 }
@@ -111,9 +114,18 @@ pub(super) fn of(replay: &Replay) -> Option<Cost> {
         used_pages: memory.used_pages(),
         missing_pages: memory.missing_pages(),
         flushes: Flushes { n: flushes.n, whole: flushes.whole, pages: flushes.pages },
+        vmalloc_used_bytes: vmalloc_used(replay),
         total: costs.total.into(),
         by_caller: by_caller(replay, &costs),
     })
+}
+
+/// First release whose `VmallocUsed` counts pages.
+const COUNTS_PAGES: Release = Release::new(5, 3);
+
+fn vmalloc_used(replay: &Replay) -> Option<u64> {
+    let counts = COUNTS_PAGES <= replay.plan().machine.policy.release;
+    replay.log().origin.vmalloc_used_bytes.filter(|_| counts)
 }
 
 fn by_caller(replay: &Replay, costs: &Costs) -> Vec<HolderRow> {

@@ -32,6 +32,24 @@ pub struct Backed {
     pub(super) runs: u32,
 }
 
+impl Backed {
+    /// An area with nothing behind it.
+    pub(super) fn bare(extent: Extent, usage: Usage) -> Self {
+        Self {
+            extent,
+            usage,
+            flags: 0,
+            descriptor: None,
+            data_pages: 0,
+            mapped_pages: 0,
+            array_bytes: 0,
+            array: None,
+            nested: None,
+            runs: Runs::NONE,
+        }
+    }
+}
+
 /// Hashes the start of an area. Keys are page addresses of one machine: the page number times an odd number spreads them,
 /// and a trace made to collide costs its own reader time, no more.
 #[derive(Debug, Default)]

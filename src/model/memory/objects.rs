@@ -4,7 +4,7 @@ use crate::model::frames::Frames;
 use crate::model::slab::{CacheId, Kmem, Slabs};
 use crate::model::stage::Object;
 
-/// What the object caches of a machine are made from.
+/// The object caches of a machine, and the sizes of its objects.
 #[derive(Debug, Clone)]
 pub struct ObjectSetup {
     /// The caches, empty.

@@ -2,7 +2,6 @@
 
 use super::backed::Runs;
 use super::{Backed, Memory, MemoryAnswer, MemoryOp};
-use crate::model::extent::Extent;
 use crate::model::frames::{FrameRun, PageStrategy, PagesTold, ZoneKind};
 use crate::model::stage::{BlockEvent, Fault, Object, Stage};
 use crate::model::step::{Step, Steps};
@@ -268,24 +267,6 @@ impl Memory {
         self.lost_pages += lost;
         tell(steps, || Stage::PagesLost { pages: lost });
         MemoryAnswer::Pages(lost)
-    }
-}
-
-impl Backed {
-    /// An area with nothing behind it.
-    pub(super) fn bare(extent: Extent, usage: Usage) -> Self {
-        Self {
-            extent,
-            usage,
-            flags: 0,
-            descriptor: None,
-            data_pages: 0,
-            mapped_pages: 0,
-            array_bytes: 0,
-            array: None,
-            nested: None,
-            runs: Runs::NONE,
-        }
     }
 }
 

@@ -62,13 +62,13 @@ fn used_for(facts: &mut Facts<'_, '_>, backed: &Backed) {
 
 fn data(facts: &mut Facts<'_, '_>, memory: &Memory, backed: &Backed) {
     let usage = backed.usage;
-    let mut spans = vec![number(pages(usage.pages)), say(" mapped"), from(usage.pages_from)];
+    let mut spans = vec![number(pages(backed.mapped_pages)), say(" mapped"), from(usage.pages_from)];
     let page_size = memory.arch().geometry.page_size;
     if usage.kind.owns_pages() && backed.data_pages > 0 {
         spans.push(say(", "));
         spans.push(number(pages(backed.data_pages)));
         spans.push(muted(format!(" of its own = {}", exact(backed.data_pages * page_size))));
-    } else if usage.pages > 0 {
+    } else if backed.mapped_pages > 0 {
         spans.push(muted(", somebody else's"));
     }
     if let Some(leaf) = memory.tables().leaf_of(backed.extent.start()).filter(|leaf| leaf.kind != EntryKind::Page) {

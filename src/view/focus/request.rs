@@ -20,6 +20,6 @@ pub(super) fn has_guard(scene: &Scene<'_>, area: &VmapArea) -> Option<bool> {
     let backed = space.memory()?.backed(area.start)?;
     let usage = backed.usage;
     let kinds = [UsageKind::Vmalloc, UsageKind::PageArray, UsageKind::Vmap, UsageKind::Ioremap];
-    let mapped = usage.pages.saturating_mul(space.allocator().page_size());
+    let mapped = backed.mapped_pages.max(usage.pages).saturating_mul(space.allocator().page_size());
     (usage.kind_from == Provenance::Observed).then(|| kinds.contains(&usage.kind) && mapped < area.len_bytes())
 }

@@ -127,6 +127,6 @@ pub(super) fn flushes(scene: &Scene<'_>, moment: &Moment<'_>, width: usize) -> V
         Span::new(text::plural(flushes.pages, "page", "pages"), Role::Number),
         Span::new(" one by one", Role::Text),
     ];
-    spans.push(Span::new(format!(" ({rule}; mapping flushes nothing).",), Role::Muted));
+    spans.push(Span::new(format!(" ({rule}; mapping flushes nothing)."), Role::Muted));
     flow(&spans, width, 2, scene.glyphs)
 }

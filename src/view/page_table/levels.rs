@@ -74,8 +74,8 @@ fn occupancy(glyphs: &Glyphs, slots: &[EntryKind], step: &WalkStep, cells: usize
         let to = ((cell + 1) * slots.len() / cells).max(from + 1).min(slots.len());
         let walked = step.index as usize;
         let ours = (from..to).contains(&walked);
-        // Of other kinds than pages the walk's own entry stands for its cell.
-        let own = slots.get(walked).filter(|&&kind| ours && kind != EntryKind::Page);
+        // A table or a huge entry the walk passes stands for its cell.
+        let own = slots.get(walked).filter(|&&kind| ours && matches!(kind, EntryKind::Table | EntryKind::Huge));
         let (sign, role) = sign(glyphs, own.map_or(&slots[from..to], std::slice::from_ref));
         let entry = step.table_start.wrapping_add((from as u64) << step.level.shift);
         let role = if ours { Role::Changed } else { role };

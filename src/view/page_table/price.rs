@@ -1,17 +1,14 @@
 //! What the selected area costs, what all tables cost, and who pays most.
 
-use std::borrow::Cow;
-
 use super::super::focus::{self, Thing};
 use super::super::line::{Line, flow};
-use super::super::script::is_script;
 use super::super::step::mapping::tables;
 use super::super::step::stages::exact;
 use super::super::{Role, Row, Scene, Span, Target, text};
-use crate::event::Seq;
-use crate::insight::cost::{AreaCost, Costs, Sum};
+use crate::insight::holder::holder_of;
+use crate::model::Memory;
+use crate::model::costs::{AreaCost, Costs, Sum};
 use crate::model::page_table::Level;
-use crate::model::{Memory, Place, VmapArea};
 
 /// Areas added up; more would cost more than a frame.
 const MAX_AREAS: usize = 50_000;
@@ -26,7 +23,7 @@ pub(super) fn all(memory: &Memory) -> Option<Costs> {
 /// Which tables the area needs, and with whom it shares them.
 pub(super) fn needs(scene: &Scene<'_>, cost: &AreaCost, thing: &Thing, width: usize) -> Vec<Row> {
     let geometry = scene.replay.space().geometry();
-    let mapped = cost.sum.data_bytes.max(cost.sum.foreign_bytes).max(cost.backed.usage.pages * geometry.page_size);
+    let mapped = cost.sum.data_bytes.max(cost.sum.foreign_bytes).max(cost.backed.mapped_pages * geometry.page_size);
     let mut spans = vec![Span::new(text::bytes(mapped.min(thing.extent.len_bytes())), Role::Number)];
     let n_tables = cost.own_tables.total() + cost.shared_tables.total();
     if n_tables == 0 {
@@ -121,35 +118,16 @@ pub(super) fn of_tables(scene: &Scene<'_>, memory: &Memory, costs: Option<&Costs
     flow(&spans, width, 2, scene.glyphs)
 }
 
-/// Who holds an area, in words: a caller's name, else the task.
-fn holder<'m>(scene: &Scene<'_>, memory: &'m Memory, area: &AreaCost) -> Cow<'m, str> {
-    if let Some(name) = memory.usages().caller_name(area.backed.usage.caller) {
-        return Cow::Borrowed(name);
-    }
-    let log = scene.replay.log();
-    let allocator = scene.replay.space().allocator();
-    let start = area.backed.extent.start();
-    let born = match allocator.lookup(start) {
-        Place::Busy { area, .. } => Some(allocator.areas()[area].born).filter(|&born| born != VmapArea::UNBORN),
-        _ => None,
-    };
-    match born.and_then(|born| log.get(Seq(born))) {
-        _ if is_script(log) => Cow::Borrowed(if born.is_some() { "this script" } else { "early areas" }),
-        Some(event) => Cow::Owned(format!("task {}", text::escape(&log.names.task(event.task).comm))),
-        None => Cow::Borrowed(area.backed.usage.kind.word()),
-    }
-}
-
 /// The holders that pay most.
-pub(super) fn of_holders(scene: &Scene<'_>, memory: &Memory, costs: &Costs, width: usize) -> Vec<Row> {
-    let holders = costs.by(|area| holder(scene, memory, area));
+pub(super) fn of_holders(scene: &Scene<'_>, costs: &Costs, width: usize) -> Vec<Row> {
+    let holders = costs.by(|area| holder_of(scene.replay, area).name);
     if holders.is_empty() {
         return Vec::new();
     }
     let columns = Columns::of(width);
     let mut rows =
         vec![columns.row(scene, "Cost by caller", ["areas", "pages", "tables", "other", "virtual"], Role::Muted)];
-    let told = |(name, sum): &(Cow<'_, str>, Sum)| {
+    let told = |(name, sum): &(String, Sum)| {
         let other = sum.array_bytes + sum.descriptor_bytes;
         let n = [
             text::count(sum.areas),
@@ -163,8 +141,10 @@ pub(super) fn of_holders(scene: &Scene<'_>, memory: &Memory, costs: &Costs, widt
     rows.extend(holders.iter().take(MAX_HOLDERS).map(told));
     if let Some(rest) = holders.len().checked_sub(MAX_HOLDERS).filter(|&rest| rest > 0) {
         let mut sum = Sum::default();
-        holders[MAX_HOLDERS..].iter().for_each(|(_, one)| sum += *one);
-        rows.push(told(&(Cow::Owned(format!("{rest} more")), sum)));
+        for (_, one) in &holders[MAX_HOLDERS..] {
+            sum += *one;
+        }
+        rows.push(told(&(format!("{rest} more"), sum)));
     }
     if costs.left_behind_bytes > 0 {
         let bytes = text::bytes(costs.left_behind_bytes);

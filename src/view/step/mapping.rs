@@ -196,7 +196,7 @@ pub(super) fn walk(context: &Context<'_, '_>, width: usize, index: usize, step: 
     let Some(rules) = context.scene.replay.space().memory().map(crate::model::Memory::arch) else {
         return Vec::new();
     };
-    let stages: Vec<WalkStage> = match stage {
+    let mut stages: Vec<WalkStage> = match stage {
         Stage::Mapped(mapped) | Stage::MapFailed { done: mapped, .. } if is_range(context, mapped) => {
             mapped.range_stages(rules).collect()
         }
@@ -204,6 +204,11 @@ pub(super) fn walk(context: &Context<'_, '_>, width: usize, index: usize, step: 
         Stage::Unmapped(unmapped) => unmapped.stages(rules).collect(),
         _ => return Vec::new(),
     };
+    // Below the entries that changed nothing was looked at: huge ones end a walk.
+    let changes = |stage: &WalkStage| stage.leaves > 0 || stage.new_tables > 0;
+    if let Some(last) = stages.iter().rposition(changes) {
+        stages.truncate(last + 1);
+    }
     let writes = !matches!(stage, Stage::Unmapped(_));
     stages.iter().flat_map(|stage| walk_row(context.scene, stage, rules, writes, width, index)).collect()
 }
@@ -223,18 +228,17 @@ fn walk_row(
         Span::new(format!("     {} {} ", scene.glyphs.outline[0], stage.level), Role::Path),
         Span::new(stage.function.map_or_else(String::new, |function| format!("{function} ")), Role::Title),
     ];
-    let last = stage.depth + 1 == rules.geometry.levels.len();
+    let is_lowest = stage.depth + 1 == rules.geometry.levels.len();
     if stage.is_folded {
         spans.push(Span::new("folded: the entry above once more", Role::Muted));
     } else {
+        let (first, last) = (number(stage.first), number(stage.last));
         let which = match stage.n_entries {
-            1 => format!("entry {}", text::count(number(stage.first))),
-            n => format!(
-                "entries {} to {}, {}",
-                text::count(number(stage.first)),
-                text::count(number(stage.last)),
-                text::count(n)
-            ),
+            1 => format!("entry {}", text::count(first)),
+            n if n == last.wrapping_sub(first).wrapping_add(1) => {
+                format!("entries {} to {}", text::count(first), text::count(last))
+            }
+            n => format!("{} entries from {} on", text::count(n), text::count(first)),
         };
         spans.push(Span::new(which, Role::Number));
         if stage.new_tables > 0 {
@@ -248,7 +252,7 @@ fn walk_row(
         }
         if stage.leaves > 0 {
             let verb = if writes { "written" } else { "cleared" };
-            let huge = if last { "" } else { " huge" };
+            let huge = if is_lowest { "" } else { " huge" };
             spans.push(Span::new(format!("; {}{huge} {verb}", text::count(stage.leaves)), Role::Text));
         }
     }

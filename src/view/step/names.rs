@@ -128,8 +128,9 @@ impl Names {
     }
 
     /// Which function takes an object.
-    pub(super) fn taker(&self, object: Object) -> &'static str {
+    pub(super) fn taker(&self, object: Object, call: Option<Call>) -> &'static str {
         match object {
+            Object::VmStruct | Object::VmapArea if call == Some(Call::PcpuGetVmAreas) => "pcpu_get_vm_areas",
             Object::VmStruct => self.area,
             Object::VmapArea => "alloc_vmap_area",
             Object::VmapBlock => "new_vmap_block",

@@ -176,10 +176,11 @@ fn noted(context: &Context<'_, '_>, note: &Note) -> (&'static str, Words) {
             let function = if context.call == Some(Call::VmMapRam) { "vm_map_ram" } else { names.area };
             (function, words.say("no guard page: ").number(exact(bytes)))
         }
-        Note::ObjectTaken(object) => (names.taker(object), taken(context, object)),
-        Note::ObjectMissing(object) => {
-            (names.taker(object), words.of(format!("no memory for a {}", names::object(object)), Role::Bad))
-        }
+        Note::ObjectTaken(object) => (names.taker(object, context.call), taken(context, object)),
+        Note::ObjectMissing(object) => (
+            names.taker(object, context.call),
+            words.of(format!("no memory for a {}", names::object(object)), Role::Bad),
+        ),
         Note::ObjectGiven(object) => (given_by(context, object), words.say(format!("the {}", names::object(object)))),
         Note::ArrayMissing { bytes } => {
             let words = words.of("no memory", Role::Bad).say(" for the page-pointer array of ").number(exact(bytes));

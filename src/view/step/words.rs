@@ -149,14 +149,17 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
     let short = |addr| facts.addresses.short(addr);
     let words = Words::default();
     match *step {
-        Step::ChunkCarved { extent } => (
-            "pcpu_get_vm_areas",
-            words
+        Step::ChunkCarved { extent } => {
+            let words = words
                 .of(format!("per-CPU chunk of {}", text::bytes(extent.len_bytes())), Role::PerCpu)
                 .say(" carved at ")
                 .number(short(extent.start()))
-                .say(", from the top down; no record says so, the allocations before it give it away"),
-        ),
+                .say(", from the top down");
+            // A request says itself what it wants.
+            let is_asked = stages::first_call(&scene.replay.outcome().steps).is_some();
+            let why = "; no record says so, the allocations before it give it away";
+            ("pcpu_get_vm_areas", if is_asked { words } else { words.say(why) })
+        }
         Step::Adopted { extent } => ("", adopted(scene, words, facts, extent)),
         Step::Shrunk { n_areas } => (
             "vmap_node_shrink_scan",

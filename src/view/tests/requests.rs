@@ -76,7 +76,7 @@ proptest! {
 
 #[test]
 fn every_stage_is_a_line() {
-    for which in 0..MACHINES.len() {
+    for (which, machine_of) in MACHINES.iter().enumerate() {
         let mut replay = machine(which);
         for op in 1..=replay.len() {
             let told = step_text(&mut replay, op);
@@ -86,9 +86,9 @@ fn every_stage_is_a_line() {
                 line.split(' ').next().is_some_and(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()))
             };
             let shown: Vec<&str> = told.lines().filter(numbered).collect();
-            assert!(stages <= shown.len(), "{:?} op {op}: {stages} stages\n{told}", MACHINES[which]);
+            assert!(stages <= shown.len(), "{machine_of:?} op {op}: {stages} stages\n{told}");
             // A number with nothing behind it says nothing.
-            assert!(shown.iter().all(|line| line.trim().contains(' ')), "{:?} op {op}\n{told}", MACHINES[which]);
+            assert!(shown.iter().all(|line| line.trim().contains(' ')), "{machine_of:?} op {op}\n{told}");
         }
     }
 }

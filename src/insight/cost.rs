@@ -1,6 +1,0 @@
-//! What areas cost, as the model adds it up.
-
-pub use crate::model::costs::{AreaCost, Costs, Sum};
-
-#[cfg(test)]
-mod tests;
