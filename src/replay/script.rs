@@ -205,7 +205,12 @@ impl ScriptRun {
     }
 
     fn free(&mut self, id: u64, done: &mut Done) {
-        let Some(Named { addr, .. }) = self.live.remove(id, self.machine.page_size) else { return };
+        let Some(Named { addr, pages }) = self.live.get(id) else { return };
+        if pages > 0 {
+            // Pages of `vm_map_ram` are no area.
+            return;
+        }
+        self.live.remove(id, self.machine.page_size);
         self.apply(Op::Free { addr }, done);
         if matches!(done.answers.last(), Some(Answer::Freed(freed)) if freed.drain_due)
             && self.allocator().drains_inline()
