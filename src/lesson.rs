@@ -31,6 +31,7 @@ pub const LESSONS: &[Lesson] = &[
     Lesson { name: "huge-vmalloc", text: include_str!("../traces/lessons/huge-vmalloc.ops") },
     Lesson { name: "map-ram", text: include_str!("../traces/lessons/map-ram.ops") },
     Lesson { name: "pools", text: include_str!("../traces/lessons/pools.ops") },
+    Lesson { name: "kmalloc-or-vmalloc", text: include_str!("../traces/lessons/kmalloc-or-vmalloc.ops") },
     Lesson { name: "first-fit", text: include_str!("../traces/lessons/first-fit.ops") },
     Lesson { name: "random-addresses", text: include_str!("../traces/lessons/random-addresses.ops") },
 ];

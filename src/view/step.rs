@@ -7,6 +7,7 @@ pub(super) mod mapping;
 mod names;
 pub(super) mod pages;
 mod purge;
+mod questions;
 mod said;
 mod script;
 pub(super) mod stages;
@@ -56,6 +57,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let told = stages::first_call(&scene.replay.outcome().steps).is_some();
     let mut rows = if told { Vec::new() } else { flow(&record(scene, &facts, seq, event).0, width, 2, scene.glyphs) };
     // Before the steps, which can be many: what came of it, and whether to trust them.
+    rows.extend(questions::rows(scene, width, seq));
     rows.extend(script::consequences(scene, width, seq));
     rows.extend(failure::rows(scene, &facts, width, seq));
     rows.extend(verdict::rows(scene, &facts.addresses, width, seq, event));

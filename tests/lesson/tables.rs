@@ -183,3 +183,26 @@ fn the_same_areas_cost_several_times_as_many_tables_at_random_addresses() {
     random[5].says(format!("two tables more: {} now", random[5].tables));
     random[5].claims("17 PMD tables and 19 PTE tables", random[5].tables == 36);
 }
+
+#[test]
+fn kmalloc_or_vmalloc() {
+    let stops = stops("kmalloc-or-vmalloc");
+    let word = |stop: &Stop, key: &str| {
+        let answer = stop.answer.trim_end();
+        let value = answer.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("no {key} in {answer:?}")).to_owned()
+    };
+    stops[1].claims("the class kmalloc-128", word(&stops[1], "kmalloc") == "kmalloc-128:128");
+    stops[1].claims("serves 32 of them", 4096 / 128 == 32);
+    stops[2].claims("a block of order 2", word(&stops[2], "kmalloc") == "order-2:16384");
+    stops[2].claims("three single pages", word(&stops[2], "vmalloc") == "pages:12288");
+    stops[3].claims("order 10", word(&stops[3], "kmalloc") == "order-10:4194304");
+    stops[3].claims("KMALLOC_MAX_SIZE", word(&stops[3], "kmalloc_limit") == "4194304");
+    stops[4].claims("kmalloc() refuses", word(&stops[4], "kmalloc") == "refused");
+    stops[4].claims("", word(&stops[4], "vmalloc") == "pages:4198400");
+    stops[5].claims("a PMD and a PTE table", stops[5].tables == 2 && stops[5].mapped().new_tables.total() == 2);
+    let bytes = |stop: &Stop, key: &str| word(stop, key).parse::<u64>().expect("bytes");
+    stops[6].claims("three times as much", bytes(&stops[6], "total") / bytes(&stops[6], "data") == 3);
+    stops[6].claims("two page tables are its own", bytes(&stops[6], "tables") == 2 * 4096);
+    stops[8].claims("each area pays half", bytes(&stops[8], "tables") == 4096);
+}

@@ -179,6 +179,11 @@ impl RequestOp {
         }
     }
 
+    /// Does it ask for nothing but an answer?
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::Cost { .. } | Self::Memory | Self::Contrast { .. })
+    }
+
     /// The id it names, if it names one.
     pub fn id(&self) -> Option<u64> {
         match *self {

@@ -1,6 +1,6 @@
 //! An op of a script in sentences: what is asked, how it went, and whether the answer is the expected one.
 
-use parsers::ops::Op as Asked;
+use parsers::ops::{Op as Asked, RequestOp};
 
 use super::super::line::flow;
 use super::super::script::{numbered, sides, tried_again, who};
@@ -61,10 +61,28 @@ pub(super) fn record(scene: &Scene<'_>, op: ScriptOp, seq: Seq, event: &Event) -
                 .number(text::plural(lines, "line", "lines"))
                 .say(".")
         }
-        ScriptOp::Request => {
-            let word = scene.replay.asked(seq).map_or("request", Asked::word);
-            words.of(word, Role::Title).say(": ").number(scene.replay.plan().answer(seq).unwrap_or_default()).say(".")
-        }
+        ScriptOp::Request => match scene.replay.asked(seq) {
+            Some(Asked::Request(request)) if request.is_question() => {
+                words.of("A question: ", Role::Title).say(question(request))
+            }
+            asked => {
+                let word = asked.map_or("request", Asked::word);
+                words
+                    .of(word, Role::Title)
+                    .say(": ")
+                    .number(scene.replay.plan().answer(seq).unwrap_or_default())
+                    .say(".")
+            }
+        },
+    }
+}
+
+/// What is asked about memory.
+fn question(request: &RequestOp) -> String {
+    match request {
+        RequestOp::Cost { id } => format!("what does id {id} really cost?"),
+        RequestOp::Memory => "what is behind all areas?".to_owned(),
+        _ => "kmalloc, kzalloc, kvmalloc or vmalloc?".to_owned(),
     }
 }
 
