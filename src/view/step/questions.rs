@@ -74,7 +74,7 @@ fn sums(scene: &Scene<'_>, width: usize, sum: &Sum) -> Vec<Row> {
 
 fn item(scene: &Scene<'_>, width: usize, name: &str, bytes: u64) -> Row {
     let role = if name.starts_with("memory in all") { Role::Title } else { Role::Text };
-    Line::new(width, scene.glyphs).right(text::bytes(bytes), 10, Role::Number).gap(1).put(name.to_owned(), role).done()
+    Line::new(width, scene.glyphs).right(text::bytes(bytes), 10, Role::Number).gap(1).put(name, role).done()
 }
 
 /// The four calls for one size, then where each may be called.
