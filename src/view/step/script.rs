@@ -6,6 +6,7 @@ use super::super::line::flow;
 use super::super::script::{numbered, sides, tried_again, who};
 use super::super::{Role, Row, Scene, Target, text};
 use super::Words;
+use super::stages::exact;
 use crate::event::{Event, ScriptOp, Seq};
 use crate::model::{Answer, Purged};
 use crate::replay::{Cause, Verdict};
@@ -63,8 +64,37 @@ pub(super) fn record(scene: &Scene<'_>, op: ScriptOp, seq: Seq, event: &Event) -
         }
         ScriptOp::Request => {
             let word = scene.replay.asked(seq).map_or("request", Asked::word);
-            words.of(word, Role::Title).say(": ").number(scene.replay.plan().answer(seq).unwrap_or_default()).say(".")
+            let answer = scene.replay.plan().answer(seq).unwrap_or_default();
+            answered(words.of(word, Role::Title).say(": "), word, answer)
         }
+    }
+}
+
+/// An answer in words: `tables=8192` is `tables 8 KiB`. The op's own word in front says nothing.
+fn answered(mut words: Words, word: &str, answer: &str) -> Words {
+    let told = answer.strip_prefix(word).map_or(answer, str::trim_start);
+    if !told.contains('=') {
+        return words.number(if told.is_empty() { "done" } else { told }).say(".");
+    }
+    for (place, part) in told.split(' ').enumerate() {
+        words = words.say(if place == 0 { "" } else { ", " });
+        words = match part.split_once('=') {
+            Some((key, value)) => words.say(format!("{} ", key.replace('_', " "))).number(amount(key, value)),
+            // Of a contrast the size that was asked for; of a cost where the area starts.
+            None if word == "contrast" => words.number(part.parse().map_or_else(|_| part.to_owned(), exact)),
+            None => words.number(part),
+        };
+    }
+    words.say(".")
+}
+
+/// What a key of an answer is: bytes, but for counts, masks and what has a name in front: `kmalloc-8k:8192`.
+fn amount(key: &str, value: &str) -> String {
+    let bytes = |digits: &str| digits.parse().map_or_else(|_| digits.to_owned(), exact);
+    match (key, value.split_once(':')) {
+        ("areas" | "pages" | "mask" | "nested", _) => value.to_owned(),
+        (_, Some((what, digits))) => format!("{what} {}", bytes(digits)),
+        (_, None) => bytes(value),
     }
 }
 
@@ -168,4 +198,27 @@ pub(super) fn verdict(scene: &Scene<'_>, width: usize, seq: Seq) -> Option<Vec<R
         }
     };
     Some(flow(&words.0, width, 2, glyphs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(word: &str, answer: &str) -> String {
+        answered(Words::default(), word, answer).0.iter().map(|span| span.text.as_str()).collect()
+    }
+
+    #[test]
+    fn answers_have_units() {
+        assert_eq!(
+            told("memory", "memory areas=17 virtual=2244608 total=2193832 lost=0"),
+            "areas 17, virtual 2,192 KiB, total 2,142.4 KiB, lost 0 B."
+        );
+        assert_eq!(
+            told("contrast", "contrast 5000 kmalloc=kmalloc-8k:8192 kzalloc=none kmalloc_limit=4194304"),
+            "5,000 B, kmalloc kmalloc-8k 8 KiB, kzalloc none, kmalloc limit 4 MiB."
+        );
+        assert_eq!(told("cost", "cost -"), "-.");
+        assert_eq!(told("aliases", "aliases"), "done.");
+    }
 }
