@@ -21,6 +21,7 @@ mod gaps;
 pub mod rules;
 pub mod setup;
 pub mod vmlist;
+mod window;
 
 use crate::log::KernelState;
 use crate::model::{Allocator, Extent, Refusal, RefusalReason, Sink, Step};
@@ -32,6 +33,7 @@ pub use busy_tree::BusyTree;
 pub use rules::{Release, Rules, rules_for};
 pub use setup::{Setup, Shape};
 pub use vmlist::VmList;
+pub use window::default_window;
 
 /// A policy people can ask for.
 #[derive(Debug, Clone, Copy)]

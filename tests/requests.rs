@@ -23,23 +23,23 @@ use vmaplens::replay::script::{Done, ScriptRun};
 use vmaplens::replay::{Replay, Settings};
 
 /// The vmalloc range of x86-64.
-pub const V: u64 = 0xffff_c900_0000_0000;
+const V: u64 = 0xffff_c900_0000_0000;
 /// i386 with more than 896 MiB and high memory.
-pub const I386: &str = "arch i386\nrange 0xf8800000 0xfdffe000\nram 0x40000000\n";
+const I386: &str = "arch i386\nrange 0xf8800000 0xfdffe000\nram 0x40000000\n";
 /// The same with PAE.
-pub const PAE: &str = "arch i386-pae\nrange 0xf8800000 0xfdffe000\nram 0x40000000\n";
+const PAE: &str = "arch i386-pae\nrange 0xf8800000 0xfdffe000\nram 0x40000000\n";
 /// x86-64 with one CPU: no pools.
-pub const X86: &str = "arch x86-64\ncpus 1\nram 0x40000000\n";
+const X86: &str = "arch x86-64\ncpus 1\nram 0x40000000\n";
 
 /// A script read without a problem.
-pub fn script(text: &str) -> ScriptLog {
+fn script(text: &str) -> ScriptLog {
     let script = parsers::ops::parse(text.as_bytes());
     assert_eq!(script.problems, [], "{text}");
     ScriptLog { header: script.header, ops: script.ops, ..ScriptLog::default() }
 }
 
 /// A run of a script, and its answers.
-pub fn run(text: &str) -> (ScriptRun, Vec<String>) {
+fn run(text: &str) -> (ScriptRun, Vec<String>) {
     let script = script(text);
     let mut run = ScriptRun::new(&script, &Settings::default()).expect("runs");
     let mut done = Done::default();
@@ -54,7 +54,7 @@ pub fn run(text: &str) -> (ScriptRun, Vec<String>) {
 }
 
 /// A script that can be stepped.
-pub fn replay(text: &str) -> Replay {
+fn replay(text: &str) -> Replay {
     let mut log = Log::default();
     log.origin.kind = InputKind::Script;
     log.script = Some(Arc::new(script(text)));
@@ -63,8 +63,8 @@ pub fn replay(text: &str) -> Replay {
 
 /// Runs `header` and the ops of `rows`, and compares each answer with the expected one: the whole of it, or its first word
 /// if no more is expected.
-pub fn check(header: &str, rows: &[(&str, &str)]) -> ScriptRun {
-    let ops: String = rows.iter().map(|(op, _)| format!("{op}\n")).collect();
+fn check(header: &str, rows: &[(&str, &str)]) -> ScriptRun {
+    let ops = rows.iter().map(|(op, _)| format!("{op}\n")).collect::<Vec<_>>().concat();
     let (run, answers) = run(&format!("{header}{ops}"));
     assert_eq!(answers.len(), rows.len(), "{header}{ops}");
     for (index, ((op, expected), answer)) in rows.iter().zip(&answers).enumerate() {
@@ -76,14 +76,12 @@ pub fn check(header: &str, rows: &[(&str, &str)]) -> ScriptRun {
 }
 
 /// Every audit there is, and the books.
-pub fn audit(run: &ScriptRun) {
-    if let Err(broken) = balance(run) {
-        panic!("{broken}");
-    }
+fn audit(run: &ScriptRun) {
+    assert_eq!(balance(run), Ok(()));
 }
 
 /// As [`audit`], for those who have more to say of it.
-pub fn balance(run: &ScriptRun) -> Result<(), String> {
+fn balance(run: &ScriptRun) -> Result<(), String> {
     run.allocator().audit().map_err(|broken| format!("allocator: {broken}"))?;
     let Some(memory) = run.space().memory() else { return Ok(()) };
     memory.tables().audit().map_err(|broken| format!("tables: {broken}"))?;
@@ -96,7 +94,9 @@ pub fn balance(run: &ScriptRun) -> Result<(), String> {
     let tables = memory.tables().count() * geometry.table_bytes.div_ceil(geometry.page_size);
     let (slabs, lost) = (memory.slabs().pages(), memory.lost_pages());
     let used = memory.used_pages();
-    if data != of_frames || data + tables + slabs + lost != used {
+    // What `a` asks for was had by somebody, whatever the machine of the script has.
+    let is_short = memory.missing_pages() > 0;
+    if data != of_frames || (data + tables + slabs + lost != used && !is_short) {
         return Err(format!(
             "data {data} ({of_frames}) + tables {tables} + slabs {slabs} + lost {lost} != used {used}"
         ));
@@ -104,7 +104,12 @@ pub fn balance(run: &ScriptRun) -> Result<(), String> {
     Ok(())
 }
 
+/// One line for each number.
+fn lines(numbers: impl Iterator<Item = u64>, line: impl Fn(u64) -> String) -> String {
+    numbers.map(line).collect::<Vec<_>>().concat()
+}
+
 /// The address `offset` bytes into the x86-64 range, as answers have it.
-pub fn v(offset: u64) -> String {
+fn v(offset: u64) -> String {
     format!("{:x}", V + offset)
 }

@@ -105,6 +105,11 @@ impl Areas {
         &self.slots[id as usize]
     }
 
+    /// Is there such a slot? A state does not have those that a later one has added.
+    pub fn has_slot(&self, id: AreaId) -> bool {
+        (id as usize) < self.slots.len()
+    }
+
     /// The area in a slot, to change it. Ends may only change where the order of its tree stays.
     pub fn get_mut(&mut self, id: AreaId) -> &mut VmapArea {
         &mut self.slots[id as usize]

@@ -205,7 +205,12 @@ impl ScriptRun {
     }
 
     fn free(&mut self, id: u64, done: &mut Done) {
-        let Some(Named { addr, .. }) = self.live.remove(id, self.machine.page_size) else { return };
+        let Some(Named { addr, pages }) = self.live.get(id) else { return };
+        if pages > 0 {
+            // Pages of `vm_map_ram` are no area.
+            return;
+        }
+        self.live.remove(id, self.machine.page_size);
         self.apply(Op::Free { addr }, done);
         if matches!(done.answers.last(), Some(Answer::Freed(freed)) if freed.drain_due)
             && self.allocator().drains_inline()
@@ -243,17 +248,22 @@ pub fn output(script: &ScriptLog, settings: &Settings) -> Result<String, OpenErr
 fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, OpenError> {
     let (policy, policy_from) = choose(header, settings)?;
     let named = header.range.map(|(vstart, vend)| Window { vstart, vend });
-    let window = settings.range.or(named).unwrap_or(DEFAULT_WINDOW);
-    if window.vend <= window.vstart {
-        let what = format!("the range 0x{:x}-0x{:x} is empty", window.vstart, window.vend);
-        return Err(OpenError::BadSetting { what });
-    }
     let online = settings.cpus.or(header.cpus).unwrap_or(DEFAULT_CPUS).max(1);
-    let geometry = geometry_for(header, settings, window)?;
+    let geometry = geometry_for(header, settings, settings.range.or(named).unwrap_or(DEFAULT_WINDOW))?;
     let page_size =
         settings.page_size.unwrap_or(if geometry.levels.is_empty() { PAGE_SIZE } else { geometry.page_size });
     // Scripts have 64-bit addresses, whatever their range, unless they name a machine that has not.
     let is_32_bit = header.arch.is_some() && geometry.is_32_bit();
+    let ram_bytes = header.memory.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).max(page_size);
+    let own = || match header.arch {
+        Some(_) => policy::default_window(geometry, policy.release, ram_bytes),
+        None => DEFAULT_WINDOW,
+    };
+    let window = settings.range.or(named).unwrap_or_else(own);
+    if window.vend <= window.vstart {
+        let what = format!("the range 0x{:x}-0x{:x} is empty", window.vstart, window.vend);
+        return Err(OpenError::BadSetting { what });
+    }
     Ok(Machine {
         policy,
         policy_from,
@@ -264,7 +274,7 @@ fn machine_of(header: &ScriptHeader, settings: &Settings) -> Result<Machine, Ope
         is_32_bit,
         from_boot: true,
         geometry,
-        ram_bytes: header.memory.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).max(page_size),
+        ram_bytes,
         numa_nodes: header.numa.unwrap_or(1),
         nr_cpus: header.nr_cpus.unwrap_or(DEFAULT_NR_CPUS[usize::from(!is_32_bit)]),
     })

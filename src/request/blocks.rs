@@ -16,7 +16,7 @@ impl Facts {
     /// Pages of a vmap block (`VMAP_BBMAP_BITS`).
     pub fn block_pages(&self) -> u32 {
         let (space, bits_per_long) = if self.is_32_bit { (128 << 20, 32) } else { (128 << 30, 64) };
-        let per_cpu = space / self.page_size / u64::from(self.nr_cpus.max(1).next_power_of_two()) / 16;
+        let per_cpu = space / self.page_size / u64::from(self.nr_cpus.max(1)).next_power_of_two() / 16;
         per_cpu.max(2 * bits_per_long).min(1024) as u32
     }
 

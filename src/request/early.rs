@@ -15,7 +15,7 @@ const FITS_EARLY: Release = Release::new(6, 1);
 pub fn register_early(facts: &Facts, areas: &[Extent], registered: u64, size: u64, align: u64) -> Option<Extent> {
     if facts.release < FITS_EARLY {
         let addr = align_up(facts.window.vstart.wrapping_add(registered), align);
-        return Extent::sized(addr, facts.page_align(size));
+        return placed(facts, addr, facts.page_align(size));
     }
     let size = facts.page_align(size);
     let mut addr = align_up(facts.window.vstart, align);
@@ -26,7 +26,12 @@ pub fn register_early(facts: &Facts, areas: &[Extent], registered: u64, size: u6
         }
         addr = align_up(area.end(), align);
     }
-    Extent::sized(addr, size)
+    placed(facts, addr, size)
+}
+
+/// None where the address went past the top: no kernel would boot with it.
+fn placed(facts: &Facts, addr: u64, size: u64) -> Option<Extent> {
+    Extent::sized(addr, size).filter(|area| facts.window.vstart <= area.start())
 }
 
 /// Tells what `vmalloc_init` did: the state is as it left it.

@@ -100,11 +100,8 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     }
     if let (TreeId::Free, Some(step)) = (which, shown_step(scene)) {
         match *step {
-            Step::Visited { hole, extent, .. } => {
-                // The slot is the node as long as nothing came between the search and the state before the event.
-                let same = view.areas[hole].start == extent.start() && hole != NIL;
-                return if same { hole } else { near(extent.start()) };
-            }
+            // By its address: a nested request searches among nodes that the state before the event does not have.
+            Step::Visited { extent, .. } => return near(extent.start()),
             Step::Clipped { placed, .. } => return near(placed.end()),
             Step::Returned { hole, .. } => return near(hole.start()),
             _ => {}
@@ -125,11 +122,11 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     if changed.is_none() && which == TreeId::Free {
         // A search in vain: where it ended says more than where it began.
         let last = steps.iter().rev().find_map(|step| match *step {
-            Step::Visited { hole, extent, .. } => Some((hole, extent.start())),
+            Step::Visited { extent, .. } => Some(extent.start()),
             _ => None,
         });
-        if let Some((hole, start)) = last {
-            return if view.areas[hole].start == start && hole != NIL { hole } else { near(start) };
+        if let Some(start) = last {
+            return near(start);
         }
     }
     let addr = changed.or_else(|| focus::focus_address(scene));

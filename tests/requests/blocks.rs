@@ -1,6 +1,6 @@
 //! `vm_map_ram`: blocks, what is taken from them, and when they go.
 
-use super::{X86, check, v};
+use super::{X86, check, lines, v};
 
 const BLOCK: u64 = 0x40_0000;
 
@@ -56,15 +56,15 @@ fn newest_or_oldest_block_first() {
 #[test]
 fn blocks_go_whole_or_as_fragments() {
     for era in ["3.10", "4.19", "5.10", "6.4", "6.5", "6.12"] {
-        let take: String = (0..16).map(|n| format!("map_ram {n} 64\n")).collect();
-        let give: String = (0..16).map(|n| format!("unmap_ram {n}\n")).collect();
+        let take = lines(0..16, |n| format!("map_ram {n} 64\n"));
+        let give = lines(0..16, |n| format!("unmap_ram {n}\n"));
         let (run, answers) = super::run(&format!("{}{take}{give}lazy\nmemory\n", header(era)));
         assert_eq!(answers[32], "lazy 1024 0", "{era}");
         assert_eq!(run.space().memory().map(|memory| memory.blocks().iter().count()), Some(0), "{era}");
         super::audit(&run);
         // Little of it was used: from 6.5 on only an overflow takes the rest.
         for (pages, keeps) in [(16, true), (1024 - 240, false)] {
-            let take: String = (0..pages / 16).map(|n| format!("map_ram {n} 16\nunmap_ram {n}\n")).collect();
+            let take = lines(0..pages / 16, |n| format!("map_ram {n} 16\nunmap_ram {n}\n"));
             let (run, answers) = super::run(&format!("{}{take}aliases\n", header(era)));
             let stays = keeps && ["6.5", "6.12"].contains(&era);
             let left = run.space().memory().map(|memory| memory.blocks().iter().count());

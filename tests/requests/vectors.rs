@@ -181,9 +181,8 @@ fn basics_from_5_2_on() {
 #[test]
 fn shapes() {
     // A page each, without guard, so that any page can be freed: 0x14000 bytes.
-    let fill = |pages: u64| -> String { (0..pages).map(|n| format!("vmalloc {n} 4096 flags=VM_NO_GUARD\n")).collect() };
-    let free =
-        |from: u64, to: u64| -> String { (from..to).map(|n| format!("vfree {n}\n")).collect::<String>() + "purge\n" };
+    let fill = |pages: u64| super::lines(0..pages, |n| format!("vmalloc {n} 4096 flags=VM_NO_GUARD\n"));
+    let free = |from: u64, to: u64| super::lines(from..to, |n| format!("vfree {n}\n")) + "purge\n";
     let last = |text: &str| super::run(text).1.pop().expect("an answer");
     for era in ["5.19", "6.1", "6.8", "7.3"] {
         let text = format!("era {era}\n{X86}{}", fill(0x14));

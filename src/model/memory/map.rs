@@ -158,7 +158,10 @@ impl Memory {
         let new = mapped.new_tables.total();
         if new > 0 {
             let pages = new * pages_of_one;
-            self.frames.alloc_bulk(pages, ZoneKind::Normal, PageStrategy::Single, &mut self.table_frames);
+            let (limit, how) = (ZoneKind::Normal, PageStrategy::Single);
+            let told = self.frames.alloc_bulk(pages, limit, how, &mut self.table_frames);
+            // Only a trace can have mapped what the model has no memory for.
+            self.missing_pages += pages - told.got;
         }
         let mut freed = mapped.freed_tables.total() * pages_of_one;
         while freed > 0

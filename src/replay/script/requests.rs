@@ -6,7 +6,7 @@ use super::names::Named;
 use super::{Done, ScriptRun};
 use crate::log::{Window, escape};
 use crate::model::frames::ZoneKind;
-use crate::model::stage::{Call, Fault};
+use crate::model::stage::{Call, Fault, Message, Note};
 use crate::model::{AddressSpace, Answer, CallerId, Extent, Groups, MemoryOp, Op};
 use crate::request::{
     By, Context, Facts, Gfp, Kernel, VmallocArgs, flags, ioremap, iounmap, map_ram, pcpu_get_vm_areas, run_deferred,
@@ -151,11 +151,11 @@ impl ScriptRun {
     }
 
     fn free_target(&mut self, call: FreeCall, target: Target, irq: bool, cpu: u32, done: &mut Done) {
-        let addr = match target {
-            Target::Address(addr) => addr,
+        let (addr, is_whole) = match target {
+            Target::Address(addr) => (addr, false),
             Target::Id { id, offset } => {
                 let Some(named) = self.live.get(id) else { return };
-                named.addr.wrapping_add(offset)
+                (named.addr.wrapping_add(offset), offset == 0 && named.pages == 0)
             }
         };
         let context = if irq { Context::Interrupt } else { Context::Task };
@@ -166,9 +166,15 @@ impl ScriptRun {
             FreeCall::Vunmap => vunmap(kernel, addr, context),
             FreeCall::Iounmap => iounmap(kernel, addr),
         }
-        // A free that is refused leaves the area as it is, and its name with it; what waits to be freed has none.
-        if let (Target::Id { id, offset: 0 }, true) = (target, defers(done)) {
-            self.live.remove(id, self.facts.page_size);
+        // A free that is refused leaves the area as it is, and its name with it; what waits to be freed has none, and
+        // what was never an area is done with.
+        let page_size = self.facts.page_size;
+        let waits =
+            is_whole && addr.is_multiple_of(page_size) && tells(done, |op| matches!(op, MemoryOp::Defer { .. }));
+        if let Target::Id { id, .. } = target
+            && (waits || tells(done, is_direct))
+        {
+            self.live.remove(id, page_size);
         }
     }
 
@@ -197,9 +203,12 @@ impl ScriptRun {
     }
 }
 
-/// Does an address wait that was given to this op?
-fn defers(done: &Done) -> bool {
-    done.ops.iter().any(|op| matches!(op, Op::Memory(MemoryOp::Defer { .. })))
+fn tells(done: &Done, what: impl Fn(&MemoryOp) -> bool) -> bool {
+    done.ops.iter().any(|op| matches!(op, Op::Memory(op) if what(op)))
+}
+
+fn is_direct(op: &MemoryOp) -> bool {
+    matches!(op, MemoryOp::Tell(Note::Said { message: Message::DirectMap, .. }))
 }
 
 fn gfp_of(word: GfpWord) -> Gfp {

@@ -64,6 +64,25 @@ fn every_stop_can_be_read_on_a_small_screen_and_shows_what_it_names() {
     }
 }
 
+/// `s` leads through whatever an op did; so does a stop, at whichever step it points some day.
+#[test]
+fn every_step_of_every_op_can_be_shown() {
+    for lesson in LESSONS {
+        let mut app = app_of(lesson.log());
+        resize(&mut app, 200, 60);
+        while app.replay.step() {
+            for step in 0..app.replay.outcome().steps.len() {
+                app.sub_step = Some(step);
+                for pane in [PaneId::Tree, PaneId::Free, PaneId::Tables, PaneId::Detail, PaneId::Step] {
+                    let size = Size { width: 80, height: 24 };
+                    let rows = content::rows(&app, pane, size);
+                    assert!(!rows.is_empty(), "{} op {} step {step}: {pane:?}", lesson.name, app.replay.cursor());
+                }
+            }
+        }
+    }
+}
+
 /// The sub-steps that the stops of a lesson point at.
 fn pointed_at(name: &str) -> Vec<Step> {
     let mut app = lesson(name);

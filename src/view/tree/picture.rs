@@ -44,7 +44,7 @@ pub(super) fn path_of(view: &TreeView<'_>, steps: &[Step]) -> Vec<(AreaId, Exten
             | Step::WalkBegun { from: WalkFrom::Cache(area) | WalkFrom::Tree(Some(area)), .. } => Some(node(area)),
             _ => None,
         })
-        .filter(|(id, _)| *id != NIL)
+        .filter(|(id, _)| *id != NIL && view.areas.has_slot(*id))
         .collect();
     if !view.augmented && path.len() > 2 * WALKED {
         path.drain(WALKED..path.len() - WALKED);
