@@ -124,27 +124,43 @@ pub(crate) fn flow(spans: &[Span], width: usize, indent: usize, glyphs: &Glyphs)
     }
     // No blank before the first word of a line.
     let mut fresh = true;
-    let mut blank = false;
-    for span in spans {
-        for (place, word) in span.text.split(' ').enumerate() {
-            blank |= place > 0;
-            if word.is_empty() {
-                continue;
-            }
-            let gap = usize::from(blank && !fresh);
-            // A word longer than a line is clipped rather than broken.
-            if !fresh && blank && line.room() < gap + text::width(word) {
-                rows.push(std::mem::replace(&mut line, Line::new(width, glyphs).gap(indent)).done());
-                fresh = true;
-            }
-            line = line.gap(usize::from(blank && !fresh));
-            line.span(Span { text: word.to_owned(), ..span.clone() });
-            fresh = false;
-            blank = false;
+    for (after_blank, pieces) in words(spans) {
+        let gap = usize::from(after_blank && !fresh);
+        let columns: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
+        // A word longer than a line is clipped rather than broken.
+        if !fresh && after_blank && line.room() < gap + columns {
+            rows.push(std::mem::replace(&mut line, Line::new(width, glyphs).gap(indent)).done());
+            fresh = true;
         }
+        line = line.gap(usize::from(after_blank && !fresh));
+        for (text, span) in pieces {
+            line.span(Span { text: text.to_owned(), ..span.clone() });
+        }
+        fresh = false;
     }
     rows.push(line.done());
     rows
+}
+
+/// The words of spans, each with what tells whether a blank comes before it. A word can have pieces of several spans:
+/// punctuation behind a number belongs to it.
+fn words(spans: &[Span]) -> Vec<(bool, Vec<(&str, &Span)>)> {
+    let mut words: Vec<(bool, Vec<(&str, &Span)>)> = Vec::new();
+    let mut blank = false;
+    for span in spans {
+        for (place, piece) in span.text.split(' ').enumerate() {
+            blank |= place > 0;
+            if piece.is_empty() {
+                continue;
+            }
+            match words.last_mut() {
+                Some((_, pieces)) if !blank => pieces.push((piece, span)),
+                _ => words.push((blank, vec![(piece, span)])),
+            }
+            blank = false;
+        }
+    }
+    words
 }
 
 /// The rows a pane of `height` shows of `rows` when scrolled; never past the last row.
@@ -154,4 +170,22 @@ pub(crate) fn scrolled(mut rows: Vec<Row>, scroll: usize, height: u16) -> Vec<Ro
     rows.drain(..top);
     rows.truncate(height);
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::UNICODE;
+    use super::*;
+
+    #[test]
+    fn punctuation_of_another_span_stays_with_its_word() {
+        let spans = [Span::new("no new table", Role::Number), Span::new("; 2 PTEs", Role::Text)];
+        for width in 8..=21 {
+            let told: Vec<String> = flow(&spans, width, 2, &UNICODE)
+                .iter()
+                .map(|row| row.spans.iter().map(|span| span.text.as_str()).collect::<String>().trim().to_owned())
+                .collect();
+            assert_eq!(told.join(" "), "no new table; 2 PTEs", "in {width} columns");
+        }
+    }
 }

@@ -68,7 +68,7 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
             });
             let walk = scene.replay.space().geometry().walk(addr);
             if height >= 9 {
-                let names = "     entry covers  slots of its table";
+                let names = "     entry covers  its table's slots";
                 rows.push(Line::new(columns, scene.glyphs).put(names, Role::Muted).done());
             }
             rows.extend(walk.iter().enumerate().map(|level| levels::row(scene, memory.tables(), addr, level, columns)));

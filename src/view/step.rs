@@ -138,7 +138,8 @@ fn parts<'s>(facts: &Facts, steps: &'s [Step], shown: Option<usize>) -> Vec<Part
         let mut index = from;
         while index < to {
             let end = (index..to).find(|&next| visible(next)).unwrap_or(to);
-            if end == index {
+            // One in a line of its own takes no more room than what would stand for it.
+            if end <= index + 1 {
                 parts.push(Part::One(index, &steps[index]));
                 index += 1;
             } else {

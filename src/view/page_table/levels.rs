@@ -7,6 +7,9 @@ use crate::model::page_table::{EntryKind, PageTables, WalkStep};
 /// Slots are drawn with at most so many characters.
 const MAX_CELLS: usize = 128;
 
+/// With fewer the count has to do.
+const MIN_CELLS: usize = 5;
+
 /// How an entry kind is drawn and counted: word, sign of a plain set, sign of the full one, role.
 const KINDS: [(EntryKind, &str, char, char, Role); 4] = [
     (EntryKind::Table, "table", '┬', 't', Role::Number),
@@ -32,15 +35,19 @@ pub(super) fn row(
         .gap(1);
     let Some(slots) = tables.slots(depth, addr) else {
         let is_huge = tables.leaf_of(addr).is_some();
-        let words =
-            if is_huge { "no table: a huge entry above maps it" } else { "no table: nothing near it was ever mapped" };
+        let (long, short) = if is_huge {
+            ("no table: a huge entry above maps it", "no table: huge")
+        } else {
+            ("no table: nothing near it was ever mapped", "no table yet")
+        };
+        let words = if line.room() < text::width(long) { short } else { long };
         return line.put(words, Role::Muted).target(Target::Address(step.entry_start)).done();
     };
     let long = counts(&slots, true);
     let short = counts(&slots, false);
     let count = if line.room() >= text::width(&long) + 24 { long } else { short };
     let cells = line.room().saturating_sub(text::width(&count)).min(MAX_CELLS);
-    if cells >= 8 {
+    if cells >= MIN_CELLS {
         for span in occupancy(glyphs, &slots, step, cells) {
             line.span(span);
         }

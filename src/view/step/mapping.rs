@@ -73,7 +73,7 @@ pub(in crate::view) fn tables(geometry: &Geometry, counts: PerLevel, what: &str)
 
 /// `PUD|PMD|PTE (0x1c)`.
 pub(in crate::view) fn mask(mask: ModMask) -> String {
-    format!("{mask} (0x{:x})", mask.0)
+    if mask.0 == 0 { "0".to_owned() } else { format!("{mask} (0x{:x})", mask.0) }
 }
 
 /// What follows a walk, or why nothing does.

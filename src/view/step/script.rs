@@ -67,11 +67,8 @@ pub(super) fn record(scene: &Scene<'_>, op: ScriptOp, seq: Seq, event: &Event) -
             }
             asked => {
                 let word = asked.map_or("request", Asked::word);
-                words
-                    .of(word, Role::Title)
-                    .say(": ")
-                    .number(scene.replay.plan().answer(seq).unwrap_or_default())
-                    .say(".")
+                let answer = scene.replay.plan().answer(seq).unwrap_or_default();
+                answered(words.of(word, Role::Title).say(": "), word, answer)
             }
         },
     }
@@ -84,6 +81,22 @@ fn question(request: &RequestOp) -> String {
         RequestOp::Memory => "what is behind all areas?".to_owned(),
         _ => "kmalloc, kzalloc, kvmalloc or vmalloc?".to_owned(),
     }
+}
+
+/// An answer in words: `tables=2` is `tables 2`. The op's own word in front says nothing.
+fn answered(mut words: Words, word: &str, answer: &str) -> Words {
+    let told = answer.strip_prefix(word).map_or(answer, str::trim_start);
+    if !told.contains('=') {
+        return words.number(if told.is_empty() { "done" } else { told }).say(".");
+    }
+    for (place, part) in told.split(' ').enumerate() {
+        words = words.say(if place == 0 { "" } else { ", " });
+        words = match part.split_once('=') {
+            Some((key, value)) => words.say(format!("{} ", key.replace('_', " "))).number(value),
+            None => words.number(part),
+        };
+    }
+    words.say(".")
 }
 
 /// Which part of the state a question is about.

@@ -97,7 +97,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
         Step::PurgeBegun { full, lazy_pages } => {
             let pools = match (many_nodes, full) {
                 (false, _) => "",
-                (true, true) => "; every pool is emptied first, because a request was about to fail",
+                (true, true) => "; this purge is a full one: every pool is emptied first",
                 (true, false) => "; the pools decay a little first",
             };
             let words = words.say("takes ").number(text::plural(lazy_pages, "lazy page", "lazy pages"));
@@ -119,7 +119,7 @@ fn purge_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, 
                 .number(short(start))
                 .say(" to ")
                 .number(short(end))
-                .say(format!(", {} with what lies between", text::bytes(end.saturating_sub(start)))),
+                .say(format!(", {}, whatever lies between", text::bytes(end.saturating_sub(start)))),
         ),
         Step::Pooled { node, extent } => (
             "purge_vmap_node",
