@@ -48,8 +48,8 @@ fn all(scene: &Scene<'_>, memory: &Memory, width: usize) -> Vec<Row> {
     let page_size = scene.replay.space().geometry().page_size;
     let mut rows = sums(scene, width, &costs.total);
     let more = [
-        ("tables that freed areas left behind", costs.left_behind_bytes),
-        ("slabs, their free objects included", memory.slabs().pages() * page_size),
+        ("tables left by freed areas", costs.left_behind_bytes),
+        ("slabs, whole", memory.slabs().pages() * page_size),
         ("pages nobody knows any more", memory.lost_pages() * page_size),
         ("all pages taken", memory.used_pages() * page_size),
     ];
@@ -62,11 +62,11 @@ fn sums(scene: &Scene<'_>, width: usize, sum: &Sum) -> Vec<Row> {
         ("addresses", sum.virtual_bytes),
         ("of these guard pages", sum.guard_bytes),
         ("data pages", sum.data_bytes),
-        ("page tables, with its part of shared ones", sum.table_bytes),
+        ("page tables, its part of them", sum.table_bytes),
         ("array of page pointers", sum.array_bytes),
-        ("descriptors: vm_struct, vmap_area", sum.descriptor_bytes),
+        ("vm_struct and vmap_area", sum.descriptor_bytes),
         ("memory in all", sum.physical_bytes()),
-        ("mapped memory of somebody else", sum.foreign_bytes),
+        ("mapped, of somebody else", sum.foreign_bytes),
     ];
     let told = items.iter().filter(|(_, bytes)| *bytes > 0);
     told.map(|(name, bytes)| item(scene, width, name, *bytes)).collect()
