@@ -18,7 +18,8 @@ use super::text;
 use super::unplaced::Unplaced;
 use super::usage::guard_is_known;
 use super::{Role, Row, Scene, Selection, Span, Target};
-use crate::model::{Extent, TreeId};
+use crate::event::Seq;
+use crate::model::{Extent, TreeId, VmapArea};
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
@@ -115,11 +116,18 @@ fn extent(facts: &mut Facts<'_, '_>, thing: &Thing) {
             if !guard_is_known(facts.scene, area) && !script::is_script(facts.scene.replay.log()) {
                 size.push(muted(" (assumed: nearly every area ends in an unmapped guard page)"));
             }
-        } else {
+        } else if !is_forgotten(facts.scene, area) {
             size.push(muted(", no guard page"));
         }
     }
     facts.add("size", &size, None);
+}
+
+/// Did a request take the area and something give it back, so that nothing says any more whether it had a guard?
+fn is_forgotten(scene: &Scene<'_>, area: &VmapArea) -> bool {
+    let asked = (area.born != VmapArea::UNBORN).then(|| scene.replay.asked(Seq(area.born))).flatten();
+    let is_backed = scene.replay.space().memory().is_some_and(|memory| memory.backed(area.start).is_some());
+    matches!(asked, Some(parsers::ops::Op::Request(_))) && !is_backed
 }
 
 /// Where the allocator keeps it.

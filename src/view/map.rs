@@ -313,6 +313,12 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
     let Some((_, event)) = scene.replay.current() else { return String::new() };
     let answers = &scene.replay.outcome().answers;
     match event.kind {
+        // A request that got a place, but not the memory: it gave the place back.
+        EventKind::Alloc { size, failed: true, .. }
+            if is_script(scene.replay.log()) && answers.iter().any(|answer| matches!(answer, Answer::Placed(_))) =>
+        {
+            format!("{} given back: no memory", text::bytes(size))
+        }
         EventKind::Alloc { size, failed: true, .. } => format!("no place for {}", text::bytes(size)),
         EventKind::Alloc { size, .. } => format!("+ {}", text::bytes(size)),
         EventKind::Unasked { addr, end } => format!("+ {}", text::bytes(end.0.saturating_sub(addr.0))),

@@ -13,6 +13,7 @@ use super::focus::{self, Kind};
 use super::line::{Line, flow, scrolled, wrap};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span};
+pub use levels::signs;
 use moment::{Moment, Tense};
 
 /// The rows.

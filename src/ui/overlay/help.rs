@@ -4,7 +4,7 @@ use super::super::action::{ACTIONS, Place, SECTIONS, Spec};
 use super::super::app::App;
 use super::super::paint::{explained, words};
 use crate::view::line::wrap;
-use crate::view::{Glyphs, Role, Row, Span};
+use crate::view::{Glyphs, Role, Row, Span, page_table};
 
 /// Columns for the keys.
 const KEYS: usize = 16;
@@ -83,6 +83,10 @@ const GLOSSARY: &[(&str, &str)] = &[
     (
         "bulk, singles",
         "alloc_pages_bulk hands out up to 100 pages at once; what it does not find is asked for one by one",
+    ),
+    (
+        "blocks cut",
+        "the buddy allocator halves a larger block until it has the size; joined: freed halves are one again",
     ),
     ("order n", "a block of 2 to the power of n pages; zone rows count the free ones from order 0 up"),
     ("zone", "DMA, DMA32, Normal, HighMem: parts of memory by who can reach them"),
@@ -203,7 +207,7 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         words(&[("  ", Role::Text), (&glyph.to_string(), role), ("  ", Role::Text), (means, Role::Text)])
     };
     let bars: String = glyphs.bars.iter().collect();
-    vec![
+    let mut rows = vec![
         sign(glyphs.busy, Role::Busy, "map: wholly in use"),
         sign(glyphs.busy_part, Role::Busy, "map: partly in use"),
         sign(glyphs.lazy, Role::Lazy, "map: lazily freed"),
@@ -236,5 +240,7 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
             ("  lower border: rows above and below those in sight", Role::Text),
         ]),
         words(&[("  ", Role::Text), (&bars, Role::Busy), ("  how full or how high, lowest first", Role::Text)]),
-    ]
+    ];
+    rows.extend(page_table::signs(glyphs).map(|(glyph, role, means)| sign(glyph, role, means)));
+    rows
 }

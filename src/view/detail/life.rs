@@ -1,11 +1,11 @@
 //! When an area was allocated and freed, and by whom.
 
 use super::super::facts::{Facts, muted, number, say};
-use super::super::focus::Thing;
+use super::super::focus::{Kind, Thing};
 use super::super::script::{self, is_script, noun, numbered, who};
 use super::super::text;
 use super::super::{Span, Target};
-use crate::event::{Event, Seq};
+use crate::event::{Event, EventKind, Seq};
 use crate::model::VmapArea;
 
 /// Adds birth and end of an area.
@@ -33,7 +33,14 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     }
     facts.add("born", &spans, Some(Target::Event(born)));
     let Some((mate, end)) = replay.plan().mate(born).and_then(|mate| Some((mate, log.get(mate)?))) else {
-        facts.add("freed", &[muted(if is_script(log) { "never in this script" } else { "not in this trace" })], None);
+        let is_gone = matches!(thing.kind, Kind::Lazy | Kind::Pooled);
+        let words = match event.kind {
+            _ if !is_script(log) => "not in this trace",
+            EventKind::Alloc { failed: true, .. } => "in the same op: the request failed and gave it back",
+            _ if is_gone => "already, by an op that does not name it",
+            _ => "never in this script",
+        };
+        facts.add("freed", &[muted(words)], None);
         return;
     };
     let mut spans = at(facts, mate, end);

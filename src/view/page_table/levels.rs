@@ -116,6 +116,21 @@ fn sign(glyphs: &Glyphs, part: &[EntryKind]) -> (char, Role) {
     }
 }
 
+/// The signs of slots, and what each says; for the help.
+pub fn signs(glyphs: &Glyphs) -> impl Iterator<Item = (char, Role, &'static str)> {
+    let means = [
+        "page tables: the slot points to a table",
+        "page tables: a huge entry, which maps by itself",
+        "page tables: pages, all slots of the cell (lower: some)",
+        "page tables: arm64, entries marked as one block",
+    ];
+    let ascii = glyphs.ascii;
+    KINDS
+        .iter()
+        .zip(means)
+        .map(move |(&(_, _, full, plain, role), means)| (if ascii { plain } else { full }, role, means))
+}
+
 /// What the signs mean.
 pub(super) fn legend(scene: &Scene<'_>) -> Vec<Span> {
     let glyphs = scene.glyphs;

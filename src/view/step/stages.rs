@@ -53,6 +53,8 @@ pub(in crate::view) fn exact(bytes: u64) -> String {
     match bytes {
         0 => "0 B".to_owned(),
         _ if bytes.trailing_zeros() < 10 && bytes < 64 << 10 => format!("{} B", text::count(bytes)),
+        // Nobody reads so many digits.
+        _ if bytes >= 1 << 40 => text::bytes(bytes),
         _ if bytes.trailing_zeros() < 10 => {
             format!("{}.{} KiB", text::count(bytes >> 10), (bytes & 1023) * 10 / 1024)
         }

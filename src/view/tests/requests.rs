@@ -182,3 +182,17 @@ fn what_waits_and_what_is_in_a_block_is_shown() {
     assert!(detail(12).contains("waits for vfree, list of CPU 0; the newest is taken first"), "{}", detail(12));
     assert!(detail(9).contains("8 pages in use, 4 dirty, 1,012 never taken of 1,024 pages"), "{}", detail(9));
 }
+
+/// It had a place, and lacked memory: the map must not say that there was no place.
+#[test]
+fn a_request_that_gives_its_place_back_says_so() {
+    for (which, op) in [(0, 20), (4, 20), (7, 20), (7, 21)] {
+        let mut replay = machine(which);
+        let summary = map::event_summary(&at(&mut replay, op, None));
+        assert!(summary.ends_with(" given back: no memory"), "machine {which}: {summary}");
+    }
+    let mut replay = machine(7);
+    let told = lines(&detail::rows(&at(&mut replay, 20, None), 160, 60, 0));
+    assert!(told.contains("in the same op: the request failed and gave it back"), "{told}");
+    assert!(!told.contains("no guard page"), "{told}");
+}
