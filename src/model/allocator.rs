@@ -247,6 +247,9 @@ pub trait Allocator: Debug + Send + Sync {
     /// Calls `visit` with each area in use of a node, ascending.
     fn visit_busy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
 
+    /// The areas in use that overlap `extent`, ascending.
+    fn busy_overlapping(&self, extent: Extent) -> Vec<Extent>;
+
     /// Calls `visit` with each lazily freed area of a node, in the order of its store.
     fn visit_lazy(&self, node: u32, visit: &mut dyn FnMut(&VmapArea));
 

@@ -100,4 +100,15 @@ impl Areas {
     pub fn extent(&self, id: AreaId) -> Option<Extent> {
         Extent::new(self[id].start, self[id].end)
     }
+
+    /// The areas of `tree` that overlap `extent`, ascending.
+    pub fn overlapping(&self, tree: &Tree, extent: Extent) -> impl Iterator<Item = (AreaId, Extent)> {
+        let mut id = self.first_above(tree, extent.start());
+        std::iter::from_fn(move || {
+            let range = self.extent(id).filter(|range| range.overlaps(extent))?;
+            let found = (id, range);
+            id = self[id].next;
+            Some(found)
+        })
+    }
 }

@@ -235,11 +235,16 @@ impl Memory {
         self.missing_pages
     }
 
-    /// Memory held, in bytes.
+    /// Memory held, in bytes: all but what is known of the areas, which every copy shares.
     pub fn heap_bytes(&self) -> u64 {
+        // A map keeps one place of eight empty.
+        let live = self.live.capacity() * 8 / 7 * (size_of::<(u64, Backed)>() + 1);
+        let lists = self.table_frames.capacity() * size_of::<FrameRun>()
+            + self.waiting.capacity() * size_of::<Extent>()
+            + self.deferred.capacity() * size_of::<(u32, u64)>();
         self.tables.heap_bytes()
             + self.frames.heap_bytes() as u64
-            + (self.live.capacity() * (size_of::<(u64, Backed)>() + 1)) as u64
+            + (size_of::<Self>() + live + lists) as u64
             + self.runs.heap_bytes()
             + self.blocks.heap_bytes()
             + self.objects.heap_bytes()

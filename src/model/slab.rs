@@ -257,6 +257,12 @@ impl Slabs {
         self.caches.iter().map(|cache| cache.counts().slack_bytes(self.page_size)).sum()
     }
 
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        let own = self.caches.capacity() * size_of::<Cache>() + self.spares.capacity() * size_of::<Option<Object>>();
+        own as u64 + self.caches.iter().map(|cache| cache.table.heap_bytes()).sum::<u64>()
+    }
+
     /// Recounts every cache from the bits of its objects.
     ///
     /// # Errors

@@ -192,10 +192,12 @@ impl AddressSpace {
             }
             Op::Search { request, born } => self.search(&request, born, steps),
             Op::Adopt { extent, owner, born } => {
+                let followed = self.memory.is_some();
+                let in_use = if followed { self.allocator.busy_overlapping(extent) } else { Vec::new() };
                 let displaced = self.allocator.adopt(extent, owner, born, steps.as_deref_mut());
                 match &mut self.memory {
                     Some(memory) => {
-                        memory.release_overlapping(extent, displaced);
+                        memory.release_displaced(extent, &in_use);
                         memory.follow(extent, born, steps);
                     }
                     None => self.tables.map(self.geometry, extent),

@@ -176,6 +176,8 @@ pub struct Machine {
 
 /// Memory of a machine that does not say: 32-bit and 64-bit.
 pub(super) const DEFAULT_RAM: [u64; 2] = [1 << 30, 16 << 30];
+/// Memory no machine has more of: no architecture has physical addresses of more than 52 bits.
+const MAX_RAM: u64 = 1 << 52;
 /// `NR_CPUS` of a machine that does not say: distributions build 64-bit kernels for many. The size of vmap blocks is the
 /// same up to 2048.
 pub(super) const DEFAULT_NR_CPUS: [u32; 2] = [8, 512];
@@ -218,7 +220,7 @@ impl Machine {
             page_size,
             is_32_bit,
             from_boot: origin.from_boot.unwrap_or_else(|| begins_at_the_start(log, window)),
-            ram_bytes: origin.ram_bytes.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).max(page_size),
+            ram_bytes: origin.ram_bytes.unwrap_or(DEFAULT_RAM[usize::from(!is_32_bit)]).min(MAX_RAM).max(page_size),
             numa_nodes: 1,
             nr_cpus: DEFAULT_NR_CPUS[usize::from(!is_32_bit)],
             geometry: geometry_of(&Hints {

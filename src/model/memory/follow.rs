@@ -5,6 +5,7 @@
 
 use super::ops::tell;
 use super::{Backed, Mapping, Memory, MemoryAnswer};
+use crate::model::areas::VmapArea;
 use crate::model::extent::Extent;
 use crate::model::frames::ZoneKind;
 use crate::model::page_table::ClearsAt;
@@ -69,7 +70,9 @@ impl Memory {
 
     /// A per-CPU chunk that no record announces.
     pub(in crate::model) fn follow_chunk(&mut self, extent: Extent, mut steps: Option<&mut Steps>) {
-        let usage = Usage { kind: UsageKind::PerCpu, pages: 0, ..Usage::assumed(extent.len_bytes(), self.page_size()) };
+        let known = self.usages.of(VmapArea::UNBORN, extent).filter(|usage| usage.kind == UsageKind::PerCpu);
+        let assumed = || Usage::assumed(extent.len_bytes(), self.page_size());
+        let usage = known.unwrap_or_else(|| Usage { kind: UsageKind::PerCpu, pages: 0, ..assumed() });
         self.back(extent, &usage, &mut steps);
     }
 
@@ -107,17 +110,20 @@ impl Memory {
         }
     }
 
-    /// Areas that an adopted one displaced: those in use are counted, and looked for only if there are any.
-    pub(in crate::model) fn release_overlapping(&mut self, extent: Extent, displaced: u32) {
-        if displaced == 0 {
+    /// Areas that an adopted one displaced: those that were in use, and what waited for a purge, which it must have had.
+    pub(in crate::model) fn release_displaced(&mut self, extent: Extent, in_use: &[Extent]) {
+        for &gone in in_use {
+            self.unmap(gone, &mut None);
+            self.let_go(gone.start(), &mut None);
+        }
+        if self.waiting.is_empty() || !self.tables.maps_any(extent) {
             return;
         }
-        let overlapping = self.live.values().map(|backed| backed.extent);
-        let mut gone: Vec<Extent> = overlapping.filter(|other| other.intersection(extent).is_some()).collect();
-        gone.sort_unstable();
+        let (gone, still): (Vec<Extent>, Vec<Extent>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.overlaps(extent));
+        self.waiting = still;
         for extent in gone {
             self.unmap(extent, &mut None);
-            self.let_go(extent.start(), &mut None);
         }
     }
 

@@ -117,7 +117,8 @@ impl Memory {
         self.arch.geometry.table_bytes.div_ceil(self.page_size()).max(1)
     }
 
-    /// Each block by itself, with the frames that belong to it.
+    /// Each block by itself, with the frames that belong to it. What has no frames of its own, as in a trace, is one
+    /// walk: there can be more of it than anybody would wait for.
     fn map_huge(&mut self, backed: &Backed, extent: Extent, shift: u8) -> Result<Mapped, MapError> {
         let page_shift = self.page_shift();
         let (step, mut at) = (1_u64 << shift, extent.start());
@@ -126,9 +127,11 @@ impl Memory {
             let per_block = 1_u64 << (shift - page_shift);
             (0..run.n / per_block).map(move |block| run.first + block * per_block)
         });
-        while let Some(part) = Extent::sized(at, step.min(extent.end() - at)) {
-            let phys = frames.next().map_or(0, |frame| frame << page_shift);
-            match self.tables.map_range(part, phys, shift.into()) {
+        loop {
+            let frame = frames.next();
+            let left = extent.end() - at;
+            let Some(part) = Extent::sized(at, if frame.is_some() { step.min(left) } else { left }) else { break };
+            match self.tables.map_range(part, frame.map_or(0, |frame| frame << page_shift), shift.into()) {
                 Ok(mapped) => all.add(&mapped),
                 Err(error) => {
                     all.add(error.done().unwrap_or(&Mapped::nothing(part)));

@@ -96,7 +96,7 @@ impl Objects {
     }
 
     pub(super) fn heap_bytes(&self) -> u64 {
-        (self.ranges.capacity() * size_of::<Kmem>()) as u64
+        self.slabs.heap_bytes() + (self.ranges.capacity() * size_of::<Kmem>()) as u64
     }
 }
 

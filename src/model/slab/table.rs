@@ -95,6 +95,12 @@ impl Table {
         Some(self.drop_slab(slab))
     }
 
+    /// Memory held, in bytes.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        let words = self.used.capacity() + self.room.capacity();
+        (self.runs.capacity() * size_of::<FrameRun>() + self.n_used.capacity() * 4 + words * 8) as u64
+    }
+
     pub(super) fn is_used(&self, slab: u32, index: u32) -> bool {
         let word = slab as usize * self.words() + index as usize / 64;
         index < self.per_slab && self.used.get(word).is_some_and(|word| word & 1 << (index % 64) != 0)

@@ -138,6 +138,14 @@ impl Allocator for Augmented {
         self.free.len
     }
 
+    fn busy_overlapping(&self, extent: Extent) -> Vec<Extent> {
+        let of_node =
+            |node: &Node| self.areas.overlapping(&node.busy, extent).map(|(_, range)| range).collect::<Vec<_>>();
+        let mut all: Vec<Extent> = self.nodes.iter().flat_map(of_node).collect();
+        all.sort_unstable();
+        all
+    }
+
     fn lookup(&self, addr: u64) -> Place {
         self.lookup_addr(addr)
     }

@@ -90,6 +90,11 @@ impl Allocator for BusyTree {
         self.gaps.count()
     }
 
+    fn busy_overlapping(&self, extent: Extent) -> Vec<Extent> {
+        let all = self.areas.overlapping(&self.tree, extent);
+        all.filter(|&(id, _)| !self.areas[id].lazy).map(|(_, range)| range).collect()
+    }
+
     fn lookup(&self, addr: u64) -> Place {
         self.lookup_addr(addr)
     }

@@ -86,6 +86,14 @@ impl Allocator for VmList {
         self.gaps.count()
     }
 
+    fn busy_overlapping(&self, extent: Extent) -> Vec<Extent> {
+        let mut all = Vec::new();
+        self.visit_busy(0, &mut |area| {
+            all.extend(Extent::new(area.start, area.end).filter(|range| range.overlaps(extent)));
+        });
+        all
+    }
+
     fn lookup(&self, addr: u64) -> Place {
         self.lookup_addr(addr)
     }
