@@ -24,7 +24,7 @@ pub fn replay(name: &str) -> Replay {
 /// Every area in use has something behind it, nothing is left of another, and entries are where such areas are mapped
 /// and, before 3.10, where the next purge clears them: nowhere else.
 pub fn check_behind(space: &AddressSpace, what: &str) {
-    let Some(memory) = space.memory() else { panic!("{what}: not followed") };
+    let memory = space.memory().expect(what);
     let mut in_use = Vec::new();
     for node in 0..space.allocator().n_nodes() {
         space.allocator().visit_busy(node, &mut |area| in_use.extend(Extent::new(area.start, area.end)));

@@ -15,7 +15,7 @@ use crate::view::text::bytes;
 #[derive(Debug, Serialize)]
 pub(super) struct Cost {
     /// Price of one page table.
-    table_bytes: u64,
+    bytes_per_table: u64,
     /// Page tables in use or left behind, by level from the top; those from boot are left out.
     page_tables: Vec<TableRow>,
     /// Page tables that map nothing in use any more.
@@ -102,7 +102,7 @@ pub(super) fn of(replay: &Replay) -> Option<Cost> {
     let levels = geometry.levels.iter().enumerate().filter(|(_, level)| !level.preallocated);
     let flushes = memory.flushes();
     Some(Cost {
-        table_bytes: geometry.table_bytes,
+        bytes_per_table: geometry.table_bytes,
         page_tables: levels
             .map(|(depth, level)| TableRow {
                 level: level.name,
@@ -162,7 +162,7 @@ impl Cost {
             "behind the areas: {} of data, {} in {} page tables ({}), of which {} map nothing now, {} of arrays, {} of \
              descriptors\n",
             bytes(total.data_bytes),
-            bytes(tables * self.table_bytes),
+            bytes(tables * self.bytes_per_table),
             tables,
             levels.join(", "),
             self.left_behind_tables,
