@@ -92,7 +92,7 @@ pub struct Memory {
     pointer_bytes: u64,
     usages: Arc<Usages>,
     /// By start of the area.
-    live: HashMap<u64, Backed, BuildHasherDefault<PageHasher>>,
+    live: Live,
     runs: Runs,
     /// Frames of the page tables that were allocated.
     table_frames: Vec<FrameRun>,
@@ -259,6 +259,15 @@ impl Memory {
     }
 }
 
+/// What is behind each area, by its start.
+type Live = HashMap<u64, Backed, BuildHasherDefault<PageHasher>>;
+
+/// A copy without the room that once was needed: checkpoints are many, and stay.
+fn compact(live: &Live) -> Live {
+    let has_much_room = live.len() * 2 + 64 < live.capacity();
+    if has_much_room { live.iter().map(|(&start, &backed)| (start, backed)).collect() } else { live.clone() }
+}
+
 impl Clone for Memory {
     fn clone(&self) -> Self {
         Self {
@@ -274,7 +283,7 @@ impl Clone for Memory {
             counted_pages: self.counted_pages,
             pointer_bytes: self.pointer_bytes,
             usages: Arc::clone(&self.usages),
-            live: self.live.clone(),
+            live: compact(&self.live),
             runs: self.runs.clone(),
             table_frames: self.table_frames.clone(),
             waiting: self.waiting.clone(),

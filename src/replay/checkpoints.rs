@@ -41,8 +41,9 @@ impl Checkpoints {
         if at == 0 || !at.is_multiple_of(self.every) {
             return;
         }
-        self.even_bytes += state.heap_bytes();
-        self.even.push((at, state.clone()));
+        let copy = state.clone();
+        self.even_bytes += copy.heap_bytes();
+        self.even.push((at, copy));
         if self.even_bytes > BUDGET_BYTES && self.even.len() > 2 {
             self.every *= 2;
             let every = self.every;
