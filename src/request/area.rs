@@ -31,6 +31,14 @@ pub(super) struct AreaArgs {
     pub(super) by: By,
 }
 
+impl AreaArgs {
+    /// In small pages, anywhere in the vmalloc range, with all patience.
+    pub(super) fn anywhere(facts: &Facts, kind: UsageKind, flags: u32, size: u64, by: By) -> Self {
+        let shift = facts.page_shift();
+        Self { size, align: 1, shift, flags, window: facts.window, kind, may_sleep: true, fault: None, by }
+    }
+}
+
 /// Who asks, where, and in which record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct By {

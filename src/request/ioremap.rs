@@ -54,17 +54,7 @@ fn remap(kernel: &mut impl Kernel, facts: &Facts, phys: u64, len: u64, fault: Op
     let size = facts.page_align(end.wrapping_sub(base));
     let area = get_vm_area(
         kernel,
-        &AreaArgs {
-            size,
-            align: 1,
-            shift: facts.page_shift(),
-            flags: VM_IOREMAP,
-            window: facts.window,
-            kind: UsageKind::Ioremap,
-            may_sleep: true,
-            fault,
-            by,
-        },
+        &AreaArgs { fault, ..AreaArgs::anywhere(facts, UsageKind::Ioremap, VM_IOREMAP, size, by) },
     )?;
     // A size of nothing, which 2.4 makes of one byte, maps nothing.
     let map = Extent::sized(area.start(), size).map(|extent| MemoryOp::Map {

@@ -39,20 +39,7 @@ pub fn vmap(kernel: &mut impl Kernel, pages: u64, flags: u32, fault: Option<Faul
         flags &= !VM_NO_GUARD;
     }
     let size = pages.wrapping_mul(facts.page_size);
-    let area = get_vm_area(
-        kernel,
-        &AreaArgs {
-            size,
-            align: 1,
-            shift: facts.page_shift(),
-            flags,
-            window: facts.window,
-            kind: UsageKind::Vmap,
-            may_sleep: true,
-            fault,
-            by,
-        },
-    );
+    let area = get_vm_area(kernel, &AreaArgs { fault, ..AreaArgs::anywhere(&facts, UsageKind::Vmap, flags, size, by) });
     let Some(area) = area else {
         tell(kernel, Note::Failed);
         return None;

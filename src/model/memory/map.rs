@@ -41,6 +41,7 @@ impl Memory {
         levels.iter().enumerate().map(|(depth, level)| done.leaves[depth] << (level.shift - page_shift)).sum()
     }
 
+    /// Writes the entries, and takes frames for the tables they need.
     pub(super) fn map(
         &mut self,
         backed: &mut Backed,
