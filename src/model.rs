@@ -6,7 +6,6 @@ pub mod allocator;
 pub mod areas;
 pub mod audit;
 pub mod contrast;
-pub mod cost;
 pub mod costs;
 pub mod extent;
 pub mod frames;

@@ -70,15 +70,6 @@ impl Call {
             Self::Vmalloc => "vmalloc",
         }
     }
-
-    /// What frees it.
-    pub fn freed_with(self) -> &'static str {
-        match self {
-            Self::Kmalloc | Self::Kzalloc => "kfree",
-            Self::Kvmalloc => "kvfree",
-            Self::Vmalloc => "vfree",
-        }
-    }
 }
 
 /// Are the bytes one piece of memory?

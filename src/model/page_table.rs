@@ -96,12 +96,6 @@ impl Geometry {
         };
         self.levels.iter().map(step).collect()
     }
-
-    /// Tables of each level (the top excluded) that mapping `extent` touches, from the top: name and count.
-    pub fn tables_for(&self, extent: Extent) -> Vec<(&'static str, u64)> {
-        let pairs = self.levels.windows(2);
-        pairs.map(|pair| (pair[1].name, blocks(extent, pair[0].shift).count() as u64)).collect()
-    }
 }
 
 /// Numbers of the blocks of `1 << shift` bytes that an extent touches.

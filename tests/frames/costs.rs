@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use vmaplens::model::contrast::{ADVICE, Call, Context, Contiguous, Facts, Gets, Gfp, Verdict, VmallocGfp, contrast};
-use vmaplens::model::cost::{Cost, CostKind};
+use vmaplens::model::costs::Sum;
 use vmaplens::model::frames::{FrameRun, Frames, MAX_ORDER, PageStrategy, ZoneKind, ZoneSpan};
 use vmaplens::model::slab::{
     CacheId, KmallocEra, KmallocFit, Kmem, Object, SlabError, Slabs, kmalloc_fit, object_sizes, slab_order,
@@ -37,7 +37,7 @@ struct Held {
     runs: Vec<FrameRun>,
     objects: Vec<Object>,
     kmem: Vec<Kmem>,
-    cost: Cost,
+    cost: Sum,
 }
 
 struct Machine {
@@ -71,18 +71,18 @@ impl Machine {
         let Self { frames, slabs, .. } = self;
         let descriptor = slabs.kmalloc(self.descriptor_bytes, frames)?;
         held.kmem.push(descriptor);
-        held.cost.vm_struct_bytes = slabs.kmem_bytes(descriptor);
+        held.cost.descriptor_bytes += slabs.kmem_bytes(descriptor);
         held.objects.push(slabs.alloc(self.vmap_area, frames)?);
-        held.cost.vmap_area_bytes = slabs.object_bytes(self.vmap_area);
+        held.cost.descriptor_bytes += slabs.object_bytes(self.vmap_area);
         let array = pages * 8;
         if array <= PAGE {
             let array = slabs.kmalloc(array, frames)?;
             held.kmem.push(array);
-            held.cost.pointer_array_bytes = slabs.kmem_bytes(array);
+            held.cost.array_bytes = slabs.kmem_bytes(array);
         } else {
             let n = array.div_ceil(PAGE);
             let told = frames.alloc_bulk(n, ZoneKind::HighMem, PageStrategy::Bulk, &mut held.runs);
-            held.cost.pointer_array_bytes = told.got * PAGE;
+            held.cost.array_bytes = told.got * PAGE;
             told.is_complete().then_some(())?;
         }
         let told = frames.alloc_bulk(pages, ZoneKind::HighMem, PageStrategy::LargeOrders, &mut held.runs);
@@ -92,8 +92,6 @@ impl Machine {
             frames.alloc(0, ZoneKind::Normal)?.push_to(&mut held.runs);
             held.cost.table_bytes += PAGE;
         }
-        held.cost.table_share_bytes = 17;
-        (held.cost.mapped_bytes, held.cost.guard_bytes) = (pages * PAGE, PAGE);
         Some(())
     }
 
@@ -121,8 +119,8 @@ impl Machine {
             Act::Vfree { .. } => {}
             Act::Kmalloc { bytes } => {
                 if let Some(kmem) = self.slabs.kmalloc(*bytes, &mut self.frames) {
-                    let cost = Cost { pointer_array_bytes: self.slabs.kmem_bytes(kmem), ..Cost::default() };
-                    assert!(*bytes <= cost.total_bytes());
+                    let cost = Sum { array_bytes: self.slabs.kmem_bytes(kmem), ..Sum::default() };
+                    assert!(*bytes <= cost.physical_bytes());
                     self.live.push(Held { kmem: vec![kmem], cost, ..Held::default() });
                 }
             }
@@ -132,7 +130,7 @@ impl Machine {
             }
             Act::Split { cpu } => {
                 if let Some(object) = self.slabs.take_preloaded(*cpu) {
-                    let cost = Cost { vmap_area_bytes: self.slabs.object_bytes(self.vmap_area), ..Cost::default() };
+                    let cost = Sum { descriptor_bytes: self.slabs.object_bytes(self.vmap_area), ..Sum::default() };
                     self.live.push(Held { objects: vec![object], cost, ..Held::default() });
                 }
             }
@@ -146,16 +144,13 @@ impl Machine {
     fn check(&self) {
         self.frames.audit().expect("sound frames");
         self.slabs.audit().expect("sound slabs");
-        let sum: Cost = self.live.iter().map(|held| held.cost).sum();
+        let mut sum = Sum::default();
+        for held in &self.live {
+            sum += held.cost;
+        }
         let preloaded = self.slabs.n_preloaded() * self.slabs.object_bytes(self.vmap_area);
-        let all = sum.total_bytes() + preloaded + self.slabs.slack_bytes();
+        let all = sum.physical_bytes() + preloaded + self.slabs.slack_bytes();
         assert_eq!(all, self.frames.used_pages() * PAGE, "the bill and the frames in use");
-        let items = sum.items();
-        let physical = items.iter().filter(|item| item.kind == CostKind::Physical);
-        assert_eq!(physical.map(|item| item.bytes).sum::<u64>(), sum.total_bytes());
-        let addresses = items.iter().filter(|item| item.kind == CostKind::Virtual);
-        assert_eq!(addresses.map(|item| item.bytes).sum::<u64>(), sum.virtual_bytes());
-        assert_eq!(sum.shared_bytes() + sum.table_bytes, sum.total_bytes() + sum.table_share_bytes);
         let n_objects = self.live.iter().map(|held| held.objects.len() as u64).sum::<u64>();
         let counts = self.slabs.counts(self.vmap_area).expect("the cache");
         assert_eq!(counts.live, n_objects + self.slabs.n_preloaded());
