@@ -11,6 +11,7 @@ pub mod lex;
 pub mod ops;
 pub mod problem;
 pub mod sniff;
+pub mod trace_dat;
 pub mod vmallocinfo;
 
 pub use problem::{Problem, ProblemKind, Unpaired};
