@@ -32,8 +32,8 @@ pub use damage::DatDamage;
 pub use input::ReadAt;
 pub use pages::RawPages;
 
-use crate::ftrace::Record;
 use crate::problem::{Problem, ProblemKind, Problems};
+use crate::record::Record;
 use decode::Tables;
 use merge::Merge;
 use page::{Layout, Stream};

@@ -6,8 +6,8 @@ use super::input::Order;
 use super::print::{Piece, Template, Values, bytes_of, pieces, until_nul, write_number, write_symbol};
 use super::symbols::{CommCache, Comms, Formats, SymbolCache, Symbols};
 use crate::ProblemKind;
-use crate::ftrace::{Alloc, Body, Frame, Free, Purge};
 use crate::lex::after;
+use crate::record::{Alloc, Body, Frame, Free, Purge};
 
 /// A frame that the function tracer's trampoline stands for.
 const TRAMPOLINE: u64 = 0x7fff_ffff;
@@ -88,8 +88,8 @@ pub(super) struct Tables {
     pub(super) events: Vec<Event>,
     /// Index of the event with this number, plus one.
     by_id: Vec<u16>,
-    /// Where an event's number stands.
-    id: Number,
+    /// Fields of events that no format describes.
+    pub(super) common: Common,
     pub(super) symbols: Symbols,
     pub(super) comms: Comms,
     pub(super) formats: Formats,
@@ -139,13 +139,13 @@ impl Tables {
                 by_id[at] = events.len() as u16;
             }
         }
-        let id = events.first().map_or(Number { offset: 0, size: 2, is_signed: false }, |event| event.common.id);
+        let common = events.first().map_or(Common::USUAL, |event| event.common);
         Self {
             order,
             long_size,
             events,
             by_id,
-            id,
+            common,
             symbols: Symbols::default(),
             comms: Comms::default(),
             formats: Formats::default(),
@@ -159,7 +159,7 @@ impl Tables {
     /// That number, if no format has it.
     #[inline]
     pub(super) fn event(&self, record: &[u8]) -> Result<&Event, u16> {
-        let id = self.id.get(record, self.order).unwrap_or_default() as u16;
+        let id = self.common.id.get(record, self.order).unwrap_or_default() as u16;
         let at = self.by_id.get(usize::from(id)).copied().unwrap_or_default();
         usize::from(at).checked_sub(1).and_then(|at| self.events.get(at)).ok_or(id)
     }

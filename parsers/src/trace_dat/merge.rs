@@ -9,7 +9,7 @@ use super::decode::{Scratch, Tables, flags};
 use super::page::Stream;
 use super::{Clock, Tools, Unpack};
 use crate::ProblemKind;
-use crate::ftrace::{Body, Prefix, Record, Stamp};
+use crate::record::{Body, Prefix, Record, Stamp};
 
 /// When the event at a stream's head takes place, and the stream: lowest CPU first if the stamps are equal.
 type Head = (u64, usize);
@@ -70,22 +70,24 @@ impl Merge<'_, '_> {
         let clock = self.clocks.get(stream.instance).copied().unwrap_or(Clock::Ticks);
         let stamp = if clock == Clock::Ticks { Stamp::Ticks(time) } else { Stamp::Nanos(time) };
         let tables = self.tables;
-        let event = match tables.event(payload) {
-            Ok(event) => event,
+        let found = tables.event(payload);
+        let common = found.map_or(tables.common, |event| event.common);
+        let number = |number: super::format::Number| number.get(payload, tables.order).unwrap_or_default();
+        let pid = number(common.pid) as i32;
+        let flags = flags(number(common.flags) as u8, number(common.preempt) as u8, tables.has_lazy);
+        let body = match found {
+            Ok(event) => tables.body(event, payload, &mut scratch.text, &mut scratch.symbols),
             Err(id) => {
                 self.tools.unknown_event(id, offset);
-                return;
+                scratch.text.clear();
+                scratch.text.extend_from_slice(format!("type={id}").as_bytes());
+                Ok(Body::Other { name: b"unknown_event", args: &scratch.text })
             }
         };
-        let common = |number: super::format::Number| number.get(payload, tables.order);
-        let pid = common(event.common.pid).unwrap_or_default() as i32;
-        let bits = common(event.common.flags).unwrap_or_default() as u8;
-        let preempt = common(event.common.preempt).unwrap_or_default() as u8;
-        let flags = flags(bits, preempt, tables.has_lazy);
-        match tables.body(event, payload, &mut scratch.text, &mut scratch.symbols) {
+        match body {
             Ok(body) => {
                 let comm = scratch.comms.comm(&tables.comms, pid);
-                let prefix = Some(Prefix { comm, pid, tgid: None, cpu: stream.cpu, flags: &flags, stamp });
+                let prefix = Some(Prefix { comm, pid, tgid: None, cpu: Some(stream.cpu), flags: &flags, stamp });
                 visit(&Record { line: 0, offset, prefix, body }, stream.instance);
             }
             Err(kind) => self.tools.problem(offset, kind),
