@@ -112,15 +112,21 @@ impl Scratch {
 }
 
 impl Common {
-    /// From a format file; the layout of every kernel so far where it does not tell.
+    /// As in every kernel so far.
+    const USUAL: Self = Self {
+        id: Number { offset: 0, size: 2, is_signed: false },
+        flags: Number { offset: 2, size: 1, is_signed: false },
+        preempt: Number { offset: 3, size: 1, is_signed: false },
+        pid: Number { offset: 4, size: 4, is_signed: true },
+    };
+
+    /// From a format file; the usual place of what it does not tell.
     fn of(format: &Format) -> Self {
-        let number =
-            |name: &str, offset, size, is_signed| format.number(&[name]).unwrap_or(Number { offset, size, is_signed });
         Self {
-            id: number("common_type", 0, 2, false),
-            flags: number("common_flags", 2, 1, false),
-            preempt: number("common_preempt_count", 3, 1, false),
-            pid: number("common_pid", 4, 4, true),
+            id: format.number(&["common_type"]).unwrap_or(Self::USUAL.id),
+            flags: format.number(&["common_flags"]).unwrap_or(Self::USUAL.flags),
+            preempt: format.number(&["common_preempt_count"]).unwrap_or(Self::USUAL.preempt),
+            pid: format.number(&["common_pid"]).unwrap_or(Self::USUAL.pid),
         }
     }
 }
