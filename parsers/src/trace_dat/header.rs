@@ -146,6 +146,7 @@ impl<'s> Parts<'s> {
         self.regions.sort_by_key(|region| (region.instance, region.cpu));
         let mut held = 0_usize;
         let mut told = 0_u64;
+        let is_one_file = self.facts.version != 0;
         let instances = &mut self.facts.instances;
         let mut first_bad = None;
         self.regions.retain_mut(|region| {
@@ -154,7 +155,7 @@ impl<'s> Parts<'s> {
             let there = region.source.len().saturating_sub(region.offset).min(region.size);
             held = held.saturating_add(region.stride);
             told = told.saturating_add(there);
-            let is_good = held <= MAX_HELD && told <= region.source.len().saturating_mul(2);
+            let is_good = held <= MAX_HELD && (!is_one_file || told <= region.source.len());
             if is_good {
                 instance.cpus.push(region.cpu);
             } else {

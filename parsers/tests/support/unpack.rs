@@ -11,7 +11,9 @@ impl Unpack for Unpacker {
     fn unpack(&self, method: Method, packed: &[u8], size: usize, out: &mut Vec<u8>) -> Result<(), String> {
         let limit = size as u64 + 1;
         let result = match method {
-            Method::Zstd => zstd::stream::read::Decoder::new(packed).and_then(|mut d| (&mut d).take(limit).read_to_end(out)),
+            Method::Zstd => {
+                zstd::stream::read::Decoder::new(packed).and_then(|mut d| (&mut d).take(limit).read_to_end(out))
+            }
             Method::Zlib => flate2::read::ZlibDecoder::new(packed).take(limit).read_to_end(out),
         };
         result.map_err(|error| error.to_string())?;
