@@ -30,7 +30,8 @@ fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
     let file = File::open(args.next().unwrap_or_default())?;
     let input = Input(file.try_clone()?, file.metadata()?.len());
-    let mut dat = match TraceDat::open(&input, &unpack::Unpacker) {
+    let unpacker = unpack::Unpacker::default();
+    let mut dat = match TraceDat::open(&input, &unpacker) {
         Ok(dat) => dat,
         Err(refusal) => return Err(io::Error::other(refusal)),
     };

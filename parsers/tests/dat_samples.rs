@@ -102,7 +102,8 @@ fn the_same_records_as_the_report_of_trace_cmd() {
         let report = load(&path.with_file_name(format!("{stem}.report.zst")));
         let theirs = report::parse(&report);
         let input = load(&path);
-        let mut dat = TraceDat::open(&input, &unpack::Unpacker).expect("a trace.dat");
+        let unpacker = unpack::Unpacker::default();
+        let mut dat = TraceDat::open(&input, &unpacker).expect("a trace.dat");
         let instances: Vec<String> = dat.facts().instances.iter().map(|instance| text(&instance.name)).collect();
         let mut ours = Vec::new();
         dat.records(|record, instance| ours.push(line(record, &instances[instance])));
@@ -199,7 +200,8 @@ impl Folder {
             records.push((comm, shared(record, flags)));
         });
         // Of one recording the format files of some foreign events were not kept.
-        let is_expected = |problem: &Problem| matches!(problem.kind, ProblemKind::Dat(DatDamage::UnknownEvent(619..=627)));
+        let is_expected =
+            |problem: &Problem| matches!(problem.kind, ProblemKind::Dat(DatDamage::UnknownEvent(619..=627)));
         assert!(dat.problems().iter().all(is_expected), "{name}: {:?}", dat.problems());
         records
     }
