@@ -219,7 +219,7 @@ const NAMES: [&str; 3] = ["", "first", "second one"];
 const CMDLINES: &[u8] = b"7 a b-c [x] :1\n9 nl\nevil-7\n";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_written_is_read(shape in shape(), steps in steps()) {

@@ -103,11 +103,23 @@ pub(super) struct Scratch {
     pub(super) text: Vec<u8>,
     pub(super) symbols: SymbolCache,
     pub(super) comms: CommCache,
+    /// The flags column made last, and what of.
+    flags: (u8, u8, [u8; 5]),
 }
 
 impl Scratch {
     pub(super) fn new() -> Self {
-        Self { text: Vec::new(), symbols: SymbolCache::new(), comms: CommCache::new() }
+        let (symbols, comms) = (SymbolCache::new(), CommCache::new());
+        Self { text: Vec::new(), symbols, comms, flags: (0, 0, flags(0, 0, false)) }
+    }
+
+    /// The flags column, most often that of the event before.
+    #[inline]
+    pub(super) fn flags(&mut self, bits: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
+        if (self.flags.0, self.flags.1) != (bits, preempt) {
+            self.flags = (bits, preempt, flags(bits, preempt, has_lazy));
+        }
+        self.flags.2
     }
 }
 
@@ -127,6 +139,19 @@ impl Common {
             flags: format.number(&["common_flags"]).unwrap_or(Self::USUAL.flags),
             preempt: format.number(&["common_preempt_count"]).unwrap_or(Self::USUAL.preempt),
             pid: format.number(&["common_pid"]).unwrap_or(Self::USUAL.pid),
+        }
+    }
+}
+
+impl Event {
+    /// What is wrong with an event that says nothing.
+    pub(super) fn damage(&self) -> ProblemKind {
+        match self.kind {
+            Kind::Alloc(_) => ProblemKind::BrokenEvent("alloc_vmap_area"),
+            Kind::Free(_) => ProblemKind::BrokenEvent("free_vmap_area_noflush"),
+            Kind::Purge(_) => ProblemKind::BrokenEvent("purge_vmap_area_lazy"),
+            Kind::Unusable(name) => ProblemKind::BrokenEvent(name),
+            _ => ProblemKind::Dat(DatDamage::Event),
         }
     }
 }
@@ -170,10 +195,7 @@ impl Tables {
         usize::from(at).checked_sub(1).and_then(|at| self.events.get(at)).ok_or(id)
     }
 
-    /// What an event says.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// What an event says; `None` if the record is too short for it ([`Event::damage`]).
     #[inline]
     pub(super) fn body<'a>(
         &'a self,
@@ -181,26 +203,21 @@ impl Tables {
         record: &'a [u8],
         text: &'a mut Vec<u8>,
         cache: &mut SymbolCache,
-    ) -> Result<Body<'a>, ProblemKind> {
-        let broken = ProblemKind::BrokenEvent;
+    ) -> Option<Body<'a>> {
         match &event.kind {
             Kind::Alloc(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("alloc_vmap_area"))?;
-                let [va_start, size, align, vstart, vend, failed] = values;
-                Ok(Body::Alloc(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
+                let [va_start, size, align, vstart, vend, failed] = self.numbers(record, numbers)?;
+                Some(Body::Alloc(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
             }
             Kind::Free(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("free_vmap_area_noflush"))?;
-                let [va_start, nr_lazy, nr_lazy_max] = values;
-                Ok(Body::Free(Free { va_start, nr_lazy, nr_lazy_max }))
+                let [va_start, nr_lazy, nr_lazy_max] = self.numbers(record, numbers)?;
+                Some(Body::Free(Free { va_start, nr_lazy, nr_lazy_max }))
             }
             Kind::Purge(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("purge_vmap_area_lazy"))?;
-                let [start, end, num_purged] = values;
-                Ok(Body::Purge(Purge { start, end, num_purged }))
+                let [start, end, num_purged] = self.numbers(record, numbers)?;
+                Some(Body::Purge(Purge { start, end, num_purged }))
             }
-            Kind::Unusable(name) => Err(broken(name)),
-            _ => self.rare(event, record, text, cache).ok_or(ProblemKind::Dat(DatDamage::Event)),
+            _ => self.rare(event, record, text, cache),
         }
     }
 
@@ -214,6 +231,7 @@ impl Tables {
     }
 
     /// Any event but the three of vmalloc; `None` if the record is too short for it.
+    #[inline(never)]
     fn rare<'a>(
         &'a self,
         event: &'a Event,
@@ -453,7 +471,7 @@ fn without_newline(text: &[u8]) -> &[u8] {
 }
 
 /// The flags column as ftrace prints it.
-pub(super) fn flags(flags: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
+fn flags(flags: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
     const OFF: u8 = 0x01;
     const UNKNOWN_OR_LAZY: u8 = 0x02;
     const RESCHED: u8 = 0x04;
