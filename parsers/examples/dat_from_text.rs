@@ -9,13 +9,19 @@ use std::io::{self, BufWriter, Write as _};
 use parsers::record::{Body, Record, Stamp};
 use parsers::trace_dat::Method;
 
+#[path = "../tests/support/container.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod container;
 #[path = "../tests/support/ring.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod ring;
 #[path = "../tests/support/write.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod write;
 
+use container::File;
 use ring::{Ring, Time};
-use write::{Event, File, Said, Shape};
+use write::{Event, Said, Shape};
 
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);

@@ -8,6 +8,8 @@ use parsers::record::{Alloc, Body, Free, Purge, Record, Stamp};
 use parsers::trace_dat::{DatDamage, Method, NoUnpack, RawPages, ReadAt, Refusal, TraceDat, count};
 use proptest::prelude::*;
 
+#[path = "support/container.rs"]
+mod container;
 #[path = "support/ring.rs"]
 mod ring;
 #[path = "support/unpack.rs"]
@@ -15,8 +17,9 @@ mod unpack;
 #[path = "support/write.rs"]
 mod write;
 
+use container::File;
 use ring::{Ring, Time};
-use write::{Event, File, Said, Shape};
+use write::{Event, Said, Shape};
 
 const SHAPE: Shape = Shape {
     version: 6,
@@ -122,10 +125,11 @@ fn a_broken_piece_costs_only_itself() {
         let file = file(Shape { version: 7, method: Some(method), ..SHAPE }, 1000);
         let (whole, _, problems) = read(&file);
         assert_eq!((whole[0].len(), whole[1].len(), problems), (1000, 1000, vec![]));
-        // Somewhere in the pages of CPU 0, which are the first.
+        // CPU 0 comes first, behind the tables and the section's header: a count of pieces, then each with its sizes.
         let mut spoilt = file.clone();
-        let at = 2 * 4096 + 1100;
-        spoilt[at..at + 40].fill(0x11);
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four")) as usize;
+        let second = 2 * 4096 + 4 + 8 + word(2 * 4096 + 4);
+        spoilt[second + 8..second + 8 + word(second)].fill(0x11);
         let (addresses, lost, problems) = read(&spoilt);
         assert_eq!(addresses[1].len(), 1000, "{method:?}");
         assert!((800..1000).contains(&addresses[0].len()), "{method:?}: {}", addresses[0].len());

@@ -5,6 +5,8 @@ use parsers::trace_dat::{Method, TraceDat};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+#[path = "support/container.rs"]
+mod container;
 #[path = "support/ring.rs"]
 mod ring;
 #[path = "support/unpack.rs"]
@@ -12,8 +14,9 @@ mod unpack;
 #[path = "support/write.rs"]
 mod write;
 
+use container::File;
 use ring::{Ring, Time};
-use write::{Event, File, Said, Shape};
+use write::{Event, Said, Shape};
 
 /// What a ring is told to do.
 #[derive(Debug, Clone)]

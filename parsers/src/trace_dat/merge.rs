@@ -53,10 +53,10 @@ impl Tournament {
     #[inline]
     fn replace(&mut self, leaf: usize, stamp: u64) {
         self.stamps[leaf] = stamp;
-        let mut node = (leaf + self.winners.len()) / 2;
-        while node != 0 {
+        let mut node = leaf + self.winners.len();
+        while 1 < node {
+            node >>= 1;
             self.play(node);
-            node /= 2;
         }
     }
 }
@@ -133,7 +133,7 @@ impl Merge<'_, '_> {
             }
         };
         let Some(body) = body else {
-            let kind = found.map_or(ProblemKind::Dat(DatDamage::Event), super::decode::Event::damage);
+            let kind = found.map_or(ProblemKind::Dat(DatDamage::Event), super::kind::Event::damage);
             self.tools.problem(offset, kind);
             return;
         };
