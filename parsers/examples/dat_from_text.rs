@@ -58,14 +58,14 @@ fn main() -> io::Result<()> {
         };
         let (Stamp::Nanos(stamp), Some(cpu)) = (prefix.stamp, prefix.cpu) else { return };
         rings.resize_with(rings.len().max(usize::from(cpu) + 1), Ring::default);
-        if !comms.contains_key(&prefix.pid) {
-            comms.insert(prefix.pid, prefix.comm.to_vec());
-        }
+        comms.entry(prefix.pid).or_insert_with(|| prefix.comm.to_vec());
         let event = Event { stamp, pid: prefix.pid, flags: 0, preempt: 0, said };
         shape.payload(&event, &mut payload);
         rings[usize::from(cpu)].push(&shape, stamp, &payload, Time::Delta, false);
     })?;
-    rings.iter_mut().for_each(|ring| ring.finish(&shape));
+    for ring in &mut rings {
+        ring.finish(&shape);
+    }
     let mut saved_cmdlines = Vec::new();
     for (pid, comm) in comms {
         saved_cmdlines.extend_from_slice(format!("{pid} ").as_bytes());

@@ -18,7 +18,7 @@ mod unpack;
 mod write;
 
 use container::File;
-use ring::{Ring, Time};
+use ring::{Lost, Ring, Time};
 use write::{Event, Said, Shape};
 
 const SHAPE: Shape = Shape {
@@ -44,7 +44,9 @@ fn file(shape: Shape, n: u64) -> Vec<u8> {
             ring.push(&shape, event.stamp, &payload, Time::Delta, false);
         }
     }
-    rings.iter_mut().for_each(|ring| ring.finish(&shape));
+    for ring in &mut rings {
+        ring.finish(&shape);
+    }
     let free = Free { va_start: 1, nr_lazy: 2, nr_lazy_max: 3 };
     let purge = Purge { start: 1, end: 2, num_purged: 3 };
     let others = [Said::Marker("mark".into()), Said::Stack(vec![0x1000, 0x2000]), Said::Free(free), Said::Purge(purge)];
@@ -54,14 +56,18 @@ fn file(shape: Shape, n: u64) -> Vec<u8> {
         shape.payload(&event, &mut payload);
         instance[0].push(&shape, event.stamp, &payload, Time::Absolute, true);
         instance[0].discard(&shape, 3);
-        instance[0].begin(&shape, event.stamp, Some(Some(9)));
+        instance[0].begin(&shape, event.stamp, Some(Lost(Some(9))));
     }
-    instance.iter_mut().for_each(|ring| ring.finish(&shape));
+    for ring in &mut instance {
+        ring.finish(&shape);
+    }
     File { shape, instances: vec![("", rings), ("other", instance)], saved_cmdlines: b"1 init\n" }.to_vec()
 }
 
-/// Addresses by CPU, and where events were lost.
-fn read(file: &Vec<u8>) -> ([Vec<u64>; 2], Vec<(u16, Option<u64>)>, Vec<ProblemKind>) {
+/// Addresses by CPU, CPUs and counts of lost events, problems.
+type Found = ([Vec<u64>; 2], Vec<(u16, Option<u64>)>, Vec<ProblemKind>);
+
+fn read(file: &Vec<u8>) -> Found {
     let unpacker = unpack::Unpacker::default();
     let mut dat = TraceDat::open(file, &unpacker).expect("a trace.dat");
     let mut addresses = [Vec::new(), Vec::new()];
@@ -227,7 +233,7 @@ fn change() -> impl Strategy<Value = Change> {
 fn apply(file: &mut Vec<u8>, change: &Change) {
     let len = file.len().max(1);
     // Half of the changes go to the first pages' worth of tables, where little is text.
-    let place = |at: usize| if at % 2 == 0 { at / 2 % len } else { at / 2 % len.min(600) };
+    let place = |at: usize| if at.is_multiple_of(2) { at / 2 % len } else { at / 2 % len.min(600) };
     match change {
         Change::Byte(at, byte) => file.iter_mut().skip(place(*at)).take(1).for_each(|b| *b = *byte),
         Change::Word(at, word) => {
@@ -252,7 +258,9 @@ proptest! {
     fn damage_never_panics(seed in 0..8_usize, changes in prop::collection::vec(change(), 1..12)) {
         thread_local!(static SEEDS: Vec<Vec<u8>> = seeds());
         let mut file = SEEDS.with(|seeds| seeds[seed].clone());
-        changes.iter().for_each(|change| apply(&mut file, change));
+        for change in &changes {
+            apply(&mut file, change);
+        }
         let unpacker = unpack::Unpacker::default();
         // No event is shorter than four bytes, and none is handed out twice.
         if let Ok((n_records, n_problems)) = count(&file, &unpacker) {

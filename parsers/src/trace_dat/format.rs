@@ -113,11 +113,11 @@ pub(super) fn format(text: &[u8]) -> Option<Format> {
         } else if let Some(rest) = line.bytes.strip_prefix(b"ID:") {
             id = decimal(trim(rest)).ok().and_then(|(_, id)| u16::try_from(id).ok());
         } else if line.bytes.starts_with(b"print fmt:") {
-            print = trim(after(text, line.start + b"print fmt:".len()));
+            print = after(text, line.start + b"print fmt:".len()).trim_ascii();
             break;
         }
     }
-    let head = upto(text, text.len() - print.len());
+    let head = memchr::memmem::find(text, b"\nprint fmt:").map_or(text, |end| upto(text, end));
     Some(Format { name: name?.to_vec(), id: id?, fields: fields(head), print: print.to_vec(), text: text.to_vec() })
 }
 

@@ -44,7 +44,7 @@ impl File<'_> {
         shape.sized(&mut head, self.saved_cmdlines, 8);
         let n_cpus = self.instances[0].1.len();
         shape.number(&mut head, n_cpus as u64, 4);
-        let mut head = self.options_and_tables(head, n_cpus);
+        let mut head = self.options_and_tables(&head, n_cpus);
         head.resize(head.len().next_multiple_of(4096), 0);
         out.write_all(&head)?;
         for (_, rings) in &self.instances {
@@ -56,7 +56,7 @@ impl File<'_> {
     }
 
     /// The tables tell where the pages are, which begin at the next page behind the tables.
-    fn options_and_tables(&self, head: Vec<u8>, n_cpus: usize) -> Vec<u8> {
+    fn options_and_tables(&self, head: &[u8], n_cpus: usize) -> Vec<u8> {
         let shape = &self.shape;
         let table = |pages: u64, first: usize| {
             let mut out = Vec::new();
@@ -73,7 +73,7 @@ impl File<'_> {
             out
         };
         let build = |tables_at: u64, pages: u64| {
-            let mut out = head.clone();
+            let mut out = head.to_vec();
             out.extend_from_slice(b"options  \0");
             let mut at = tables_at + (10 + 16 * n_cpus + 15) as u64;
             for (name, _) in &self.instances[1..] {

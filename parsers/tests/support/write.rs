@@ -1,5 +1,7 @@
 //! Variants of trace.dat, and the bytes of their format files and events.
 
+use std::fmt::Write as _;
+
 use parsers::record::{Alloc, Free, Purge};
 use parsers::trace_dat::Method;
 
@@ -90,9 +92,9 @@ impl Shape {
         let end = add_fields(&mut text, self.own(), fields);
         if let Some(tail) = tail {
             let at = if tail.contains("long") { end.next_multiple_of(self.long) } else { end };
-            text.push_str(&format!("\tfield:{tail};\toffset:{at};\tsize:0;\tsigned:0;\n"));
+            let _ = write!(text, "\tfield:{tail};\toffset:{at};\tsize:0;\tsigned:0;\n");
         }
-        text.push_str(&format!("\nprint fmt: {}\n", print_fmt(name)));
+        let _ = write!(text, "\nprint fmt: {}\n", print_fmt(name));
         text
     }
 
@@ -199,7 +201,7 @@ impl Shape {
 fn add_fields(text: &mut String, mut at: usize, fields: &[(&str, usize, bool)]) -> usize {
     for (name, size, signed) in fields {
         at = at.next_multiple_of(*size);
-        text.push_str(&format!("\tfield:{name};\toffset:{at};\tsize:{size};\tsigned:{};\n", u8::from(*signed)));
+        let _ = write!(text, "\tfield:{name};\toffset:{at};\tsize:{size};\tsigned:{};\n", u8::from(*signed));
         at += size;
     }
     at
