@@ -92,7 +92,7 @@ impl Shape {
         let end = add_fields(&mut text, self.own(), fields);
         if let Some(tail) = tail {
             let at = if tail.contains("long") { end.next_multiple_of(self.long) } else { end };
-            let _ = write!(text, "\tfield:{tail};\toffset:{at};\tsize:0;\tsigned:0;\n");
+            let _ = writeln!(text, "\tfield:{tail};\toffset:{at};\tsize:0;\tsigned:0;");
         }
         let _ = write!(text, "\nprint fmt: {}\n", print_fmt(name));
         text
@@ -201,7 +201,7 @@ impl Shape {
 fn add_fields(text: &mut String, mut at: usize, fields: &[(&str, usize, bool)]) -> usize {
     for (name, size, signed) in fields {
         at = at.next_multiple_of(*size);
-        let _ = write!(text, "\tfield:{name};\toffset:{at};\tsize:{size};\tsigned:{};\n", u8::from(*signed));
+        let _ = writeln!(text, "\tfield:{name};\toffset:{at};\tsize:{size};\tsigned:{};", u8::from(*signed));
         at += size;
     }
     at
