@@ -18,7 +18,9 @@ use parsers::sniff::Format;
 use parsers::vmallocinfo;
 use serde::Serialize;
 
-use crate::source::texts::{self, Text};
+use crate::source::formats::{Class, class_of};
+use crate::source::stream::Stream;
+use crate::source::texts::{self, Found};
 use crate::source::{Input, SourceError, snapshot};
 
 use super::args::ParseArgs;
@@ -127,12 +129,12 @@ struct Count {
 /// # Errors
 /// The input cannot be read, holds no records, or is damaged and `--strict` was given.
 pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(Some(&args.input), Input::Live);
+    let input = Input::from_args(&args.input, Input::Live);
     let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default() };
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
-    match texts::each(&input, args.format.into(), &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
+    match texts::each(&input, args.format.into(), &mut |found| job.found(found)).and_then(|()| job.finish(&input)) {
         Err(error) if error.is_closed_pipe() => Ok(0),
         done => done.map(|()| 0),
     }
@@ -147,17 +149,24 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn text(&mut self, text: Text<'_>) -> Result<(), CliError> {
+    fn found(&mut self, found: Found<'_>) -> Result<(), CliError> {
+        match found {
+            Found::Text(text) => self.text(text),
+            Found::Problem(found) => self.problems(&found.file, vec![found.problem], 0),
+        }
+    }
+
+    fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
-        match text.format {
-            Format::FtraceText | Format::Unknown => self.trace(text)?,
-            Format::Vmallocinfo => self.snapshot(text)?,
-            Format::OpScript => self.script(text)?,
-            format => {
-                return Err(SourceError::NotReadable { name: text.name.to_owned(), what: format.title() }.into());
+        match class_of(text.format) {
+            Class::Trace => self.trace(text)?,
+            Class::Snapshot => self.snapshot(text)?,
+            Class::Script => self.script(text)?,
+            Class::Unread => {
+                return Err(SourceError::NotReadable { name: text.name.clone(), what: text.format.title() }.into());
             }
         }
-        let name = || text.name.to_owned();
+        let name = || text.name.clone();
         match text.format {
             _ if before < self.tally.records() => Ok(()),
             Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
@@ -166,8 +175,10 @@ impl Job<'_> {
         }
     }
 
-    fn trace(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let mut reader = Reader::new(text.bytes);
+    fn trace(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let mut reader = Reader::new(&bytes);
         if self.args.count {
             for record in reader.by_ref() {
                 let size = match record.body {
@@ -179,7 +190,7 @@ impl Job<'_> {
             }
         } else {
             let mut ahead = reader.next();
-            self.lines.trace_header(text.name, reader.header(), ahead.as_ref());
+            self.lines.trace_header(name, reader.header(), ahead.as_ref());
             while let Some(record) = ahead {
                 ahead = reader.next();
                 self.tally.add(kind_of(&record.body), 0);
@@ -191,15 +202,17 @@ impl Job<'_> {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(text.name, reader.into_parts().1, 0)
+        self.problems(name, reader.into_parts().1, 0)
     }
 
-    fn snapshot(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let whole = snapshot::unfolded(text.bytes);
+    fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let whole = snapshot::unfolded(&bytes);
         for (n, piece) in texts::pieces(&whole, PIECE_BYTES).enumerate() {
             let parsed = vmallocinfo::parse(piece.bytes);
             if n == 0 && !self.args.count {
-                self.lines.snapshot_header(text.name, parsed.pointers);
+                self.lines.snapshot_header(name, parsed.pointers);
             }
             for area in &parsed.areas {
                 self.tally.add(Kind::Area, area.size);
@@ -208,15 +221,17 @@ impl Job<'_> {
                     self.flush(FLUSH_BYTES)?;
                 }
             }
-            self.problems(text.name, parsed.problems, piece.lines_before)?;
+            self.problems(name, parsed.problems, piece.lines_before)?;
         }
         Ok(())
     }
 
-    fn script(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let script = parsers::ops::parse(text.bytes);
+    fn script(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let script = parsers::ops::parse(&bytes);
         if !self.args.count {
-            self.lines.script_header(text.name, &script.header);
+            self.lines.script_header(name, &script.header);
         }
         for op in &script.ops {
             self.tally.add(Kind::Op, if let Op::Alloc { size, .. } = op.op { size } else { 0 });
@@ -225,7 +240,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(text.name, script.problems, 0)
+        self.problems(name, script.problems, 0)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {
