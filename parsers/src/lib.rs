@@ -8,6 +8,7 @@
 pub mod allocator_state;
 pub mod ftrace;
 pub mod lex;
+pub mod listing;
 pub mod ops;
 pub mod problem;
 pub mod sniff;

@@ -8,7 +8,8 @@ use nom::combinator::all_consuming;
 use nom::sequence::preceded;
 
 use crate::lex::{Lines, after, blanks, decimal, lit, trim_end, upto};
-use crate::{allocator_state, ftrace, ops, vmallocinfo};
+use crate::listing::Dialect;
+use crate::{allocator_state, ftrace, listing, ops, vmallocinfo};
 
 /// How much of an input is looked at.
 const HEAD: usize = 64 * 1024;
@@ -30,6 +31,8 @@ pub enum Format {
     FtraceText,
     /// `/proc/vmallocinfo`.
     Vmallocinfo,
+    /// A listing of areas by something else: a debugger, a vendor's kernel.
+    Listing(Dialect),
     /// An op script.
     OpScript,
     /// The allocator's whole state.
@@ -62,6 +65,7 @@ impl Format {
         match self {
             Self::FtraceText => "ftrace text",
             Self::Vmallocinfo => "/proc/vmallocinfo",
+            Self::Listing(dialect) => dialect.title(),
             Self::OpScript => "op script",
             Self::AllocatorState => "allocator state",
             Self::Zstd => "zstd-compressed file",
@@ -124,6 +128,8 @@ fn vote(line: &[u8]) -> Option<Format> {
         Some(if is_report(line) { Format::TraceCmdReport } else { Format::FtraceText })
     } else if ftrace::is_graph(line) {
         Some(Format::FunctionGraph)
+    } else if let Some(dialect) = listing::accepts(line) {
+        Some(Format::Listing(dialect))
     } else if is_perf(line) {
         Some(Format::PerfScript)
     } else if vmallocinfo::accepts(line) {
