@@ -142,7 +142,8 @@ fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, Sou
         }
         Format::FtraceText | Format::Unknown => {
             let mut log = Log::default();
-            trace::read(name, &bytes, &mut log);
+            trace::read(name, &bytes[..], &mut log)
+                .map_err(|reason| SourceError::Unreadable { name: name.to_owned(), reason })?;
             let counts = log.counts();
             if format == Format::Unknown && log.events.is_empty() {
                 return Err(SourceError::NotReadable { name: name.to_owned(), what: format.title() });

@@ -36,7 +36,8 @@ pub fn read(folder: &Path) -> Result<Log, SourceError> {
     let name = Input::Path(folder.to_owned()).name();
     match member(folder, "trace.txt")? {
         Some(text) => {
-            trace::read("trace.txt", &text, &mut log);
+            trace::read("trace.txt", &text[..], &mut log)
+                .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
             let counts = log.counts();
             if counts.alloc + counts.free + counts.purge == 0 && log.before.is_none() {
                 return Err(SourceError::NoEvents { name, other: counts.other });
