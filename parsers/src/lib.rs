@@ -7,6 +7,7 @@
 
 pub mod allocator_state;
 mod digits;
+pub mod dmesg;
 pub mod ftrace;
 pub mod lex;
 pub mod listing;
