@@ -11,7 +11,8 @@ const I386: &[u8] = include_bytes!("data/dmesg/i386.txt");
 const ARM_5_4: &[u8] = include_bytes!("data/dmesg/arm-5.4.txt");
 const CALLERS: &[u8] = include_bytes!("data/dmesg/callers.txt");
 const OLD: &[u8] = include_bytes!("data/dmesg/old.txt");
-const ALL: [&[u8]; 5] = [ARMHF, I386, ARM_5_4, CALLERS, OLD];
+const AMD64: &[u8] = include_bytes!("data/dmesg/amd64.txt");
+const ALL: [&[u8]; 6] = [ARMHF, I386, ARM_5_4, CALLERS, OLD, AMD64];
 
 /// A record in one line: `@12 3.500000s cpu 2 pid 7 comm: what`.
 fn told(record: &Record<'_>) -> String {
@@ -87,6 +88,23 @@ fn a_request_told_in_two_messages_has_one_report() {
     ];
     assert_eq!(records, want);
     assert_eq!((problems.len(), facts.vmalloc_option), (0, Some(32 << 20)));
+}
+
+#[test]
+fn a_window_whose_last_byte_is_told() {
+    let (records, problems, _) = whole(AMD64);
+    let window = "Some(8192) Some((ffffd12c40000000, fffff12c40000000)) None";
+    let want = [
+        format!("@1 13.966725s cpu 0 pid 185 vmalloc_test/0: NoHoleInWindow {window}"),
+        "@2 13.969432s cpu 0 pid 185 vmalloc_test/0: Error Some(4096) None None".to_owned(),
+        "@6 13.969432s cpu 0 pid 185 vmalloc_test/0: stack dump_stack_lvl+0x64/0x80 warn_alloc+0x164/0x1e0 \
+         __vmalloc_node_range_noprof+0x29f/0x850 __vmalloc_node_noprof+0x4e/0x70 \
+         align_shift_alloc_test+0x46/0x70 [test_vmalloc] test_func+0x104/0x210 [test_vmalloc] kthread+0xd2/0x100 \
+         ret_from_fork+0x34/0x50 ret_from_fork_asm+0x1a/0x30"
+            .to_owned(),
+        format!("@30 14.126430s cpu - pid -1 : NoHoleInWindow {window}"),
+    ];
+    assert_eq!((records, problems), (want.to_vec(), vec![]));
 }
 
 #[test]

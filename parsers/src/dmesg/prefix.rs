@@ -171,7 +171,7 @@ fn behind_host(text: &[u8]) -> &[u8] {
 /// What follows quote marks and a priority, `> <4>`.
 fn behind_quotes(line: &[u8]) -> &[u8] {
     let mut text = trim_start(line);
-    while let [b'>' | b'|' | b'`', tail @ ..] = text {
+    while let [b'>' | b'|' | b'`' | b'"', tail @ ..] = text {
         text = trim_start(tail);
     }
     let priority = (lit(b"<"), decimal, lit(b">")).parse(text);

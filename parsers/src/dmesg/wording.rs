@@ -83,7 +83,7 @@ fn find(text: &[u8]) -> Option<(usize, Wording)> {
     memchr::memmem::find(text, b"alloc")?;
     let begins = |at: usize| {
         let before = trim_end(upto(text, at));
-        before.last().is_none_or(|b| b":])>|-\"'`".contains(b))
+        before.last().is_none_or(|b| b":])>|-".contains(b))
     };
     let known = BEGINNINGS.iter().find_map(|(begin, wording)| {
         let at = memchr::memmem::find(text, begin)?;
@@ -256,6 +256,7 @@ mod tests {
             "",
             "x: page allocation failure: order:0, mode:0xd2",
             "I get vmap allocation for size 36864 failed: use vmalloc=<size> to increase size",
+            "just after \"vmap allocation for size 36864 failed: use vmalloc=<size> to increase size\"",
             "insmod: ERROR: could not insert module a.ko: Cannot allocate memory",
             "__vmalloc_node_range+0x9b/0x4ec",
             "illegal size (32792) or align (8) for percpu allocation",
