@@ -82,6 +82,8 @@ pub enum ProblemKind {
     BrokenState,
     /// An allocator state that contradicts itself or its snapshot: what, and what was done.
     StateFlaw(String),
+    /// What a file is packed in is damaged: what is wrong, and what was done.
+    Container(String),
     /// One half of a probed call.
     Unpaired(Unpaired),
     /// A probe that does not fetch the arguments it would have to; the probed function.
@@ -149,6 +151,7 @@ impl fmt::Display for ProblemKind {
                      switch it off (echo 0 > options/{name}) and read the trace again"
                 );
             }
+            Self::Container(flaw) => return f.write_str(flaw),
             Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
