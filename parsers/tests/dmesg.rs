@@ -214,12 +214,13 @@ proptest! {
         let mut log = String::new();
         for ((text, _), prefix, micros) in &messages {
             let stamp = format!("[{:5}.{:06}]", micros / 1000, micros);
-            log += &match prefix {
-                0 => format!("{stamp} {text}\n"),
-                1 => format!("<4>{stamp}[   T12] {text}\n"),
-                2 => format!("Nov 20 10:00:00 host kernel: {stamp} {text}\n"),
-                _ => format!("Nov 20 10:00:00 host kernel: {text}\n"),
+            let before = match prefix {
+                0 => stamp,
+                1 => format!("<4>{stamp}[   T12]"),
+                2 => format!("Nov 20 10:00:00 host kernel: {stamp}"),
+                _ => "Nov 20 10:00:00 host kernel:".to_owned(),
             };
+            log.extend([&before, " ", text, "\n"]);
             // Something else, so that each message stands alone.
             log += "[    1.000000] usb 1-1: new device\n";
         }

@@ -48,8 +48,17 @@ pub(super) fn piece(text: &[u8]) -> Piece<'_> {
     if [&b"Call Trace:"[..], b"Call trace:", b"Backtrace:", b"Stack trace:"].iter().any(|head| text.starts_with(head)) {
         return Piece::Heading;
     }
-    let marks: [&[u8]; 9] =
-        [b"Tainted: ", b"Hardware name:", b"Workqueue:", b"<TASK>", b"</TASK>", b"<IRQ>", b"</IRQ>", b"<EOI>", b"====="];
+    let marks: [&[u8]; 9] = [
+        b"Tainted: ",
+        b"Hardware name:",
+        b"Workqueue:",
+        b"<TASK>",
+        b"</TASK>",
+        b"<IRQ>",
+        b"</IRQ>",
+        b"<EOI>",
+        b"=====",
+    ];
     if marks.iter().any(|mark| text.starts_with(mark)) || text.ends_with(b"callbacks suppressed") || is_registers(text)
     {
         return Piece::Skipped;

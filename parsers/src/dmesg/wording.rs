@@ -15,8 +15,8 @@ const COMM: usize = 15;
 pub enum Wording {
     /// `allocation failed: out of vmalloc space - use vmalloc=<size> to increase size.` (2.6 before 2.6.28)
     OutOfSpace,
-    /// `vmap allocation for size 8392704 failed: use vmalloc=<size> to increase size` (2.6.28 to 6.11; the first without
-    /// size): no hole, also not after a purge.
+    /// `vmap allocation for size 8392704 failed: use vmalloc=<size> to increase size` (2.6.28 to 6.11, the first of them
+    /// without size): no hole, also not after a purge.
     NoHole,
     /// `vmalloc_node_range for size 839680 failed: Address range restricted to 0xf1000000 - 0xf5110000`: the same, and
     /// where a hole was looked for.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! [ 1795.599602@3] dump_vmalloc, va:f114b000-f114d000, size:00000008 KB, alloc:of_iomap
-//! [    2.522992] Register r12 information: 2-page vmalloc region starting at 0xf0aa8000 allocated at kernel_clone+0xb4/0x39c
+//! [    2.522992] Register r12 information: 2-page vmalloc region starting at 0xf0aa8000 allocated at foo+0xb4/0x39c
 //! ```
 //!
 //! Other lines of the log are none of ours, so they are no problem either.

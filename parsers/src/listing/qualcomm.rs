@@ -1,7 +1,7 @@
 //! The `vmalloc` command of Qualcomm's plugin for crash.
 //!
-//! Its layout changed between releases and is published only in people's outputs, so the reader accepts the union of what
-//! a row can say: a range (or `addr:` and `size:`), sizes with units, and `key:value` words.
+//! No output of it was at hand, so the reader accepts the union of what a row can say: a range (or `addr:` and `size:`),
+//! sizes with units, and `key:value` words. The rows below are a guess at its look.
 //!
 //! ```text
 //! [1] vmap_area:0xffffff8003015e00 range:[0xffffffc008000000-0xffffffc008005000] size:20.00KB
