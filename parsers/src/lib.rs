@@ -7,8 +7,10 @@
 
 pub mod allocator_state;
 mod digits;
+pub mod dmesg;
 pub mod ftrace;
 pub mod lex;
+pub mod listing;
 pub mod ops;
 pub mod problem;
 pub mod record;

@@ -60,6 +60,10 @@ pub enum ProblemKind {
     StartComputed,
     /// A size that was cut; computed from the addresses.
     SizeComputed,
+    /// A row of a dialect that does not tell how large this area is.
+    SizeUntold,
+    /// A message about a failed allocation whose numbers cannot be read.
+    BrokenFailure,
     /// An op or header that is not known; the word.
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
@@ -129,6 +133,7 @@ impl ProblemKind {
                 | Self::SplitRows
                 | Self::StartComputed
                 | Self::SizeComputed
+                | Self::SizeUntold
                 | Self::StateFlaw(_)
                 | Self::Unpaired(Unpaired::PurgeReturn)
         )
@@ -180,6 +185,8 @@ impl fmt::Display for ProblemKind {
             Self::SplitRows => "repaired: several rows stood on one line",
             Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
             Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
+            Self::SizeUntold => "repaired: how large this area is was not told, only its place was kept",
+            Self::BrokenFailure => "the numbers of this failure message cannot be read, skipped",
             Self::SilentNote => "directions for a stop without a text, skipped",
             Self::StrayNote => "no op follows this note, so it is never told",
             Self::BrokenState => "this line of the allocator state cannot be read, skipped",
@@ -226,6 +233,8 @@ mod tests {
             ProblemKind::UnknownWord("lowmem".into()),
             ProblemKind::StateFlaw("areas overlap, the first one was kept".into()),
             ProblemKind::PoorProbe("alloc_vmap_area"),
+            ProblemKind::SizeUntold,
+            ProblemKind::BrokenFailure,
             ProblemKind::Unpaired(Unpaired::Request),
             ProblemKind::Unpaired(Unpaired::PurgeReturn),
             ProblemKind::More,

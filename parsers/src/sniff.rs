@@ -7,8 +7,9 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 use nom::sequence::preceded;
 
-use crate::lex::{Lines, after, blanks, decimal, lit, trim_end, upto};
-use crate::{allocator_state, ftrace, ops, vmallocinfo};
+use crate::lex::{Lines, after, blanks, decimal, lit, trim, trim_end, upto};
+use crate::listing::Dialect;
+use crate::{allocator_state, dmesg, ftrace, listing, ops, vmallocinfo};
 
 /// How much of an input is looked at.
 const HEAD: usize = 64 * 1024;
@@ -30,6 +31,10 @@ pub enum Format {
     FtraceText,
     /// `/proc/vmallocinfo`.
     Vmallocinfo,
+    /// A listing of areas by something else: a debugger, a vendor's kernel.
+    Listing(Dialect),
+    /// The log of a kernel.
+    KernelLog,
     /// An op script.
     OpScript,
     /// The allocator's whole state.
@@ -62,6 +67,8 @@ impl Format {
         match self {
             Self::FtraceText => "ftrace text",
             Self::Vmallocinfo => "/proc/vmallocinfo",
+            Self::Listing(dialect) => dialect.title(),
+            Self::KernelLog => "kernel log",
             Self::OpScript => "op script",
             Self::AllocatorState => "allocator state",
             Self::Zstd => "zstd-compressed file",
@@ -106,7 +113,18 @@ pub fn sniff(head: &[u8]) -> Format {
     // The banner decides between two layouts that differ only in their columns.
     let banner = Lines::new(head).any(|line| is_banner(line.bytes));
     let winner = votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format);
-    if banner && winner == Format::FtraceText { Format::TraceCmdReport } else { winner }
+    match winner {
+        Format::FtraceText if banner => Format::TraceCmdReport,
+        Format::Unknown if is_log(head) => Format::KernelLog,
+        _ => winner,
+    }
+}
+
+/// A log without a failure: it may still tell the kernel's release and range.
+fn is_log(head: &[u8]) -> bool {
+    let lines = || Lines::new(head).filter(|line| !trim(line.bytes).is_empty());
+    let n_entries = lines().filter(|line| dmesg::is_entry(line.bytes)).count();
+    lines().count() < n_entries * 2
 }
 
 /// The format that alone prints such a line.
@@ -124,6 +142,10 @@ fn vote(line: &[u8]) -> Option<Format> {
         Some(if is_report(line) { Format::TraceCmdReport } else { Format::FtraceText })
     } else if ftrace::is_graph(line) {
         Some(Format::FunctionGraph)
+    } else if let Some(dialect) = listing::accepts(line) {
+        Some(Format::Listing(dialect))
+    } else if dmesg::accepts(line) {
+        Some(Format::KernelLog)
     } else if is_perf(line) {
         Some(Format::PerfScript)
     } else if vmallocinfo::accepts(line) {
@@ -206,6 +228,8 @@ mod tests {
             ("# steps\nera 6.12\na 0 4096\nf 0\n", Format::OpScript),
             ("vmalloc_base 0xffffd17680000000\nfree 0x1 0xffffd17680000000\n", Format::AllocatorState),
             (" \r\n\0", Format::Empty),
+            ("[    0.000000] Linux version 6.1.0\n[    0.100000] x: y\n", Format::KernelLog),
+            ("vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n", Format::KernelLog),
             ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
         ] {
             assert_eq!(sniff(text.as_bytes()), want, "{text}");
