@@ -140,9 +140,14 @@ fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, Sou
             log.before = Some(snapshot::read(name, &bytes, &mut log.problems)?);
             Ok(log)
         }
-        Format::FtraceText | Format::Unknown => {
+        Format::FtraceText
+        | Format::TraceCmdReport
+        | Format::PerfScript
+        | Format::PerfTrace
+        | Format::Bpftrace
+        | Format::Unknown => {
             let mut log = Log::default();
-            trace::read(name, &bytes[..], &mut log)
+            trace::read_as(format, name, &bytes[..], &mut log)
                 .map_err(|reason| SourceError::Unreadable { name: name.to_owned(), reason })?;
             let counts = log.counts();
             if format == Format::Unknown && log.events.is_empty() {
