@@ -38,8 +38,10 @@ pub enum ProblemKind {
     AmbiguousPrefix,
     /// The trace was printed with an option (`raw`, `hex`, `bin`) that leaves out the values.
     TraceOption(&'static str),
-    /// The `function_graph` layout, which has no fields for task and time.
-    FunctionGraph,
+    /// Text of perf script whose columns leave out which event it is, or what it says.
+    PerfColumns,
+    /// An event that is older than what had to be handed out before it.
+    TooLate,
     /// A line that is no row of vmallocinfo.
     NotARow,
     /// A row without a readable size.
@@ -125,6 +127,7 @@ impl ProblemKind {
         matches!(
             self,
             Self::AmbiguousPrefix
+                | Self::TooLate
                 | Self::UnknownWord(_)
                 | Self::SizeMismatch
                 | Self::TextBeforeRow
@@ -170,12 +173,16 @@ impl fmt::Display for ProblemKind {
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooLong => "this line is longer than 1 MiB, skipped",
+            Self::PerfColumns => {
+                "printed without the events' names or arguments, which cannot be used, skipped: \
+                 run perf script --ns -F comm,pid,tid,cpu,time,event,ip,sym,symoff,trace"
+            }
+            Self::TooLate => "repaired: this event comes too late to be put in order, it was kept where it lies",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",
             Self::StrayFrames => "stack frames without an event before them, skipped",
             Self::AmbiguousPrefix => {
                 "repaired: the task name looks like a line prefix, the last possible split was taken"
             }
-            Self::FunctionGraph => "function_graph lines carry no task and time of their events, skipped",
             Self::NotARow => "this line is no row of vmallocinfo, skipped",
             Self::BrokenRow => "this row cannot be read, skipped",
             Self::SizeMismatch => "repaired: size and addresses of this row disagree, the row was kept as it is",
