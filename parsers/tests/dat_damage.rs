@@ -74,7 +74,7 @@ fn read(file: &Vec<u8>) -> Found {
     let mut lost = Vec::new();
     dat.records(|record, instance| match record.body {
         Body::Alloc(alloc) => addresses[alloc.size as usize].push(alloc.va_start),
-        Body::Lost { cpu, count } if instance == 0 => lost.push((cpu, count)),
+        Body::Lost { cpu, count } if instance == 0 => lost.push((cpu.expect("a CPU"), count)),
         _ => {}
     });
     let kinds = dat.into_parts().1.into_iter().map(|problem| problem.kind).collect();

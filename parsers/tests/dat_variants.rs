@@ -182,7 +182,7 @@ fn merged(rings: Vec<(usize, u16, Vec<Told>)>) -> Vec<Row> {
 #[expect(clippy::panic, reason = "a test that meets something else has failed")]
 fn row(record: &Record<'_>, instance: usize) -> Row {
     if let Body::Lost { cpu, count } = record.body {
-        return (instance, cpu, Told::Lost(count));
+        return (instance, cpu.expect("a CPU"), Told::Lost(count));
     }
     let prefix = record.prefix.as_ref().expect("a prefix");
     let Stamp::Nanos(stamp) = prefix.stamp else { panic!("{:?}", prefix.stamp) };

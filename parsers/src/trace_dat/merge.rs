@@ -112,7 +112,7 @@ impl Merge<'_, '_> {
         let Some(stream) = self.streams.get(at) else { return };
         let (payload, offset) = (stream.payload(), stream.offset());
         if let Some(lost) = stream.lost {
-            let body = Body::Lost { cpu: stream.cpu, count: lost.count };
+            let body = Body::Lost { cpu: Some(stream.cpu), count: lost.count };
             visit(&Record { line: 0, offset, prefix: None, body }, stream.instance);
         }
         let clock = self.clocks.get(stream.instance).copied().unwrap_or(Clock::Ticks);
@@ -146,7 +146,7 @@ impl Merge<'_, '_> {
     fn finish(self, visit: &mut impl FnMut(&Record<'_>, usize)) {
         for stream in &self.streams {
             if let Some(lost) = stream.lost {
-                let body = Body::Lost { cpu: stream.cpu, count: lost.count };
+                let body = Body::Lost { cpu: Some(stream.cpu), count: lost.count };
                 visit(&Record { line: 0, offset: stream.offset(), prefix: None, body }, stream.instance);
             }
             if stream.is_cut() {
