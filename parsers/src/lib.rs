@@ -19,6 +19,7 @@ pub mod record;
 pub mod report;
 pub mod sniff;
 pub mod stream;
+pub mod trace_dat;
 pub mod vmallocinfo;
 mod walk;
 
