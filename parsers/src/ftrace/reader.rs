@@ -74,7 +74,8 @@ impl<'a> Reader<'a> {
         let mut reader = Self::resume(Window::whole(input), Trace::default());
         let mut ahead = reader.lines.clone();
         while let Some(line) = ahead.next() {
-            if !line.bytes.starts_with(b"#") || buffer_started(line.bytes).is_some() {
+            let is_item = buffer_started(line.bytes).is_some() || prefix::split_at(line.bytes, prefix::TASK).is_some();
+            if is_item || !line.bytes.starts_with(b"#") {
                 break;
             }
             reader.comment(line);
