@@ -17,11 +17,11 @@ use parsers::problem::MAX_PROBLEMS;
 use parsers::record::Body;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
-use parsers::vmallocinfo;
+use parsers::vmallocinfo::Reader as Rows;
 use serde::Serialize;
 
 use crate::source::texts::{self, Text};
-use crate::source::{Input, SourceError, snapshot};
+use crate::source::{Input, SourceError};
 
 use super::args::ParseArgs;
 use super::error::CliError;
@@ -34,8 +34,6 @@ use lines::Lines;
 const SCHEMA: &str = "vmaplens.parse/1";
 /// Lines are handed on in pieces of this size.
 const FLUSH_BYTES: usize = 256 * 1024;
-/// Rows of a `/proc/vmallocinfo` are parsed in pieces of this size: they stay in the cache.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// The kinds of records, as `kind` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,26 +196,36 @@ impl Job<'_> {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(text.name, trace.finish().1, 0)
+        self.problems(text.name, trace.finish().1)
     }
 
     fn snapshot(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let whole = snapshot::unfolded(text.bytes);
-        for (n, piece) in texts::pieces(&whole, PIECE_BYTES).enumerate() {
-            let parsed = vmallocinfo::parse(piece.bytes);
-            if n == 0 && !self.args.count {
-                self.lines.snapshot_header(text.name, parsed.pointers);
-            }
-            for area in &parsed.areas {
-                self.tally.add(Kind::Area, area.size);
-                if !self.args.count {
-                    self.lines.area(area, piece.lines_before);
-                    self.flush(FLUSH_BYTES)?;
-                }
-            }
-            self.problems(text.name, parsed.problems, piece.lines_before)?;
-        }
-        Ok(())
+        let mut rows = Rows::new();
+        let read = if self.args.count {
+            stream::windows(text.bytes, Rows::starts_row, |window| {
+                rows.window(window, &mut |area| self.tally.add(Kind::Area, area.size))
+            })
+        } else {
+            // What the address columns show is known at the end only.
+            let mut judge = Rows::new();
+            let read = stream::windows(text.bytes, Rows::starts_row, |window| judge.window(window, &mut |_| {}));
+            self.lines.snapshot_header(text.name, judge.finish().0);
+            let mut flushed = Ok(());
+            read.and(stream::windows(text.bytes, Rows::starts_row, |window| {
+                rows.window(window, &mut |area| {
+                    self.tally.add(Kind::Area, area.size);
+                    self.lines.area(&area);
+                    if flushed.is_ok() {
+                        flushed = self.flush(FLUSH_BYTES);
+                    }
+                })
+            }))
+            .map(|()| flushed)
+            .unwrap_or_else(|reason| Err(SourceError::Unreadable { name: text.name.to_owned(), reason }.into()))?;
+            Ok(())
+        };
+        read.map_err(|reason| SourceError::Unreadable { name: text.name.to_owned(), reason })?;
+        self.problems(text.name, rows.finish().1)
     }
 
     fn script(&mut self, text: Text<'_>) -> Result<(), CliError> {
@@ -232,7 +240,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(text.name, script.problems, 0)
+        self.problems(text.name, script.problems)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {
@@ -245,12 +253,11 @@ impl Job<'_> {
     }
 
     /// Names damaged places on standard error, all that the parser lists.
-    fn problems(&mut self, file: &str, problems: Vec<Problem>, lines_before: u32) -> Result<(), CliError> {
+    fn problems(&mut self, file: &str, problems: Vec<Problem>) -> Result<(), CliError> {
         self.tally.problems += problems.len().min(MAX_PROBLEMS) as u64;
         self.tally.more_problems |= MAX_PROBLEMS < problems.len();
         for problem in problems {
-            let Problem { column, kind, .. } = problem;
-            let line = problem.line.saturating_add(lines_before);
+            let Problem { line, column, kind, .. } = problem;
             if self.args.strict {
                 return Err(CliError::Strict { file: file.to_owned(), line, column, what: kind.to_string() });
             }
