@@ -98,6 +98,8 @@ pub enum ProblemKind {
     BrokenState,
     /// An allocator state that contradicts itself or its snapshot: what, and what was done.
     StateFlaw(String),
+    /// What a file is packed in is damaged: what is wrong, and what was done.
+    Container(String),
     /// One half of a probed call.
     Unpaired(Unpaired),
     /// A probe that does not fetch the arguments it would have to; the probed function.
@@ -175,6 +177,7 @@ impl fmt::Display for ProblemKind {
             Self::Duplicate(line) => return write!(f, "this row is on line {line} already, both were kept"),
             Self::Overlap(line) => return write!(f, "this row overlaps the one on line {line}, both were kept"),
             Self::ImpossibleRow(why) => return write!(f, "no kernel prints such a row, {why}; it was kept"),
+            Self::Container(flaw) => return f.write_str(flaw),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
             Self::UnknownDirection(word) => return write!(f, "no direction of a note is called {word:?}, skipped"),

@@ -174,7 +174,7 @@ impl Flags {
 pub fn parse(input: &[u8]) -> Snapshot<'_> {
     let mut areas: Vec<Area<'_>> = Vec::new();
     let mut reader = Reader::new();
-    reader.read(input, &mut |area| areas.push(area));
+    reader.read(input, &mut |area| areas.push(area.clone()));
     let (pointers, problems) = reader.finish();
     Snapshot { areas, pointers, problems }
 }

@@ -17,10 +17,12 @@ use parsers::problem::MAX_PROBLEMS;
 use parsers::record::Body;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
-use parsers::vmallocinfo::Reader as Rows;
+use parsers::vmallocinfo::{self, Reader as Rows};
 use serde::Serialize;
 
-use crate::source::texts::{self, Text};
+use crate::source::formats::{Class, class_of};
+use crate::source::stream::Stream;
+use crate::source::texts::{self, Found};
 use crate::source::{Input, SourceError};
 
 use super::args::ParseArgs;
@@ -130,12 +132,12 @@ struct Count {
 /// # Errors
 /// The input cannot be read, holds no records, or is damaged and `--strict` was given.
 pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(Some(&args.input), Input::Live);
+    let input = Input::from_args(&args.input, Input::Live);
     let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default() };
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
-    match texts::each(&input, args.format.into(), &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
+    match texts::each(&input, args.format.into(), &mut |found| job.found(found)).and_then(|()| job.finish(&input)) {
         Err(error) if error.is_closed_pipe() => Ok(0),
         done => done.map(|()| 0),
     }
@@ -150,17 +152,24 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn text(&mut self, text: Text<'_>) -> Result<(), CliError> {
+    fn found(&mut self, found: Found<'_>) -> Result<(), CliError> {
+        match found {
+            Found::Text(text) => self.text(text),
+            Found::Problem(found) => self.problems(&found.file, vec![found.problem]),
+        }
+    }
+
+    fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
-        match text.format {
-            Format::FtraceText | Format::Unknown => self.trace(text)?,
-            Format::Vmallocinfo => self.snapshot(text)?,
-            Format::OpScript => self.script(text)?,
-            format => {
-                return Err(SourceError::NotReadable { name: text.name.to_owned(), what: format.title() }.into());
+        match class_of(text.format) {
+            Class::Trace => self.trace(text)?,
+            Class::Snapshot => self.snapshot(text)?,
+            Class::Script => self.script(text)?,
+            Class::Unread => {
+                return Err(SourceError::NotReadable { name: text.name.clone(), what: text.format.title() }.into());
             }
         }
-        let name = || text.name.to_owned();
+        let name = || text.name.clone();
         match text.format {
             _ if before < self.tally.records() => Ok(()),
             Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
@@ -169,17 +178,18 @@ impl Job<'_> {
         }
     }
 
-    fn trace(&mut self, text: Text<'_>) -> Result<(), CliError> {
+    fn trace(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let name = text.name.clone();
         let mut trace = Trace::default();
         let read = if self.args.count {
-            stream::read(text.bytes, &mut trace, &mut |record| self.tally.record(&record.body))
+            stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {
             let mut flushed = Ok(());
             let mut is_first = true;
-            let header = Header::of_head(text.bytes);
-            let read = stream::read(text.bytes, &mut trace, &mut |record| {
+            let header = Header::of_head(text.head());
+            let read = stream::read(&mut *text, &mut trace, &mut |record| {
                 if std::mem::take(&mut is_first) {
-                    self.lines.trace_header(text.name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
+                    self.lines.trace_header(&name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
                 }
                 self.tally.record(&record.body);
                 self.lines.record(record);
@@ -191,47 +201,46 @@ impl Job<'_> {
             self.lines.release();
             read
         };
-        read.map_err(|reason| SourceError::Unreadable { name: text.name.to_owned(), reason })?;
+        read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         if text.format == Format::Unknown && self.tally.records() == 0 {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(text.name, trace.finish().1)
+        self.problems(&name, trace.finish().1)
     }
 
-    fn snapshot(&mut self, text: Text<'_>) -> Result<(), CliError> {
+    fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let name = text.name.clone();
         let mut rows = Rows::new();
-        let read = if self.args.count {
-            stream::windows(text.bytes, Rows::starts_row, |window| {
-                rows.window(window, &mut |area| self.tally.add(Kind::Area, area.size))
-            })
+        if self.args.count {
+            let tally = &mut self.tally;
+            let read = stream::windows(text, Rows::starts_row, |window| {
+                rows.window(window, &mut |area| tally.add(Kind::Area, area.size))
+            });
+            read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         } else {
+            let bytes = text.whole()?;
             // What the address columns show is known at the end only.
-            let mut judge = Rows::new();
-            let read = stream::windows(text.bytes, Rows::starts_row, |window| judge.window(window, &mut |_| {}));
-            self.lines.snapshot_header(text.name, judge.finish().0);
+            self.lines.snapshot_header(&name, vmallocinfo::parse(&bytes).pointers);
             let mut flushed = Ok(());
-            read.and(stream::windows(text.bytes, Rows::starts_row, |window| {
-                rows.window(window, &mut |area| {
-                    self.tally.add(Kind::Area, area.size);
-                    self.lines.area(&area);
-                    if flushed.is_ok() {
-                        flushed = self.flush(FLUSH_BYTES);
-                    }
-                })
-            }))
-            .map(|()| flushed)
-            .unwrap_or_else(|reason| Err(SourceError::Unreadable { name: text.name.to_owned(), reason }.into()))?;
-            Ok(())
-        };
-        read.map_err(|reason| SourceError::Unreadable { name: text.name.to_owned(), reason })?;
-        self.problems(text.name, rows.finish().1)
+            rows.read(&bytes, &mut |area| {
+                self.tally.add(Kind::Area, area.size);
+                self.lines.area(area);
+                if flushed.is_ok() {
+                    flushed = self.flush(FLUSH_BYTES);
+                }
+            });
+            flushed?;
+        }
+        self.problems(&name, rows.finish().1)
     }
 
-    fn script(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let script = parsers::ops::parse(text.bytes);
+    fn script(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let script = parsers::ops::parse(&bytes);
         if !self.args.count {
-            self.lines.script_header(text.name, &script.header);
+            self.lines.script_header(name, &script.header);
         }
         for op in &script.ops {
             self.tally.add(Kind::Op, if let Op::Alloc { size, .. } = op.op { size } else { 0 });
@@ -240,7 +249,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(text.name, script.problems)
+        self.problems(name, script.problems)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {

@@ -13,7 +13,7 @@ use super::SourceError;
 pub fn read(name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<Baseline, SourceError> {
     let mut areas = Vec::new();
     let mut reader = vmallocinfo::Reader::new();
-    reader.read(text, &mut |row| areas.push(area(&row)));
+    reader.read(text, &mut |row| areas.push(area(row)));
     let (pointers, found) = reader.finish();
     let found = found.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });
     problems.extend(found);

@@ -162,7 +162,12 @@ impl Rows {
         for at in files.into_iter().rev().filter(|at| 0 < *at && *at < n_rows) {
             let (before, file) = rest.split_at_mut(at);
             if let Some(first) = file.first() {
-                found.push(Problem { line: first.line, column: 1, offset: first.offset, kind: ProblemKind::AnotherFile });
+                found.push(Problem {
+                    line: first.line,
+                    column: 1,
+                    offset: first.offset,
+                    kind: ProblemKind::AnotherFile,
+                });
             }
             compare(file, real, found);
             rest = before;
@@ -179,26 +184,131 @@ impl Rows {
     }
 }
 
+/// Most ascending runs that are merged; a file with more is sorted. (A file of 6.9 and later has two for each node.)
+const MAX_RUNS: usize = 160;
+
 /// Compares the rows of one file with each other.
 fn compare(file: &mut [Span], real: bool, found: &mut Problems) {
-    // Stable: it finds the runs that a file consists of, and the earlier row stays before its copy.
-    file.sort_by_key(|span| (span.start, if real { 0 } else { span.rest }));
-    let Some(mut reach) = file.first().copied() else { return };
-    for &span in file.iter().skip(1) {
-        let kind: Option<fn(u32) -> ProblemKind> = if span.is_like(reach) {
+    let mut reach: Option<Span> = None;
+    let mut next = |span: Span| {
+        let Some(far) = reach else {
+            reach = Some(span);
+            return;
+        };
+        let kind: Option<fn(u32) -> ProblemKind> = if span.is_like(far) {
             Some(ProblemKind::Duplicate)
-        } else if real && span.start < reach.end() && 0 < span.rest {
+        } else if real && span.start < far.end() && 0 < span.rest {
             Some(ProblemKind::Overlap)
         } else {
             None
         };
         if let Some(kind) = kind {
-            let (first, second) = if span.line < reach.line { (span, reach) } else { (reach, span) };
+            let (first, second) = if span.line < far.line { (span, far) } else { (far, span) };
             let (line, offset) = (second.line, second.offset);
             found.push(Problem { line, column: 1, offset, kind: kind(first.line) });
         }
-        if !real || reach.end() <= span.end() {
-            reach = span;
+        if !real || far.end() <= span.end() {
+            reach = Some(span);
+        }
+    };
+    match runs(file).filter(|_| real) {
+        Some(runs) => merge(runs, &mut next),
+        None => {
+            // Stable, so that the earlier of two like rows stays the first.
+            file.sort_by_key(|span| (span.start, if real { 0 } else { span.rest }));
+            file.iter().for_each(|span| next(*span));
+        }
+    }
+}
+
+/// The ascending runs of a file, unless there are many.
+fn runs(file: &[Span]) -> Option<Vec<&[Span]>> {
+    let mut runs = Vec::new();
+    for run in file.chunk_by(|a, b| a.start <= b.start) {
+        if runs.len() == MAX_RUNS {
+            return None;
+        }
+        runs.push(run);
+    }
+    Some(runs)
+}
+
+/// Visits the rows of ascending runs in ascending order; of equal ones, the earlier first.
+fn merge(mut runs: Vec<&[Span]>, visit: &mut impl FnMut(Span)) {
+    loop {
+        // The run that goes on, and where another one has its turn.
+        let mut lowest: Option<(u64, usize)> = None;
+        let mut turn = u64::MAX;
+        for (at, run) in runs.iter().enumerate() {
+            let Some(head) = run.first().map(|span| span.start) else { continue };
+            match lowest {
+                Some((start, _)) if start <= head => turn = turn.min(head),
+                _ => {
+                    turn = turn.min(lowest.map_or(u64::MAX, |(start, _)| start));
+                    lowest = Some((head, at));
+                }
+            }
+        }
+        let Some(run) = lowest.and_then(|(_, at)| runs.get_mut(at)) else { return };
+        // At least one, so that equal heads of two runs take turns.
+        let n = run.iter().skip(1).take_while(|span| span.start < turn).count() + 1;
+        let (now, later) = run.split_at(n);
+        now.iter().for_each(|span| visit(*span));
+        *run = later;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn area(start: u64, n_pages: u64, line: u32) -> Area<'static> {
+        let size = n_pages * PAGE_SIZE;
+        Area { line, ..Area::new(start * PAGE_SIZE, start * PAGE_SIZE + size, size) }
+    }
+
+    fn found(areas: &[Area<'_>]) -> Vec<(u32, ProblemKind)> {
+        let mut checker = Checker::default();
+        areas.iter().for_each(|area| checker.add(area));
+        checker.finish().1.into_iter().map(|problem| (problem.line, problem.kind)).collect()
+    }
+
+    #[test]
+    fn copies_and_overlaps_name_both_lines() {
+        let rows = [area(16, 4, 1), area(20, 2, 2), area(30, 4, 3), area(20, 2, 4), area(31, 1, 5)];
+        assert_eq!(found(&rows), [(4, ProblemKind::Duplicate(2)), (5, ProblemKind::Overlap(3))]);
+    }
+
+    #[test]
+    fn a_second_file_is_named_once() {
+        let rows: Vec<_> = (0..10).map(|n| area(16 + (n % 5) * 8, 4, n as u32 + 1)).collect();
+        assert_eq!(found(&rows), [(6, ProblemKind::AnotherFile)]);
+    }
+
+    #[test]
+    fn sizes_that_no_kernel_prints() {
+        let half = Area { size: 2048, end: 0x10800, ..area(16, 1, 1) };
+        let full = Area { pages: Some(3), ..area(32, 2, 2) };
+        let back = Area { start: 0x50000, end: 0x40000, ..area(0, 4, 3) };
+        let kinds = found(&[half, full, back, area(128, 2, 4)]);
+        assert_eq!(kinds.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(kinds.iter().all(|(_, kind)| matches!(kind, ProblemKind::ImpossibleRow(_))), "{kinds:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn rows_that_touch_another_are_named_and_no_others(rows in prop::collection::vec((0..200_u64, 1..6_u64), 1..30)) {
+            let areas: Vec<_> = (1..).zip(&rows).map(|(line, (start, n))| area(*start, *n, line)).collect();
+            prop_assume!(areas.iter().skip(1).all(|area| area.start != areas[0].start));
+            let touches = |a: &Area<'_>, b: &Area<'_>| a.line != b.line && a.start < b.end && b.start < a.end;
+            let named = found(&areas);
+            let any = areas.iter().any(|a| areas.iter().any(|b| touches(a, b)));
+            prop_assert_eq!(!named.is_empty(), any);
+            for (line, kind) in named {
+                let (ProblemKind::Overlap(other) | ProblemKind::Duplicate(other)) = kind else { panic!("{kind:?}") };
+                prop_assert!(other < line && touches(&areas[line as usize - 1], &areas[other as usize - 1]));
+            }
         }
     }
 }

@@ -36,7 +36,13 @@ pub(super) struct Chosen {
 }
 
 /// Reads the row of a pair; its tail is at most the text up to `end`.
-pub(super) fn choose(flat: &Flat<'_>, pair: &Pair, end: usize, area: &Area<'static>, columns: Columns<'_>) -> Option<Chosen> {
+pub(super) fn choose(
+    flat: &Flat<'_>,
+    pair: &Pair,
+    end: usize,
+    area: &Area<'static>,
+    columns: Columns<'_>,
+) -> Option<Chosen> {
     let mut best: Option<Chosen> = None;
     let mut candidates = vec![Candidate::default()];
     let mut at = pair.until;
@@ -61,9 +67,9 @@ pub(super) fn choose(flat: &Flat<'_>, pair: &Pair, end: usize, area: &Area<'stat
             }
         }
         if let Some(level) = level.filter(|_| !is_blank)
-            && best.as_ref().is_none_or(|best| {
-                level.price < best.price || level.price == best.price && level.area != best.area
-            })
+            && best
+                .as_ref()
+                .is_none_or(|best| level.price < best.price || level.price == best.price && level.area != best.area)
         {
             best = Some(level);
         }

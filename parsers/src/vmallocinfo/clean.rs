@@ -3,7 +3,7 @@
 //! The result is one text in which a line end stands for *a blank or nothing*, and which knows for every byte where it
 //! comes from. What a row really was is decided later, by what it says.
 
-use super::pairs;
+use super::{Flags, pairs, row};
 use crate::lex::{Lines, after, trim_end, upto};
 use crate::stream::Window;
 
@@ -62,12 +62,17 @@ impl<'a> Flat<'a> {
     pub(super) fn new(window: Window<'a>, habits: &mut Habits) -> Self {
         let mut flat = Self::default();
         let lines = || Lines::new(window.bytes);
-        habits.quoted_printable |= lines().any(|line| is_quoted_printable(line.bytes));
+        let encoded = |line: &[u8]| memchr::memmem::find(line, b"=3D").is_some();
+        let torn = lines().any(|line| line.bytes.ends_with(b"=")) && lines().any(|line| encoded(line.bytes));
+        habits.quoted_printable |= torn || lines().any(|line| is_quoted_printable(line.bytes));
         let mut soft = false;
         for line in lines() {
             let mut clean = Clean::new(line.bytes, habits.quoted_printable);
             let mut stripped = quote_marks(&clean.text);
-            if stripped == 0 || !pairs::starts(after(&clean.text, stripped)) {
+            if soft {
+                // What follows a soft break belongs to the word before it, its blanks included.
+                stripped = stripped.min(flat.pieces.last().map_or(0, |above| above.stripped));
+            } else if stripped == 0 || !pairs::starts(after(&clean.text, stripped)) {
                 stripped += habits.prefix(after(&clean.text, stripped));
             }
             habits.learn(after(&clean.text, stripped));
@@ -76,6 +81,9 @@ impl<'a> Flat<'a> {
             let mut dots = false;
             let (mut n, blank) = (trim_end(text).len(), trim_end(text).len() < text.len());
             let goes_on = clean.soft;
+            if goes_on {
+                n = text.len();
+            }
             for mark in [&b" ..."[..], b" \\", b" [...]", b" .."] {
                 if !goes_on && let Some(head) = upto(text, n).strip_suffix(mark).filter(|head| !head.is_empty()) {
                     n = trim_end(head).len();
@@ -125,7 +133,8 @@ impl<'a> Flat<'a> {
 impl Habits {
     /// How much of a line is the prefix of a log, as earlier rows had it.
     fn prefix(&self, line: &[u8]) -> usize {
-        let fits = |shape: &&Vec<u8>| line.len() >= shape.len() && shape.iter().zip(line).all(|(a, b)| is_alike(*a, *b));
+        let fits =
+            |shape: &&Vec<u8>| line.len() >= shape.len() && shape.iter().zip(line).all(|(a, b)| is_alike(*a, *b));
         self.prefixes.iter().filter(fits).map(Vec::len).max().unwrap_or(0)
     }
 
@@ -133,6 +142,10 @@ impl Habits {
     fn learn(&mut self, line: &[u8]) {
         let Some(at) = pairs::find(line).first().map(|pair| pair.at) else { return };
         let prefix = upto(line, at);
+        let words = prefix.split(|b| *b == b' ').filter(|word| !word.is_empty());
+        if words.clone().any(|word| row::value(word).is_some() || Flags::from_word(word).is_some()) {
+            return;
+        }
         let is_log = prefix.ends_with(b" ") && prefix.iter().any(u8::is_ascii_digit) || prefix.ends_with(b"\t");
         if is_log && self.prefix(line) == 0 && self.prefixes.len() < MAX_PREFIXES {
             self.prefixes.push(prefix.to_vec());
@@ -156,7 +169,7 @@ fn quote_marks(line: &[u8]) -> usize {
             [b'*' | b'-' | b'+' | b'#' | b':' | b';' | b'%' | b'<' | b'=', b' ' | b'\t', ..] => 2,
             [b'/', b'/' | b'*', b' ', ..] => 3,
             // A unified diff.
-            [b'+' | b'-', b'0', b'x', ..] => 1,
+            [b'+' | b'-', rest @ ..] if pairs::starts(rest) => 1,
             [b'`' | b'"', ..] => 1,
             [0xe2, 0x80, 0xa2, ..] => 3,
             [0xc2, 0xbb, ..] => 2,
@@ -259,7 +272,12 @@ fn is_encoded(line: &[u8]) -> bool {
 /// `pages=`, cut at the width of a terminal.
 fn ends_with_key(line: &[u8]) -> bool {
     let key = line.strip_suffix(b"=").unwrap_or(line);
-    key.ends_with(b"pages") || key.ends_with(b"phys") || is_node(key) || key.ends_with(b"=") || key.ends_with(b" ") || key.is_empty()
+    key.ends_with(b"pages")
+        || key.ends_with(b"phys")
+        || is_node(key)
+        || key.ends_with(b"=")
+        || key.ends_with(b" ")
+        || key.is_empty()
 }
 
 /// Bytes of a terminal's control sequence.

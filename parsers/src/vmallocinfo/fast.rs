@@ -12,9 +12,16 @@ use crate::lex::{after, upto};
 const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// A row without its line end; `None` leaves it to the grammar.
+#[cfg(test)]
+fn row(line: &[u8]) -> Option<Area<'_>> {
+    let mut area = Area::new(0, 0, 0);
+    fill(line, &mut area).map(|()| area)
+}
+
+/// Reads a row into `area`, of which only the place in the input is kept: moving a row costs more than reading it.
 #[inline]
-pub(super) fn row(line: &[u8]) -> Option<Area<'_>> {
-    let rest = line.strip_prefix(b"0x")?;
+pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>) -> Option<()> {
+    let rest = text.strip_prefix(b"0x")?;
     let (start, end, digits, rest) = match rest.get(16..19) {
         Some(b"-0x") => {
             let (start, rest) = hex16(rest)?;
@@ -28,15 +35,18 @@ pub(super) fn row(line: &[u8]) -> Option<Area<'_>> {
         }
     };
     let (size, mut rest) = number(blanks(rest.strip_prefix(b" ")?))?;
-    let mut area = Area { address_digits: digits, ..Area::new(start, end, size) };
+    (area.start, area.end, area.size, area.address_digits) = (start, end, size, digits);
+    (area.caller, area.pages, area.phys, area.phys_digits) = (None, None, None, 0);
+    (area.flags, area.state) = (Flags::default(), State::Busy);
+    area.nodes.clear();
     match rest {
         b" unpurged vm_area" => {
             area.state = State::Unpurged;
-            return Some(area);
+            return Some(());
         }
         b" vm_map_ram" => {
             area.state = State::VmMapRam;
-            return Some(area);
+            return Some(());
         }
         _ => {}
     }
@@ -72,7 +82,7 @@ pub(super) fn row(line: &[u8]) -> Option<Area<'_>> {
         area.nodes.push(u16::try_from(node).ok()?, pages);
         rest = tail;
     }
-    rest.is_empty().then_some(area)
+    rest.is_empty().then_some(())
 }
 
 /// `foo_init+0x2b/0x110 [foo]`
@@ -82,9 +92,16 @@ fn caller(text: &[u8]) -> Option<(Caller<'_>, &[u8])> {
     if n == 0 {
         return None;
     }
-    let (offset, rest) = hex(after(text, n).strip_prefix(b"+0x")?)?;
+    let symbol = Cow::Borrowed(upto(text, n));
+    let rest = after(text, n);
+    if !rest.starts_with(b"+") {
+        // A module that is gone.
+        let is_address = hex(symbol.strip_prefix(b"0x")?)?.1.is_empty();
+        return is_address.then_some((Caller { symbol, offset: 0, length: 0, module: None }, rest));
+    }
+    let (offset, rest) = hex(rest.strip_prefix(b"+0x")?)?;
     let (length, rest) = hex(rest.strip_prefix(b"/0x")?)?;
-    let mut caller = Caller { symbol: Cow::Borrowed(upto(text, n)), offset, length, module: None };
+    let mut caller = Caller { symbol, offset, length, module: None };
     let Some(name) = rest.strip_prefix(b" [") else { return Some((caller, rest)) };
     let n = name.iter().take_while(|&&b| is_symbol(b) || b == b'-').count();
     let rest = after(name, n).strip_prefix(b"]").filter(|_| 0 < n)?;

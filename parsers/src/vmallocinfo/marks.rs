@@ -24,19 +24,23 @@ pub(super) fn names_file(line: &[u8]) -> bool {
     let has = |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(line, word).is_some());
     let text = trim(line);
     text.starts_with(b"==> ") && text.ends_with(b" <==")
-        || has(&[b"vmallocinfo"]) && has(&[b"cat ", b"head", b"tail", b"grep ", b"sort ", b"less ", b"more ", b"# ", b"$ "])
+        || has(&[b"vmallocinfo"])
+            && has(&[b"cat ", b"head", b"tail", b"grep ", b"sort ", b"less ", b"more ", b"# ", b"$ "])
 }
 
 /// Whether a word is what people leave where they cut, or what frames a line.
 pub(super) fn is_mark(word: &[u8]) -> bool {
-    matches!(word, b"=" | b"\\" | b"|" | b"," | b";" | b"$" | b"\xe2\x80\xa6" | b"[" | b"]" | b"</pre>" | b"<br>" | b"^M")
-        || is_dots(word)
+    matches!(
+        word,
+        b"=" | b"\\" | b"|" | b"," | b";" | b"$" | b"\xe2\x80\xa6" | b"[" | b"]" | b"</pre>" | b"<br>" | b"^M"
+    ) || is_dots(word)
         || !word.is_empty() && word.iter().all(|b| matches!(b, b'`' | b'"' | b'\'' | b'*'))
 }
 
 /// `...`, `[..]`, `(...)`
 pub(super) fn is_dots(word: &[u8]) -> bool {
-    1 < word.iter().filter(|b| **b == b'.').count() && word.iter().all(|b| matches!(b, b'.' | b'[' | b']' | b'(' | b')'))
+    1 < word.iter().filter(|b| **b == b'.').count()
+        && word.iter().all(|b| matches!(b, b'.' | b'[' | b']' | b'(' | b')'))
 }
 
 /// Whether a word was made unreadable.
@@ -62,9 +66,22 @@ fn is_cut(text: &[u8]) -> bool {
     let lower: Vec<u8> = upto(text, 200).to_ascii_lowercase();
     let has = |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(&lower, word).is_some());
     let dotted = text.starts_with(b"..") || text.starts_with("…".as_bytes()) || text.ends_with(b"..");
-    let framed = matches!(text, [b'[' | b'<' | b'(' | b'*' | b'-' | b'~' | b'8' | b'.', ..]) || text.ends_with(b"lines");
-    let told = has(&[b"snip", b"skipped", b"omitted", b"truncated", b"cut here", b"cut >", b" more lines", b"trimmed", b"elided"]);
-    text.iter().all(|b| matches!(b, b'.' | b' ' | b'[' | b']' | b'(' | b')' | b':' | b'~' | b'<' | b'>' | 0xe2 | 0x80 | 0xa6)) && dotted_only(text)
+    let framed =
+        matches!(text, [b'[' | b'<' | b'(' | b'*' | b'-' | b'~' | b'8' | b'.', ..]) || text.ends_with(b"lines");
+    let told = has(&[
+        b"snip",
+        b"skipped",
+        b"omitted",
+        b"truncated",
+        b"cut here",
+        b"cut >",
+        b" more lines",
+        b"trimmed",
+        b"elided",
+    ]);
+    text.iter()
+        .all(|b| matches!(b, b'.' | b' ' | b'[' | b']' | b'(' | b')' | b':' | b'~' | b'<' | b'>' | 0xe2 | 0x80 | 0xa6))
+        && dotted_only(text)
         || dotted && has(&[b"lines", b"rows", b"more", b"total", b"skip", b"entries", b"etc"])
         || framed && told
         || is_cut_line(&lower)
@@ -79,7 +96,11 @@ fn dotted_only(text: &[u8]) -> bool {
 fn is_cut_line(lower: &[u8]) -> bool {
     let letters: Vec<u8> = lower.iter().copied().filter(u8::is_ascii_alphabetic).collect();
     let frame = lower.iter().any(|b| b"-=<>[]*~.".contains(b));
-    frame && matches!(letters.as_slice(), b"snip" | b"cut" | b"snipped" | b"skip" | b"etc" | b"more" | b"snap" | b"deleted")
+    frame
+        && matches!(
+            letters.as_slice(),
+            b"snip" | b"cut" | b"snipped" | b"skip" | b"etc" | b"more" | b"snap" | b"deleted"
+        )
         || memchr::memmem::find(lower, b"8<").is_some() && lower.contains(&b'-')
 }
 

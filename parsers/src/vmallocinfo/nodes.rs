@@ -30,6 +30,13 @@ impl Nodes {
         }
     }
 
+    /// Forgets them all.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.n_few = 0;
+        self.many.clear();
+    }
+
     /// Pages on all nodes.
     pub fn sum(&self) -> u64 {
         self.iter().fold(0, |sum, (_, pages)| sum.saturating_add(*pages))

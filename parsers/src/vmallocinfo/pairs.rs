@@ -64,8 +64,9 @@ fn pair(text: &[u8], from: usize, dash: usize) -> Option<Pair> {
     // A dash that was typed as two.
     right = right.strip_prefix(b"-").unwrap_or(right);
     let first = right.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\n'))?;
+    let n_lines = upto(right, first).iter().filter(|b| **b == b'\n').count();
     right = after(right, first);
-    if left.is_empty() && !right.starts_with(b"0x") {
+    if 1 < n_lines {
         return None;
     }
     let skipped = text.len() - right.len();
@@ -75,7 +76,7 @@ fn pair(text: &[u8], from: usize, dash: usize) -> Option<Pair> {
     let (at, start, is_glued) = address_before(left, end)?;
     if start.digits == 0 && start.hidden == Hidden::No {
         // The dash alone says that this is the end of an area: only the text's first row is cut like this.
-        if from != 0 || !left.is_empty() {
+        if dash != 0 || !after(text, 1).starts_with(b"0x") {
             return None;
         }
     }
@@ -171,7 +172,8 @@ fn digits_before(text: &[u8], wanted: usize) -> Option<(u64, usize, usize)> {
         // `0` before `x` is no digit of it.
         total += more;
         at -= more;
-        if total == wanted && is_prefixed(upto(text, at)) {
+        let head = upto(text, at);
+        if total == wanted && (is_prefixed(head) || head.last().is_none_or(|b| matches!(b, b' ' | b'\t' | b'\n'))) {
             best = (total, at);
         }
         if more == 0 {

@@ -33,14 +33,15 @@ impl Reader {
     }
 
     /// Reads a text that is in memory, in one piece. What an earlier call read is no part of it.
-    pub fn read<'a>(&mut self, text: &'a [u8], visit: &mut impl FnMut(Area<'a>)) {
+    pub fn read<'a>(&mut self, text: &'a [u8], visit: &mut impl FnMut(&Area<'a>)) {
         self.window(Window::whole(text), visit);
     }
 
     /// Reads all rows of a window; answers with the number of the line after it.
-    pub fn window<'a>(&mut self, window: Window<'a>, visit: &mut impl FnMut(Area<'a>)) -> u32 {
+    pub fn window<'a>(&mut self, window: Window<'a>, visit: &mut impl FnMut(&Area<'a>)) -> u32 {
         let text = window.bytes;
         let (mut at, mut line) = (0, window.line);
+        let mut area = Area::new(0, 0, 0);
         while at < text.len() {
             let rest = after(text, at);
             let n = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
@@ -49,17 +50,20 @@ impl Reader {
             let offset = window.offset + at as u64;
             // A row is over if another one or nothing follows.
             let is_over = tail.is_empty() || Self::starts_row(tail);
-            if is_over && let Some(area) = fast::row(bytes).or_else(|| row::exact(bytes)) {
-                // A text that stops inside its last row looks the same if a number was cut.
-                let is_cut = tail.is_empty() && head.len() == bytes.len() && ends_open(&area);
-                if !is_cut {
-                    let area = Area { line, offset, ..area };
-                    self.checker.add(&area);
-                    visit(area);
-                    at += n;
-                    line = line.saturating_add(1);
-                    continue;
-                }
+            // A text that stops inside its last row looks like one that is whole if a number was cut.
+            let may_be_cut = tail.is_empty() && head.len() == bytes.len();
+            (area.line, area.offset) = (line, offset);
+            let is_row = fast::fill(bytes, &mut area).is_some()
+                || row::exact(bytes).is_some_and(|exact| {
+                    area = Area { line, offset, ..exact };
+                    true
+                });
+            if is_row && is_over && !(may_be_cut && ends_open(&area)) {
+                self.checker.add(&area);
+                visit(&area);
+                at += n;
+                line = line.saturating_add(1);
+                continue;
             }
             let n = stretch(rest);
             let piece = Window { bytes: upto(rest, n), offset, line, last: window.last && rest.len() == n };

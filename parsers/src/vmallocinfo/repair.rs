@@ -7,9 +7,9 @@ use super::check::Checker;
 use super::choose::{Chosen, choose};
 use super::clean::{Flat, Habits, Piece};
 use super::pairs::{self, Hidden, Pair};
-use super::words::Columns;
 use super::reader::ends_open;
-use super::{Area, Confidence, Pointers, fast, marks, row};
+use super::words::Columns;
+use super::{Area, Confidence, Pointers, marks, row};
 use crate::lex::{Lines, after, decimal, trim_start, upto};
 use crate::problem::Problems;
 use crate::stream::Window;
@@ -53,7 +53,7 @@ impl Repair {
         ahead: &'a [u8],
         checker: &mut Checker,
         problems: &mut Problems,
-        visit: &mut impl FnMut(Area<'a>),
+        visit: &mut impl FnMut(&Area<'a>),
     ) -> u32 {
         let n_lines = memchr::memchr_iter(b'\n', window.bytes).count() as u32;
         let is_cut = window.last && !window.bytes.ends_with(b"\n");
@@ -73,7 +73,7 @@ pub(super) fn holds_row(line: &[u8]) -> bool {
 }
 
 impl<'a> Work<'a, '_> {
-    fn run(mut self, visit: &mut impl FnMut(Area<'a>)) {
+    fn run(mut self, visit: &mut impl FnMut(&Area<'a>)) {
         let mut pairs = pairs::find(&self.flat.text);
         pairs.retain(|pair| !pair.is_glued || self.is_sure(pair));
         self.pass_over(0, pairs.first().map_or(self.flat.text.len(), |pair| pair.at), pairs.first());
@@ -84,7 +84,7 @@ impl<'a> Work<'a, '_> {
             let until = match self.row(pair, end, is_second) {
                 Some((area, until)) => {
                     self.checker.add(&area);
-                    visit(area);
+                    visit(&area);
                     until
                 }
                 None => {
@@ -131,7 +131,8 @@ impl<'a> Work<'a, '_> {
             self.checker.cut();
         }
         if let Some(kind) = marks::kind_of(text).filter(|_| is_whole) {
-            let kind = if marks::kind_of(piece.raw) == Some(ProblemKind::RowsCut) { ProblemKind::RowsCut } else { kind };
+            let kind =
+                if marks::kind_of(piece.raw) == Some(ProblemKind::RowsCut) { ProblemKind::RowsCut } else { kind };
             self.problem(at, kind);
         }
     }
@@ -146,7 +147,8 @@ impl<'a> Work<'a, '_> {
         });
         let Some(mut chosen) = chosen.and_then(|chosen| self.completed(pair, chosen)) else {
             // Not every pair of numbers is one of addresses.
-            let shaped = pair.start.digits == pair.end.digits && matches!(pair.start.digits, 8 | 16) || pair.start.digits == 0;
+            let shaped =
+                pair.start.digits == pair.end.digits && matches!(pair.start.digits, 8 | 16) || pair.start.digits == 0;
             let bare = trim_start(after(&self.flat.text, pair.until));
             let shaped = shaped && bare.first().is_none_or(|b| b.is_ascii_digit() || *b == b'\n');
             self.problem(pair.at, if shaped || pair.at == 0 { ProblemKind::BrokenRow } else { ProblemKind::NotARow });
@@ -156,7 +158,7 @@ impl<'a> Work<'a, '_> {
         let is_last = self.is_cut && chosen.until >= self.flat.text.len();
         if last == index
             && !(is_last && ends_open(&chosen.area))
-            && let Some(exact) = fast::row(piece.raw).or_else(|| row::exact(piece.raw))
+            && let Some(exact) = row::exact(piece.raw)
         {
             return Some((Area { line: piece.line, offset: piece.offset, ..exact }, chosen.until));
         }
@@ -259,7 +261,14 @@ impl<'a> Work<'a, '_> {
     }
 
     /// Notes what was done to the lines of a row.
-    fn tell(&self, pair: &Pair, piece: &Piece<'a>, chosen: &mut Chosen, lines: std::ops::Range<usize>, is_second: bool) {
+    fn tell(
+        &self,
+        pair: &Pair,
+        piece: &Piece<'a>,
+        chosen: &mut Chosen,
+        lines: std::ops::Range<usize>,
+        is_second: bool,
+    ) {
         let before = self.flat.text.get(piece.at..pair.at).unwrap_or_default();
         let notes = &mut chosen.notes;
         if is_second || pair.is_glued {

@@ -196,7 +196,12 @@ mod tests {
             b"0xffffc90000000000-0xffffc90000005000   20480 foo_init+0x2b/0x110 [foo] pages=4 vmalloc user N0=3 N1=1";
         let (_, area) = row(line).expect("a row");
         assert_eq!((area.start, area.end, area.size), (0xffff_c900_0000_0000, 0xffff_c900_0000_5000, 20480));
-        let caller = Caller { symbol: (*b"foo_init").to_vec().into(), offset: 0x2b, length: 0x110, module: Some(b"foo".to_vec().into()) };
+        let caller = Caller {
+            symbol: (*b"foo_init").to_vec().into(),
+            offset: 0x2b,
+            length: 0x110,
+            module: Some(b"foo".to_vec().into()),
+        };
         assert_eq!((area.caller, area.pages), (Some(caller), Some(4)));
         assert_eq!(*area.nodes, [(0, 3), (1, 1)]);
         assert!(area.flags.contains(Flags::VMALLOC.with(Flags::USER)));

@@ -36,7 +36,9 @@ mod price {
     pub(super) const CUT: u32 = 16;
     pub(super) const PAGES: u32 = 16;
     pub(super) const NODES: u32 = 6;
-    pub(super) const NO_FLAG: u32 = 6;
+    pub(super) const NO_FLAG: u32 = 12;
+    pub(super) const NOTHING: u32 = 26;
+    pub(super) const PROMPT: u32 = 2;
     pub(super) const ORDER: u32 = 4;
 }
 
@@ -51,7 +53,14 @@ pub(super) struct Columns<'v> {
 
 /// Reads a tail, size first. `None` if there is no size and the addresses do not tell it.
 pub(super) fn read<'a>(text: &'a [u8], area: Area<'a>, columns: Columns<'_>) -> Option<Reading<'a>> {
-    let mut tail = Tail { text, rest: text, reading: Reading { area, price: 0, notes: Vec::new() }, last: Rank::Start, in_junk: false, columns };
+    let mut tail = Tail {
+        text,
+        rest: text,
+        reading: Reading { area, price: 0, notes: Vec::new() },
+        last: Rank::Start,
+        in_junk: false,
+        columns,
+    };
     tail.size()?;
     tail.words();
     tail.judge();
@@ -123,7 +132,7 @@ impl<'a> Tail<'a, '_> {
         }
         self.note(word, ProblemKind::SizeComputed);
         self.reading.area.size = size;
-        self.reading.price += price::CUT + price::NO_FLAG;
+        self.reading.price += price::CUT;
         Some(())
     }
 
@@ -160,6 +169,11 @@ impl<'a> Tail<'a, '_> {
             }
             if !self.in_junk {
                 self.note(begin, ProblemKind::TextAfterRow);
+            }
+            if !self.in_junk && is_prompt(word) {
+                // Nothing of the row follows on this line.
+                self.reading.price += price::PROMPT;
+                return;
             }
             self.reading.price += if self.in_junk { price::MORE_UNKNOWN } else { price::UNKNOWN };
             self.in_junk = true;
@@ -249,7 +263,8 @@ impl<'a> Tail<'a, '_> {
             b"vm_map_ram" => Some(Part::State(State::VmMapRam)),
             _ => Flags::from_word(text).map(Part::Flag),
         };
-        let is_cut = |n: &usize| is_prompt(after(word, *n)) || after(word, *n).iter().all(|b| b"`\"'*</>$^.):,".contains(b));
+        let is_cut =
+            |n: &usize| is_prompt(after(word, *n)) || after(word, *n).iter().all(|b| b"`\"'*</>$^.):,".contains(b));
         let glued = || (3..word.len()).rev().filter(is_cut).find_map(|n| Some((n, known(lower.get(..n)?)?)));
         let Some((n, part)) = known(&lower).map(|part| (word.len(), part)).or_else(glued) else { return false };
         let repeated = match &part {
@@ -346,7 +361,8 @@ impl<'a> Tail<'a, '_> {
             more += price::NODES;
         }
         if area.state == State::Busy && area.flags == Flags::default() {
-            more += price::NO_FLAG;
+            let is_torn = area.caller.is_none() || area.pages.is_some() || area.phys.is_some();
+            more += if is_torn { price::NOTHING } else { price::NO_FLAG };
         }
         self.reading.price += more;
     }

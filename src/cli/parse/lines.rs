@@ -199,7 +199,9 @@ impl Lines {
             None => object.null("phys"),
         }
         let ram = (area.state == State::VmMapRam).then_some("vm_map_ram");
-        object.texts("flags", area.flags.names().chain(ram));
+        let foreign = area.foreign.iter().map(|word| &**word);
+        let flags = area.flags.names().map(|word: &str| word.as_bytes()).chain(foreign);
+        object.texts("flags", flags.chain(ram.map(|word: &str| word.as_bytes())));
         object.numbers("nodes", &area.nodes);
         object.bool("unpurged", area.state == State::Unpurged);
         object.text("confidence", if area.confidence == Confidence::Exact { b"exact" } else { b"repaired" });
