@@ -184,7 +184,7 @@ pub(crate) fn accepts(line: &[u8]) -> bool {
     row::row(trim_end(line)).is_ok() || repair::holds_row(line)
 }
 
-impl<'a> Area<'a> {
+impl Area<'_> {
     /// A row of which only the first columns are known.
     #[inline]
     fn new(start: u64, end: u64, size: u64) -> Self {

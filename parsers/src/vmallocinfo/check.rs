@@ -58,7 +58,7 @@ impl Checker {
     #[inline]
     pub(super) fn add(&mut self, area: &Area<'_>) {
         let Area { start, end, size, line, offset, .. } = *area;
-        if size % PAGE_SIZE != 0 || size == 0 || area.pages.is_some_and(|pages| size / PAGE_SIZE < pages) {
+        if !size.is_multiple_of(PAGE_SIZE) || size == 0 || area.pages.is_some_and(|pages| size / PAGE_SIZE < pages) {
             self.impossible(area);
         }
         if area.unready {
@@ -84,7 +84,7 @@ impl Checker {
     fn impossible(&mut self, area: &Area<'_>) {
         let why = if area.size == 0 {
             "its size is zero"
-        } else if area.size % PAGE_SIZE != 0 {
+        } else if !area.size.is_multiple_of(PAGE_SIZE) {
             "its size is no multiple of the page size"
         } else {
             "it has more pages than its size has room for"
@@ -216,7 +216,9 @@ fn compare(file: &mut [Span], real: bool, found: &mut Problems) {
         None => {
             // Stable, so that the earlier of two like rows stays the first.
             file.sort_by_key(|span| (span.start, if real { 0 } else { span.rest }));
-            file.iter().for_each(|span| next(*span));
+            for span in file.iter() {
+                next(*span);
+            }
         }
     }
 }
@@ -253,7 +255,9 @@ fn merge(mut runs: Vec<&[Span]>, visit: &mut impl FnMut(Span)) {
         // At least one, so that equal heads of two runs take turns.
         let n = run.iter().skip(1).take_while(|span| span.start < turn).count() + 1;
         let (now, later) = run.split_at(n);
-        now.iter().for_each(|span| visit(*span));
+        for span in now {
+            visit(*span);
+        }
         *run = later;
     }
 }
@@ -270,7 +274,9 @@ mod tests {
 
     fn found(areas: &[Area<'_>]) -> Vec<(u32, ProblemKind)> {
         let mut checker = Checker::default();
-        areas.iter().for_each(|area| checker.add(area));
+        for area in areas {
+            checker.add(area);
+        }
         checker.finish().1.into_iter().map(|problem| (problem.line, problem.kind)).collect()
     }
 

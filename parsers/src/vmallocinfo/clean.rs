@@ -239,7 +239,9 @@ impl Clean {
                 [] => break,
             };
             clean.decoded = true;
-            text.iter().for_each(|byte| clean.put(*byte, at));
+            for byte in text {
+                clean.put(*byte, at);
+            }
             at += n.max(1);
         }
         clean

@@ -39,14 +39,13 @@ pub(super) fn is_mark(word: &[u8]) -> bool {
 
 /// `...`, `[..]`, `(...)`
 pub(super) fn is_dots(word: &[u8]) -> bool {
-    1 < word.iter().filter(|b| **b == b'.').count()
-        && word.iter().all(|b| matches!(b, b'.' | b'[' | b']' | b'(' | b')'))
+    word.contains(&b'.') && 1 < word.len() && word.iter().all(|b| matches!(b, b'.' | b'[' | b']' | b'(' | b')'))
 }
 
 /// Whether a word was made unreadable.
 pub(super) fn is_redacted(word: &[u8]) -> bool {
-    let marks = word.iter().filter(|b| matches!(b, b'#' | b'\x96')).count();
-    let stars = word.iter().filter(|b| **b == b'*').count();
+    let marks = memchr::memchr_iter(b'#', word).count();
+    let stars = memchr::memchr_iter(b'*', word).count();
     1 < marks && word.iter().take_while(|b| **b != b'#').count() < 24 || 3 < stars || is_word(word, b"redacted")
 }
 
@@ -109,20 +108,22 @@ fn is_hunk(text: &[u8]) -> bool {
     if text.starts_with(b"@@ -") {
         return true;
     }
-    fn range(text: &[u8]) -> Option<&[u8]> {
-        let (rest, _) = decimal(text).ok()?;
-        match rest.strip_prefix(b",") {
-            Some(rest) => decimal(rest).ok().map(|(rest, _)| rest),
-            None => Some(rest),
-        }
-    }
     let Some([b'a' | b'c' | b'd', right @ ..]) = range(text) else { return false };
     range(right).is_some_and(<[u8]>::is_empty)
 }
 
+/// `12`, `12,14`: what follows it.
+fn range(text: &[u8]) -> Option<&[u8]> {
+    let (rest, _) = decimal(text).ok()?;
+    match rest.strip_prefix(b",") {
+        Some(rest) => decimal(rest).ok().map(|(rest, _)| rest),
+        None => Some(rest),
+    }
+}
+
 /// What is left of a row whose addresses are lost: nobody else writes such words.
 fn is_remnant(text: &[u8]) -> bool {
-    let mut words = text.split(|b| b.is_ascii_whitespace());
+    let mut words = text.split(u8::is_ascii_whitespace);
     let address = |word: &[u8]| {
         let digits = word.strip_prefix(b"0x").unwrap_or_default();
         let n = digits.iter().take_while(|b| b.is_ascii_hexdigit()).count();

@@ -64,7 +64,7 @@ fn pair(text: &[u8], from: usize, dash: usize) -> Option<Pair> {
     // A dash that was typed as two.
     right = right.strip_prefix(b"-").unwrap_or(right);
     let first = right.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\n'))?;
-    let n_lines = upto(right, first).iter().filter(|b| **b == b'\n').count();
+    let n_lines = memchr::memchr_iter(b'\n', upto(right, first)).count();
     right = after(right, first);
     if 1 < n_lines {
         return None;
@@ -122,7 +122,7 @@ fn address_before(text: &[u8], end: Address) -> Option<(usize, Address, bool)> {
     if wanted == 0 {
         return None;
     }
-    let (value, n, at) = digits_before(text, wanted)?;
+    let (value, n, at) = digits_before(text, wanted);
     let head = upto(text, at);
     let address = Address { value, digits: n as u8, hidden: Hidden::No };
     if is_prefixed(head) {
@@ -135,7 +135,9 @@ fn address_before(text: &[u8], end: Address) -> Option<(usize, Address, bool)> {
         return Some((text.len(), address, false)).filter(|_| text.is_empty());
     }
     // A longer word that merely ends like an address is none.
-    if n < MIN_DIGITS || is_glued && head.last().is_some_and(u8::is_ascii_alphanumeric) && n < wanted {
+    if n < MIN_DIGITS && (0 < at || is_glued)
+        || is_glued && head.last().is_some_and(u8::is_ascii_alphanumeric) && n < wanted
+    {
         return None;
     }
     Some((at, address, is_glued))
@@ -161,7 +163,7 @@ fn is_prefixed(head: &[u8]) -> bool {
 
 /// Hexadecimal digits before the end of a text, `wanted` at most: value, number and where they begin. A line end inside
 /// them counts only if all digits are there then.
-fn digits_before(text: &[u8], wanted: usize) -> Option<(u64, usize, usize)> {
+fn digits_before(text: &[u8], wanted: usize) -> (u64, usize, usize) {
     let n = text.iter().rev().take(wanted).take_while(|b| nibble(**b) < 16).count();
     let mut best = (n, text.len() - n);
     let mut at = best.1;
@@ -187,7 +189,7 @@ fn digits_before(text: &[u8], wanted: usize) -> Option<(u64, usize, usize)> {
             best.1 = head.len();
         }
     }
-    Some((value(after(text, best.1)), best.0, best.1))
+    (value(after(text, best.1)), best.0, best.1)
 }
 
 /// The value of hexadecimal digits, line ends among them left out.

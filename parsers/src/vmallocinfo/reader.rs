@@ -95,7 +95,8 @@ impl Reader {
 pub(super) fn ends_open(area: &Area<'_>) -> bool {
     let is_told = area.flags != Flags::default() || area.state != State::Busy || !area.nodes.is_empty();
     let is_whole = area.caller.is_none() && area.pages.is_none() && area.phys.is_none();
-    !is_told && !(is_whole && area.end.checked_sub(area.start) == Some(area.size) && !area.unready)
+    let is_real = area.end.checked_sub(area.start) == Some(area.size) && !area.unready;
+    !is_told && (!is_whole || !is_real)
 }
 
 /// How many bytes belong to a damaged stretch: up to the next line that begins as a row does.

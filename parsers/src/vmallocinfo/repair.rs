@@ -96,15 +96,15 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    /// An address without `0x` that follows another word at once is one if the size says so.
+    /// An address without `0x` that follows another word at once is one if it is as wide as the other, and a size follows.
     fn is_sure(&self, pair: &Pair) -> bool {
         let text = after(&self.flat.text, pair.at);
         if text.starts_with(b"0x") || text.starts_with(b"0X") {
             return true;
         }
         let before = upto(&self.flat.text, pair.at).last().copied().unwrap_or(b' ');
-        let size = decimal(trim_start(after(&self.flat.text, pair.until))).ok().map(|(_, size)| size);
-        !before.is_ascii_alphanumeric() || pair.end.value.checked_sub(pair.start.value) == size
+        let is_wide = pair.start.digits == pair.end.digits && matches!(pair.end.digits, 8 | 16);
+        !before.is_ascii_alphanumeric() || is_wide && decimal(trim_start(after(&self.flat.text, pair.until))).is_ok()
     }
 
     /// Names what stands between two rows, line by line. Text right before a row belongs to its line.
@@ -141,7 +141,7 @@ impl<'a> Work<'a, '_> {
     fn row(&mut self, pair: &Pair, end: usize, is_second: bool) -> Option<(Area<'a>, usize)> {
         let index = self.flat.piece(pair.at);
         let piece = self.flat.pieces.get(index)?.clone();
-        let chosen = self.columns(pair).and_then(|(area, size)| {
+        let chosen = columns(pair).and_then(|(area, size)| {
             let columns = Columns { size, foreign: &self.repair.foreign };
             choose(&self.flat, pair, end, &area, columns).filter(|chosen| chosen.price < MAX_PRICE)
         });
@@ -181,21 +181,6 @@ impl<'a> Work<'a, '_> {
         Some((area, chosen.until))
     }
 
-    /// What the address columns say: a row with nothing but them, and the size if they can be real.
-    fn columns(&self, pair: &Pair) -> Option<(Area<'static>, Option<u64>)> {
-        let Pair { start, end, .. } = *pair;
-        if end.digits < start.digits {
-            return None;
-        }
-        let hidden = start.hidden.max(end.hidden) != Hidden::No;
-        let mut area = Area::new(if hidden { 0 } else { start.value }, if hidden { 0 } else { end.value }, 0);
-        area.unready = hidden;
-        area.address_digits = if end.digits <= 8 { 8 } else { 16 };
-        area.confidence = Confidence::Repaired;
-        let size = end.value.checked_sub(start.value).filter(|size| 0 < *size && size % PAGE_SIZE == 0);
-        Some((area, size.filter(|_| !hidden && start.digits == end.digits)))
-    }
-
     /// Computes a start address that was cut.
     fn completed(&self, pair: &Pair, mut chosen: Chosen) -> Option<Chosen> {
         if pair.end.digits <= pair.start.digits || chosen.area.unready {
@@ -207,7 +192,7 @@ impl<'a> Work<'a, '_> {
         let start = if is_zero { 0 } else { area.end.checked_sub(area.size)? };
         let fits = (start ^ pair.start.value).trailing_zeros() >= known;
         // Of a hash nothing can be computed; a few digits can agree by chance.
-        if !fits || !is_zero && self.pointers() != Pointers::Real && (known == 0 || !self.pointers_unknown()) {
+        if !fits || !is_zero && self.pointers() != Pointers::Real && (known < 16 || !self.pointers_unknown()) {
             return None;
         }
         area.start = start;
@@ -294,14 +279,11 @@ impl<'a> Work<'a, '_> {
         let canonical = spelt.len() == 5 + 2 * width && !spelt.iter().any(u8::is_ascii_uppercase);
         let told = notes.iter().any(|(_, kind)| !matches!(kind, ProblemKind::UnknownWord(_)));
         let is_respelt = !canonical && !is_computed && !is_broken && !chosen.area.unready || piece.decoded;
-        if is_respelt || !told && (notes.is_empty() || !self.is_as_printed(piece, &chosen.area)) {
+        if is_respelt
+            || !told && (notes.is_empty() || crate::lex::trim_end(piece.raw) != chosen.area.to_string().as_bytes())
+        {
             notes.push((pair.at, ProblemKind::Respelt));
         }
-    }
-
-    /// Whether the line is the row, as the kernel would print it.
-    fn is_as_printed(&self, piece: &Piece<'a>, area: &Area<'_>) -> bool {
-        crate::lex::trim_end(piece.raw) == area.to_string().as_bytes()
     }
 
     fn problem(&mut self, at: usize, kind: ProblemKind) {
@@ -311,4 +293,19 @@ impl<'a> Work<'a, '_> {
             self.problems.push(Problem { line, column, offset, kind });
         }
     }
+}
+
+/// What the address columns say: a row with nothing but them, and the size if they can be real.
+fn columns(pair: &Pair) -> Option<(Area<'static>, Option<u64>)> {
+    let Pair { start, end, .. } = *pair;
+    if end.digits < start.digits {
+        return None;
+    }
+    let hidden = start.hidden.max(end.hidden) != Hidden::No;
+    let mut area = Area::new(if hidden { 0 } else { start.value }, if hidden { 0 } else { end.value }, 0);
+    area.unready = hidden;
+    area.address_digits = if end.digits <= 8 { 8 } else { 16 };
+    area.confidence = Confidence::Repaired;
+    let size = end.value.checked_sub(start.value).filter(|size| 0 < *size && size % PAGE_SIZE == 0);
+    Some((area, size.filter(|_| !hidden && start.digits == end.digits)))
 }

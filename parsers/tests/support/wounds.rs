@@ -194,8 +194,9 @@ fn kernel_docs(patient: &mut Patient) {
 
 /// The first line starts inside its first address, the last one stops inside its last word.
 fn cut_ends(patient: &mut Patient, dice: &mut Dice) {
-    let n = 4 + dice.roll(6);
     let first = patient.text.lines().next().unwrap_or_default();
+    // Four digits stay at least.
+    let n = 3 + dice.roll(first.find('-').unwrap_or(8) - 6);
     let mask = |row: &str| row.starts_with("0x(");
     if !mask(first) && is_real(first) {
         patient.text = patient.text.split_off(n);
