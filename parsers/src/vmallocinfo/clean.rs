@@ -182,7 +182,9 @@ fn quote_marks(line: &[u8]) -> usize {
 fn is_quoted_printable(line: &[u8]) -> bool {
     memchr::memmem::find_iter(line, b"=3D").any(|at| {
         let key = upto(line, at);
-        key.ends_with(b"pages") || key.ends_with(b"phys") && after(line, at + 3).starts_with(b"0x") || is_node(key)
+        key.ends_with(b"pages")
+            || key.ends_with(b"phys") && !key.iter().any(|b| (b'A'..=b'F').contains(b))
+            || is_node(key)
     })
 }
 

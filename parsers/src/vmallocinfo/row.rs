@@ -143,6 +143,9 @@ pub(super) fn value(word: &[u8]) -> Option<Part<'_>> {
 
 /// `0x00000000fed00000` since 4.15, `fed00000` before.
 fn phys(input: &[u8]) -> Res<'_, Part<'_>> {
+    if input.iter().any(u8::is_ascii_uppercase) {
+        return stop(input);
+    }
     let digits = match input.strip_prefix(b"0x") {
         Some(digits) if matches!(digits.len(), 8 | 16) => digits.len() as u8,
         Some(_) => return stop(input),

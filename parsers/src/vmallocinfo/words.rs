@@ -40,7 +40,6 @@ mod price {
     pub(super) const NODES: u32 = 6;
     pub(super) const NO_FLAG: u32 = 12;
     pub(super) const NOTHING: u32 = 26;
-    pub(super) const PROMPT: u32 = 2;
     pub(super) const ORDER: u32 = 4;
 }
 
@@ -173,11 +172,15 @@ impl<'a> Tail<'a, '_> {
                 self.note(begin, ProblemKind::TextAfterRow);
             }
             if !self.in_junk && is_prompt(word) {
-                // Nothing of the row follows on this line.
-                self.reading.price += price::PROMPT;
+                // Nothing of the row follows on this line, and nothing is doubtful about that.
                 return;
             }
-            self.reading.price += if self.in_junk { price::MORE_UNKNOWN } else { price::UNKNOWN };
+            // Behind the nodes a row is over; a remark there is no doubt.
+            self.reading.price += match self.in_junk {
+                _ if self.last == Rank::Node => 0,
+                true => price::MORE_UNKNOWN,
+                false => price::UNKNOWN,
+            };
             self.in_junk = true;
         }
     }
