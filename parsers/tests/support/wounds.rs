@@ -2,20 +2,20 @@
 
 /// A text under damage: lines that belong to rows, and others.
 #[derive(Debug, Clone)]
-pub struct Patient {
+pub(crate) struct Patient {
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
     /// The rows that can be recovered from it, as the kernel prints them, in the order of the text.
-    pub rows: Vec<String>,
+    pub(crate) rows: Vec<String>,
 }
 
 /// A deterministic source of decisions.
 #[derive(Debug, Clone)]
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// A number below `n`.
-    pub fn roll(&mut self, n: usize) -> usize {
+    pub(crate) fn roll(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % n.max(1)
     }
@@ -26,12 +26,12 @@ impl Dice {
 }
 
 /// One kind of damage.
-pub type Wound = fn(&mut Patient, &mut Dice);
+pub(crate) type Wound = fn(&mut Patient, &mut Dice);
 
 /// Kinds that change how rows are spelt; applied first, at most one of them.
-pub const SPELLINGS: &[(&str, Wound)] = &[
+pub(crate) const SPELLINGS: &[(&str, Wound)] = &[
     ("as-printed", |_, _| {}),
-    ("uppercase-hex", |p, _| spell(p, |row| upper_addresses(row))),
+    ("uppercase-hex", |p, _| spell(p, upper_addresses)),
     ("double-blanks", |p, _| spell(p, |row| row.replace(' ', "  "))),
     ("single-blanks", |p, _| spell(p, |row| row.split_whitespace().collect::<Vec<_>>().join(" "))),
     ("tabs", |p, _| spell(p, |row| row.replace(' ', "\t"))),
@@ -46,7 +46,7 @@ pub const SPELLINGS: &[(&str, Wound)] = &[
 ];
 
 /// Kinds that break, join or cut lines; at most one of them.
-pub const BREAKS: &[(&str, Wound)] = &[
+pub(crate) const BREAKS: &[(&str, Wound)] = &[
     ("whole-lines", |_, _| {}),
     ("mail-72", |p, _| wrap_words(p, 72, "")),
     ("mail-80", |p, _| wrap_words(p, 80, "")),
@@ -64,7 +64,7 @@ pub const BREAKS: &[(&str, Wound)] = &[
 ];
 
 /// Kinds that put something before or between lines; any number of them.
-pub const FRAMES: &[(&str, Wound)] = &[
+pub(crate) const FRAMES: &[(&str, Wound)] = &[
     ("quoted", |p, _| prefix(p, |_| "> ".into())),
     ("quoted-twice", |p, _| prefix(p, |_| ">> ".into())),
     ("quoted-mixed", |p, _| prefix(p, |n| if n % 3 == 0 { "> | ".into() } else { "> > ".into() })),
@@ -88,7 +88,7 @@ pub const FRAMES: &[(&str, Wound)] = &[
 ];
 
 /// Prefixes that stand before whole rows only.
-pub const LOGS: &[(&str, Wound)] = &[
+pub(crate) const LOGS: &[(&str, Wound)] = &[
     ("dmesg", |p, _| prefix(p, |n| format!("[{:5}.{:06}] ", 12 + n / 7, n * 7919 % 1_000_000))),
     ("journal", |p, _| prefix(p, |n| format!("Nov 22 07:51:{:02} host kernel: ", n % 60))),
     ("logcat", |p, _| prefix(p, |n| format!("11-22 07:51:44.{:03}  1234  1234 I dump: ", n % 1000))),
@@ -103,11 +103,8 @@ pub const LOGS: &[(&str, Wound)] = &[
 ];
 
 /// Rows with nothing done to them.
-pub fn healthy(rows: &[&str]) -> Patient {
-    Patient {
-        text: rows.iter().map(|row| format!("{row}\n")).collect(),
-        rows: rows.iter().map(ToString::to_string).collect(),
-    }
+pub(crate) fn healthy(rows: &[&str]) -> Patient {
+    Patient { text: rows.join("\n") + "\n", rows: rows.iter().map(ToString::to_string).collect() }
 }
 
 fn ended(text: &str) -> String {
@@ -206,7 +203,7 @@ fn cut_ends(patient: &mut Patient, dice: &mut Dice) {
 }
 
 /// Whether the columns of a row agree.
-pub fn is_real(row: &str) -> bool {
+pub(crate) fn is_real(row: &str) -> bool {
     let mut words = row.split_whitespace();
     let (Some(pair), Some(size)) = (words.next(), words.next()) else { return false };
     let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
