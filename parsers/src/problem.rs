@@ -66,6 +66,26 @@ pub enum ProblemKind {
     SizeUntold,
     /// A message about a failed allocation whose numbers cannot be read.
     BrokenFailure,
+    /// Text behind a row: a prompt, a remark.
+    TextAfterRow,
+    /// A part of a row that somebody made unreadable (`####`).
+    Redacted,
+    /// A row that was cut before its end.
+    RowCut,
+    /// A row whose `name=` is in another language; what it is called there.
+    Translated(String),
+    /// A place where somebody cut rows out.
+    RowsCut,
+    /// The output of `diff`, which has rows of two files.
+    Diff,
+    /// A second file begins here.
+    AnotherFile,
+    /// A row that is there twice; the line of the first one.
+    Duplicate(u32),
+    /// A row whose area overlaps another one; the line of that.
+    Overlap(u32),
+    /// A row that no kernel can have printed; what is wrong with it.
+    ImpossibleRow(&'static str),
     /// An op or header that is not known; the word.
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
@@ -136,6 +156,10 @@ impl ProblemKind {
                 | Self::Respelt
                 | Self::Rejoined
                 | Self::SplitRows
+                | Self::TextAfterRow
+                | Self::Redacted
+                | Self::RowCut
+                | Self::Translated(_)
                 | Self::StartComputed
                 | Self::SizeComputed
                 | Self::SizeUntold
@@ -156,8 +180,14 @@ impl fmt::Display for ProblemKind {
                      switch it off (echo 0 > options/{name}) and read the trace again"
                 );
             }
+            Self::UnknownWord(word) => {
+                return write!(f, "repaired: no kernel known here prints the word {word:?}, it was kept as it stands");
+            }
+            Self::Translated(name) => return write!(f, "repaired: {name:?} was taken for what it stands for here"),
+            Self::Duplicate(line) => return write!(f, "this row is on line {line} already, both were kept"),
+            Self::Overlap(line) => return write!(f, "this row overlaps the one on line {line}, both were kept"),
+            Self::ImpossibleRow(why) => return write!(f, "no kernel prints such a row, {why}; it was kept"),
             Self::Container(flaw) => return f.write_str(flaw),
-            Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
             Self::UnknownDirection(word) => return write!(f, "no direction of a note is called {word:?}, skipped"),
@@ -193,6 +223,12 @@ impl fmt::Display for ProblemKind {
             Self::Respelt => "repaired: the addresses are spelt in another way than the kernel does",
             Self::Rejoined => "repaired: the row was broken into several lines",
             Self::SplitRows => "repaired: several rows stood on one line",
+            Self::TextAfterRow => "repaired: text after the row was left out",
+            Self::Redacted => "repaired: a part of this row was made unreadable, the rest was kept",
+            Self::RowCut => "repaired: the row was cut here, what is left of it was kept",
+            Self::RowsCut => "rows were cut out here, nobody knows how many",
+            Self::Diff => "this is the output of diff, rows of two files stand side by side",
+            Self::AnotherFile => "a second file begins here, its rows were added to those of the first",
             Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
             Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
             Self::SizeUntold => "repaired: how large this area is was not told, only its place was kept",
@@ -241,6 +277,9 @@ mod tests {
             ProblemKind::BrokenEvent("alloc_vmap_area"),
             ProblemKind::TraceOption("hex"),
             ProblemKind::UnknownWord("lowmem".into()),
+            ProblemKind::Overlap(3),
+            ProblemKind::ImpossibleRow("its size is zero"),
+            ProblemKind::RowCut,
             ProblemKind::StateFlaw("areas overlap, the first one was kept".into()),
             ProblemKind::PoorProbe("alloc_vmap_area"),
             ProblemKind::SizeUntold,

@@ -1,16 +1,25 @@
 //! `/proc/vmallocinfo`: the areas of one moment, as the kernel prints them or as people pass them on.
 
+mod check;
+mod choose;
+mod clean;
+mod fast;
+mod marks;
+mod nodes;
+mod pairs;
+mod reader;
 mod repair;
 mod row;
-mod unfold;
+mod words;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::lex::{Lines, trim, trim_end};
-use crate::problem::Problems;
-use crate::{Problem, ProblemKind};
+use crate::Problem;
+use crate::lex::trim_end;
 
-pub use unfold::unfold;
+pub use nodes::Nodes;
+pub use reader::Reader;
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +68,10 @@ pub struct Area<'a> {
     pub phys: Option<u64>,
     /// The flag words.
     pub flags: Flags,
+    /// Words that stand among the flags and that no kernel we know prints: a vendor's own flags.
+    pub foreign: Vec<Cow<'a, [u8]>>,
     /// Pages on each NUMA node `(node, pages)`, ascending.
-    pub nodes: Vec<(u16, u64)>,
+    pub nodes: Nodes,
     /// What kind of row it is.
     pub state: State,
     /// Whether the row is as the kernel printed it.
@@ -94,16 +105,16 @@ pub enum Confidence {
 }
 
 /// A return address, as symbol, offset and length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// Function; `0xffff…` if the kernel knew none.
-    pub symbol: &'a [u8],
+    /// Function; `0xffff…` if the kernel knew none. Owned if it was broken into several lines.
+    pub symbol: Cow<'a, [u8]>,
     /// Bytes into the function.
     pub offset: u64,
-    /// Bytes of the function; 0 if the offset and this were not printed.
+    /// Bytes of the function; 0 if the offset and this were not printed, or cut off.
     pub length: u64,
     /// Module of the function.
-    pub module: Option<&'a [u8]>,
+    pub module: Option<Cow<'a, [u8]>>,
 }
 
 /// The flag words of a row.
@@ -162,21 +173,9 @@ impl Flags {
 /// Reads a file. Rows that were damaged on their way are repaired where that is possible without guessing.
 pub fn parse(input: &[u8]) -> Snapshot<'_> {
     let mut areas: Vec<Area<'_>> = Vec::new();
-    let mut problems = Problems::default();
-    let mut repair = repair::Repair::default();
-    for line in Lines::new(input) {
-        match row::row(trim_end(line.bytes)) {
-            Ok((_, area)) => areas.push(Area { line: line.number, offset: line.start as u64, ..area }),
-            Err(_) if trim(line.bytes).is_empty() => {}
-            Err(_) => repair.line(line, &mut areas, &mut problems),
-        }
-    }
-    let pointers = pointers(&areas);
-    if pointers == Pointers::Real {
-        blame_sizes(&areas, &mut problems);
-    }
-    let mut problems = problems.into_list();
-    problems.sort_by_key(|problem| problem.line);
+    let mut reader = Reader::new();
+    reader.read(input, &mut |area| areas.push(area.clone()));
+    let (pointers, problems) = reader.finish();
     Snapshot { areas, pointers, problems }
 }
 
@@ -185,29 +184,59 @@ pub(crate) fn accepts(line: &[u8]) -> bool {
     row::row(trim_end(line)).is_ok() || repair::holds_row(line)
 }
 
-/// Judges the address columns of a whole file: single rows can be damaged, or equal by chance.
-fn pointers(areas: &[Area<'_>]) -> Pointers {
-    let count = |test: fn(&Area<'_>) -> bool| areas.iter().filter(|area| test(area)).count();
-    let n_unready = count(|area| area.unready);
-    let n_zero = count(|area| area.start == 0 && area.end == 0 && !area.unready);
-    let n_real = count(|area| area.end.wrapping_sub(area.start) == area.size);
-    if areas.is_empty() {
-        Pointers::None
-    } else if areas.len() < 2 * n_unready {
-        Pointers::Unready
-    } else if areas.len() < 2 * n_zero {
-        Pointers::Zeroed
-    } else if areas.len() <= 2 * n_real {
-        Pointers::Real
-    } else {
-        Pointers::Hashed
+impl Area<'_> {
+    /// A row of which only the first columns are known.
+    #[inline]
+    fn new(start: u64, end: u64, size: u64) -> Self {
+        Self {
+            line: 0,
+            offset: 0,
+            start,
+            end,
+            size,
+            caller: None,
+            pages: None,
+            phys: None,
+            flags: Flags::default(),
+            foreign: Vec::new(),
+            nodes: Nodes::default(),
+            state: State::Busy,
+            confidence: Confidence::Exact,
+            address_digits: 16,
+            phys_digits: 0,
+            unready: false,
+        }
     }
-}
 
-/// Names the rows whose columns disagree although the addresses are real.
-fn blame_sizes(areas: &[Area<'_>], problems: &mut Problems) {
-    for area in areas.iter().filter(|area| area.end.wrapping_sub(area.start) != area.size) {
-        problems.push(Problem { line: area.line, column: 1, offset: area.offset, kind: ProblemKind::SizeMismatch });
+    /// The same row, with names of its own.
+    fn into_owned(self) -> Area<'static> {
+        let own = |name: Cow<'_, [u8]>| Cow::Owned(name.into_owned());
+        let bare = self.bare();
+        let caller = self.caller.map(|caller| Caller {
+            symbol: own(caller.symbol),
+            offset: caller.offset,
+            length: caller.length,
+            module: caller.module.map(own),
+        });
+        let foreign = self.foreign.into_iter().map(own).collect();
+        Area { caller, foreign, nodes: self.nodes, ..bare }
+    }
+
+    /// The row without its names and lists.
+    fn bare(&self) -> Area<'static> {
+        Area {
+            line: self.line,
+            offset: self.offset,
+            pages: self.pages,
+            phys: self.phys,
+            flags: self.flags,
+            state: self.state,
+            confidence: self.confidence,
+            address_digits: self.address_digits,
+            phys_digits: self.phys_digits,
+            unready: self.unready,
+            ..Area::new(self.start, self.end, self.size)
+        }
     }
 }
 
@@ -240,7 +269,10 @@ impl fmt::Display for Area<'_> {
         for word in self.flags.names() {
             write!(f, " {word}")?;
         }
-        for (node, pages) in &self.nodes {
+        for word in &self.foreign {
+            write!(f, " {}", String::from_utf8_lossy(word))?;
+        }
+        for (node, pages) in self.nodes.iter() {
             write!(f, " N{node}={pages}")?;
         }
         Ok(())
@@ -249,11 +281,11 @@ impl fmt::Display for Area<'_> {
 
 impl fmt::Display for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.symbol))?;
+        f.write_str(&String::from_utf8_lossy(&self.symbol))?;
         if self.length != 0 || self.offset != 0 {
             write!(f, "+{:#x}/{:#x}", self.offset, self.length)?;
         }
-        match self.module {
+        match &self.module {
             Some(module) => write!(f, " [{}]", String::from_utf8_lossy(module)),
             None => Ok(()),
         }
@@ -263,6 +295,7 @@ impl fmt::Display for Caller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ProblemKind;
 
     fn judged(text: &str) -> Pointers {
         parse(text.as_bytes()).pointers

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use parsers::ftrace::Reader;
 use parsers::record::Frame;
 use parsers::stream::{self, Form};
-use parsers::vmallocinfo::{Area, Caller, Confidence, Flags, State};
+use parsers::vmallocinfo::{Area, Caller, Confidence, Flags, Nodes, State};
 use parsers::{Problem, allocator_state, dmesg, listing, ops, sniff, vmallocinfo};
 use proptest::prelude::*;
 
@@ -120,12 +120,12 @@ fn caller() -> impl Strategy<Value = Option<Caller<'static>>> {
     let symbol = prop::sample::select(SYMBOLS);
     let module = prop::option::of(prop::sample::select(MODULES));
     let known = (symbol, any::<u64>(), 1..u64::MAX, module).prop_map(|(symbol, offset, length, module)| Caller {
-        symbol,
+        symbol: symbol.into(),
         offset,
         length,
-        module,
+        module: module.map(Into::into),
     });
-    let unknown = Just(Caller { symbol: b"0xffffffffc0a01234", offset: 0, length: 0, module: None });
+    let unknown = Just(Caller { symbol: b"0xffffffffc0a01234".as_slice().into(), offset: 0, length: 0, module: None });
     prop::option::of(prop_oneof![known, unknown])
 }
 
@@ -163,7 +163,8 @@ fn area() -> impl Strategy<Value = Area<'static>> {
             pages: pages.filter(|_| busy),
             phys: phys.map(u64::from).filter(|_| busy),
             flags: if busy { flags.into_iter().fold(Flags::default(), Flags::with) } else { Flags::default() },
-            nodes: if busy { nodes.into_iter().collect() } else { Vec::new() },
+            foreign: Vec::new(),
+            nodes: if busy { nodes.into_iter().collect() } else { Nodes::default() },
             state,
             confidence: Confidence::Exact,
             address_digits: if narrow { 8 } else { 16 },
@@ -234,7 +235,7 @@ proptest! {
 
     #[test]
     fn printing_and_parsing_a_row_is_the_identity(area in area()) {
-        let line = area.to_string();
+        let line = area.to_string() + "\n";
         let snapshot = vmallocinfo::parse(line.as_bytes());
         prop_assert_eq!(&snapshot.areas, &[area]);
     }

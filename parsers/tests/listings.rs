@@ -24,12 +24,12 @@ const FIXTURES: [(&str, Dialect, usize); 10] = [
 fn shown(area: &Area<'_>) -> String {
     let mut text = format!("{:x}-{:x} {}", area.start, area.end, area.size);
     if let Some(caller) = &area.caller {
-        let _ = write!(text, " {}", String::from_utf8_lossy(caller.symbol));
+        let _ = write!(text, " {}", String::from_utf8_lossy(&caller.symbol));
         if caller.offset != 0 {
             let _ = write!(text, "+{:#x}/{:#x}", caller.offset, caller.length);
         }
         if let Some(module) = caller.module {
-            let _ = write!(text, " [{}]", String::from_utf8_lossy(module));
+            let _ = write!(text, " [{}]", String::from_utf8_lossy(&module));
         }
     }
     if let Some(pages) = area.pages {
@@ -41,7 +41,7 @@ fn shown(area: &Area<'_>) -> String {
     for word in area.flags.names() {
         let _ = write!(text, " {word}");
     }
-    for (node, pages) in &area.nodes {
+    for (node, pages) in area.nodes.iter() {
         let _ = write!(text, " N{node}={pages}");
     }
     match area.state {
@@ -262,7 +262,7 @@ proptest! {
                 let end = given.start + given.pages * 4096;
                 prop_assert_eq!((area.start, area.end, area.size), (given.start, end, given.pages * 4096));
                 if dialect.tells_callers() {
-                    prop_assert_eq!(area.caller.map(|caller| caller.symbol), Some(given.symbol.as_bytes()), "{}", text);
+                    prop_assert_eq!(area.caller.map(|caller| caller.symbol.into_owned()), Some(given.symbol.as_bytes().to_vec()), "{}", text);
                 }
                 if matches!(dialect, Dialect::Gdb | Dialect::ArmOops | Dialect::Qualcomm) {
                     prop_assert_eq!(area.caller.map(|caller| caller.offset), Some(given.offset));

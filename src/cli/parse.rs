@@ -17,13 +17,13 @@ use parsers::problem::MAX_PROBLEMS;
 use parsers::record::Body;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
-use parsers::vmallocinfo;
+use parsers::vmallocinfo::{self, Reader as Rows};
 use serde::Serialize;
 
 use crate::source::formats::{Class, class_of};
 use crate::source::stream::Stream;
 use crate::source::texts::{self, Found};
-use crate::source::{Input, SourceError, snapshot};
+use crate::source::{Input, SourceError};
 
 use super::args::ParseArgs;
 use super::error::CliError;
@@ -36,8 +36,6 @@ use lines::Lines;
 const SCHEMA: &str = "vmaplens.parse/1";
 /// Lines are handed on in pieces of this size.
 const FLUSH_BYTES: usize = 256 * 1024;
-/// Rows of a `/proc/vmallocinfo` are parsed in pieces of this size: they stay in the cache.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// The kinds of records, as `kind` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +155,7 @@ impl Job<'_> {
     fn found(&mut self, found: Found<'_>) -> Result<(), CliError> {
         match found {
             Found::Text(text) => self.text(text),
-            Found::Problem(found) => self.problems(&found.file, vec![found.problem], 0),
+            Found::Problem(found) => self.problems(&found.file, vec![found.problem]),
         }
     }
 
@@ -208,28 +206,33 @@ impl Job<'_> {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(&name, trace.finish().1, 0)
+        self.problems(&name, trace.finish().1)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
-        let bytes = text.whole()?;
-        let name = &text.name;
-        let whole = snapshot::unfolded(&bytes);
-        for (n, piece) in texts::pieces(&whole, PIECE_BYTES).enumerate() {
-            let parsed = vmallocinfo::parse(piece.bytes);
-            if n == 0 && !self.args.count {
-                self.lines.snapshot_header(name, parsed.pointers);
-            }
-            for area in &parsed.areas {
+        let name = text.name.clone();
+        let mut rows = Rows::new();
+        if self.args.count {
+            let tally = &mut self.tally;
+            let read = stream::windows(text, Rows::starts_row, |window| {
+                rows.window(window, &mut |area| tally.add(Kind::Area, area.size))
+            });
+            read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
+        } else {
+            let bytes = text.whole()?;
+            // What the address columns show is known at the end only.
+            self.lines.snapshot_header(&name, vmallocinfo::parse(&bytes).pointers);
+            let mut flushed = Ok(());
+            rows.read(&bytes, &mut |area| {
                 self.tally.add(Kind::Area, area.size);
-                if !self.args.count {
-                    self.lines.area(area, piece.lines_before);
-                    self.flush(FLUSH_BYTES)?;
+                self.lines.area(area);
+                if flushed.is_ok() {
+                    flushed = self.flush(FLUSH_BYTES);
                 }
-            }
-            self.problems(name, parsed.problems, piece.lines_before)?;
+            });
+            flushed?;
         }
-        Ok(())
+        self.problems(&name, rows.finish().1)
     }
 
     fn script(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -246,7 +249,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(name, script.problems, 0)
+        self.problems(name, script.problems)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {
@@ -259,12 +262,11 @@ impl Job<'_> {
     }
 
     /// Names damaged places on standard error, all that the parser lists.
-    fn problems(&mut self, file: &str, problems: Vec<Problem>, lines_before: u32) -> Result<(), CliError> {
+    fn problems(&mut self, file: &str, problems: Vec<Problem>) -> Result<(), CliError> {
         self.tally.problems += problems.len().min(MAX_PROBLEMS) as u64;
         self.tally.more_problems |= MAX_PROBLEMS < problems.len();
         for problem in problems {
-            let Problem { column, kind, .. } = problem;
-            let line = problem.line.saturating_add(lines_before);
+            let Problem { line, column, kind, .. } = problem;
             if self.args.strict {
                 return Err(CliError::Strict { file: file.to_owned(), line, column, what: kind.to_string() });
             }

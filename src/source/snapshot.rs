@@ -1,36 +1,26 @@
 //! `/proc/vmallocinfo` text → [`Baseline`].
 
-use std::borrow::Cow;
-
 use parsers::vmallocinfo::{self, Confidence, State};
 
 use crate::log::{Baseline, BaselineArea, BaselineState, FileProblem, Log, Pointers};
 
 use super::SourceError;
 
-/// What people paste into a mail or copy from a terminal is far below this.
-const MAX_PASTED: usize = 4 << 20;
-
 /// Reads a snapshot; what is damaged is added to `problems`.
 ///
 /// # Errors
 /// There is not a single area in it.
 pub fn read(name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<Baseline, SourceError> {
-    let text = unfolded(text);
-    let snapshot = vmallocinfo::parse(&text);
-    let found = snapshot.problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });
+    let mut areas = Vec::new();
+    let mut reader = vmallocinfo::Reader::new();
+    reader.read(text, &mut |row| areas.push(area(row)));
+    let (pointers, found) = reader.finish();
+    let found = found.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });
     problems.extend(found);
-    if snapshot.areas.is_empty() {
+    if areas.is_empty() {
         return Err(SourceError::NoAreas { name: name.to_owned() });
     }
-    Ok(Baseline { areas: snapshot.areas.iter().map(area).collect(), pointers: snapshot.pointers })
-}
-
-/// The text without the line breaks that a terminal or a mailer made inside words, so that lines count rows again. A
-/// file too large to have been pasted comes back as it is.
-pub fn unfolded(text: &[u8]) -> Cow<'_, [u8]> {
-    let pasted = Some(text).filter(|text| text.len() <= MAX_PASTED);
-    pasted.and_then(vmallocinfo::unfold).map_or(Cow::Borrowed(text), Cow::Owned)
+    Ok(Baseline { areas, pointers })
 }
 
 fn area(row: &vmallocinfo::Area<'_>) -> BaselineArea {
@@ -38,9 +28,9 @@ fn area(row: &vmallocinfo::Area<'_>) -> BaselineArea {
     let caller = row.caller.as_ref();
     let caller_full = caller.map_or_else(String::new, |caller| {
         if caller.length == 0 {
-            lossy(caller.symbol)
+            lossy(&caller.symbol)
         } else {
-            format!("{}+{:#x}/{:#x}", lossy(caller.symbol), caller.offset, caller.length)
+            format!("{}+{:#x}/{:#x}", lossy(&caller.symbol), caller.offset, caller.length)
         }
     });
     BaselineArea {
@@ -48,13 +38,13 @@ fn area(row: &vmallocinfo::Area<'_>) -> BaselineArea {
         start: row.start,
         end: row.end,
         size: row.size,
-        caller: caller.map_or_else(String::new, |caller| lossy(caller.symbol)),
+        caller: caller.map_or_else(String::new, |caller| lossy(&caller.symbol)),
         caller_full,
-        module: caller.and_then(|caller| caller.module).map(lossy),
+        module: caller.and_then(|caller| caller.module.as_deref()).map(lossy),
         pages: row.pages.unwrap_or(0),
         phys: row.phys,
         flags: row.flags,
-        nodes: row.nodes.clone(),
+        nodes: row.nodes.to_vec(),
         state: match row.state {
             State::Busy => BaselineState::Busy,
             State::VmMapRam => BaselineState::VmMapRam,

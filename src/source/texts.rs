@@ -18,15 +18,6 @@ pub enum Found<'a> {
     Problem(FileProblem),
 }
 
-/// A piece of a text, cut between lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// The lines.
-    pub bytes: &'a [u8],
-    /// Lines before it.
-    pub lines_before: u32,
-}
-
 /// Shows `visit` every text of an input; none of them is in memory as a whole. A file is taken for `wanted` if that is
 /// given; members of a capture are what they are called.
 ///
@@ -91,38 +82,4 @@ where
     stream.format = wanted.unwrap_or(stream.format);
     visit(Found::Text(&mut stream))?;
     stream.finish()?.map_or(Ok(()), |problem| visit(Found::Problem(problem)))
-}
-
-/// Cuts a `/proc/vmallocinfo` text into pieces of about `size` bytes that begin with a whole row, so that a huge file
-/// costs the memory of one piece.
-pub fn pieces(text: &[u8], size: usize) -> impl Iterator<Item = Piece<'_>> {
-    let mut rest = text;
-    let mut lines_before = 0_u32;
-    std::iter::from_fn(move || {
-        let cut =
-            memchr::memmem::find(rest.get(size..).unwrap_or_default(), b"\n0x").map_or(rest.len(), |at| size + at + 1);
-        let (bytes, tail) = rest.split_at(cut);
-        let piece = Piece { bytes, lines_before };
-        rest = tail;
-        lines_before = lines_before.saturating_add(memchr::memchr_iter(b'\n', bytes).count() as u32);
-        (!bytes.is_empty()).then_some(piece)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_begin_with_rows_and_lose_nothing() {
-        let text = b"0x1 a\n0x2 b\n caller\n0x3 c\n0x4";
-        for size in 1..40 {
-            let pieces: Vec<_> = pieces(text, size).collect();
-            assert_eq!(pieces.iter().map(|piece| piece.bytes).collect::<Vec<_>>().concat(), text, "{size}");
-            assert!(pieces.iter().all(|piece| piece.bytes.starts_with(b"0x")), "{size}");
-        }
-        let second = pieces(text, 1).nth(2).expect("three and more");
-        assert_eq!((second.bytes, second.lines_before), (&b"0x3 c\n"[..], 3));
-        assert_eq!(pieces(b"", 4).count(), 0);
-    }
 }

@@ -80,5 +80,5 @@ fn number_before(text: &[u8]) -> Option<u64> {
 fn called(text: &[u8]) -> Option<Caller<'_>> {
     let mut words = trim(text).split(|b| b" \t,".contains(b)).filter(|word| !word.is_empty());
     let found = caller(words.next()?)?;
-    Some(Caller { module: words.next().and_then(module), ..found })
+    Some(Caller { module: words.next().and_then(module).map(Into::into), ..found })
 }

@@ -187,7 +187,7 @@ fn take_word<'a>(area: &mut Area<'a>, word: &'a [u8]) {
         return;
     }
     if let (Some(caller), Some(name)) = (&mut area.caller, module(word)) {
-        caller.module = caller.module.or(Some(name));
+        caller.module = caller.module.take().or_else(|| Some(name.into()));
         return;
     }
     // A bare name could be anything; an offset makes it a place in the kernel.

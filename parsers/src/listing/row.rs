@@ -6,7 +6,7 @@ use nom::sequence::preceded;
 
 use crate::ProblemKind;
 use crate::lex::{after, decimal, hex, lit, nibble, number, trim, trim_end, trim_start, upto};
-use crate::vmallocinfo::{Area, Caller, Confidence, Flags, State};
+use crate::vmallocinfo::{Area, Caller, Confidence, Flags, Nodes, State};
 
 /// Fewest and most digits of an address. Debuggers do not pad, and some kernels have their areas far down.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=16;
@@ -118,7 +118,8 @@ pub(super) fn area<'a>(start: u64, end: u64, digits: usize) -> Area<'a> {
         pages: None,
         phys: None,
         flags: Flags::default(),
-        nodes: Vec::new(),
+        nodes: Nodes::default(),
+        foreign: Vec::new(),
         state: State::Busy,
         confidence: Confidence::Exact,
         address_digits: if digits <= 8 { 8 } else { 16 },
@@ -175,7 +176,7 @@ fn unit(text: &[u8]) -> (&[u8], u64) {
 pub(super) fn caller(word: &[u8]) -> Option<Caller<'_>> {
     let word = word.strip_prefix(b"<").map_or(word, |inner| inner.strip_suffix(b">").unwrap_or(inner));
     if all_consuming(preceded(lit(b"0x"), hex)).parse(word).is_ok() {
-        return Some(Caller { symbol: word, offset: 0, length: 0, module: None });
+        return Some(Caller { symbol: word.into(), offset: 0, length: 0, module: None });
     }
     let plus = memchr::memchr(b'+', word).unwrap_or(word.len());
     let symbol = upto(word, plus);
@@ -196,7 +197,7 @@ pub(super) fn caller(word: &[u8]) -> Option<Caller<'_>> {
             }
         }
     };
-    Some(Caller { symbol, offset, length, module: None })
+    Some(Caller { symbol: symbol.into(), offset, length, module: None })
 }
 
 /// `[foo]`; a debug kernel puts a build id behind the name, which the split at blanks already removed.
@@ -244,7 +245,7 @@ fn value(area: &mut Area<'_>, word: &[u8]) -> bool {
             let node = all_consuming(decimal).parse(node).ok().and_then(|(_, node)| u16::try_from(node).ok());
             let pages = all_consuming(decimal).parse(text).ok().map(|(_, pages)| pages);
             let (Some(node), Some(pages)) = (node, pages) else { return false };
-            area.nodes.push((node, pages));
+            area.nodes.push(node, pages);
             true
         }
         _ => false,
@@ -263,8 +264,8 @@ pub(super) fn phys(area: &mut Area<'_>, text: &[u8]) -> bool {
 /// The caller or its module. gdb prints an address before a symbol; the symbol says more.
 fn named<'a>(area: &mut Area<'a>, word: &'a [u8]) -> bool {
     match (&mut area.caller, module(word), caller(word)) {
-        (Some(caller), Some(name), _) if caller.module.is_none() => caller.module = Some(name),
-        (known, None, Some(found)) if known.is_none_or(|known| known.symbol.starts_with(b"0x")) => {
+        (Some(caller), Some(name), _) if caller.module.is_none() => caller.module = Some(name.into()),
+        (known, None, Some(found)) if known.as_ref().is_none_or(|known| known.symbol.starts_with(b"0x")) => {
             area.caller = Some(found);
         }
         _ => return false,
@@ -325,11 +326,11 @@ mod tests {
 
     #[test]
     fn callers_in_any_spelling() {
-        let seen = |word: &'static str| caller(word.as_bytes()).map(|c| (c.symbol, c.offset, c.length));
-        assert_eq!(seen("start_kernel"), Some((&b"start_kernel"[..], 0, 0)));
-        assert_eq!(seen("<start_kernel+496>"), Some((&b"start_kernel"[..], 496, 0)));
-        assert_eq!(seen("foo.part.0+0x1b/0x2f"), Some((&b"foo.part.0"[..], 0x1b, 0x2f)));
-        assert_eq!(seen("0xbf00e11c"), Some((&b"0xbf00e11c"[..], 0, 0)));
+        let seen = |word: &'static str| caller(word.as_bytes()).map(|c| (c.symbol.into_owned(), c.offset, c.length));
+        assert_eq!(seen("start_kernel"), Some((b"start_kernel".to_vec(), 0, 0)));
+        assert_eq!(seen("<start_kernel+496>"), Some((b"start_kernel".to_vec(), 496, 0)));
+        assert_eq!(seen("foo.part.0+0x1b/0x2f"), Some((b"foo.part.0".to_vec(), 0x1b, 0x2f)));
+        assert_eq!(seen("0xbf00e11c"), Some((b"0xbf00e11c".to_vec(), 0, 0)));
         assert_eq!(seen("12345"), None);
         assert_eq!(seen("foo+0x1b/"), None);
         assert_eq!(seen("foo+bar"), None);

@@ -5,8 +5,10 @@ use nom::branch::alt;
 use nom::combinator::{all_consuming, map_opt};
 use nom::sequence::{preceded, separated_pair};
 
-use super::{Area, Caller, Confidence, Flags, State};
-use crate::lex::{Res, after, blanks, decimal, hex, hex0x, lit, stop, upto, word};
+use std::borrow::Cow;
+
+use super::{Area, Caller, Flags, State, fast};
+use crate::lex::{Res, after, blanks, decimal, hex, hex0x, lit, stop, trim_end, upto, word};
 
 /// An address column: its value, its digits, and whether it is a placeholder.
 pub(super) type Address = (u64, u8, bool);
@@ -18,7 +20,7 @@ pub(super) fn row(line: &[u8]) -> Res<'_, Area<'_>> {
     if digits != end_digits {
         return stop(line);
     }
-    let mut area = Area { address_digits: digits, unready, ..empty(start, end, size) };
+    let mut area = Area { address_digits: digits, unready, ..Area::new(start, end, size) };
     let mut last = Rank::Start;
     while let Some(text) = rest.strip_prefix(b" ") {
         let (tail, part) = part(text)?;
@@ -32,25 +34,9 @@ pub(super) fn row(line: &[u8]) -> Res<'_, Area<'_>> {
     if rest.is_empty() { Ok((rest, area)) } else { stop(rest) }
 }
 
-/// A row of which only the first columns are known.
-pub(super) fn empty<'a>(start: u64, end: u64, size: u64) -> Area<'a> {
-    Area {
-        line: 0,
-        offset: 0,
-        start,
-        end,
-        size,
-        caller: None,
-        pages: None,
-        phys: None,
-        flags: Flags::default(),
-        nodes: Vec::new(),
-        state: State::Busy,
-        confidence: Confidence::Exact,
-        address_digits: 16,
-        phys_digits: 0,
-        unready: false,
-    }
+/// A whole line; what stands behind the row does not matter if it cannot be seen.
+pub(super) fn exact(line: &[u8]) -> Option<Area<'_>> {
+    row(trim_end(line)).ok().map(|(_, area)| area)
 }
 
 /// `0xffffc90000000000`, or `0x(____ptrval____)`
@@ -75,7 +61,7 @@ pub(super) fn placeholder(input: &[u8]) -> Res<'_, Address> {
 }
 
 /// One thing that a row says after its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     State(State),
     Caller(Caller<'a>),
@@ -87,7 +73,7 @@ pub(super) enum Part<'a> {
 
 /// The order of the parts in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(super) enum Rank {
     Start,
     Caller,
     Pages,
@@ -108,11 +94,11 @@ impl<'a> Part<'a> {
                 area.phys_digits = digits;
             }
             Self::Flag(flag) => area.flags = area.flags.with(flag),
-            Self::Node(node, pages) => area.nodes.push((node, pages)),
+            Self::Node(node, pages) => area.nodes.push(node, pages),
         }
     }
 
-    fn rank(self) -> Rank {
+    pub(super) fn rank(&self) -> Rank {
         match self {
             Self::State(_) => Rank::State,
             Self::Caller(_) => Rank::Caller,
@@ -157,8 +143,12 @@ pub(super) fn value(word: &[u8]) -> Option<Part<'_>> {
 
 /// `0x00000000fed00000` since 4.15, `fed00000` before.
 fn phys(input: &[u8]) -> Res<'_, Part<'_>> {
+    if input.iter().any(u8::is_ascii_uppercase) {
+        return stop(input);
+    }
     let digits = match input.strip_prefix(b"0x") {
-        Some(digits) => u8::try_from(digits.len()).unwrap_or(0),
+        Some(digits) if matches!(digits.len(), 8 | 16) => digits.len() as u8,
+        Some(_) => return stop(input),
         None => 0,
     };
     let (rest, value) = if digits == 0 { hex(input)? } else { hex0x(input)? };
@@ -166,7 +156,7 @@ fn phys(input: &[u8]) -> Res<'_, Part<'_>> {
 }
 
 /// `foo_init+0x2b/0x110 [foo]`, or `0xbf00e11c`
-fn caller(input: &[u8]) -> Res<'_, Caller<'_>> {
+pub(super) fn caller(input: &[u8]) -> Res<'_, Caller<'_>> {
     let (rest, text) = word(input)?;
     let symbol = match memchr::memmem::find(text, b"+0x") {
         Some(at) if 0 < at => all_consuming(separated_pair(hex0x, lit(b"/"), hex0x))
@@ -175,18 +165,28 @@ fn caller(input: &[u8]) -> Res<'_, Caller<'_>> {
             .map(|(_, (offset, length))| (upto(text, at), offset, length)),
         _ => all_consuming(hex0x).parse(text).ok().map(|_| (text, 0, 0)),
     };
-    let Some((symbol, offset, length)) = symbol else { return stop(input) };
+    let Some((symbol, offset, length)) = symbol.filter(|(name, ..)| name.iter().all(|&b| fast::is_symbol(b))) else {
+        return stop(input);
+    };
     let (rest, module) = match module(rest) {
-        Ok((rest, module)) => (rest, Some(module)),
+        Ok((rest, module)) => (rest, Some(Cow::Borrowed(module))),
         Err(_) => (rest, None),
     };
-    Ok((rest, Caller { symbol, offset, length, module }))
+    Ok((rest, Caller { symbol: Cow::Borrowed(symbol), offset, length, module }))
 }
 
 /// ` [foo]`
 fn module(input: &[u8]) -> Res<'_, &[u8]> {
     let (rest, name) = preceded(lit(b" ["), word).parse(input)?;
-    name.strip_suffix(b"]").map_or_else(|| stop(input), |name| Ok((rest, name)))
+    match name.strip_suffix(b"]") {
+        Some(name) if is_module(name) => Ok((rest, name)),
+        _ => stop(input),
+    }
+}
+
+/// A module's name.
+pub(super) fn is_module(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&b| fast::is_symbol(b) || b == b'-')
 }
 
 #[cfg(test)]
@@ -199,9 +199,14 @@ mod tests {
             b"0xffffc90000000000-0xffffc90000005000   20480 foo_init+0x2b/0x110 [foo] pages=4 vmalloc user N0=3 N1=1";
         let (_, area) = row(line).expect("a row");
         assert_eq!((area.start, area.end, area.size), (0xffff_c900_0000_0000, 0xffff_c900_0000_5000, 20480));
-        let caller = Caller { symbol: b"foo_init", offset: 0x2b, length: 0x110, module: Some(b"foo") };
+        let caller = Caller {
+            symbol: (*b"foo_init").to_vec().into(),
+            offset: 0x2b,
+            length: 0x110,
+            module: Some(b"foo".to_vec().into()),
+        };
         assert_eq!((area.caller, area.pages), (Some(caller), Some(4)));
-        assert_eq!(area.nodes, [(0, 3), (1, 1)]);
+        assert_eq!(*area.nodes, [(0, 3), (1, 1)]);
         assert!(area.flags.contains(Flags::VMALLOC.with(Flags::USER)));
     }
 

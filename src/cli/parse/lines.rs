@@ -177,11 +177,11 @@ impl Lines {
     }
 
     /// One row of `/proc/vmallocinfo`.
-    pub(super) fn area(&mut self, area: &Area<'_>, lines_before: u32) {
+    pub(super) fn area(&mut self, area: &Area<'_>) {
         let digits = usize::from(area.address_digits);
         let caller = area.caller.as_ref();
         let mut object = Object::open(&mut self.out, "area");
-        object.number("line", u64::from(area.line) + u64::from(lines_before));
+        object.number("line", u64::from(area.line));
         if area.unready {
             object.null("start");
             object.null("end");
@@ -190,16 +190,18 @@ impl Lines {
             object.address("end", area.end, digits);
         }
         object.number("size", area.size);
-        object.text_or_null("caller", caller.map(|caller| caller.symbol));
+        object.text_or_null("caller", caller.map(|caller| &*caller.symbol));
         object.number_or_null("offset", caller.filter(|caller| caller.length != 0).map(|caller| caller.offset));
-        object.text_or_null("module", caller.and_then(|caller| caller.module));
+        object.text_or_null("module", caller.and_then(|caller| caller.module.as_deref()));
         object.number_or_null("pages", area.pages);
         match area.phys {
             Some(phys) => object.address("phys", phys, usize::from(area.phys_digits).max(8)),
             None => object.null("phys"),
         }
         let ram = (area.state == State::VmMapRam).then_some("vm_map_ram");
-        object.texts("flags", area.flags.names().chain(ram));
+        let foreign = area.foreign.iter().map(|word| &**word);
+        let flags = area.flags.names().map(|word: &str| word.as_bytes()).chain(foreign);
+        object.texts("flags", flags.chain(ram.map(|word: &str| word.as_bytes())));
         object.numbers("nodes", &area.nodes);
         object.bool("unpurged", area.state == State::Unpurged);
         object.text("confidence", if area.confidence == Confidence::Exact { b"exact" } else { b"repaired" });
