@@ -57,7 +57,7 @@ pub(crate) fn accepts(line: &[u8]) -> bool {
 impl Bpftrace {
     fn line(&mut self, walk: &Walk<'_>, line: Line<'_>, visit: &mut impl FnMut(&Record<'_>)) {
         let place = (line.number, walk.offset(line));
-        if !line.bytes.starts_with(b"{") {
+        if !line.bytes.starts_with(b"{") || (!self.held.is_empty() && json::object(line.bytes).is_none()) {
             self.text(line.bytes, place, line.ended, visit);
             return;
         }

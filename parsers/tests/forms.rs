@@ -213,7 +213,11 @@ const RECORDINGS: &[(&str, Micros, &[&str])] = &[
             "text-612/fields.txt",
         ],
     ),
-    ("text-612/stk.txt", Micros::Rounded, &["text-612/stk-symaddr.txt", "text-612/stk-symoff.txt", "text-612/stk-fields.txt"]),
+    (
+        "text-612/stk.txt",
+        Micros::Rounded,
+        &["text-612/stk-symaddr.txt", "text-612/stk-symoff.txt", "text-612/stk-fields.txt"],
+    ),
     ("text-612/kprobe.txt", Micros::Rounded, &["text-612/kprobe-fields.txt"]),
     ("text-612/graph-all.txt", Micros::Rounded, &["text-612/graph.txt", "text-612/graph-nocpu.txt"]),
     ("text-612/function.txt", Micros::Rounded, &["text-612/funcstack.txt"]),

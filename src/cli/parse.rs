@@ -10,14 +10,15 @@ mod request;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use parsers::Problem;
+use parsers::bpftrace::Bpftrace;
 use parsers::ftrace::{Header, Trace};
 use parsers::ops::Op;
 use parsers::problem::MAX_PROBLEMS;
 use parsers::record::Body;
+use parsers::report::Report;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
-use parsers::vmallocinfo;
+use parsers::{Problem, perf, vmallocinfo};
 use serde::Serialize;
 
 use crate::source::texts::{self, Text};
@@ -155,7 +156,11 @@ impl Job<'_> {
     fn text(&mut self, text: Text<'_>) -> Result<(), CliError> {
         let before = self.tally.records();
         match text.format {
-            Format::FtraceText | Format::Unknown => self.trace(text)?,
+            Format::FtraceText | Format::Unknown => self.trace(text, Trace::default())?,
+            Format::TraceCmdReport => self.trace(text, Report::default())?,
+            Format::PerfScript => self.trace(text, perf::Script::default())?,
+            Format::PerfTrace => self.trace(text, perf::Trace::default())?,
+            Format::Bpftrace => self.trace(text, Bpftrace::default())?,
             Format::Vmallocinfo => self.snapshot(text)?,
             Format::OpScript => self.script(text)?,
             format => {
@@ -171,8 +176,7 @@ impl Job<'_> {
         }
     }
 
-    fn trace(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let mut trace = Trace::default();
+    fn trace(&mut self, text: Text<'_>, mut trace: impl Form) -> Result<(), CliError> {
         let read = if self.args.count {
             stream::read(text.bytes, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {

@@ -44,6 +44,9 @@ pub(super) fn chain<'a>(lines: &mut Lines<'a>, is_event: impl Fn(&[u8]) -> bool)
     chain
 }
 
+/// Columns of a frame's address.
+const ADDRESS: usize = 16;
+
 /// What stands behind the padding of a frame's line.
 fn frame_text(line: &[u8]) -> Option<&[u8]> {
     let text = line.trim_ascii();
@@ -51,8 +54,8 @@ fn frame_text(line: &[u8]) -> Option<&[u8]> {
     let is_address = (1..=16).contains(&n) && matches!(text.get(n), None | Some(b' '));
     let is_frame = match line.first()? {
         b'\t' => !text.is_empty(),
-        // Tabs do not survive every copy.
-        b' ' => is_address,
+        // Tabs do not survive every copy; what is shorter than the address's columns begins a task's name.
+        b' ' => is_address && ADDRESS < line.len(),
         _ => false,
     };
     is_frame.then_some(text)

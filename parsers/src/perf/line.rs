@@ -32,12 +32,19 @@ pub(super) struct Split<'a> {
     pub(super) what: What<'a>,
 }
 
+/// Columns of a task's name where no call chains are printed.
+pub(super) const NAME: usize = 16;
+
 /// Longest name of a task; in a longer text the place to split was not found.
 pub(super) const MAX_COMM: usize = 15;
 
 /// Splits a line that has a time.
 #[inline]
 pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
+    // What fits a task's columns is the beginning of its name.
+    if line.len() <= NAME {
+        return None;
+    }
     let mut best: Option<(u32, Split<'_>)> = None;
     for at in memchr::memchr_iter(b':', line) {
         let Some((start, stamp)) = time_before(line, at) else { continue };
@@ -56,6 +63,10 @@ pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
 
 /// Splits a line without a time (`-F` without `time`) before its event, `system:name:`.
 pub(super) fn split_timeless(line: &[u8]) -> Option<Split<'_>> {
+    // What fits a task's columns is the beginning of its name.
+    if line.len() <= NAME {
+        return None;
+    }
     let mut from = 0;
     while let Some(at) = memchr::memchr(b':', after(line, from)).map(|at| at + from) {
         from = at + 1;
@@ -145,14 +156,14 @@ fn what_named(text: &[u8]) -> Option<What<'_>> {
 /// The columns before the time, read from the right. The number says how many of thread and CPU there are.
 #[inline]
 fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Split<'a>)> {
-    let mut left = left.trim_ascii_end();
+    let mut left = unpadded_end(left);
     let mut prefix = Prefix { comm: b"", pid: -1, tgid: None, cpu: None, flags: b"", stamp };
     let mut n_columns = 0;
     if !left.is_empty() && !matches!(left.last(), Some(b']')) {
         left = without_extras(left);
     }
     if let Some((rest, cpu)) = cpu(left) {
-        (left, prefix.cpu) = (rest.trim_ascii_end(), Some(cpu));
+        (left, prefix.cpu) = (unpadded_end(rest), Some(cpu));
         n_columns += 1;
     }
     let mut n_digits = 0;
@@ -160,7 +171,7 @@ fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Spl
         (left, n_digits, prefix.pid, prefix.tgid) = (rest, n, pid, tgid);
         n_columns += 1;
     }
-    prefix.comm = left.trim_ascii();
+    prefix.comm = unpadded(unpadded_end(left));
     Some((n_columns, Split { prefix, name_field: left, n_digits, what }))
 }
 
@@ -177,7 +188,7 @@ fn without_extras(left: &[u8]) -> &[u8] {
         if !is_misc && !is_time {
             return left;
         }
-        rest = upto(rest, start).trim_ascii_end();
+        rest = unpadded_end(upto(rest, start));
         if cpu(rest).is_some() {
             return rest;
         }
@@ -226,6 +237,12 @@ fn number(left: &[u8]) -> Option<(&[u8], usize, i32)> {
 pub(super) fn unpadded(text: &[u8]) -> &[u8] {
     let pad = text.iter().take_while(|&&byte| byte == b' ').count();
     after(text, pad)
+}
+
+#[inline]
+pub(super) fn unpadded_end(text: &[u8]) -> &[u8] {
+    let pad = text.iter().rev().take_while(|&&byte| byte == b' ').count();
+    upto(text, text.len() - pad)
 }
 
 /// Whether a line is one that only `perf script` prints.

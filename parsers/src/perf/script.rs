@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain;
-use super::line::{self, MAX_COMM, Split, What, unpadded};
+use super::line::{self, MAX_COMM, NAME, Split, What, unpadded, unpadded_end};
 use crate::ftrace::{Header, body};
 use crate::lex::{Line, after, upto};
 use crate::problem::Problems;
@@ -12,8 +12,6 @@ use crate::stream::{Form, Window};
 use crate::walk::{Held, Walk};
 use crate::{Problem, ProblemKind};
 
-/// Columns of a task's name where no call chains are printed.
-const NAME: usize = 16;
 /// Columns of a thread's number, in old and in newer versions.
 const THREAD: [usize; 2] = [5, 7];
 /// Names of threads that are remembered; there are fewer numbers for threads on most machines.
@@ -132,12 +130,19 @@ impl Script {
     #[cold]
     fn timeless<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, visit: &mut impl FnMut(&Record<'_>)) {
         let text = line.bytes.trim_ascii();
-        if text.is_empty() {
+        if text.is_empty() && (line.bytes.is_empty() || !self.held.push(line, walk.offset(line))) {
             self.held.blank(line);
             return;
         }
-        if let Some(text) = line.bytes.strip_prefix(b"#") {
-            self.comment(text);
+        if text.is_empty() {
+            return;
+        }
+        if !self.held.is_empty() && self.hold(walk, line) {
+            return;
+        }
+        // A task's name may begin with this sign as well.
+        if let [b'#'] | [b'#', b' ', ..] = line.bytes {
+            self.comment(after(line.bytes, 1));
             return;
         }
         if line.bytes.starts_with(b"\t") {
@@ -169,7 +174,7 @@ impl Script {
             self.item(walk, line, split, visit);
             return;
         }
-        if line.ended && line.bytes.len() <= NAME && self.held.push(line, walk.offset(line)) {
+        if self.hold(walk, line) {
             return;
         }
         self.drop_held();
@@ -179,6 +184,11 @@ impl Script {
         } else if !is_noise(text) {
             self.unread(walk.unread(line, ProblemKind::NotAnEvent));
         }
+    }
+
+    /// Keeps a line that fits a task's columns: it may be the beginning of a name.
+    fn hold(&mut self, walk: &Walk<'_>, line: Line<'_>) -> bool {
+        line.ended && line.bytes.len() <= NAME && self.held.push(line, walk.offset(line))
     }
 
     /// `PERF_RECORD_LOST lost 17`, `PERF_RECORD_COMM: init:1/1`; others tell nothing about vmalloc.
@@ -299,10 +309,10 @@ fn name_with(held: &Held, split: &Split<'_>) -> Option<Vec<u8>> {
     text.push(b'\n');
     if padded {
         // Blanks at the end are padding, blanks at the start may be.
-        text.extend_from_slice(field.trim_ascii_end());
+        text.extend_from_slice(unpadded_end(field));
         return Some(unpadded(&text).to_vec());
     }
-    text.extend_from_slice(field.trim_ascii());
+    text.extend_from_slice(unpadded_end(field));
     (!held.bytes().starts_with(b" ") && !field.starts_with(b" ") && text.len() <= MAX_COMM && !held.has_blank())
         .then_some(text)
 }
