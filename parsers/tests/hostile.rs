@@ -1,5 +1,7 @@
 //! Every form of text, made from random events of tasks with hostile names, reads back as these events; any cutting into
 //! windows gives the same; and whatever bytes come, nothing panics.
+//!
+//! More than 400 lines: one printer for each form.
 
 use std::fs;
 use std::path::Path;

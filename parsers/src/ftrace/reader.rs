@@ -60,7 +60,7 @@ enum Layout {
     Prefixed,
     /// Lines have none (`nocontext-info`).
     Bare,
-    /// Lines of the function_graph tracer.
+    /// Lines of the tracer `function_graph`.
     Graph,
     /// Lines leave their values out (`raw`), which has been said; they still can be counted.
     Raw,
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
         Record { line: line.number, offset: self.base + line.start as u64, prefix, body }
     }
 
-    /// A line of the function_graph tracer.
+    /// A line of the tracer `function_graph`.
     fn graph(&mut self, line: Line<'a>, graph: Graph<'a>) -> Option<Record<'a>> {
         let (mut prefix, text) = match graph {
             Graph::Comment { prefix, text } => (prefix, text),

@@ -63,12 +63,12 @@ fn frame_text(line: &[u8]) -> Option<&[u8]> {
 
 /// A frame that stands behind its event's arguments (`ip,sym` without chains), and the arguments without it.
 pub(super) fn at_end(args: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memmem::find_iter(args, b" ").find_map(|at| {
-        let text = after(args, at).trim_ascii_start();
+    let starts_frame = |at: &usize| {
+        let text = after(args, *at).trim_ascii_start();
         let n = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        ((8..=16).contains(&n) && text.get(n) == Some(&b' ') && !upto(text, n).iter().all(u8::is_ascii_digit))
-            .then_some(at)
-    })?;
+        (8..=16).contains(&n) && text.get(n) == Some(&b' ') && !upto(text, n).iter().all(u8::is_ascii_digit)
+    };
+    let at = memchr::memmem::find_iter(args, b" ").find(starts_frame)?;
     Some((upto(args, at), after(args, at).trim_ascii()))
 }
 

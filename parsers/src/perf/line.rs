@@ -49,7 +49,7 @@ pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
     for at in memchr::memchr_iter(b':', line) {
         let Some((start, stamp)) = time_before(line, at) else { continue };
         let Some(what) = what(after(line, at + 1)) else { continue };
-        let Some((columns, split)) = columns(upto(line, start), stamp, what) else { continue };
+        let (columns, split) = columns(upto(line, start), stamp, what);
         // All columns with a time: no task's name is long enough to imitate that.
         if columns == 2 && split.prefix.comm.len() <= MAX_COMM {
             return Some(split);
@@ -76,9 +76,8 @@ pub(super) fn split_timeless(line: &[u8]) -> Option<Split<'_>> {
         if system.is_empty() {
             continue;
         }
-        if let Some((columns, split)) = columns(left, Stamp::Unknown, what)
-            && (0 < columns || left.iter().all(|&byte| byte == b' '))
-        {
+        let (columns, split) = columns(left, Stamp::Unknown, what);
+        if 0 < columns || left.iter().all(|&byte| byte == b' ') {
             return Some(split);
         }
     }
@@ -155,7 +154,7 @@ fn what_named(text: &[u8]) -> Option<What<'_>> {
 
 /// The columns before the time, read from the right. The number says how many of thread and CPU there are.
 #[inline]
-fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Split<'a>)> {
+fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> (u32, Split<'a>) {
     let mut left = unpadded_end(left);
     let mut prefix = Prefix { comm: b"", pid: -1, tgid: None, cpu: None, flags: b"", stamp };
     let mut n_columns = 0;
@@ -172,7 +171,7 @@ fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Spl
         n_columns += 1;
     }
     prefix.comm = unpadded(unpadded_end(left));
-    Some((n_columns, Split { prefix, name_field: left, n_digits, what }))
+    (n_columns, Split { prefix, name_field: left, n_digits, what })
 }
 
 /// Takes `misc` (`U`, `Kp`) and `tod` (`2026-11-22 08:12:30.123456`) off the end, if a CPU stands before them.

@@ -60,20 +60,26 @@ fn body_of<'a>(system: &[u8], name: &'a [u8], args: &'a [u8]) -> Result<Body<'a>
 impl Script {
     fn line<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, visit: &mut impl FnMut(&Record<'_>)) {
         match line::split(line.bytes) {
-            Some(split) => self.item(walk, line, split, visit),
+            Some(split) => self.item(walk, line, &split, visit),
             None => self.timeless(walk, line, visit),
         }
     }
 
     /// A line that was split: an event, or what perf knows besides.
     #[inline]
-    fn item<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, split: Split<'a>, visit: &mut impl FnMut(&Record<'_>)) {
+    fn item<'a>(
+        &mut self,
+        walk: &mut Walk<'a>,
+        line: Line<'a>,
+        split: &Split<'a>,
+        visit: &mut impl FnMut(&Record<'_>),
+    ) {
         self.begun = true;
         let (mut number, mut offset) = (line.number, walk.offset(line));
         let comm;
         let mut prefix = split.prefix.clone();
         if !self.held.is_empty() {
-            if let Some(name) = name_with(&self.held, &split) {
+            if let Some(name) = name_with(&self.held, split) {
                 (number, offset) = self.held.place();
                 comm = name;
                 prefix.comm = &comm;
@@ -84,7 +90,7 @@ impl Script {
         }
         let (system, name, args) = match split.what {
             What::Event { system, name, args } => (system, name, args),
-            What::Remark(text) => return self.remark(walk, line, &split, text, visit),
+            What::Remark(text) => return self.remark(walk, line, split, text, visit),
             What::Nameless => {
                 chain::chain(&mut walk.lines, |_| false);
                 return self.useless(walk, line);
@@ -171,7 +177,7 @@ impl Script {
             return;
         }
         if let Some(split) = line::split_timeless(line.bytes) {
-            self.item(walk, line, split, visit);
+            self.item(walk, line, &split, visit);
             return;
         }
         if self.hold(walk, line) {
@@ -179,7 +185,7 @@ impl Script {
         }
         self.drop_held();
         if let Some(count) = lost_chunks(text) {
-            let body = Body::Lost { cpu: None, count };
+            let body = Body::Lost { cpu: None, count: Some(count) };
             visit(&Record { line: line.number, offset: walk.offset(line), prefix: None, body });
         } else if !is_noise(text) {
             self.unread(walk.unread(line, ProblemKind::NotAnEvent));
@@ -323,9 +329,9 @@ fn is_item(line: &[u8]) -> bool {
 }
 
 /// `Processed 1234 events and lost 5 chunks!`
-fn lost_chunks(text: &[u8]) -> Option<Option<u64>> {
+fn lost_chunks(text: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(text, b"events and lost ")?;
-    Some(crate::lex::decimal(after(text, at + 16)).ok().map(|(_, count)| count))
+    crate::lex::decimal(after(text, at + 16)).ok().map(|(_, count)| count)
 }
 
 /// What perf writes to its error output, often into the same file.
