@@ -57,7 +57,7 @@ pub(crate) fn accepts(line: &[u8]) -> bool {
 impl Bpftrace {
     fn line(&mut self, walk: &Walk<'_>, line: Line<'_>, visit: &mut impl FnMut(&Record<'_>)) {
         let place = (line.number, walk.offset(line));
-        if !line.bytes.starts_with(b"{") {
+        if !line.bytes.starts_with(b"{") || (!self.held.is_empty() && json::object(line.bytes).is_none()) {
             self.text(line.bytes, place, line.ended, visit);
             return;
         }
@@ -95,7 +95,9 @@ impl Bpftrace {
                 _ => {
                     // The task's name was none.
                     let problem = self.held.problem();
-                    problem.into_iter().for_each(|problem| self.unread(problem));
+                    if let Some(problem) = problem {
+                        self.unread(problem);
+                    }
                 }
             }
         }
@@ -105,10 +107,10 @@ impl Bpftrace {
                 Some(open) => open.add_frame(frame),
                 None if self.passing => {}
                 None => {
-                    self.unread(Problem { line: place.0, column: 1, offset: place.1, kind: ProblemKind::StrayFrames })
+                    self.unread(Problem { line: place.0, column: 1, offset: place.1, kind: ProblemKind::StrayFrames });
                 }
             },
-            Text::Lost(count) => self.lost(place, count, visit),
+            Text::Lost(count) => self.lost(place, Some(count), visit),
             // A stack begins and ends with an empty line.
             Text::Blank => {}
             Text::Begun if ended => {
@@ -187,7 +189,9 @@ impl Form for Bpftrace {
         }
         if window.last {
             let problem = self.held.problem();
-            problem.into_iter().for_each(|problem| self.unread(problem));
+            if let Some(problem) = problem {
+                self.unread(problem);
+            }
             self.close(visit);
             self.order.finish(visit);
         }

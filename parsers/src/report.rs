@@ -65,6 +65,11 @@ impl Report {
         if let Some((prefix, text)) = line::split(line.bytes) {
             return self.event(walk, line, prefix, text);
         }
+        if let Some((whole, lines)) = joined(walk, line) {
+            walk.lines = lines;
+            let (prefix, text) = line::split(whole.bytes)?;
+            return self.event(walk, whole, prefix, text);
+        }
         if trim(line.bytes).is_empty() || line::is_subbuffer(line.bytes) {
             return None;
         }
@@ -77,11 +82,6 @@ impl Report {
             self.begun = true;
             let body = Body::Lost { cpu: Some(cpu), count };
             return Some(Record { line: line.number, offset: walk.offset(line), prefix: None, body });
-        }
-        if let Some((whole, lines)) = joined(walk, line) {
-            walk.lines = lines;
-            let (prefix, text) = line::split(whole.bytes)?;
-            return self.event(walk, whole, prefix, text);
         }
         if let Some((prefix, text, ambiguous)) = line::search(line.bytes) {
             if ambiguous {

@@ -144,10 +144,11 @@ impl Held {
 
     /// Lets go of the lines, which were nothing.
     pub(crate) fn problem(&mut self) -> Option<Problem> {
-        if self.bytes.is_empty() {
+        let is_blank = self.bytes.trim_ascii().is_empty();
+        self.clear();
+        if is_blank {
             return None;
         }
-        self.clear();
         let (line, offset) = self.place;
         Some(Problem { line, column: 1, offset, kind: ProblemKind::NotAnEvent })
     }

@@ -28,8 +28,8 @@ fn shown(area: &Area<'_>) -> String {
         if caller.offset != 0 {
             let _ = write!(text, "+{:#x}/{:#x}", caller.offset, caller.length);
         }
-        if let Some(module) = caller.module {
-            let _ = write!(text, " [{}]", String::from_utf8_lossy(&module));
+        if let Some(module) = &caller.module {
+            let _ = write!(text, " [{}]", String::from_utf8_lossy(module));
         }
     }
     if let Some(pages) = area.pages {
@@ -262,10 +262,10 @@ proptest! {
                 let end = given.start + given.pages * 4096;
                 prop_assert_eq!((area.start, area.end, area.size), (given.start, end, given.pages * 4096));
                 if dialect.tells_callers() {
-                    prop_assert_eq!(area.caller.map(|caller| caller.symbol.into_owned()), Some(given.symbol.as_bytes().to_vec()), "{}", text);
+                    prop_assert_eq!(area.caller.as_ref().map(|caller| caller.symbol.to_vec()), Some(given.symbol.as_bytes().to_vec()), "{}", text);
                 }
                 if matches!(dialect, Dialect::Gdb | Dialect::ArmOops | Dialect::Qualcomm) {
-                    prop_assert_eq!(area.caller.map(|caller| caller.offset), Some(given.offset));
+                    prop_assert_eq!(area.caller.as_ref().map(|caller| caller.offset), Some(given.offset));
                 }
                 if matches!(dialect, Dialect::Drgn | Dialect::Gdb | Dialect::Qualcomm) {
                     prop_assert_eq!((area.flags, area.pages), (given.flag.1, Some(given.pages)));

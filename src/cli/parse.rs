@@ -10,14 +10,16 @@ mod request;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use parsers::Problem;
+use parsers::bpftrace::Bpftrace;
 use parsers::ftrace::{Header, Trace};
 use parsers::ops::Op;
 use parsers::problem::MAX_PROBLEMS;
 use parsers::record::Body;
+use parsers::report::Report;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
 use parsers::vmallocinfo::{self, Reader as Rows};
+use parsers::{Problem, perf};
 use serde::Serialize;
 
 use crate::source::formats::{Class, class_of};
@@ -162,7 +164,7 @@ impl Job<'_> {
     fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
         match class_of(text.format) {
-            Class::Trace => self.trace(text)?,
+            Class::Trace => self.recording(text)?,
             Class::Snapshot => self.snapshot(text)?,
             Class::Script => self.script(text)?,
             Class::Unread => {
@@ -178,9 +180,18 @@ impl Job<'_> {
         }
     }
 
-    fn trace(&mut self, text: &mut Stream) -> Result<(), CliError> {
+    fn recording(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        match text.format {
+            Format::TraceCmdReport => self.trace(text, Report::default()),
+            Format::PerfScript => self.trace(text, perf::Script::default()),
+            Format::PerfTrace => self.trace(text, perf::Trace::default()),
+            Format::Bpftrace => self.trace(text, Bpftrace::default()),
+            _ => self.trace(text, Trace::default()),
+        }
+    }
+
+    fn trace(&mut self, text: &mut Stream, mut trace: impl Form) -> Result<(), CliError> {
         let name = text.name.clone();
-        let mut trace = Trace::default();
         let read = if self.args.count {
             stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {

@@ -16,7 +16,7 @@ pub(super) enum Text<'a> {
     /// A frame, with its padding.
     Frame(&'a [u8]),
     /// `Lost 17 events`
-    Lost(Option<u64>),
+    Lost(u64),
     Blank,
     /// The columns of an event whose name does not follow: the task's name may hold a line end.
     Begun,
@@ -114,9 +114,9 @@ pub(super) fn body<'a>(event: &Event<'a>) -> Result<What, Broken<'a>> {
 }
 
 /// `Lost 17 events`
-fn lost(line: &[u8]) -> Option<Option<u64>> {
+fn lost(line: &[u8]) -> Option<u64> {
     let (_, count) = delimited(lit(b"Lost "), decimal, lit(b" events")).parse(line).ok()?;
-    Some(Some(count))
+    Some(count)
 }
 
 /// `Attaching 3 probes...`, `Attached 3 probes`.
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_no_event() {
-        assert_eq!(classify(b"Lost 17 events"), Text::Lost(Some(17)));
+        assert_eq!(classify(b"Lost 17 events"), Text::Lost(17));
         for noise in ["Attaching 3 probes...", "Attached 1 probe", "@[bpf]: 2", "[4K, 8K)   12 |@@@@ |"] {
             assert_eq!(classify(noise.as_bytes()), Text::Noise, "{noise}");
         }

@@ -60,7 +60,7 @@ enum Layout {
     Prefixed,
     /// Lines have none (`nocontext-info`).
     Bare,
-    /// Lines of the function_graph tracer.
+    /// Lines of the tracer `function_graph`.
     Graph,
     /// Lines leave their values out (`raw`), which has been said; they still can be counted.
     Raw,
@@ -74,8 +74,7 @@ impl<'a> Reader<'a> {
         let mut reader = Self::resume(Window::whole(input), Trace::default());
         let mut ahead = reader.lines.clone();
         while let Some(line) = ahead.next() {
-            let is_item = buffer_started(line.bytes).is_some() || prefix::split_at(line.bytes, prefix::TASK).is_some();
-            if is_item || !line.bytes.starts_with(b"#") {
+            if !is_comment(line.bytes) || buffer_started(line.bytes).is_some() {
                 break;
             }
             reader.comment(line);
@@ -112,10 +111,18 @@ impl<'a> Reader<'a> {
     /// Everything but a line that splits at the usual column.
     #[cold]
     fn unusual(&mut self, line: Line<'a>) -> Option<Record<'a>> {
+        if line.bytes.len() < prefix::TASK
+            && self.state.layout != Layout::Refused
+            && let Some((line, next, prefix, text)) = prefixed(self.input, line, &self.lines)
+        {
+            // A task's name may begin with anything, so that a line looks blank or like a comment.
+            self.lines = next;
+            return self.event(line, Some(prefix), text);
+        }
         if trim(line.bytes).is_empty() {
             return None;
         }
-        if line.bytes.starts_with(b"#") {
+        if is_comment(line.bytes) {
             if let Some(cpu) = buffer_started(line.bytes) {
                 return Some(self.remark(line, Body::BufferStarted { cpu }));
             }
@@ -228,7 +235,7 @@ impl<'a> Reader<'a> {
         Record { line: line.number, offset: self.base + line.start as u64, prefix, body }
     }
 
-    /// A line of the function_graph tracer.
+    /// A line of the tracer `function_graph`.
     fn graph(&mut self, line: Line<'a>, graph: Graph<'a>) -> Option<Record<'a>> {
         let (mut prefix, text) = match graph {
             Graph::Comment { prefix, text } => (prefix, text),
@@ -369,6 +376,11 @@ impl Form for Trace {
     fn finish(self) -> (Header, Vec<Problem>) {
         (self.header, self.problems.into_list())
     }
+}
+
+/// Whether a line is a header's: a task's name may begin with this sign, which shows where names are not padded.
+fn is_comment(line: &[u8]) -> bool {
+    line.starts_with(b"#") && prefix::split_at(line, prefix::SHORT_TASK).is_none()
 }
 
 /// Whether a line by itself shows that the input is a trace.

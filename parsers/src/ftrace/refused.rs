@@ -23,7 +23,7 @@ pub(super) fn layout(line: &[u8], headed: bool) -> Option<ProblemKind> {
 /// Reads `1 0 16438057135 type: 687`, or a marker: `1 0 6909090891 # ffffffff9802d5cf hello`. The values are not there, and
 /// the unit of the time is not told.
 pub(super) fn raw(line: &[u8]) -> Option<(Prefix<'_>, Body<'_>)> {
-    let (rest, (pid, _, cpu, _, ticks, _)) =
+    let (rest, (pid, (), cpu, (), ticks, ())) =
         (pid, lit(b" "), short_cpu, lit(b" "), decimal, lit(b" ")).parse(line).ok()?;
     let body = match (rest.strip_prefix(b"type: "), rest.strip_prefix(b"# ")) {
         (Some(args), _) => Body::Other { name: b"type", args },

@@ -44,6 +44,9 @@ pub(super) fn chain<'a>(lines: &mut Lines<'a>, is_event: impl Fn(&[u8]) -> bool)
     chain
 }
 
+/// Columns of a frame's address.
+const ADDRESS: usize = 16;
+
 /// What stands behind the padding of a frame's line.
 fn frame_text(line: &[u8]) -> Option<&[u8]> {
     let text = line.trim_ascii();
@@ -51,8 +54,8 @@ fn frame_text(line: &[u8]) -> Option<&[u8]> {
     let is_address = (1..=16).contains(&n) && matches!(text.get(n), None | Some(b' '));
     let is_frame = match line.first()? {
         b'\t' => !text.is_empty(),
-        // Tabs do not survive every copy.
-        b' ' => is_address,
+        // Tabs do not survive every copy; what is shorter than the address's columns begins a task's name.
+        b' ' => is_address && ADDRESS < line.len(),
         _ => false,
     };
     is_frame.then_some(text)
@@ -60,12 +63,12 @@ fn frame_text(line: &[u8]) -> Option<&[u8]> {
 
 /// A frame that stands behind its event's arguments (`ip,sym` without chains), and the arguments without it.
 pub(super) fn at_end(args: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memmem::find_iter(args, b" ").find_map(|at| {
-        let text = after(args, at).trim_ascii_start();
+    let starts_frame = |at: &usize| {
+        let text = after(args, *at).trim_ascii_start();
         let n = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        ((8..=16).contains(&n) && text.get(n) == Some(&b' ') && !upto(text, n).iter().all(u8::is_ascii_digit))
-            .then_some(at)
-    })?;
+        (8..=16).contains(&n) && text.get(n) == Some(&b' ') && !upto(text, n).iter().all(u8::is_ascii_digit)
+    };
+    let at = memchr::memmem::find_iter(args, b" ").find(starts_frame)?;
     Some((upto(args, at), after(args, at).trim_ascii()))
 }
 

@@ -32,17 +32,24 @@ pub(super) struct Split<'a> {
     pub(super) what: What<'a>,
 }
 
+/// Columns of a task's name where no call chains are printed.
+pub(super) const NAME: usize = 16;
+
 /// Longest name of a task; in a longer text the place to split was not found.
 pub(super) const MAX_COMM: usize = 15;
 
 /// Splits a line that has a time.
 #[inline]
 pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
+    // What fits a task's columns is the beginning of its name.
+    if line.len() <= NAME {
+        return None;
+    }
     let mut best: Option<(u32, Split<'_>)> = None;
     for at in memchr::memchr_iter(b':', line) {
         let Some((start, stamp)) = time_before(line, at) else { continue };
         let Some(what) = what(after(line, at + 1)) else { continue };
-        let Some((columns, split)) = columns(upto(line, start), stamp, what) else { continue };
+        let (columns, split) = columns(upto(line, start), stamp, what);
         // All columns with a time: no task's name is long enough to imitate that.
         if columns == 2 && split.prefix.comm.len() <= MAX_COMM {
             return Some(split);
@@ -56,6 +63,10 @@ pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
 
 /// Splits a line without a time (`-F` without `time`) before its event, `system:name:`.
 pub(super) fn split_timeless(line: &[u8]) -> Option<Split<'_>> {
+    // What fits a task's columns is the beginning of its name.
+    if line.len() <= NAME {
+        return None;
+    }
     let mut from = 0;
     while let Some(at) = memchr::memchr(b':', after(line, from)).map(|at| at + from) {
         from = at + 1;
@@ -65,9 +76,8 @@ pub(super) fn split_timeless(line: &[u8]) -> Option<Split<'_>> {
         if system.is_empty() {
             continue;
         }
-        if let Some((columns, split)) = columns(left, Stamp::Unknown, what)
-            && (0 < columns || left.iter().all(|&byte| byte == b' '))
-        {
+        let (columns, split) = columns(left, Stamp::Unknown, what);
+        if 0 < columns || left.iter().all(|&byte| byte == b' ') {
             return Some(split);
         }
     }
@@ -144,15 +154,15 @@ fn what_named(text: &[u8]) -> Option<What<'_>> {
 
 /// The columns before the time, read from the right. The number says how many of thread and CPU there are.
 #[inline]
-fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Split<'a>)> {
-    let mut left = left.trim_ascii_end();
+fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> (u32, Split<'a>) {
+    let mut left = unpadded_end(left);
     let mut prefix = Prefix { comm: b"", pid: -1, tgid: None, cpu: None, flags: b"", stamp };
     let mut n_columns = 0;
     if !left.is_empty() && !matches!(left.last(), Some(b']')) {
         left = without_extras(left);
     }
     if let Some((rest, cpu)) = cpu(left) {
-        (left, prefix.cpu) = (rest.trim_ascii_end(), Some(cpu));
+        (left, prefix.cpu) = (unpadded_end(rest), Some(cpu));
         n_columns += 1;
     }
     let mut n_digits = 0;
@@ -160,8 +170,8 @@ fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> Option<(u32, Spl
         (left, n_digits, prefix.pid, prefix.tgid) = (rest, n, pid, tgid);
         n_columns += 1;
     }
-    prefix.comm = left.trim_ascii();
-    Some((n_columns, Split { prefix, name_field: left, n_digits, what }))
+    prefix.comm = unpadded(unpadded_end(left));
+    (n_columns, Split { prefix, name_field: left, n_digits, what })
 }
 
 /// Takes `misc` (`U`, `Kp`) and `tod` (`2026-11-22 08:12:30.123456`) off the end, if a CPU stands before them.
@@ -177,7 +187,7 @@ fn without_extras(left: &[u8]) -> &[u8] {
         if !is_misc && !is_time {
             return left;
         }
-        rest = upto(rest, start).trim_ascii_end();
+        rest = unpadded_end(upto(rest, start));
         if cpu(rest).is_some() {
             return rest;
         }
@@ -226,6 +236,12 @@ fn number(left: &[u8]) -> Option<(&[u8], usize, i32)> {
 pub(super) fn unpadded(text: &[u8]) -> &[u8] {
     let pad = text.iter().take_while(|&&byte| byte == b' ').count();
     after(text, pad)
+}
+
+#[inline]
+pub(super) fn unpadded_end(text: &[u8]) -> &[u8] {
+    let pad = text.iter().rev().take_while(|&&byte| byte == b' ').count();
+    upto(text, text.len() - pad)
 }
 
 /// Whether a line is one that only `perf script` prints.

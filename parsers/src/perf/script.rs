@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain;
-use super::line::{self, MAX_COMM, Split, What, unpadded};
+use super::line::{self, MAX_COMM, NAME, Split, What, unpadded, unpadded_end};
 use crate::ftrace::{Header, body};
 use crate::lex::{Line, after, upto};
 use crate::problem::Problems;
@@ -12,8 +12,6 @@ use crate::stream::{Form, Window};
 use crate::walk::{Held, Walk};
 use crate::{Problem, ProblemKind};
 
-/// Columns of a task's name where no call chains are printed.
-const NAME: usize = 16;
 /// Columns of a thread's number, in old and in newer versions.
 const THREAD: [usize; 2] = [5, 7];
 /// Names of threads that are remembered; there are fewer numbers for threads on most machines.
@@ -62,20 +60,26 @@ fn body_of<'a>(system: &[u8], name: &'a [u8], args: &'a [u8]) -> Result<Body<'a>
 impl Script {
     fn line<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, visit: &mut impl FnMut(&Record<'_>)) {
         match line::split(line.bytes) {
-            Some(split) => self.item(walk, line, split, visit),
+            Some(split) => self.item(walk, line, &split, visit),
             None => self.timeless(walk, line, visit),
         }
     }
 
     /// A line that was split: an event, or what perf knows besides.
     #[inline]
-    fn item<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, split: Split<'a>, visit: &mut impl FnMut(&Record<'_>)) {
+    fn item<'a>(
+        &mut self,
+        walk: &mut Walk<'a>,
+        line: Line<'a>,
+        split: &Split<'a>,
+        visit: &mut impl FnMut(&Record<'_>),
+    ) {
         self.begun = true;
         let (mut number, mut offset) = (line.number, walk.offset(line));
         let comm;
         let mut prefix = split.prefix.clone();
         if !self.held.is_empty() {
-            if let Some(name) = name_with(&self.held, &split) {
+            if let Some(name) = name_with(&self.held, split) {
                 (number, offset) = self.held.place();
                 comm = name;
                 prefix.comm = &comm;
@@ -86,7 +90,7 @@ impl Script {
         }
         let (system, name, args) = match split.what {
             What::Event { system, name, args } => (system, name, args),
-            What::Remark(text) => return self.remark(walk, line, &split, text, visit),
+            What::Remark(text) => return self.remark(walk, line, split, text, visit),
             What::Nameless => {
                 chain::chain(&mut walk.lines, |_| false);
                 return self.useless(walk, line);
@@ -132,12 +136,19 @@ impl Script {
     #[cold]
     fn timeless<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>, visit: &mut impl FnMut(&Record<'_>)) {
         let text = line.bytes.trim_ascii();
-        if text.is_empty() {
+        if text.is_empty() && (line.bytes.is_empty() || !self.held.push(line, walk.offset(line))) {
             self.held.blank(line);
             return;
         }
-        if let Some(text) = line.bytes.strip_prefix(b"#") {
-            self.comment(text);
+        if text.is_empty() {
+            return;
+        }
+        if !self.held.is_empty() && self.hold(walk, line) {
+            return;
+        }
+        // A task's name may begin with this sign as well.
+        if let [b'#'] | [b'#', b' ', ..] = line.bytes {
+            self.comment(after(line.bytes, 1));
             return;
         }
         if line.bytes.starts_with(b"\t") {
@@ -166,19 +177,24 @@ impl Script {
             return;
         }
         if let Some(split) = line::split_timeless(line.bytes) {
-            self.item(walk, line, split, visit);
+            self.item(walk, line, &split, visit);
             return;
         }
-        if line.ended && line.bytes.len() <= NAME && self.held.push(line, walk.offset(line)) {
+        if self.hold(walk, line) {
             return;
         }
         self.drop_held();
         if let Some(count) = lost_chunks(text) {
-            let body = Body::Lost { cpu: None, count };
+            let body = Body::Lost { cpu: None, count: Some(count) };
             visit(&Record { line: line.number, offset: walk.offset(line), prefix: None, body });
         } else if !is_noise(text) {
             self.unread(walk.unread(line, ProblemKind::NotAnEvent));
         }
+    }
+
+    /// Keeps a line that fits a task's columns: it may be the beginning of a name.
+    fn hold(&mut self, walk: &Walk<'_>, line: Line<'_>) -> bool {
+        line.ended && line.bytes.len() <= NAME && self.held.push(line, walk.offset(line))
     }
 
     /// `PERF_RECORD_LOST lost 17`, `PERF_RECORD_COMM: init:1/1`; others tell nothing about vmalloc.
@@ -299,10 +315,10 @@ fn name_with(held: &Held, split: &Split<'_>) -> Option<Vec<u8>> {
     text.push(b'\n');
     if padded {
         // Blanks at the end are padding, blanks at the start may be.
-        text.extend_from_slice(field.trim_ascii_end());
+        text.extend_from_slice(unpadded_end(field));
         return Some(unpadded(&text).to_vec());
     }
-    text.extend_from_slice(field.trim_ascii());
+    text.extend_from_slice(unpadded_end(field));
     (!held.bytes().starts_with(b" ") && !field.starts_with(b" ") && text.len() <= MAX_COMM && !held.has_blank())
         .then_some(text)
 }
@@ -313,9 +329,9 @@ fn is_item(line: &[u8]) -> bool {
 }
 
 /// `Processed 1234 events and lost 5 chunks!`
-fn lost_chunks(text: &[u8]) -> Option<Option<u64>> {
+fn lost_chunks(text: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(text, b"events and lost ")?;
-    Some(crate::lex::decimal(after(text, at + 16)).ok().map(|(_, count)| count))
+    crate::lex::decimal(after(text, at + 16)).ok().map(|(_, count)| count)
 }
 
 /// What perf writes to its error output, often into the same file.

@@ -5,7 +5,7 @@
 
 use super::line::unpadded;
 use crate::ftrace::{Header, body};
-use crate::lex::{Line, after, blanks, decimal, number, signed, upto};
+use crate::lex::{Line, after, blanks, column, decimal, number, signed, upto};
 use crate::problem::Problems;
 use crate::record::{Alloc, Body, Free, Prefix, Purge, Record, Stamp};
 use crate::stream::{Form, Window};
@@ -45,12 +45,17 @@ fn time(line: &[u8]) -> Option<(&[u8], Stamp)> {
         return None;
     }
     let rest = rest.strip_prefix(b" ")?;
-    let rest = match rest.strip_prefix(b"(") {
-        Some(duration) => unpadded(after(duration, memchr::memmem::find(duration, b"): ")? + 3)),
-        None => rest,
-    };
+    let rest = duration(rest).unwrap_or(rest);
     let nanos = millis.checked_mul(1_000_000)?.checked_add(micros * 1000)?;
     Some((rest, Stamp::Relative(nanos)))
+}
+
+/// What follows the duration of a system call, `( 0.004 ms): ` or `(         ): `.
+fn duration(text: &[u8]) -> Option<&[u8]> {
+    let inside = text.strip_prefix(b"(")?;
+    let end = memchr::memmem::find(inside, b"): ")?;
+    let is_time = |byte: &u8| matches!(byte, b' ' | b'.' | b'm' | b's' | b'0'..=b'9');
+    (5 <= end && upto(inside, end).iter().all(is_time)).then(|| unpadded(after(inside, end + 3)))
 }
 
 /// `pt/189 vmalloc:alloc_vmap_area(addr: …)`. A task's name may imitate all of this but an event's whole name.
@@ -184,7 +189,8 @@ impl Trace {
             Ok(body) => visit(&Record { line: line.number, offset, prefix: Some(split.prefix.clone()), body }),
             Err(broken) => {
                 let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
-                self.problems.push(Problem { offset, ..walk.problem(line, broken.rest, kind) });
+                let column = if offset == walk.offset(line) { column(line.bytes, broken.rest) } else { 1 };
+                self.problems.push(Problem { line: line.number, column, offset, kind });
             }
         }
     }
