@@ -307,7 +307,7 @@ proptest! {
             text.push(format!("  t-{pid} [{cpu:03}] .....  1.{at:06}: {body}"));
         }
         let mut log = Log::default();
-        vmaplens::source::trace::read("trace", text.join("\n").as_bytes(), &mut log);
+        vmaplens::source::trace::read("trace", text.join("\n").as_bytes(), &mut log).expect("read from memory");
         prop_assert_eq!(log.events.len(), calls.len(), "nothing read is lost");
         prop_assert!(log.events.iter().zip(0_u64..).all(|(event, at)| event.at == Nanos(1_000_000_000 + at * 1000)));
         log.origin.kernel = Some("6.1".to_owned());

@@ -244,7 +244,7 @@ proptest! {
         let kind = EventKind::Alloc { addr, size, align, window, failed: false };
         log.events.push(vmaplens::event::Event { at: vmaplens::event::Nanos(0), line: 1, task, cpu: 0, kind });
         let kept: Vec<Vec<u8>> = symbols.clone();
-        let frames: Vec<_> = kept.iter().map(|symbol| parsers::ftrace::Frame {
+        let frames: Vec<_> = kept.iter().map(|symbol| parsers::record::Frame {
             symbol, offset: None, length: None, module: None, address: None,
         }).collect();
         log.stacks = Stacks::default();

@@ -8,6 +8,8 @@
 use nom::error::{Error, ErrorKind};
 use nom::{Err, IResult};
 
+use crate::stream::Window;
+
 /// What every parser here returns: the rest of the bytes and a value, or the place it stopped at.
 pub type Res<'a, T> = IResult<&'a [u8], T>;
 
@@ -30,6 +32,32 @@ pub struct Lines<'a> {
     input: &'a [u8],
     at: usize,
     number: u32,
+}
+
+impl<'a> Lines<'a> {
+    /// Stands before the first line of a window; places count from the window's start.
+    pub(crate) fn of_window(window: &Window<'a>) -> Self {
+        Self { input: window.bytes, at: 0, number: window.line }
+    }
+
+    /// Number of the next line.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Everything from the next line on.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        after(self.input, self.at)
+    }
+
+    /// Passes over one line of `n` bytes, its end included.
+    #[inline]
+    pub(crate) fn pass(&mut self, n: usize) {
+        self.at += n;
+        self.number = self.number.saturating_add(1);
+    }
 }
 
 impl<'a> Lines<'a> {

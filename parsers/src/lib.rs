@@ -6,11 +6,14 @@
 //! bytes of the input, because the kernel does not promise UTF-8.
 
 pub mod allocator_state;
+mod digits;
 pub mod ftrace;
 pub mod lex;
 pub mod ops;
 pub mod problem;
+pub mod record;
 pub mod sniff;
+pub mod stream;
 pub mod vmallocinfo;
 
 pub use problem::{Problem, ProblemKind, Unpaired};

@@ -28,6 +28,8 @@ pub enum ProblemKind {
     BrokenEvent(&'static str),
     /// The input stops inside its last line.
     CutOff,
+    /// A line longer than [`crate::stream::MAX_LINE`].
+    LineTooLong,
     /// The kernel replaced an event by `[LINE TOO BIG]`.
     LineTooBig,
     /// Stack frames without the line that says whose they are.
@@ -162,6 +164,7 @@ impl fmt::Display for ProblemKind {
             }
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
+            Self::LineTooLong => "this line is longer than 1 MiB, skipped",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",
             Self::StrayFrames => "stack frames without an event before them, skipped",
             Self::AmbiguousPrefix => {

@@ -1,6 +1,7 @@
 //! Excerpts of real recordings are understood completely.
 
-use parsers::ftrace::{Body, Reader, Record, Stamp};
+use parsers::ftrace::Reader;
+use parsers::record::{Body, Record, Stamp};
 use parsers::sniff::{Format, sniff};
 use parsers::vmallocinfo::{Confidence, Pointers};
 use parsers::{Problem, ProblemKind, allocator_state, vmallocinfo};
@@ -65,7 +66,7 @@ fn counts(records: &[Record<'_>]) -> [usize; 7] {
             Body::Marker(_) => 3,
             Body::Stack(_) | Body::UserStack(_) => 4,
             Body::Probe { .. } => 5,
-            Body::Other { .. } | Body::Lost { .. } | Body::BufferStarted { .. } => 6,
+            Body::Failure(_) | Body::Other { .. } | Body::Lost { .. } | Body::BufferStarted { .. } => 6,
         };
         counts[kind] += 1;
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use parsers::ftrace::{Frame, Reader};
+use parsers::ftrace::Reader;
+use parsers::record::Frame;
 use parsers::vmallocinfo::{Area, Caller, Confidence, Flags, State};
 use parsers::{Problem, allocator_state, ops, sniff, vmallocinfo};
 use proptest::prelude::*;
@@ -250,6 +251,6 @@ proptest! {
             address,
         };
         let record = Reader::new(text.as_bytes()).next().expect("a stack");
-        prop_assert_eq!(record.body, parsers::ftrace::Body::Stack(vec![want]));
+        prop_assert_eq!(record.body, parsers::record::Body::Stack(vec![want]));
     }
 }

@@ -1,7 +1,8 @@
 //! The reader on short texts: what joins lines, what resets it, and what damage costs.
 
 use parsers::ProblemKind;
-use parsers::ftrace::{Body, Reader, Stamp};
+use parsers::ftrace::Reader;
+use parsers::record::{Body, Stamp};
 
 const FREE: &str = "     kworker/0:1-14      [000] .....     5.507958: free_vmap_area_noflush: va_start=0x5000 nr_lazy=95 nr_lazy_max=16384";
 
@@ -19,6 +20,7 @@ fn told(text: impl AsRef<[u8]>) -> (Vec<String>, Vec<(u32, ProblemKind)>) {
             Body::Stack(frames) => format!("stack {}", frames.len()),
             Body::UserStack(frames) => format!("user stack {}", frames.len()),
             Body::Probe { at, .. } => format!("probe {}", String::from_utf8_lossy(at)),
+            Body::Failure(failure) => format!("failure {}", String::from_utf8_lossy(failure.text)),
             Body::Other { name, .. } => format!("other {}", String::from_utf8_lossy(name)),
             Body::Lost { cpu, count } => format!("lost {cpu} {count:?}"),
             Body::BufferStarted { cpu } => format!("started {cpu}"),

@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use parsers::Problem;
-use parsers::ftrace::{Body, Reader};
+use parsers::ftrace::{Header, Trace};
 use parsers::ops::Op;
 use parsers::problem::MAX_PROBLEMS;
+use parsers::record::Body;
 use parsers::sniff::Format;
+use parsers::stream::{self, Form};
 use parsers::vmallocinfo;
 use serde::Serialize;
 
@@ -53,6 +55,7 @@ enum Kind {
     PurgeEntry,
     PurgeReturn,
     Probe,
+    Failure,
     Other,
     BufferStarted,
     Area,
@@ -60,7 +63,7 @@ enum Kind {
 }
 
 impl Kind {
-    const WORDS: [&'static str; 17] = [
+    const WORDS: [&'static str; 18] = [
         "alloc",
         "free",
         "purge",
@@ -74,6 +77,7 @@ impl Kind {
         "purge_entry",
         "purge_return",
         "probe",
+        "failure",
         "other",
         "buffer_started",
         "area",
@@ -95,6 +99,7 @@ fn kind_of(body: &Body<'_>) -> Kind {
         Body::Stack(_) => Kind::Stack,
         Body::UserStack(_) => Kind::UserStack,
         Body::Probe { at, args, .. } => probe::kind(at, args),
+        Body::Failure(_) => Kind::Failure,
         Body::Other { .. } => Kind::Other,
         Body::BufferStarted { .. } => Kind::BufferStarted,
     }
@@ -176,33 +181,34 @@ impl Job<'_> {
     }
 
     fn trace(&mut self, text: &mut Stream) -> Result<(), CliError> {
-        let bytes = text.whole()?;
-        let name = &text.name;
-        let mut reader = Reader::new(&bytes);
-        if self.args.count {
-            for record in reader.by_ref() {
-                let size = match record.body {
-                    Body::Alloc(alloc) => alloc.size,
-                    Body::Probe { at, args, .. } => probe::size(at, args),
-                    _ => 0,
-                };
-                self.tally.add(kind_of(&record.body), size);
-            }
+        let mut trace = Trace::default();
+        let name = text.name.clone();
+        let header = Header::of_head(text.head());
+        let read = if self.args.count {
+            stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {
-            let mut ahead = reader.next();
-            self.lines.trace_header(name, reader.header(), ahead.as_ref());
-            while let Some(record) = ahead {
-                ahead = reader.next();
-                self.tally.add(kind_of(&record.body), 0);
-                self.lines.record(&record, ahead.as_ref());
-                self.flush(FLUSH_BYTES)?;
-            }
-        }
+            let mut flushed = Ok(());
+            let mut is_first = true;
+            let read = stream::read(&mut *text, &mut trace, &mut |record| {
+                if std::mem::take(&mut is_first) {
+                    self.lines.trace_header(&name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
+                }
+                self.tally.record(&record.body);
+                self.lines.record(record);
+                if flushed.is_ok() {
+                    flushed = self.flush(FLUSH_BYTES);
+                }
+            });
+            flushed?;
+            self.lines.release();
+            read
+        };
+        read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         if text.format == Format::Unknown && self.tally.records() == 0 {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(name, reader.into_parts().1, 0)
+        self.problems(&name, trace.finish().1, 0)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -244,9 +250,10 @@ impl Job<'_> {
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {
-        if let Some(sink) = self.sink.as_mut().filter(|_| at <= self.lines.out.len()) {
-            sink.write(&self.lines.out)?;
-            self.lines.out.clear();
+        let ready = self.lines.ready();
+        if let Some(sink) = self.sink.as_mut().filter(|_| at <= ready.len()) {
+            sink.write(ready)?;
+            self.lines.written();
         }
         Ok(())
     }
@@ -283,6 +290,17 @@ impl Tally {
     fn add(&mut self, kind: Kind, size: u64) {
         self.kinds[kind as usize] += 1;
         self.size += u128::from(size);
+    }
+
+    #[inline]
+    fn record(&mut self, body: &Body<'_>) {
+        let size = match *body {
+            Body::Alloc(alloc) => alloc.size,
+            Body::Probe { at, args, .. } => probe::size(at, args),
+            Body::Failure(failure) => failure.size.unwrap_or(0),
+            _ => 0,
+        };
+        self.add(kind_of(body), size);
     }
 
     fn records(&self) -> u64 {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use parsers::ftrace::Frame;
+use parsers::record::Frame;
 
 use crate::event::Seq;
 

@@ -134,8 +134,8 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
     match class_of(stream.format) {
         Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
         _ => {
-            let text = stream.whole()?;
-            trace::read(&name, &text, log);
+            trace::read(&name, &mut *stream, log)
+                .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         }
     }
     log.problems.extend(stream.finish()?);

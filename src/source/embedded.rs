@@ -20,7 +20,7 @@ pub fn log() -> Log {
     log.before = snapshot::read("vmallocinfo.before", BEFORE, &mut log.problems).ok();
     log.after = snapshot::read("vmallocinfo.after", AFTER, &mut log.problems).ok();
     if let Ok(text) = bytes::unpack("trace.txt.zst", TRACE) {
-        trace::read("trace.txt", &text, &mut log);
+        let _ = trace::read("trace.txt", &text[..], &mut log);
     }
     log
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parsers::ftrace::probe::{Function, Probed, PurgePart, Request, Returned, purge_part, recognise};
-use parsers::ftrace::{Body, Record};
 use parsers::problem::MAX_PROBLEMS;
+use parsers::record::{Body, Record};
 use parsers::{Problem, ProblemKind, Unpaired};
 
 use crate::event::{Addr, EventKind};
@@ -302,7 +302,7 @@ mod tests {
         let lines: Vec<String> =
             lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}")).collect();
         let mut log = Log::default();
-        super::super::trace::read("trace", lines.join("\n").as_bytes(), &mut log);
+        super::super::trace::read("trace", lines.join("\n").as_bytes(), &mut log).expect("read from memory");
         let problems = log.problems.iter().map(|problem| (problem.problem.line, problem.problem.kind.clone()));
         (log.events.iter().map(|event| event.kind.word()).collect(), problems.collect())
     }
@@ -340,7 +340,7 @@ mod tests {
         let text: Vec<String> =
             lines.iter().map(|(pid, body)| format!("  t-{pid} [000] .....  1.000000: {body}")).collect();
         let mut log = Log::default();
-        super::super::trace::read("trace", text.join("\n").as_bytes(), &mut log);
+        super::super::trace::read("trace", text.join("\n").as_bytes(), &mut log).expect("read from memory");
         let kinds: Vec<EventKind> = log.events.iter().map(|event| event.kind).collect();
         let decays = |node| EventKind::NodeDecay { node, full: Some(false) };
         let returns = |node| EventKind::NodeReturn { node };

@@ -1,51 +1,92 @@
-//! ftrace text → events.
+//! Records of a trace → events.
 
-use parsers::ftrace::{Body, LastEvents, Reader, Record, Stamp};
+use std::io::{self, Read};
+
+use parsers::Problem;
+use parsers::ftrace::{Header, LastEvents, Trace};
+use parsers::record::{Body, Record, Stamp};
+use parsers::stream::{self, Form};
 
 use crate::event::{Addr, Event, EventKind, Nanos, Seq, TaskId};
 use crate::log::{Clock, FileProblem, Log, Window};
 
 use super::probes::Probes;
 
-/// Reads a trace; what is damaged is added to the log's problems.
-pub fn read(name: &str, text: &[u8], log: &mut Log) {
-    let mut reader = Reader::new(text);
-    // Whose records without a prefix are.
-    let mut last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
-    let mut probes = Probes::default();
-    let mut owners = LastEvents::default();
-    for record in reader.by_ref() {
-        let index = log.events.len();
+/// Reads ftrace text; what is damaged is added to the log's problems.
+///
+/// # Errors
+/// What `source` fails with; what was read before is in the log.
+pub fn read(name: &str, source: impl Read, log: &mut Log) -> io::Result<()> {
+    read_form(name, source, Trace::default(), log)
+}
+
+/// Reads a trace in any form of text.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_form(name: &str, source: impl Read, mut form: impl Form, log: &mut Log) -> io::Result<()> {
+    let mut intake = Intake::new(log);
+    let done = stream::read(source, &mut form, &mut |record| intake.record(record));
+    let (header, problems) = form.finish();
+    intake.finish(name, header, problems);
+    done
+}
+
+/// Turns records into events of a log, whatever form they come from.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    log: &'a mut Log,
+    last: Last,
+    probes: Probes,
+    owners: LastEvents,
+}
+
+impl<'a> Intake<'a> {
+    /// Appends to `log`.
+    pub fn new(log: &'a mut Log) -> Self {
+        // Whose records without a prefix are.
+        let last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
+        Self { log, last, probes: Probes::default(), owners: LastEvents::default() }
+    }
+
+    /// Takes one record.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let index = self.log.events.len();
         match &record.body {
             Body::Stack(frames) => {
-                if let Some(owner) = owners.owner_of(record.prefix.as_ref()) {
-                    log.stacks.note(Seq(owner as u32), frames);
+                if let Some(owner) = self.owners.owner_of(record.prefix.as_ref()) {
+                    self.log.stacks.note(Seq(owner as u32), frames);
                 }
-                continue;
+                return;
             }
-            Body::UserStack(_) | Body::BufferStarted { .. } => continue,
+            Body::UserStack(_) | Body::BufferStarted { .. } => return,
             Body::Lost { .. } => {}
-            _ => owners.note(record.prefix.as_ref(), index as u64),
+            _ => self.owners.note(record.prefix.as_ref(), index as u64),
         }
-        probes.note(&record, index);
-        if let Some(event) = event_of(&record, &mut last, log) {
-            log.events.push(event);
+        self.probes.note(record, index);
+        if let Some(event) = event_of(record, &mut self.last, self.log) {
+            self.log.events.push(event);
         }
     }
-    let (header, problems) = reader.into_parts();
-    probes.settle(name, log);
-    log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
-    let origin = &mut log.origin;
-    if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
-        origin.overwritten = written.saturating_sub(kept);
+
+    /// Settles what only the end decides, and adds what the input said about itself.
+    pub fn finish(self, name: &str, header: Header, problems: Vec<Problem>) {
+        let log = self.log;
+        self.probes.settle(name, log);
+        log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
+        let origin = &mut log.origin;
+        if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
+            origin.overwritten = written.saturating_sub(kept);
+        }
+        if origin.kernel.is_none() {
+            origin.kernel = header.kernel_release;
+        }
+        origin.cpus_online = origin.cpus_online.or(header.online_cpus);
     }
-    if origin.kernel.is_none() {
-        origin.kernel = header.kernel_release;
-    }
-    origin.cpus_online = origin.cpus_online.or(header.online_cpus);
 }
 
 /// What a record without a prefix takes over from the one before.
+#[derive(Debug)]
 struct Last {
     at: Nanos,
     task: TaskId,
@@ -55,11 +96,12 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
     let mut cpu = 0;
     match &record.prefix {
         Some(prefix) => {
-            cpu = prefix.cpu;
+            cpu = prefix.cpu.unwrap_or(0);
             last.task = log.names.add_task(prefix.comm, prefix.pid);
             let (at, clock) = match prefix.stamp {
                 Stamp::Nanos(at) | Stamp::Relative(at) => (at, Clock::Nanos),
                 Stamp::Ticks(at) => (at, Clock::Ticks),
+                Stamp::Unknown => (log.events.len() as u64, Clock::None),
             };
             last.at = Nanos(at);
             log.origin.clock = clock;
@@ -88,6 +130,7 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
             num_purged: u32::try_from(purge.num_purged).unwrap_or(u32::MAX),
         },
         Body::Marker(text) => EventKind::Mark { text: log.names.add_text(text) },
+        Body::Failure(failure) => EventKind::Other { name: log.names.add_text(failure.text) },
         Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },
         Body::Lost { cpu: of, count } => {
             cpu = *of;

@@ -4,8 +4,8 @@ use nom::Parser;
 use nom::combinator::{all_consuming, recognize};
 use nom::sequence::{delimited, preceded};
 
-use super::{Alloc, Body, Free, Purge};
 use crate::lex::{Res, after, decimal, hex, hex0x, lit, number, signed, stop, trim_end, trim_start, upto, word};
+use crate::record::{Alloc, Body, Free, Purge};
 
 /// What a body turns out to be; stacks and markers go on over the lines that follow.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use nom::Parser;
 use nom::bytes::complete::take_until;
 use nom::sequence::{preceded, separated_pair};
 
-use crate::lex::{Res, decimal, lit, trim, word};
+use crate::lex::{Lines, Res, decimal, lit, trim, word};
 
 /// What the comment lines of a trace file tell. `trace_pipe` has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +28,15 @@ pub struct Header {
 }
 
 impl Header {
+    /// Reads the comment lines that a text begins with.
+    pub fn of_head(text: &[u8]) -> Self {
+        let mut header = Self::default();
+        for line in Lines::new(text).take_while(|line| line.bytes.starts_with(b"#")) {
+            header.read(line.bytes);
+        }
+        header
+    }
+
     /// Takes one line, `#` included.
     pub(super) fn read(&mut self, line: &[u8]) {
         if let Some(name) = tracer(line) {

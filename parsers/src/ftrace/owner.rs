@@ -1,6 +1,6 @@
 //! Which event a stack belongs to.
 
-use super::Prefix;
+use crate::record::Prefix;
 
 /// The last event of each CPU, with the task that ran: a stack belongs to the event before it of the same CPU and pid,
 /// which need not be the line above. Without prefixes order is all there is.
@@ -17,7 +17,7 @@ impl LastEvents {
             self.without_prefix = Some(id);
             return;
         };
-        let cpu = usize::from(prefix.cpu);
+        let cpu = slot(prefix);
         if self.by_cpu.len() <= cpu {
             self.by_cpu.resize(cpu + 1, None);
         }
@@ -27,18 +27,23 @@ impl LastEvents {
     /// The event that a stack with this prefix belongs to; `None` if it has been lost.
     pub fn owner_of(&self, prefix: Option<&Prefix<'_>>) -> Option<u64> {
         let Some(prefix) = prefix else { return self.without_prefix };
-        let (pid, id) = self.by_cpu.get(usize::from(prefix.cpu)).copied().flatten()?;
+        let (pid, id) = self.by_cpu.get(slot(prefix)).copied().flatten()?;
         (pid == prefix.pid).then_some(id)
     }
 }
 
+/// Where a CPU's entry is; forms that tell no CPU have one for all.
+fn slot(prefix: &Prefix<'_>) -> usize {
+    prefix.cpu.map_or(0, |cpu| usize::from(cpu) + 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Stamp;
     use super::*;
+    use crate::record::Stamp;
 
     fn prefix(pid: i32, cpu: u16) -> Prefix<'static> {
-        Prefix { comm: b"t", pid, tgid: None, cpu, flags: b".....", stamp: Stamp::Ticks(0) }
+        Prefix { comm: b"t", pid, tgid: None, cpu: Some(cpu), flags: b".....", stamp: Stamp::Ticks(0) }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use nom::Parser;
 use nom::combinator::{opt, recognize};
 use nom::sequence::{delimited, preceded, terminated};
 
-use super::{Prefix, Stamp};
 use crate::lex::{Res, after, blanks, decimal, hex, lit, signed, stop, trim_start, upto, word};
+use crate::record::{Prefix, Stamp};
 
 /// Columns of the task's name.
 pub(super) const TASK: usize = 16;
@@ -65,7 +65,7 @@ fn inner(input: &[u8]) -> Res<'_, Prefix<'_>> {
         terminated(stamp, colon),
     )
         .parse(input)?;
-    Ok((rest, Prefix { comm: b"", pid, tgid: tgid.flatten(), cpu, flags: flags.unwrap_or_default(), stamp }))
+    Ok((rest, Prefix { comm: b"", pid, tgid: tgid.flatten(), cpu: Some(cpu), flags: flags.unwrap_or_default(), stamp }))
 }
 
 /// The same in the latency format, where CPU and flags are glued.
@@ -81,7 +81,7 @@ fn latency(input: &[u8]) -> Res<'_, Prefix<'_>> {
     if flags.is_none() && matches!(stamp, Stamp::Ticks(_)) {
         return stop(input);
     }
-    Ok((rest, Prefix { comm: b"", pid, tgid: None, cpu, flags: flags.unwrap_or_default(), stamp }))
+    Ok((rest, Prefix { comm: b"", pid, tgid: None, cpu: Some(cpu), flags: flags.unwrap_or_default(), stamp }))
 }
 
 /// The same in the verbose latency format: pid, CPU, flags, preempt count, event number, stamp.
@@ -99,7 +99,7 @@ fn verbose(input: &[u8]) -> Res<'_, Prefix<'_>> {
         Some(nanos) if unit => Stamp::Nanos(nanos),
         _ => Stamp::Ticks(ticks),
     };
-    Ok((rest, Prefix { comm: b"", pid, tgid: None, cpu, flags, stamp }))
+    Ok((rest, Prefix { comm: b"", pid, tgid: None, cpu: Some(cpu), flags, stamp }))
 }
 
 /// `1`, `4194304`, and `-1` for a broken task.
@@ -214,7 +214,15 @@ mod tests {
     fn seen(line: &str, columns: usize) -> Option<String> {
         let (p, body) = split_at(line.as_bytes(), columns)?;
         let text = String::from_utf8_lossy;
-        Some(format!("{}|{}|{}|{}|{:?}|{}", text(p.comm), p.pid, p.cpu, text(p.flags), p.stamp, text(body)))
+        Some(format!(
+            "{}|{}|{}|{}|{:?}|{}",
+            text(p.comm),
+            p.pid,
+            p.cpu.unwrap_or(u16::MAX),
+            text(p.flags),
+            p.stamp,
+            text(body)
+        ))
     }
 
     fn wanted(comm: &str, pid: i32, cpu: u16, flags: &str, stamp: Stamp) -> Option<String> {

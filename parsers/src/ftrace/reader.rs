@@ -1,9 +1,11 @@
 //! The walk over the lines of a trace.
 
 use super::body::{self, Shape};
-use super::{Body, Header, Prefix, Record, header, prefix, refused, stack};
+use super::{Header, fast, header, prefix, refused, stack};
 use crate::lex::{self, Line, Lines, column, decimal, lit, offset_in, trim, upto};
 use crate::problem::Problems;
+use crate::record::{Body, Prefix, Record};
+use crate::stream::{Form, MAX_LINE, Window, too_long};
 use crate::{Problem, ProblemKind};
 use nom::Parser;
 use nom::branch::alt;
@@ -18,23 +20,42 @@ const MAX_MARKER: usize = 8192;
 /// ```
 /// let text = b"    kworker/0:1-14      [000] .....     5.507958: free_vmap_area_noflush: va_start=0x5000 nr_lazy=95 nr_lazy_max=16384\n";
 /// let mut reader = parsers::ftrace::Reader::new(text);
-/// assert!(reader.next().is_some_and(|record| matches!(record.body, parsers::ftrace::Body::Free(free) if free.nr_lazy == 95)));
+/// assert!(reader.next().is_some_and(|record| matches!(record.body, parsers::record::Body::Free(free) if free.nr_lazy == 95)));
 /// assert!(reader.next().is_none() && reader.problems().is_empty());
 /// ```
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     input: &'a [u8],
+    /// Where `input` begins, if it is a window of something larger.
+    base: u64,
     lines: Lines<'a>,
+    state: Trace,
+}
+
+/// The form of ftrace text: what is known at one place of an input, and what was damaged before it.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
     header: Header,
     layout: Layout,
     in_log: bool,
     problems: Problems,
+    memo: fast::Memo,
+    /// Every line goes through the general grammar.
+    is_slow: bool,
+}
+
+impl Trace {
+    /// Reads every line by the general grammar, which gives the same: the other side of tests and benches.
+    pub fn without_fast_path() -> Self {
+        Self { is_slow: true, ..Self::default() }
+    }
 }
 
 /// What is known about the lines at this place of the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Layout {
     /// Nothing yet: the start of the input, or after a header.
+    #[default]
     Unknown,
     /// Lines have a prefix.
     Prefixed,
@@ -47,14 +68,7 @@ enum Layout {
 impl<'a> Reader<'a> {
     /// Reads the header; events follow by iterating.
     pub fn new(input: &'a [u8]) -> Self {
-        let mut reader = Self {
-            input,
-            lines: Lines::new(input),
-            header: Header::default(),
-            layout: Layout::Unknown,
-            in_log: false,
-            problems: Problems::default(),
-        };
+        let mut reader = Self::resume(Window::whole(input), Trace::default());
         let mut ahead = reader.lines.clone();
         while let Some(line) = ahead.next() {
             if !line.bytes.starts_with(b"#") || buffer_started(line.bytes).is_some() {
@@ -66,24 +80,29 @@ impl<'a> Reader<'a> {
         reader
     }
 
+    /// Goes on where the window before this one ended.
+    fn resume(window: Window<'a>, state: Trace) -> Self {
+        Self { input: window.bytes, base: window.offset, lines: Lines::of_window(&window), state }
+    }
+
     /// What the comment lines said so far; of files that were put together, the last one's.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.state.header
     }
 
     /// The damaged places so far.
     pub fn problems(&self) -> &[Problem] {
-        self.problems.list()
+        self.state.problems.list()
     }
 
     /// How far the reader is, in bytes from the start of the input.
     pub fn offset(&self) -> u64 {
-        self.lines.offset() as u64
+        self.base + self.lines.offset() as u64
     }
 
     /// Header and problems, for when all events have been taken.
     pub fn into_parts(self) -> (Header, Vec<Problem>) {
-        (self.header, self.problems.into_list())
+        self.state.finish()
     }
 
     /// Everything but a line that splits at the usual column.
@@ -94,16 +113,16 @@ impl<'a> Reader<'a> {
         }
         if line.bytes.starts_with(b"#") {
             if let Some(cpu) = buffer_started(line.bytes) {
-                return Some(remark(line, Body::BufferStarted { cpu }));
+                return Some(self.remark(line, Body::BufferStarted { cpu }));
             }
             self.comment(line);
             return None;
         }
-        if self.layout == Layout::Refused {
+        if self.state.layout == Layout::Refused {
             return None;
         }
         if let Some((cpu, count)) = lost(line.bytes) {
-            return Some(remark(line, Body::Lost { cpu, count }));
+            return Some(self.remark(line, Body::Lost { cpu, count }));
         }
         if line.number == 1 && line.bytes.starts_with(b"cpus=") {
             // The banner of trace-cmd, whose lines are close enough to be read.
@@ -122,7 +141,7 @@ impl<'a> Reader<'a> {
             let n = line.bytes.iter().take_while(|&&b| b == 0).count();
             return self.unusual(Line { bytes: lex::after(line.bytes, n), ..line });
         }
-        if self.layout == Layout::Bare && body::looks_bare(line.bytes) {
+        if self.state.layout == Layout::Bare && body::looks_bare(line.bytes) {
             return self.event(line, None, line.bytes);
         }
         if let Some((prefix, text, ambiguous)) = prefix::search(line.bytes) {
@@ -141,8 +160,8 @@ impl<'a> Reader<'a> {
             if let Some((_, _, prefix, text)) = prefixed(self.input, inner, &self.lines) {
                 return self.event(line, Some(prefix), text);
             }
-            self.in_log |= text.starts_with(b"Dumping ftrace");
-            if self.in_log || self.layout == Layout::Unknown {
+            self.state.in_log |= text.starts_with(b"Dumping ftrace");
+            if self.state.in_log || self.state.layout == Layout::Unknown {
                 return None;
             }
         }
@@ -150,16 +169,16 @@ impl<'a> Reader<'a> {
             self.stray_frames(line);
             return None;
         }
-        if self.layout == Layout::Unknown {
-            let headed = self.header.tracer.is_some();
+        if self.state.layout == Layout::Unknown {
+            let headed = self.state.header.tracer.is_some();
             if let Some(kind) = refused::layout(line.bytes, headed) {
-                self.layout = Layout::Refused;
+                self.state.layout = Layout::Refused;
                 self.problem(line, line.bytes, kind);
                 return None;
             }
-            let bare = headed && !self.header.has_columns && body::looks_bare(line.bytes);
+            let bare = headed && !self.state.header.has_columns && body::looks_bare(line.bytes);
             if bare || body::is_vmalloc(line.bytes) {
-                self.layout = Layout::Bare;
+                self.state.layout = Layout::Bare;
                 return self.event(line, None, line.bytes);
             }
         }
@@ -172,7 +191,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn event(&mut self, line: Line<'a>, prefix: Option<Prefix<'a>>, text: &'a [u8]) -> Option<Record<'a>> {
         if prefix.is_some() {
-            self.layout = Layout::Prefixed;
+            self.state.layout = Layout::Prefixed;
         }
         let body = match body::shape(text) {
             Ok(Shape::Whole(body)) => body,
@@ -190,7 +209,7 @@ impl<'a> Reader<'a> {
             self.problem(line, text, ProblemKind::CutOff);
             return None;
         }
-        Some(Record { line: line.number, offset: line.start as u64, prefix, body })
+        Some(Record { line: line.number, offset: self.base + line.start as u64, prefix, body })
     }
 
     /// A marker's text with the lines that follow it, which are nothing else.
@@ -222,27 +241,27 @@ impl<'a> Reader<'a> {
             || prefixed(self.input, line, next).is_some()
             || prefix::search(line.bytes).is_some()
             || body::mentions_vmalloc(line.bytes)
-            || (self.layout == Layout::Bare && body::looks_bare(line.bytes))
+            || (self.state.layout == Layout::Bare && body::looks_bare(line.bytes))
     }
 
     /// A line that starts with `#`.
     fn comment(&mut self, line: Line<'a>) {
         if let Some(name) = header::tracer(line.bytes) {
-            self.header = Header::default();
-            self.layout = Layout::Unknown;
+            self.state.header = Header::default();
+            self.state.layout = Layout::Unknown;
             if name == b"function_graph" {
-                self.layout = Layout::Refused;
+                self.state.layout = Layout::Refused;
                 self.problem(line, line.bytes, ProblemKind::FunctionGraph);
             }
         }
-        self.header.read(line.bytes);
+        self.state.header.read(line.bytes);
     }
 
     /// Frames whose first line is missing or damaged: the whole run is one damage, together with a damaged line
     /// right before it.
     fn stray_frames(&mut self, line: Line<'a>) {
         stack::frames(&mut self.lines);
-        let known = self.problems.list().last().is_some_and(|last| last.line.saturating_add(1) == line.number);
+        let known = self.state.problems.list().last().is_some_and(|last| last.line.saturating_add(1) == line.number);
         if !known {
             self.problem(line, line.bytes, ProblemKind::StrayFrames);
         }
@@ -251,7 +270,24 @@ impl<'a> Reader<'a> {
     #[cold]
     fn problem(&mut self, line: Line<'a>, rest: &[u8], kind: ProblemKind) {
         let column = column(lex::after(self.input, line.start), rest);
-        self.problems.push(Problem { line: line.number, column, offset: line.start as u64, kind });
+        self.state.problems.push(Problem { line: line.number, column, offset: self.base + line.start as u64, kind });
+    }
+
+    fn remark(&self, line: Line<'a>, body: Body<'a>) -> Record<'a> {
+        Record { line: line.number, offset: self.base + line.start as u64, prefix: None, body }
+    }
+
+    /// Reads the next line that is not of the exact default layout, with those that belong to it.
+    fn general(&mut self) -> Option<Option<Record<'a>>> {
+        let line = self.lines.next()?;
+        if MAX_LINE < line.bytes.len() {
+            self.state.problems.push(too_long(line.number, self.base + line.start as u64));
+            return Some(None);
+        }
+        Some(match prefix::split_at(line.bytes, prefix::TASK) {
+            Some((prefix, text)) if self.state.layout != Layout::Refused => self.event(line, Some(prefix), text),
+            _ => self.unusual(line),
+        })
     }
 }
 
@@ -260,16 +296,43 @@ impl<'a> Iterator for Reader<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
+        if self.state.layout != Layout::Refused
+            && !self.state.is_slow
+            && let Some(fast::Event { prefix, body, n_bytes }) = fast::event(self.lines.rest(), &mut self.state.memo)
+        {
+            self.state.layout = Layout::Prefixed;
+            let (line, offset) = (self.lines.number(), self.offset());
+            self.lines.pass(n_bytes);
+            return Some(Record { line, offset, prefix: Some(prefix), body });
+        }
         loop {
-            let line = self.lines.next()?;
-            let record = match prefix::split_at(line.bytes, prefix::TASK) {
-                Some((prefix, text)) if self.layout != Layout::Refused => self.event(line, Some(prefix), text),
-                _ => self.unusual(line),
-            };
+            let record = self.general()?;
             if record.is_some() {
                 return record;
             }
         }
+    }
+}
+
+impl Form for Trace {
+    fn starts_item(line: &[u8]) -> bool {
+        [prefix::TASK, prefix::SHORT_TASK].into_iter().any(|columns| prefix::split_at(line, columns).is_some())
+            || body::is_vmalloc(line)
+    }
+
+    #[inline]
+    fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
+        let mut reader = Reader::resume(window, std::mem::take(self));
+        while let Some(record) = reader.next() {
+            visit(&record);
+        }
+        let next = reader.lines.number();
+        *self = reader.state;
+        next
+    }
+
+    fn finish(self) -> (Header, Vec<Problem>) {
+        (self.header, self.problems.into_list())
     }
 }
 
@@ -341,8 +404,4 @@ fn log_text(line: &[u8]) -> Option<&[u8]> {
         Ok((text, ())) => Some(text),
         Err(_) => start,
     }
-}
-
-fn remark<'a>(line: Line<'a>, body: Body<'a>) -> Record<'a> {
-    Record { line: line.number, offset: line.start as u64, prefix: None, body }
 }

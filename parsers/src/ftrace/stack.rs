@@ -4,8 +4,8 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 use nom::sequence::{delimited, separated_pair};
 
-use super::Frame;
 use crate::lex::{Lines, after, hex, hex0x, lit, trim_end, trim_start, upto};
+use crate::record::Frame;
 
 /// Reads the lines of a block up to the first that is no frame.
 pub(super) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {

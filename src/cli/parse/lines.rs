@@ -1,7 +1,8 @@
 //! Records as JSON Lines.
 
-use parsers::ftrace::{Body, Frame, Header, LastEvents, Prefix, Record, Stamp};
+use parsers::ftrace::{Header, LastEvents};
 use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
+use parsers::record::{Body, Frame, Prefix, Record, Stamp};
 use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
 
 use super::object::Object;
@@ -11,18 +12,48 @@ use super::{SCHEMA, kind_of, probe, request};
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// Whole lines.
-    pub(super) out: Vec<u8>,
+    out: Vec<u8>,
+    /// The last of them, if it is an event: a stack of it would go before it.
+    held: Option<Held>,
     n_events: u64,
     n_stacks: u64,
     /// Digits of an address: trace text does not pad them.
     digits: usize,
-    /// The next record is a stack that was written before the event it belongs to.
-    stack_is_written: bool,
     /// What stacks belong to.
     last_events: LastEvents,
 }
 
+/// The line of an event whose stack may follow.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Where it begins.
+    at: usize,
+    /// CPU and pid.
+    task: (Option<u16>, i32),
+}
+
+/// The end of a line without a stack.
+const NO_STACK: &[u8] = b"null}\n";
+
 impl Lines {
+    /// The lines that nothing can be added to.
+    pub(super) fn ready(&self) -> &[u8] {
+        self.out.get(..self.held.map_or(self.out.len(), |held| held.at)).unwrap_or_default()
+    }
+
+    /// Those lines have been handed on.
+    pub(super) fn written(&mut self) {
+        self.out.drain(..self.ready().len());
+        if let Some(held) = &mut self.held {
+            held.at = 0;
+        }
+    }
+
+    /// No stack follows any more.
+    pub(super) fn release(&mut self) {
+        self.held = None;
+    }
+
     /// Starts a text.
     fn start(&mut self, file: &str, format: &'static str) -> Object<'_> {
         let out = std::mem::take(&mut self.out);
@@ -35,11 +66,12 @@ impl Lines {
         object
     }
 
-    pub(super) fn trace_header(&mut self, file: &str, header: &Header, first: Option<&Record<'_>>) {
-        let stamps = first.and_then(|record| record.prefix.as_ref()).map(|prefix| match prefix.stamp {
-            Stamp::Nanos(_) => &b"ns"[..],
-            Stamp::Ticks(_) => b"ticks",
-            Stamp::Relative(_) => b"ns-since-clear",
+    pub(super) fn trace_header(&mut self, file: &str, header: &Header, first: Option<Stamp>) {
+        let stamps = first.and_then(|stamp| match stamp {
+            Stamp::Nanos(_) => Some(&b"ns"[..]),
+            Stamp::Ticks(_) => Some(b"ticks"),
+            Stamp::Relative(_) => Some(b"ns-since-clear"),
+            Stamp::Unknown => None,
         });
         let mut object = self.start(file, "ftrace-text");
         object.text_or_null("time", stamps);
@@ -75,11 +107,14 @@ impl Lines {
         object.close();
     }
 
-    /// One record of a trace. `next` is the one after it: a stack is written before the event it belongs to.
-    pub(super) fn record(&mut self, record: &Record<'_>, next: Option<&Record<'_>>) {
+    /// One record of a trace. A stack that follows its event is written before it.
+    pub(super) fn record(&mut self, record: &Record<'_>) {
+        let held = self.held.take();
         if let Body::Stack(frames) | Body::UserStack(frames) = &record.body {
-            if !std::mem::take(&mut self.stack_is_written) {
-                self.stack(record, frames);
+            let is_kernel = matches!(record.body, Body::Stack(_));
+            match held.filter(|held| is_kernel && task_of(record) == Some(held.task)) {
+                Some(held) => self.stack_of_held(held, record, frames),
+                None => self.stack(record, frames),
             }
             return;
         }
@@ -88,16 +123,9 @@ impl Lines {
         if !matches!(record.body, Body::Lost { .. } | Body::BufferStarted { .. }) {
             self.last_events.note(record.prefix.as_ref(), id);
         }
-        let mut stack = None;
-        if let Some(Record { body: Body::Stack(frames), .. }) = next
-            && let Some(next) = next.filter(|next| same_task(next, record))
-        {
-            stack = Some(self.n_stacks);
-            self.stack(next, frames);
-            self.stack_is_written = true;
-        }
         self.learn_digits(&record.body);
         let digits = self.digits;
+        let at = self.out.len();
         let mut object = Object::open(&mut self.out, kind_of(&record.body).word());
         object.number("i", id);
         object.number("line", u64::from(record.line));
@@ -109,9 +137,19 @@ impl Lines {
         } else {
             prefix_fields(&mut object, record.prefix.as_ref());
             body_fields(&mut object, &record.body, digits);
-            object.number_or_null("stack", stack);
+            object.null("stack");
+            self.held = task_of(record).map(|task| Held { at, task });
         }
         object.close();
+    }
+
+    /// Writes a stack before the event that was written last, and says so in the event.
+    fn stack_of_held(&mut self, held: Held, record: &Record<'_>, frames: &[Frame<'_>]) {
+        let event = self.out.split_off(held.at);
+        let id = self.n_stacks;
+        self.stack(record, frames);
+        self.out.extend_from_slice(event.strip_suffix(NO_STACK).unwrap_or(&event));
+        self.out.extend_from_slice(format!("{id}}}\n").as_bytes());
     }
 
     fn stack(&mut self, record: &Record<'_>, frames: &[Frame<'_>]) {
@@ -218,8 +256,9 @@ fn prefix_fields(object: &mut Object<'_>, prefix: Option<&Prefix<'_>>) {
             object.null("ts_ns");
             object.number("ticks", ticks);
         }
+        Stamp::Unknown => object.null("ts_ns"),
     }
-    object.number("cpu", u64::from(prefix.cpu));
+    object.number_or_null("cpu", prefix.cpu.map(u64::from));
     object.signed("pid", i64::from(prefix.pid));
     match prefix.tgid {
         Some(tgid) => object.signed("tgid", i64::from(tgid)),
@@ -260,6 +299,20 @@ fn body_fields(object: &mut Object<'_>, body: &Body<'_>, digits: usize) {
             object.text("args", args);
             probe::fields(object, at, args, digits);
         }
+        Body::Failure(failure) => {
+            object.number_or_null("size", failure.size);
+            object.bool("includes_guard", failure.includes_guard);
+            for (key, value) in
+                [("vstart", failure.window.map(|window| window.0)), ("vend", failure.window.map(|window| window.1))]
+            {
+                match value {
+                    Some(value) => object.address(key, value, digits),
+                    None => object.null(key),
+                }
+            }
+            object.number_or_null("allocated", failure.allocated);
+            object.text("text", failure.text);
+        }
         Body::Other { name, args } => {
             object.text("name", name);
             object.text("args", args);
@@ -268,10 +321,9 @@ fn body_fields(object: &mut Object<'_>, body: &Body<'_>, digits: usize) {
     }
 }
 
-/// Whether a stack belongs to the event right before it.
-fn same_task(stack: &Record<'_>, event: &Record<'_>) -> bool {
-    let task = |record: &Record<'_>| record.prefix.as_ref().map(|prefix| (prefix.cpu, prefix.pid));
-    task(stack).is_some() && task(stack) == task(event)
+/// Who wrote a record; an event and its stack have the same.
+fn task_of(record: &Record<'_>) -> Option<(Option<u16>, i32)> {
+    record.prefix.as_ref().map(|prefix| (prefix.cpu, prefix.pid))
 }
 
 fn frame_text(frame: &Frame<'_>) -> Vec<u8> {

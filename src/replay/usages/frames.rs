@@ -177,7 +177,7 @@ pub(super) fn caller_name(symbol: &str, module: Option<&String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use parsers::ftrace::Frame;
+    use parsers::record::Frame;
 
     use super::*;
     use crate::event::Seq;

@@ -1,6 +1,6 @@
 //! What areas are used for, and stacks: each fact with its source, other people's bytes escaped.
 
-use parsers::ftrace::Frame;
+use parsers::record::Frame;
 
 use super::*;
 use crate::event::Seq;
