@@ -14,6 +14,7 @@ pub mod problem;
 pub mod record;
 pub mod sniff;
 pub mod stream;
+pub mod trace_dat;
 pub mod vmallocinfo;
 
 pub use problem::{Problem, ProblemKind, Unpaired};

@@ -84,6 +84,8 @@ pub enum ProblemKind {
     Unpaired(Unpaired),
     /// A probe that does not fetch the arguments it would have to; the probed function.
     PoorProbe(&'static str),
+    /// A damaged place of a binary recording.
+    Dat(crate::trace_dat::DatDamage),
     /// More problems than [`MAX_PROBLEMS`]; the rest is not listed.
     More,
 }
@@ -158,6 +160,7 @@ impl fmt::Display for ProblemKind {
             Self::PoorProbe(function) => {
                 return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
             }
+            Self::Dat(damage) => return damage.fmt(f),
             Self::Unpaired(half) => half.sentence(),
             Self::UnknownEra(era, taken) => {
                 return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");

@@ -1,0 +1,524 @@
+//! From the bytes of one event to a [`Body`], by places that were looked up once for each kind of event.
+
+use super::damage::DatDamage;
+use super::format::{Field, Format, Number};
+use super::input::Order;
+use super::print::{Piece, Template, Values, bytes_of, pieces, until_nul, write_number, write_symbol};
+use super::symbols::{CommCache, Comms, Formats, SymbolCache, Symbols};
+use crate::ProblemKind;
+use crate::lex::after;
+use crate::record::{Alloc, Body, Frame, Free, Purge};
+
+/// A frame that the function tracer's trampoline stands for.
+const TRAMPOLINE: u64 = 0x7fff_ffff;
+
+/// Frames of one stack; the kernel records at most 1,024 or so.
+const MAX_FRAMES: usize = 4096;
+
+/// How the events of one kind are read.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) format: Format,
+    pub(super) common: Common,
+    kind: Kind,
+}
+
+/// The fields that all events of a kernel share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Common {
+    pub(super) id: Number,
+    pub(super) flags: Number,
+    pub(super) preempt: Number,
+    pub(super) pid: Number,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Alloc([Number; 6]),
+    Free([Number; 3]),
+    Purge([Number; 3]),
+    KernelStack {
+        size: Option<Number>,
+        caller: u32,
+    },
+    UserStack {
+        caller: u32,
+    },
+    Print {
+        ip: Number,
+        text: Field,
+    },
+    RawData {
+        id: Number,
+        bytes: Field,
+    },
+    Bprint {
+        ip: Number,
+        format: Number,
+        arguments: Field,
+    },
+    Bputs {
+        ip: Number,
+        text: Number,
+    },
+    Function {
+        ip: Number,
+        parent: Number,
+    },
+    Entry {
+        ip: Number,
+        args: Template,
+    },
+    Return {
+        function: Number,
+        ip: Number,
+        args: Template,
+    },
+    Other(Template),
+    /// One of the three vmalloc events whose format lacks a field.
+    Unusable(&'static str),
+}
+
+/// Everything that is known of the traced machine.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) order: Order,
+    /// Bytes of the kernel's `long`.
+    pub(super) long_size: u8,
+    pub(super) events: Vec<Event>,
+    /// Index of the event with this number, plus one.
+    by_id: Vec<u16>,
+    /// Fields of events that no format describes.
+    pub(super) common: Common,
+    pub(super) symbols: Symbols,
+    pub(super) comms: Comms,
+    pub(super) formats: Formats,
+    /// 0x02 of the flags means lazy rescheduling, not that the state of interrupts is unknown (6.13).
+    pub(super) has_lazy: bool,
+}
+
+/// What decoding reuses from event to event.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) text: Vec<u8>,
+    pub(super) symbols: SymbolCache,
+    pub(super) comms: CommCache,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { text: Vec::new(), symbols: SymbolCache::new(), comms: CommCache::new() }
+    }
+}
+
+impl Common {
+    /// As in every kernel so far.
+    const USUAL: Self = Self {
+        id: Number { offset: 0, size: 2, is_signed: false },
+        flags: Number { offset: 2, size: 1, is_signed: false },
+        preempt: Number { offset: 3, size: 1, is_signed: false },
+        pid: Number { offset: 4, size: 4, is_signed: true },
+    };
+
+    /// From a format file; the usual place of what it does not tell.
+    fn of(format: &Format) -> Self {
+        Self {
+            id: format.number(&["common_type"]).unwrap_or(Self::USUAL.id),
+            flags: format.number(&["common_flags"]).unwrap_or(Self::USUAL.flags),
+            preempt: format.number(&["common_preempt_count"]).unwrap_or(Self::USUAL.preempt),
+            pid: format.number(&["common_pid"]).unwrap_or(Self::USUAL.pid),
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn new(order: Order, long_size: u8, formats: Vec<Format>) -> Self {
+        let mut by_id = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
+        for format in formats.into_iter().take(usize::from(u16::MAX) - 1) {
+            let at = usize::from(format.id);
+            if by_id.len() <= at {
+                by_id.resize(at + 1, 0);
+            }
+            if by_id[at] == 0 {
+                events.push(Event { common: Common::of(&format), kind: Kind::of(&format, long_size), format });
+                by_id[at] = events.len() as u16;
+            }
+        }
+        let common = events.first().map_or(Common::USUAL, |event| event.common);
+        Self {
+            order,
+            long_size,
+            events,
+            by_id,
+            common,
+            symbols: Symbols::default(),
+            comms: Comms::default(),
+            formats: Formats::default(),
+            has_lazy: false,
+        }
+    }
+
+    /// The kind of an event, by the number it begins with.
+    ///
+    /// # Errors
+    /// That number, if no format has it.
+    #[inline]
+    pub(super) fn event(&self, record: &[u8]) -> Result<&Event, u16> {
+        let id = self.common.id.get(record, self.order).unwrap_or_default() as u16;
+        let at = self.by_id.get(usize::from(id)).copied().unwrap_or_default();
+        usize::from(at).checked_sub(1).and_then(|at| self.events.get(at)).ok_or(id)
+    }
+
+    /// What an event says.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    #[inline]
+    pub(super) fn body<'a>(
+        &'a self,
+        event: &'a Event,
+        record: &'a [u8],
+        text: &'a mut Vec<u8>,
+        cache: &mut SymbolCache,
+    ) -> Result<Body<'a>, ProblemKind> {
+        let broken = ProblemKind::BrokenEvent;
+        match &event.kind {
+            Kind::Alloc(numbers) => {
+                let values = self.numbers(record, numbers).ok_or(broken("alloc_vmap_area"))?;
+                let [va_start, size, align, vstart, vend, failed] = values;
+                Ok(Body::Alloc(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
+            }
+            Kind::Free(numbers) => {
+                let values = self.numbers(record, numbers).ok_or(broken("free_vmap_area_noflush"))?;
+                let [va_start, nr_lazy, nr_lazy_max] = values;
+                Ok(Body::Free(Free { va_start, nr_lazy, nr_lazy_max }))
+            }
+            Kind::Purge(numbers) => {
+                let values = self.numbers(record, numbers).ok_or(broken("purge_vmap_area_lazy"))?;
+                let [start, end, num_purged] = values;
+                Ok(Body::Purge(Purge { start, end, num_purged }))
+            }
+            Kind::Unusable(name) => Err(broken(name)),
+            _ => self.rare(event, record, text, cache).ok_or(ProblemKind::Dat(DatDamage::Event)),
+        }
+    }
+
+    #[inline]
+    fn numbers<const N: usize>(&self, record: &[u8], numbers: &[Number; N]) -> Option<[u64; N]> {
+        let mut values = [0; N];
+        for (value, number) in values.iter_mut().zip(numbers) {
+            *value = number.get(record, self.order)?;
+        }
+        Some(values)
+    }
+
+    /// Any event but the three of vmalloc; `None` if the record is too short for it.
+    fn rare<'a>(
+        &'a self,
+        event: &'a Event,
+        record: &'a [u8],
+        text: &'a mut Vec<u8>,
+        cache: &mut SymbolCache,
+    ) -> Option<Body<'a>> {
+        text.clear();
+        let values = Values { record, order: self.order, symbols: &self.symbols };
+        let number = |number: Number| number.get(record, self.order);
+        let name = event.format.name.as_slice();
+        Some(match &event.kind {
+            Kind::KernelStack { size, caller } => {
+                let count = size.and_then(number).and_then(|n| usize::try_from(n).ok());
+                Body::Stack(self.frames(record, *caller, count, cache))
+            }
+            Kind::UserStack { caller } => Body::UserStack(self.user_frames(record, *caller)),
+            Kind::Print { ip, text: field } => {
+                let printed = without_newline(until_nul(bytes_of(field, &values)?));
+                match cache.place(&self.symbols, number(*ip)?).map(|place| place.name) {
+                    Some(function) if !is_marker(function) => Body::Other { name: function, args: printed },
+                    _ => Body::Marker(printed),
+                }
+            }
+            Kind::RawData { id, bytes } => {
+                let bytes = bytes_of(bytes, &values)?;
+                text.extend_from_slice(format!("{:x} buf:", number(*id)?).as_bytes());
+                for byte in bytes {
+                    text.extend_from_slice(format!(" {byte:02x}").as_bytes());
+                }
+                Body::Other { name: b"raw_data", args: text }
+            }
+            Kind::Bprint { ip, format, arguments } => {
+                let arguments = bytes_of(arguments, &values)?;
+                let format = number(*format)?;
+                match self.formats.get(format) {
+                    Some(format) => self.bprint(format, arguments, cache, text),
+                    None => text.extend_from_slice(format!("(text at 0x{format:x})").as_bytes()),
+                }
+                self.printed(number(*ip)?, without_newline(text), cache)
+            }
+            Kind::Bputs { ip, text: at } => {
+                let at = number(*at)?;
+                match self.formats.get(at) {
+                    Some(line) => text.extend_from_slice(line),
+                    None => text.extend_from_slice(format!("(text at 0x{at:x})").as_bytes()),
+                }
+                self.printed(number(*ip)?, without_newline(text), cache)
+            }
+            Kind::Function { ip, parent } => {
+                write_symbol(&self.symbols, cache, number(*ip)?, false, text);
+                text.extend_from_slice(b" <-");
+                write_symbol(&self.symbols, cache, number(*parent)?, false, text);
+                Body::Other { name: b"function", args: text }
+            }
+            Kind::Entry { ip, args } => {
+                write_symbol(&self.symbols, cache, number(*ip)?, true, text);
+                Self::probe(name, args, &values, cache, text)
+            }
+            Kind::Return { function, ip, args } => {
+                write_symbol(&self.symbols, cache, number(*ip)?, true, text);
+                text.extend_from_slice(b" <- ");
+                write_symbol(&self.symbols, cache, number(*function)?, false, text);
+                Self::probe(name, args, &values, cache, text)
+            }
+            Kind::Other(template) => {
+                template.write(&values, cache, text);
+                Body::Other { name, args: text }
+            }
+            Kind::Alloc(_) | Kind::Free(_) | Kind::Purge(_) | Kind::Unusable(_) => return None,
+        })
+    }
+
+    /// Behind the place in `text` come the arguments.
+    fn probe<'a>(
+        name: &'a [u8],
+        args: &Template,
+        values: &Values<'_>,
+        cache: &mut SymbolCache,
+        text: &'a mut Vec<u8>,
+    ) -> Body<'a> {
+        let place = text.len();
+        args.write(values, cache, text);
+        let (at, args) = text.split_at(place);
+        Body::Probe { name, at, args }
+    }
+
+    /// A line of `trace_printk`, which shows the function that called it.
+    fn printed<'a>(&'a self, ip: u64, args: &'a [u8], cache: &mut SymbolCache) -> Body<'a> {
+        let name = cache.place(&self.symbols, ip).map_or(&b"bprint"[..], |place| place.name);
+        Body::Other { name, args }
+    }
+
+    /// The addresses from a place to the end of a record.
+    fn addresses<'a>(&self, record: &'a [u8], from: u32) -> impl Iterator<Item = u64> + use<'a> {
+        let (order, size) = (self.order, self.long_size);
+        let callers = after(record, from as usize).chunks_exact(usize::from(size)).take(MAX_FRAMES);
+        callers.filter_map(move |address| order.uint(address, 0, size))
+    }
+
+    fn frames<'a>(
+        &'a self,
+        record: &[u8],
+        caller: u32,
+        count: Option<usize>,
+        cache: &mut SymbolCache,
+    ) -> Vec<Frame<'a>> {
+        // Kernels without a count end the list with all ones.
+        let last = if self.long_size == 4 { u64::from(u32::MAX) } else { u64::MAX };
+        let addresses = self.addresses(record, caller).take(count.unwrap_or(usize::MAX));
+        let is_frame = |address: &u64| count.is_some() || (*address != last && *address != 0);
+        addresses.take_while(is_frame).map(|address| self.frame(address, cache)).collect()
+    }
+
+    fn frame(&self, address: u64, cache: &mut SymbolCache) -> Frame<'_> {
+        let plain = Frame { symbol: b"", offset: None, length: None, module: None, address: Some(address) };
+        if address == TRAMPOLINE {
+            return Frame { symbol: b"[FTRACE TRAMPOLINE]", ..plain };
+        }
+        match cache.place(&self.symbols, address) {
+            Some(place) => Frame {
+                symbol: place.name,
+                offset: Some(place.offset),
+                length: place.length,
+                module: place.module,
+                address: Some(address),
+            },
+            None => plain,
+        }
+    }
+
+    fn user_frames(&self, record: &[u8], caller: u32) -> Vec<Frame<'_>> {
+        let last = if self.long_size == 4 { u64::from(u32::MAX) } else { u64::MAX };
+        let addresses = self.addresses(record, caller).take_while(|address| *address != 0 && *address != last);
+        let frame = |address| Frame { symbol: b"", offset: None, length: None, module: None, address: Some(address) };
+        addresses.map(frame).collect()
+    }
+
+    /// Prints what `trace_printk` stored: its arguments one after another, each at a multiple of four bytes.
+    fn bprint(&self, format: &[u8], arguments: &[u8], cache: &mut SymbolCache, out: &mut Vec<u8>) {
+        let Some(pieces) = pieces(format) else {
+            out.extend_from_slice(format);
+            return;
+        };
+        let mut at = 0_usize;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(&text),
+                Piece::Value(spec) if spec.kind == b's' => {
+                    let text = until_nul(after(arguments, at));
+                    out.extend_from_slice(text);
+                    at = at.saturating_add(text.len() + 1);
+                }
+                Piece::Value(spec) => {
+                    let size = spec.argument_size(self.long_size);
+                    at = at.next_multiple_of(4);
+                    match self.order.uint(arguments, at, size) {
+                        Some(value) => write_number(spec, value, size, &self.symbols, cache, out),
+                        None => out.push(b'?'),
+                    }
+                    at = at.saturating_add(usize::from(size));
+                }
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn of(format: &Format, long_size: u8) -> Self {
+        let number = |names: &[&str]| format.number(names);
+        // Somebody may call a probe like the event.
+        let is_probe = format.field(&["__probe_ip", "__probe_func", "__probe_ret_ip"]).is_some();
+        let known = match format.name.as_slice() {
+            _ if is_probe => None,
+            b"alloc_vmap_area" => return Self::alloc(format).unwrap_or(Self::Unusable("alloc_vmap_area")),
+            b"free_vmap_area_noflush" => return Self::free(format).unwrap_or(Self::Unusable("free_vmap_area_noflush")),
+            b"purge_vmap_area_lazy" => return Self::purge(format).unwrap_or(Self::Unusable("purge_vmap_area_lazy")),
+            b"kernel_stack" => format
+                .field(&["caller"])
+                .map(|caller| Self::KernelStack { size: number(&["size"]), caller: caller.offset }),
+            b"user_stack" => format.field(&["caller"]).map(|caller| Self::UserStack { caller: caller.offset }),
+            b"print" => {
+                number(&["ip"]).zip(format.field(&["buf"])).map(|(ip, buf)| Self::Print { ip, text: buf.clone() })
+            }
+            b"raw_data" => {
+                number(&["id"]).zip(format.field(&["buf"])).map(|(id, buf)| Self::RawData { id, bytes: buf.clone() })
+            }
+            b"bprint" => number(&["ip"])
+                .zip(number(&["fmt"]))
+                .zip(format.field(&["buf"]))
+                .map(|((ip, fmt), buf)| Self::Bprint { ip, format: fmt, arguments: buf.clone() }),
+            b"bputs" => number(&["ip"]).zip(number(&["str"])).map(|(ip, text)| Self::Bputs { ip, text }),
+            b"function" => {
+                number(&["ip"]).zip(number(&["parent_ip"])).map(|(ip, parent)| Self::Function { ip, parent })
+            }
+            _ => None,
+        };
+        let template = || Template::of(format, long_size, is_probe);
+        let entry = || Some(Self::Entry { ip: number(&["__probe_ip"])?, args: template() });
+        let exit = || {
+            let (function, ip) = number(&["__probe_func"]).zip(number(&["__probe_ret_ip"]))?;
+            Some(Self::Return { function, ip, args: template() })
+        };
+        known.or_else(entry).or_else(exit).unwrap_or_else(|| Self::Other(Template::of(format, long_size, false)))
+    }
+
+    fn alloc(format: &Format) -> Option<Self> {
+        let number = |names: &[&str]| format.number(names);
+        Some(Self::Alloc([
+            number(&["addr", "va_start"])?,
+            number(&["size"])?,
+            number(&["align"])?,
+            number(&["vstart"])?,
+            number(&["vend"])?,
+            number(&["failed"])?,
+        ]))
+    }
+
+    fn free(format: &Format) -> Option<Self> {
+        let number = |names: &[&str]| format.number(names);
+        Some(Self::Free([number(&["va_start"])?, number(&["nr_lazy"])?, number(&["nr_lazy_max"])?]))
+    }
+
+    fn purge(format: &Format) -> Option<Self> {
+        let number = |names: &[&str]| format.number(names);
+        Some(Self::Purge([number(&["start"])?, number(&["end"])?, number(&["npurged", "num_purged"])?]))
+    }
+}
+
+/// Functions that write what came through `trace_marker`.
+fn is_marker(function: &[u8]) -> bool {
+    matches!(function, b"tracing_mark_write" | b"__tracing_mark_write" | b"write_marker_to_buffer")
+}
+
+fn without_newline(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// The flags column as ftrace prints it.
+pub(super) fn flags(flags: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
+    const OFF: u8 = 0x01;
+    const UNKNOWN_OR_LAZY: u8 = 0x02;
+    const RESCHED: u8 = 0x04;
+    const HARD: u8 = 0x08;
+    const SOFT: u8 = 0x10;
+    const PREEMPT: u8 = 0x20;
+    const NMI: u8 = 0x40;
+    const BH_OFF: u8 = 0x80;
+    let has = |bit: u8| flags & bit != 0;
+    let interrupts = match (has(OFF), has(BH_OFF)) {
+        (true, true) => b'D',
+        (true, false) => b'd',
+        (false, true) => b'b',
+        (false, false) if has(UNKNOWN_OR_LAZY) && !has_lazy => b'X',
+        (false, false) => b'.',
+    };
+    let resched = match (has(UNKNOWN_OR_LAZY) && has_lazy, has(RESCHED), has(PREEMPT)) {
+        (false, false, false) => b'.',
+        (false, true, false) => b'n',
+        (false, false, true) => b'p',
+        (false, true, true) => b'N',
+        (true, false, false) => b'l',
+        (true, true, false) => b'b',
+        (true, false, true) => b'L',
+        (true, true, true) => b'B',
+    };
+    let context = match (has(NMI), has(HARD), has(SOFT)) {
+        (true, true, _) => b'Z',
+        (true, false, _) => b'z',
+        (false, true, true) => b'H',
+        (false, true, false) => b'h',
+        (false, false, true) => b's',
+        (false, false, false) => b'.',
+    };
+    [interrupts, resched, context, depth(preempt & 0xf), depth(preempt >> 4)]
+}
+
+/// A dot for 0, else one hexadecimal digit.
+fn depth(depth: u8) -> u8 {
+    match depth {
+        0 => b'.',
+        1..=9 => b'0' + depth,
+        _ => b'a' + (depth - 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_as_ftrace_prints_them() {
+        for (bits, preempt, lazy, text) in [
+            (0, 0, false, "....."),
+            (0x01, 0x01, false, "d..1."),
+            (0x81, 0x1a, false, "D..a1"),
+            (0x80, 0, false, "b...."),
+            (0x02, 0, false, "X...."),
+            (0x02, 0, true, ".l..."),
+            (0x24, 0, false, ".N..."),
+            (0x26, 0, true, ".B..."),
+            (0x18, 0, false, "..H.."),
+            (0x48, 0x02, false, "..Z2."),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&flags(bits, preempt, lazy)), text, "{bits:#x} {preempt:#x}");
+        }
+    }
+}
