@@ -20,6 +20,7 @@ use parsers::stream::{self, Form};
 use parsers::vmallocinfo;
 use serde::Serialize;
 
+use crate::source::dat;
 use crate::source::formats::{Class, class_of};
 use crate::source::stream::Stream;
 use crate::source::texts::{self, Found};
@@ -165,6 +166,7 @@ impl Job<'_> {
         let before = self.tally.records();
         match class_of(text.format) {
             Class::Trace => self.trace(text)?,
+            Class::Binary => self.binary(text)?,
             Class::Snapshot => self.snapshot(text)?,
             Class::Script => self.script(text)?,
             Class::Unread => {
@@ -181,14 +183,14 @@ impl Job<'_> {
     }
 
     fn trace(&mut self, text: &mut Stream) -> Result<(), CliError> {
-        let mut trace = Trace::default();
         let name = text.name.clone();
-        let header = Header::of_head(text.head());
+        let mut trace = Trace::default();
         let read = if self.args.count {
             stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {
             let mut flushed = Ok(());
             let mut is_first = true;
+            let header = Header::of_head(text.head());
             let read = stream::read(&mut *text, &mut trace, &mut |record| {
                 if std::mem::take(&mut is_first) {
                     self.lines.trace_header(&name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
@@ -209,6 +211,27 @@ impl Job<'_> {
             return Ok(());
         }
         self.problems(&name, trace.finish().1, 0)
+    }
+
+    fn binary(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let name = text.name.clone();
+        let mut flushed = Ok(());
+        let mut is_first = !self.args.count;
+        let (_, problems) = dat::read(text, &mut |record| {
+            self.tally.record(&record.body);
+            if std::mem::take(&mut is_first) {
+                self.lines.dat_header(&name, record.prefix.as_ref().map(|prefix| prefix.stamp));
+            }
+            if !self.args.count {
+                self.lines.record(record);
+            }
+            if flushed.is_ok() {
+                flushed = self.flush(FLUSH_BYTES);
+            }
+        })?;
+        flushed?;
+        self.lines.release();
+        self.problems(&name, problems, 0)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {

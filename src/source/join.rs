@@ -80,7 +80,7 @@ impl Joint {
             return Err(SourceError::NotReadable { name: stream.name, what: stream.format.title() });
         }
         match class_of(stream.format) {
-            Class::Trace => self.traces.push(stream),
+            Class::Trace | Class::Binary => self.traces.push(stream),
             Class::Snapshot => self.snapshots.push(stream),
             Class::Script => self.scripts.push((stream, input.clone())),
             Class::Unread => {

@@ -33,7 +33,7 @@ pub(super) fn split_at(line: &[u8], columns: usize) -> Option<(Prefix<'_>, &[u8]
     let (body, prefix) = match line.get(columns)? {
         b'-' if columns < TASK => latency(after(line, columns)).ok()?,
         b'-' => inner(after(line, columns)).ok()?,
-        b' ' => verbose(after(line, columns)).ok()?,
+        b' ' if columns == TASK => verbose(after(line, columns)).ok()?,
         _ => return None,
     };
     Some((Prefix { comm: trim_blanks(comm), ..prefix }, body))
