@@ -164,6 +164,9 @@ impl Job<'_> {
 
     fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
+        if let Some(doubt) = text.doubt.filter(|_| !self.args.quiet) {
+            output::talk(&format!("note: {} {doubt}: --format decides", text.name));
+        }
         match class_of(text.format) {
             Class::Trace => self.trace(text)?,
             Class::Binary => self.binary(text)?,

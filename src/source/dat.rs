@@ -31,7 +31,8 @@ impl trace_dat::ReadAt for Bytes {
 /// It is no recording that can be read.
 pub fn read(stream: &mut Stream, visit: &mut dyn FnMut(&Record<'_>)) -> Result<(Facts, Vec<Problem>), SourceError> {
     let bytes = Bytes(stream.places()?);
-    let refused = |refusal: trace_dat::Refusal| SourceError::Damaged { name: stream.name.clone(), why: refusal.to_string() };
+    let refused =
+        |refusal: trace_dat::Refusal| SourceError::Damaged { name: stream.name.clone(), why: refusal.to_string() };
     let mut dat = TraceDat::open(&bytes, &Decompressors).map_err(refused)?;
     dat.records(|record, _| visit(record));
     Ok(dat.into_parts())

@@ -1,4 +1,5 @@
 //! Packs inputs in every way that people do, with other people's code where there is some.
+#![allow(dead_code, reason = "not every test packs in every way")]
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,7 @@ pub(crate) fn zst(plain: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn xz(plain: &[u8]) -> Vec<u8> {
-    let mut encoder =
-        lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).expect("an encoder");
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).expect("an encoder");
     encoder.write_all(plain).expect("in memory");
     encoder.finish().expect("in memory")
 }
