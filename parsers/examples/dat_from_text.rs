@@ -9,13 +9,19 @@ use std::io::{self, BufWriter, Write as _};
 use parsers::record::{Body, Record, Stamp};
 use parsers::trace_dat::Method;
 
+#[path = "../tests/support/container.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod container;
 #[path = "../tests/support/ring.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod ring;
 #[path = "../tests/support/write.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod write;
 
+use container::File;
 use ring::{Ring, Time};
-use write::{Event, File, Said, Shape};
+use write::{Event, Said, Shape};
 
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
@@ -52,14 +58,14 @@ fn main() -> io::Result<()> {
         };
         let (Stamp::Nanos(stamp), Some(cpu)) = (prefix.stamp, prefix.cpu) else { return };
         rings.resize_with(rings.len().max(usize::from(cpu) + 1), Ring::default);
-        if !comms.contains_key(&prefix.pid) {
-            comms.insert(prefix.pid, prefix.comm.to_vec());
-        }
+        comms.entry(prefix.pid).or_insert_with(|| prefix.comm.to_vec());
         let event = Event { stamp, pid: prefix.pid, flags: 0, preempt: 0, said };
         shape.payload(&event, &mut payload);
         rings[usize::from(cpu)].push(&shape, stamp, &payload, Time::Delta, false);
     })?;
-    rings.iter_mut().for_each(|ring| ring.finish(&shape));
+    for ring in &mut rings {
+        ring.finish(&shape);
+    }
     let mut saved_cmdlines = Vec::new();
     for (pid, comm) in comms {
         saved_cmdlines.extend_from_slice(format!("{pid} ").as_bytes());

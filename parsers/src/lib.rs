@@ -6,15 +6,21 @@
 //! bytes of the input, because the kernel does not promise UTF-8.
 
 pub mod allocator_state;
+pub mod bpftrace;
 mod digits;
+pub mod dmesg;
 pub mod ftrace;
 pub mod lex;
+pub mod listing;
 pub mod ops;
+pub mod perf;
 pub mod problem;
 pub mod record;
+pub mod report;
 pub mod sniff;
 pub mod stream;
 pub mod trace_dat;
 pub mod vmallocinfo;
+mod walk;
 
 pub use problem::{Problem, ProblemKind, Unpaired};

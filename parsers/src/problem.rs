@@ -38,8 +38,10 @@ pub enum ProblemKind {
     AmbiguousPrefix,
     /// The trace was printed with an option (`raw`, `hex`, `bin`) that leaves out the values.
     TraceOption(&'static str),
-    /// The `function_graph` layout, which has no fields for task and time.
-    FunctionGraph,
+    /// Text of perf script whose columns leave out which event it is, or what it says.
+    PerfColumns,
+    /// An event that is older than what had to be handed out before it.
+    TooLate,
     /// A line that is no row of vmallocinfo.
     NotARow,
     /// A row without a readable size.
@@ -60,6 +62,10 @@ pub enum ProblemKind {
     StartComputed,
     /// A size that was cut; computed from the addresses.
     SizeComputed,
+    /// A row of a dialect that does not tell how large this area is.
+    SizeUntold,
+    /// A message about a failed allocation whose numbers cannot be read.
+    BrokenFailure,
     /// An op or header that is not known; the word.
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
@@ -123,6 +129,7 @@ impl ProblemKind {
         matches!(
             self,
             Self::AmbiguousPrefix
+                | Self::TooLate
                 | Self::UnknownWord(_)
                 | Self::SizeMismatch
                 | Self::TextBeforeRow
@@ -131,6 +138,7 @@ impl ProblemKind {
                 | Self::SplitRows
                 | Self::StartComputed
                 | Self::SizeComputed
+                | Self::SizeUntold
                 | Self::StateFlaw(_)
                 | Self::Unpaired(Unpaired::PurgeReturn)
         )
@@ -168,12 +176,16 @@ impl fmt::Display for ProblemKind {
             Self::NotAnEvent => "this line is no trace event, skipped",
             Self::CutOff => "the input stops inside this line, skipped",
             Self::LineTooLong => "this line is longer than 1 MiB, skipped",
+            Self::PerfColumns => {
+                "printed without the events' names or arguments, which cannot be used, skipped: \
+                 run perf script --ns -F comm,pid,tid,cpu,time,event,ip,sym,symoff,trace"
+            }
+            Self::TooLate => "repaired: this event comes too late to be put in order, it was kept where it lies",
             Self::LineTooBig => "the kernel could not print this event (line too big), skipped",
             Self::StrayFrames => "stack frames without an event before them, skipped",
             Self::AmbiguousPrefix => {
                 "repaired: the task name looks like a line prefix, the last possible split was taken"
             }
-            Self::FunctionGraph => "function_graph lines carry no task and time of their events, skipped",
             Self::NotARow => "this line is no row of vmallocinfo, skipped",
             Self::BrokenRow => "this row cannot be read, skipped",
             Self::SizeMismatch => "repaired: size and addresses of this row disagree, the row was kept as it is",
@@ -183,6 +195,8 @@ impl fmt::Display for ProblemKind {
             Self::SplitRows => "repaired: several rows stood on one line",
             Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
             Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
+            Self::SizeUntold => "repaired: how large this area is was not told, only its place was kept",
+            Self::BrokenFailure => "the numbers of this failure message cannot be read, skipped",
             Self::SilentNote => "directions for a stop without a text, skipped",
             Self::StrayNote => "no op follows this note, so it is never told",
             Self::BrokenState => "this line of the allocator state cannot be read, skipped",
@@ -229,6 +243,8 @@ mod tests {
             ProblemKind::UnknownWord("lowmem".into()),
             ProblemKind::StateFlaw("areas overlap, the first one was kept".into()),
             ProblemKind::PoorProbe("alloc_vmap_area"),
+            ProblemKind::SizeUntold,
+            ProblemKind::BrokenFailure,
             ProblemKind::Unpaired(Unpaired::Request),
             ProblemKind::Unpaired(Unpaired::PurgeReturn),
             ProblemKind::More,

@@ -83,8 +83,8 @@ pub enum Body<'a> {
     },
     /// Events of this CPU were overwritten between its previous event and its next one.
     Lost {
-        /// The CPU.
-        cpu: u16,
+        /// The CPU; `None` if the form does not tell.
+        cpu: Option<u16>,
         /// How many events; `None` if the kernel did not count them.
         count: Option<u64>,
     },

@@ -3,12 +3,9 @@
 //! Names of files say little: traces arrive as `trace.txt`, `log`, `1.out` or on standard input. Each line votes
 //! for the format that alone could have printed it, so that prose around a pasted file does no harm.
 
-use nom::Parser;
-use nom::combinator::all_consuming;
-use nom::sequence::preceded;
-
-use crate::lex::{Lines, after, blanks, decimal, lit, trim_end, upto};
-use crate::{allocator_state, ftrace, ops, vmallocinfo};
+use crate::lex::{Lines, trim, trim_end, upto};
+use crate::listing::Dialect;
+use crate::{allocator_state, bpftrace, dmesg, ftrace, listing, ops, perf, report, vmallocinfo};
 
 /// How much of an input is looked at.
 const HEAD: usize = 64 * 1024;
@@ -30,6 +27,10 @@ pub enum Format {
     FtraceText,
     /// `/proc/vmallocinfo`.
     Vmallocinfo,
+    /// A listing of areas by something else: a debugger, a vendor's kernel.
+    Listing(Dialect),
+    /// The log of a kernel.
+    KernelLog,
     /// An op script.
     OpScript,
     /// The allocator's whole state.
@@ -46,8 +47,12 @@ pub enum Format {
     PerfScript,
     /// Text of `trace-cmd report`.
     TraceCmdReport,
-    /// ftrace text of the `function_graph` tracer.
-    FunctionGraph,
+    /// Text of `perf trace`.
+    PerfTrace,
+    /// What `perf data convert --to-json` writes.
+    PerfJson,
+    /// Output of bpftrace, plain or JSON.
+    Bpftrace,
     /// Bytes that are no text and no format we know.
     Binary,
     /// Nothing but blanks.
@@ -62,6 +67,8 @@ impl Format {
         match self {
             Self::FtraceText => "ftrace text",
             Self::Vmallocinfo => "/proc/vmallocinfo",
+            Self::Listing(dialect) => dialect.title(),
+            Self::KernelLog => "kernel log",
             Self::OpScript => "op script",
             Self::AllocatorState => "allocator state",
             Self::Zstd => "zstd-compressed file",
@@ -70,7 +77,9 @@ impl Format {
             Self::TraceDat => "trace-cmd's trace.dat",
             Self::PerfScript => "text of perf script",
             Self::TraceCmdReport => "text of trace-cmd report",
-            Self::FunctionGraph => "ftrace text of the function_graph tracer",
+            Self::PerfTrace => "text of perf trace",
+            Self::PerfJson => "JSON of perf data convert",
+            Self::Bpftrace => "output of bpftrace",
             Self::Binary => "binary file of an unknown format",
             Self::Empty => "empty file",
             Self::Unknown => "text of an unknown format",
@@ -87,15 +96,24 @@ pub fn sniff(head: &[u8]) -> Format {
     if head.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
         return Format::Empty;
     }
+    if perf::is_json(head) {
+        return Format::PerfJson;
+    }
     // The option `bin` leaves the header as it is; the trace's own reader knows what to say about it.
     if is_binary(head) && !head.starts_with(b"# tracer:") {
         return Format::Binary;
     }
     let mut votes: Vec<(Format, usize)> = Vec::new();
+    // Lines that look the same in a report and in ftrace's text.
+    let mut n_either = 0;
     for line in Lines::new(head) {
+        if report::is_ftrace_as_well(line.bytes) {
+            n_either += 1;
+            continue;
+        }
         let Some(format) = vote(line.bytes) else { continue };
         // A header names its format beyond doubt, unless something else came first.
-        if votes.is_empty() && line.bytes.starts_with(b"# tracer:") || format == Format::FunctionGraph {
+        if votes.is_empty() && line.bytes.starts_with(b"# tracer:") {
             return format;
         }
         match votes.iter_mut().find(|(known, _)| *known == format) {
@@ -103,10 +121,23 @@ pub fn sniff(head: &[u8]) -> Format {
             None => votes.push((format, 1)),
         }
     }
-    // The banner decides between two layouts that differ only in their columns.
-    let banner = Lines::new(head).any(|line| is_banner(line.bytes));
+    let of = |wanted| votes.iter().find(|(format, _)| *format == wanted).map_or(0, |(_, n)| *n);
+    let is_report = of(Format::FtraceText) < of(Format::TraceCmdReport);
+    let either = if is_report { Format::TraceCmdReport } else { Format::FtraceText };
+    match votes.iter_mut().find(|(known, _)| *known == either) {
+        Some((_, n)) => *n += n_either,
+        None if 0 < n_either => votes.push((either, n_either)),
+        None => {}
+    }
     let winner = votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format);
-    if banner && winner == Format::FtraceText { Format::TraceCmdReport } else { winner }
+    if winner == Format::Unknown && is_log(head) { Format::KernelLog } else { winner }
+}
+
+/// A log without a failure: it may still tell the kernel's release and range.
+fn is_log(head: &[u8]) -> bool {
+    let lines = || Lines::new(head).filter(|line| !trim(line.bytes).is_empty());
+    let n_entries = lines().filter(|line| dmesg::is_entry(line.bytes)).count();
+    lines().count() < n_entries * 2
 }
 
 /// What speaks against the answer of [`sniff`].
@@ -160,20 +191,25 @@ pub fn doubt(head: &[u8]) -> Option<Doubt> {
 /// The format that alone prints such a line.
 fn vote(line: &[u8]) -> Option<Format> {
     let line = trim_end(line);
-    if let Some(name) = line.strip_prefix(b"# tracer:") {
-        let graph = name == b" function_graph";
-        return Some(if graph { Format::FunctionGraph } else { Format::FtraceText });
+    if line.starts_with(b"# tracer:") {
+        return Some(Format::FtraceText);
     }
     if line.is_empty() {
         None
-    } else if is_banner(line) {
+    } else if perf::accepts(line) {
+        Some(Format::PerfScript)
+    } else if report::accepts(line) {
         Some(Format::TraceCmdReport)
     } else if ftrace::accepts(line) {
-        Some(if is_report(line) { Format::TraceCmdReport } else { Format::FtraceText })
-    } else if ftrace::is_graph(line) {
-        Some(Format::FunctionGraph)
-    } else if is_perf(line) {
-        Some(Format::PerfScript)
+        Some(Format::FtraceText)
+    } else if let Some(dialect) = listing::accepts(line) {
+        Some(Format::Listing(dialect))
+    } else if dmesg::accepts(line) {
+        Some(Format::KernelLog)
+    } else if bpftrace::accepts(line) {
+        Some(Format::Bpftrace)
+    } else if perf::accepts_trace(line) {
+        Some(Format::PerfTrace)
     } else if vmallocinfo::accepts(line) {
         Some(Format::Vmallocinfo)
     } else if ops::accepts(line) {
@@ -183,34 +219,6 @@ fn vote(line: &[u8]) -> Option<Format> {
     } else {
         None
     }
-}
-
-/// `cpus=2`
-fn is_banner(line: &[u8]) -> bool {
-    all_consuming(preceded(lit(b"cpus="), decimal)).parse(trim_end(line)).is_ok()
-}
-
-/// trace-cmd pads an event's name to 20 columns; the kernel has one blank after the colon.
-fn is_report(line: &[u8]) -> bool {
-    let Some(time) = memchr::memmem::find(line, b": ") else { return false };
-    let body = after(line, time + 2);
-    let Some(name) = memchr::memmem::find(body, b": ") else { return false };
-    name < 20 && after(body, name).starts_with(b":  ") && !upto(body, name).contains(&b' ')
-}
-
-/// `init 1 [000] 9.084739: vmalloc:alloc_vmap_area: …`: an event with its system after a time.
-fn is_perf(line: &[u8]) -> bool {
-    memchr::memmem::find_iter(line, b": ").any(|at| {
-        let time = upto(line, at).last().is_some_and(u8::is_ascii_digit);
-        let name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-        let Ok((text, ())) = blanks(after(line, at + 2)) else { return false };
-        let system = text.iter().take_while(|b| name(b)).count();
-        let event = after(text, system + 1).iter().take_while(|b| name(b)).count();
-        time && 0 < system
-            && 0 < event
-            && text.get(system) == Some(&b':')
-            && text.get(system + 1 + event) == Some(&b':')
-    })
 }
 
 /// Text has hardly any control bytes; task names may have some.
@@ -259,8 +267,8 @@ mod tests {
             ("CPU:0 [LOST 2718 EVENTS]\n", Format::FtraceText),
             ("1 1 5463743010 type: 687\n", Format::FtraceText),
             ("# tracer: nop\n\0\0\0\0\u{1}\0\0\0\u{1}\0\0\0\u{1}\0\0\0", Format::FtraceText),
-            ("# tracer: function_graph\n", Format::FunctionGraph),
-            (" 1) ! 225.555 us  |    insert_vmap_area();\n", Format::FunctionGraph),
+            ("# tracer: function_graph\n", Format::FtraceText),
+            (" 1) ! 225.555 us  |    insert_vmap_area();\n", Format::FtraceText),
             (report, Format::TraceCmdReport),
             ("cpus=2\n", Format::TraceCmdReport),
             (perf, Format::PerfScript),
@@ -269,6 +277,8 @@ mod tests {
             ("# steps\nera 6.12\na 0 4096\nf 0\n", Format::OpScript),
             ("vmalloc_base 0xffffd17680000000\nfree 0x1 0xffffd17680000000\n", Format::AllocatorState),
             (" \r\n\0", Format::Empty),
+            ("[    0.000000] Linux version 6.1.0\n[    0.100000] x: y\n", Format::KernelLog),
+            ("vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n", Format::KernelLog),
             ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
         ] {
             assert_eq!(sniff(text.as_bytes()), want, "{text}");

@@ -13,9 +13,11 @@
 
 mod damage;
 mod decode;
+mod flags;
 mod format;
 mod header;
 mod input;
+mod kind;
 mod merge;
 mod options;
 mod page;

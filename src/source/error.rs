@@ -142,6 +142,10 @@ impl SourceError {
                 "answers of an op script go with it: vmaplens FILE.ops --expect FILE.out; a kernel's state is read as \
                  allocator-state.before in a capture folder"
             }
+            Self::NotReadable { what, .. } if *what == Format::PerfJson.title() => {
+                "it has neither events nor their arguments; write text instead: perf script --ns -F \
+                 comm,pid,tid,cpu,time,event,ip,sym,symoff,trace"
+            }
             Self::NotReadable { .. } => {
                 "ftrace text, /proc/vmallocinfo text, op scripts, capture folders and bundles can be opened, also packed"
             }

@@ -2,10 +2,13 @@
 
 use std::io::{self, Read};
 
-use parsers::Problem;
+use parsers::bpftrace::Bpftrace;
 use parsers::ftrace::{Header, LastEvents, Trace};
 use parsers::record::{Body, Record, Stamp};
+use parsers::report::Report;
+use parsers::sniff::Format;
 use parsers::stream::{self, Form};
+use parsers::{Problem, perf};
 
 use crate::event::{Addr, Event, EventKind, Nanos, Seq, TaskId};
 use crate::log::{Clock, FileProblem, Log, Window};
@@ -18,6 +21,20 @@ use super::probes::Probes;
 /// What `source` fails with; what was read before is in the log.
 pub fn read(name: &str, source: impl Read, log: &mut Log) -> io::Result<()> {
     read_form(name, source, Trace::default(), log)
+}
+
+/// Reads a trace in the form that was found; text of no known form is tried as ftrace's.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(format: Format, name: &str, source: impl Read, log: &mut Log) -> io::Result<()> {
+    match format {
+        Format::TraceCmdReport => read_form(name, source, Report::default(), log),
+        Format::PerfScript => read_form(name, source, perf::Script::default(), log),
+        Format::PerfTrace => read_form(name, source, perf::Trace::default(), log),
+        Format::Bpftrace => read_form(name, source, Bpftrace::default(), log),
+        _ => read(name, source, log),
+    }
 }
 
 /// Reads a trace in any form of text.
@@ -133,7 +150,7 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
         Body::Failure(failure) => EventKind::Other { name: log.names.add_text(failure.text) },
         Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },
         Body::Lost { cpu: of, count } => {
-            cpu = *of;
+            cpu = of.unwrap_or(0);
             EventKind::Lost { count: count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)) }
         }
         Body::Stack(_) | Body::UserStack(_) | Body::BufferStarted { .. } => return None,

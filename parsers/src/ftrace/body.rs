@@ -18,9 +18,9 @@ pub(super) enum Shape<'a> {
 
 /// A vmalloc event that cannot be read: its name and the rest from the place of the damage.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken<'a> {
-    pub(super) event: &'static str,
-    pub(super) rest: &'a [u8],
+pub(crate) struct Broken<'a> {
+    pub(crate) event: &'static str,
+    pub(crate) rest: &'a [u8],
 }
 
 /// Classifies a body. Only the three vmalloc events can be broken, others are kept as they are.
@@ -41,8 +41,46 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape<'_>, Broken<'_>> {
     }
 }
 
+/// Classifies an event of a form that splits the name off itself.
+#[inline]
+pub(crate) fn of_event<'a>(name: &'a [u8], args: &'a [u8]) -> Result<Body<'a>, Broken<'a>> {
+    match name {
+        b"alloc_vmap_area" => read("alloc_vmap_area", args, alloc, alloc_named).map(Body::Alloc),
+        b"free_vmap_area_noflush" => read("free_vmap_area_noflush", args, free, free_named).map(Body::Free),
+        b"purge_vmap_area_lazy" => read("purge_vmap_area_lazy", args, purge, purge_named).map(Body::Purge),
+        _ => Ok(foreign(name, args)),
+    }
+}
+
+/// An event that is none of the allocator's, whatever it is called.
+pub(crate) fn foreign<'a>(name: &'a [u8], args: &'a [u8]) -> Body<'a> {
+    probe(name, args).unwrap_or(Body::Other { name, args })
+}
+
+/// What an entry of the function `trace_printk` and of `trace_marker` says, which forms other than ftrace's call `print`:
+/// the function's name and the text. Old versions print the function's address; then it is taken for a marker.
+pub(crate) fn printed(text: &[u8]) -> Body<'_> {
+    let end = memchr::memchr(b':', text).unwrap_or(text.len());
+    let function = upto(text, end);
+    let rest = after(text, end + 1);
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let digits = function.strip_prefix(b"0x").unwrap_or(function);
+    let is_address = 8 <= digits.len() && digits.iter().all(u8::is_ascii_hexdigit);
+    match symbol(function) {
+        Ok(([], b"tracing_mark_write")) => Body::Marker(rest),
+        _ if is_address => Body::Marker(rest),
+        Ok(([], name)) if end < text.len() => Body::Other { name, args: rest },
+        _ => Body::Marker(text),
+    }
+}
+
+/// Whether a text without a colon is the beginning of a vmalloc event's name.
+pub(crate) fn begins_event(text: &[u8]) -> bool {
+    EVENTS.into_iter().any(|event| is_cut(text, event))
+}
+
 /// The vmalloc events.
-const EVENTS: [&str; 3] = ["alloc_vmap_area", "free_vmap_area_noflush", "purge_vmap_area_lazy"];
+pub(crate) const EVENTS: [&str; 3] = ["alloc_vmap_area", "free_vmap_area_noflush", "purge_vmap_area_lazy"];
 /// Fewer bytes of a name could be anybody's.
 const MIN_CUT: usize = 8;
 
@@ -66,7 +104,7 @@ pub(super) fn is_vmalloc(text: &[u8]) -> bool {
 }
 
 /// Whether a line speaks of a vmalloc event, by its name or its fields; if it cannot be read, that has to be told.
-pub(super) fn mentions_vmalloc(line: &[u8]) -> bool {
+pub(crate) fn mentions_vmalloc(line: &[u8]) -> bool {
     let named = [&b"alloc_vmap_area: "[..], b"free_vmap_area_noflush: ", b"purge_vmap_area_lazy: "];
     let fields = [&b" vend=0x"[..], b" nr_lazy=", b" num_purged=", b" npurged="];
     named.into_iter().chain(fields).any(|part| memchr::memmem::find(line, part).is_some())
@@ -194,24 +232,18 @@ fn other(text: &[u8]) -> Shape<'_> {
     let Some((name, args)) = named else {
         return Shape::Whole(unnamed(text));
     };
-    // The name's column may be padded (trace-cmd does so); a marker's own blanks are its text.
     let args = args.strip_prefix(b" ").unwrap_or(args);
     if name == b"tracing_mark_write" {
         return Shape::Marker(args);
     }
-    // trace-cmd puts the event's own name first.
-    if let Some(text) = trim_start(args).strip_prefix(b"tracing_mark_write: ").filter(|_| name == b"print") {
-        return Shape::Marker(text);
-    }
     Shape::Whole(probe(name, args).unwrap_or(Body::Other { name, args }))
 }
 
-/// `<stack trace>`, with the spellings of trace-cmd.
+/// `<stack trace>`
 fn is_stack(text: &[u8]) -> Option<Shape<'static>> {
-    let text = text.strip_prefix(b"kernel_stack:").or_else(|| text.strip_prefix(b"user_stack:")).unwrap_or(text);
     match trim_start(trim_end(text)) {
-        b"<stack trace>" | b"<stack trace >" => Some(Shape::Stack),
-        b"<user stack trace>" | b"<user stack trace >" => Some(Shape::UserStack),
+        b"<stack trace>" => Some(Shape::Stack),
+        b"<user stack trace>" => Some(Shape::UserStack),
         _ => None,
     }
 }
@@ -333,7 +365,9 @@ mod tests {
             let text = format!("{name}: hello: marker");
             assert_eq!(shape(text.as_bytes()), Ok(Shape::Marker(b"hello: marker")));
         }
-        assert_eq!(shape(b"print:                tracing_mark_write: mark"), Ok(Shape::Marker(b"mark")));
+        assert_eq!(printed(b"tracing_mark_write: mark"), Body::Marker(b"mark"));
+        assert_eq!(printed(b"ffffffff9802d5cf: mark"), Body::Marker(b"mark"));
+        assert_eq!(printed(b"my_init: mark"), Body::Other { name: b"my_init", args: b"mark" });
         let raw = Body::Other { name: b"raw_data", args: b"1776172 buf: 02 03" };
         assert_eq!(whole("# 1776172 buf: 02 03"), raw);
     }

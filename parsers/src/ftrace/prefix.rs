@@ -18,17 +18,17 @@ use crate::lex::{Res, after, blanks, decimal, hex, lit, signed, stop, trim_start
 use crate::record::{Prefix, Stamp};
 
 /// Columns of the task's name.
-pub(super) const TASK: usize = 16;
+pub(crate) const TASK: usize = 16;
 
 /// Columns of the task's name in the latency format.
-pub(super) const SHORT_TASK: usize = 8;
+pub(crate) const SHORT_TASK: usize = 8;
 
 /// Where a prefix can begin at most in text whose columns were changed; markers further right imitate it.
 const SEARCHED: usize = 40;
 
 /// Splits a line whose task name takes exactly `columns` bytes.
 #[inline]
-pub(super) fn split_at(line: &[u8], columns: usize) -> Option<(Prefix<'_>, &[u8])> {
+pub(crate) fn split_at(line: &[u8], columns: usize) -> Option<(Prefix<'_>, &[u8])> {
     let comm = upto(line, columns);
     let (body, prefix) = match line.get(columns)? {
         b'-' if columns < TASK => latency(after(line, columns)).ok()?,
@@ -40,7 +40,7 @@ pub(super) fn split_at(line: &[u8], columns: usize) -> Option<(Prefix<'_>, &[u8]
 }
 
 /// Splits a line of the default layout whose columns were changed. The flag says that there was a choice.
-pub(super) fn search(line: &[u8]) -> Option<(Prefix<'_>, &[u8], bool)> {
+pub(crate) fn search(line: &[u8]) -> Option<(Prefix<'_>, &[u8], bool)> {
     let mut found: Option<(usize, Prefix<'_>, &[u8])> = None;
     let mut ambiguous = false;
     for at in memchr::memchr_iter(b'-', upto(line, SEARCHED + 1)) {
@@ -56,7 +56,7 @@ pub(super) fn search(line: &[u8]) -> Option<(Prefix<'_>, &[u8], bool)> {
 
 /// From the dash of the pid to the blank after the time, in the default layout.
 #[inline]
-fn inner(input: &[u8]) -> Res<'_, Prefix<'_>> {
+pub(crate) fn inner(input: &[u8]) -> Res<'_, Prefix<'_>> {
     let (rest, (pid, tgid, cpu, flags, stamp)) = (
         delimited(lit(b"-"), pid, blanks),
         opt(tgid),
@@ -104,7 +104,7 @@ fn verbose(input: &[u8]) -> Res<'_, Prefix<'_>> {
 
 /// `1`, `4194304`, and `-1` for a broken task.
 #[inline]
-fn pid(input: &[u8]) -> Res<'_, i32> {
+pub(crate) fn pid(input: &[u8]) -> Res<'_, i32> {
     let (rest, value) = signed(input)?;
     i32::try_from(value).map_or_else(|_| stop(input), |pid| Ok((rest, pid)))
 }
@@ -134,14 +134,14 @@ fn cpu(input: &[u8]) -> Res<'_, u16> {
 
 /// A CPU without leading zeros.
 #[inline]
-fn short_cpu(input: &[u8]) -> Res<'_, u16> {
+pub(crate) fn short_cpu(input: &[u8]) -> Res<'_, u16> {
     let (rest, value) = decimal(input)?;
     u16::try_from(value).map_or_else(|_| stop(input), |cpu| Ok((rest, cpu)))
 }
 
 /// Four to eight characters; what they mean depends on the kernel.
 #[inline]
-fn flags(input: &[u8]) -> Res<'_, &[u8]> {
+pub(crate) fn flags(input: &[u8]) -> Res<'_, &[u8]> {
     let n = upto(input, 9).iter().take_while(|&&b| b != b' ' && b != b':').count();
     if !(4..=8).contains(&n) || input.get(n) != Some(&b' ') {
         return stop(input);
@@ -152,7 +152,7 @@ fn flags(input: &[u8]) -> Res<'_, &[u8]> {
 /// `5.463743` of a clock that counts time, `37169072940` of others. Nine decimals are not ftrace's, but
 /// harmless.
 #[inline]
-fn stamp(input: &[u8]) -> Res<'_, Stamp> {
+pub(crate) fn stamp(input: &[u8]) -> Res<'_, Stamp> {
     let (rest, whole) = decimal(input)?;
     let Some(digits) = rest.strip_prefix(b".") else {
         return Ok((rest, Stamp::Ticks(whole)));
@@ -192,7 +192,7 @@ fn verbose_stamp(input: &[u8]) -> Res<'_, bool> {
 
 /// The colon after the time, with its blank; the blank of an empty body may have been cut.
 #[inline]
-fn colon(input: &[u8]) -> Res<'_, ()> {
+pub(crate) fn colon(input: &[u8]) -> Res<'_, ()> {
     match input {
         [b':', b' ', rest @ ..] => Ok((rest, ())),
         b":" => Ok((b"", ())),

@@ -1,16 +1,14 @@
 //! The walk over the lines of a trace.
 
 use super::body::{self, Shape};
+use super::graph::{self, Graph, Running};
+use super::lines::{buffer_started, log_text, lost, prefixed};
 use super::{Header, fast, header, prefix, refused, stack};
-use crate::lex::{self, Line, Lines, column, decimal, lit, offset_in, trim, upto};
+use crate::lex::{self, Line, Lines, column, offset_in, trim};
 use crate::problem::Problems;
 use crate::record::{Body, Prefix, Record};
 use crate::stream::{Form, MAX_LINE, Window, too_long};
 use crate::{Problem, ProblemKind};
-use nom::Parser;
-use nom::branch::alt;
-use nom::combinator::opt;
-use nom::sequence::{delimited, preceded, terminated};
 
 /// Longest text that `trace_marker` takes, with a reserve: what follows a marker beyond it is not its text.
 const MAX_MARKER: usize = 8192;
@@ -38,6 +36,7 @@ pub struct Trace {
     header: Header,
     layout: Layout,
     in_log: bool,
+    running: Running,
     problems: Problems,
     memo: fast::Memo,
     /// Every line goes through the general grammar.
@@ -61,6 +60,10 @@ enum Layout {
     Prefixed,
     /// Lines have none (`nocontext-info`).
     Bare,
+    /// Lines of the function_graph tracer.
+    Graph,
+    /// Lines leave their values out (`raw`), which has been said; they still can be counted.
+    Raw,
     /// Lines cannot be used, which has been said; up to the next header.
     Refused,
 }
@@ -71,7 +74,8 @@ impl<'a> Reader<'a> {
         let mut reader = Self::resume(Window::whole(input), Trace::default());
         let mut ahead = reader.lines.clone();
         while let Some(line) = ahead.next() {
-            if !line.bytes.starts_with(b"#") || buffer_started(line.bytes).is_some() {
+            let is_item = buffer_started(line.bytes).is_some() || prefix::split_at(line.bytes, prefix::TASK).is_some();
+            if is_item || !line.bytes.starts_with(b"#") {
                 break;
             }
             reader.comment(line);
@@ -122,11 +126,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         if let Some((cpu, count)) = lost(line.bytes) {
-            return Some(self.remark(line, Body::Lost { cpu, count }));
-        }
-        if line.number == 1 && line.bytes.starts_with(b"cpus=") {
-            // The banner of trace-cmd, whose lines are close enough to be read.
-            return None;
+            return Some(self.remark(line, Body::Lost { cpu: Some(cpu), count }));
         }
         if line.bytes.starts_with(b"[LINE TOO BIG]") {
             self.problem(line, line.bytes, ProblemKind::LineTooBig);
@@ -169,12 +169,24 @@ impl<'a> Reader<'a> {
             self.stray_frames(line);
             return None;
         }
+        if let Some(graph) = graph::line(line.bytes).filter(|_| self.state.layout != Layout::Prefixed) {
+            self.state.layout = Layout::Graph;
+            return self.graph(line, graph);
+        }
+        if self.state.layout == Layout::Raw {
+            // What is not understood continues a marker.
+            return refused::raw(line.bytes).map(|(prefix, body)| self.record(line, Some(prefix), body));
+        }
+        if self.state.layout == Layout::Graph && line.bytes.iter().all(|byte| matches!(byte, b'-' | b' ')) {
+            return None;
+        }
         if self.state.layout == Layout::Unknown {
             let headed = self.state.header.tracer.is_some();
             if let Some(kind) = refused::layout(line.bytes, headed) {
-                self.state.layout = Layout::Refused;
                 self.problem(line, line.bytes, kind);
-                return None;
+                let raw = refused::raw(line.bytes);
+                self.state.layout = if raw.is_some() { Layout::Raw } else { Layout::Refused };
+                return raw.map(|(prefix, body)| self.record(line, Some(prefix), body));
             }
             let bare = headed && !self.state.header.has_columns && body::looks_bare(line.bytes);
             if bare || body::is_vmalloc(line.bytes) {
@@ -209,7 +221,32 @@ impl<'a> Reader<'a> {
             self.problem(line, text, ProblemKind::CutOff);
             return None;
         }
-        Some(Record { line: line.number, offset: self.base + line.start as u64, prefix, body })
+        Some(self.record(line, prefix, body))
+    }
+
+    fn record(&self, line: Line<'a>, prefix: Option<Prefix<'a>>, body: Body<'a>) -> Record<'a> {
+        Record { line: line.number, offset: self.base + line.start as u64, prefix, body }
+    }
+
+    /// A line of the function_graph tracer.
+    fn graph(&mut self, line: Line<'a>, graph: Graph<'a>) -> Option<Record<'a>> {
+        let (mut prefix, text) = match graph {
+            Graph::Comment { prefix, text } => (prefix, text),
+            Graph::Switch { cpu, pid } => {
+                self.state.running.switch(cpu, pid);
+                return None;
+            }
+            Graph::Call => return None,
+        };
+        prefix.pid = self.state.running.of(&prefix);
+        match graph::body(text) {
+            Ok(body) => Some(self.record(line, Some(prefix), body)),
+            Err(broken) => {
+                let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
+                self.problem(line, broken.rest, kind);
+                None
+            }
+        }
     }
 
     /// A marker's text with the lines that follow it, which are nothing else.
@@ -241,6 +278,7 @@ impl<'a> Reader<'a> {
             || prefixed(self.input, line, next).is_some()
             || prefix::search(line.bytes).is_some()
             || body::mentions_vmalloc(line.bytes)
+            || graph::line(line.bytes).is_some()
             || (self.state.layout == Layout::Bare && body::looks_bare(line.bytes))
     }
 
@@ -250,8 +288,7 @@ impl<'a> Reader<'a> {
             self.state.header = Header::default();
             self.state.layout = Layout::Unknown;
             if name == b"function_graph" {
-                self.state.layout = Layout::Refused;
-                self.problem(line, line.bytes, ProblemKind::FunctionGraph);
+                self.state.layout = Layout::Graph;
             }
         }
         self.state.header.read(line.bytes);
@@ -274,7 +311,7 @@ impl<'a> Reader<'a> {
     }
 
     fn remark(&self, line: Line<'a>, body: Body<'a>) -> Record<'a> {
-        Record { line: line.number, offset: self.base + line.start as u64, prefix: None, body }
+        self.record(line, None, body)
     }
 
     /// Reads lines that are not of the exact default layout up to the next record.
@@ -315,6 +352,7 @@ impl Form for Trace {
     fn starts_item(line: &[u8]) -> bool {
         [prefix::TASK, prefix::SHORT_TASK].into_iter().any(|columns| prefix::split_at(line, columns).is_some())
             || body::is_vmalloc(line)
+            || graph::line(line).is_some()
     }
 
     #[inline]
@@ -333,36 +371,6 @@ impl Form for Trace {
     }
 }
 
-/// Splits a line at the columns that the layouts use, joining it with the lines after it if the task's name
-/// holds line ends. Hands out the place after the line as well.
-fn prefixed<'a>(
-    input: &'a [u8],
-    line: Line<'a>,
-    next: &Lines<'a>,
-) -> Option<(Line<'a>, Lines<'a>, Prefix<'a>, &'a [u8])> {
-    [prefix::TASK, prefix::SHORT_TASK].into_iter().find_map(|columns| {
-        let (whole, next, columns) = joined(input, line, next, columns);
-        prefix::split_at(whole.bytes, columns).map(|(prefix, text)| (whole, next, prefix, text))
-    })
-}
-
-/// The line, lengthened by those that follow while a line end lies within its first `columns` bytes. Carriage
-/// returns that a copy added move the columns.
-fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>, mut columns: usize) -> (Line<'a>, Lines<'a>, usize) {
-    let mut whole = line;
-    let mut next = next.clone();
-    while whole.ended && whole.bytes.len() < columns {
-        let mut ahead = next.clone();
-        let Some(more) = ahead.next() else { break };
-        let start = offset_in(input, line.bytes);
-        let Some(bytes) = input.get(start..more.start + more.bytes.len()) else { break };
-        columns += usize::from(input.get(more.start.wrapping_sub(2)) == Some(&b'\r'));
-        whole = Line { bytes, ended: more.ended, ..whole };
-        next = ahead;
-    }
-    (whole, next, columns)
-}
-
 /// Whether a line by itself shows that the input is a trace.
 pub(super) fn accepts(line: &[u8]) -> bool {
     let text = log_text(line).unwrap_or(line);
@@ -372,33 +380,6 @@ pub(super) fn accepts(line: &[u8]) -> bool {
         || buffer_started(line).is_some()
         || lost(line).is_some()
         || body::is_vmalloc(line)
-        || matches!(refused::layout(line, false), Some(ProblemKind::TraceOption(_)))
-}
-
-/// `##### CPU 1 buffer started ####`
-fn buffer_started(line: &[u8]) -> Option<u16> {
-    let (_, cpu) = delimited(lit(b"##### CPU "), decimal, lit(b" buffer started")).parse(line).ok()?;
-    u16::try_from(cpu).ok()
-}
-
-/// `CPU:0 [LOST 2718 EVENTS]`, or `CPU:0 [LOST EVENTS]`; trace-cmd says `[2718 EVENTS DROPPED]`.
-fn lost(line: &[u8]) -> Option<(u16, Option<u64>)> {
-    let (rest, cpu) = delimited(lit(b"CPU:"), decimal, lit(b" [")).parse(line).ok()?;
-    let ftrace = delimited(lit(b"LOST "), opt(terminated(decimal, lit(b" "))), lit(b"EVENTS]"));
-    let trace_cmd = terminated(opt(terminated(decimal, lit(b" "))), lit(b"EVENTS DROPPED]"));
-    let (_, count) = alt((ftrace, trace_cmd)).parse(rest).ok()?;
-    Some((u16::try_from(cpu).ok()?, count))
-}
-
-/// What follows the time of a kernel log line, `[   99.123456] ` or `[   99.123456][T1] `, which itself may follow the
-/// date that a syslog daemon writes.
-fn log_text(line: &[u8]) -> Option<&[u8]> {
-    let start = memchr::memmem::find(upto(line, 96), b"kernel: ").map(|at| lex::after(line, at + 8));
-    let line = start.unwrap_or(line);
-    let time = (lit(b"["), lex::blanks, decimal, lit(b"."), decimal, lit(b"]"));
-    let caller = opt((alt((lit(b"["), lit(b" ["))), lex::blanks, alt((lit(b"T"), lit(b"C"))), decimal, lit(b"]")));
-    match preceded((time, caller), lit(b" ")).parse(line) {
-        Ok((text, ())) => Some(text),
-        Err(_) => start,
-    }
+        || refused::layout(line, false).is_some()
+        || graph::line(line).is_some()
 }

@@ -1,44 +1,37 @@
 //! Layouts that a trace file can have but that cannot be replayed: they leave out values, or task and time.
 
 use nom::Parser;
-use nom::combinator::opt;
 
+use super::prefix::{pid, short_cpu};
 use crate::ProblemKind;
-use crate::lex::{Res, blanks, decimal, hex, lit, signed};
+use crate::lex::{Res, decimal, hex, lit};
+use crate::record::{Body, Prefix, Stamp};
 
 /// Names the layout of a line that is no event line, if it is one of these. `headed` says that a trace header
 /// came before, so that unreadable bytes are a trace's.
 pub(super) fn layout(line: &[u8], headed: bool) -> Option<ProblemKind> {
-    if is_graph(line) {
-        return Some(ProblemKind::FunctionGraph);
-    }
     if hex_line(line).is_ok() {
         return Some(ProblemKind::TraceOption("hex"));
     }
-    if raw_line(line).is_ok() {
+    if raw(line).is_some() {
         return Some(ProblemKind::TraceOption("raw"));
     }
     let control = line.iter().filter(|&&b| b < b' ' && b != b'\t').count();
     (headed && line.len() < control * 4).then_some(ProblemKind::TraceOption("bin"))
 }
 
-/// ` 1) ! 225.555 us  |    insert_vmap_area();`, also behind a time and a bar.
-pub(crate) fn is_graph(line: &[u8]) -> bool {
-    let cpu = |input| (blanks, decimal, lit(b")"), blanks).parse(input).map(|(rest, _)| (rest, ()));
-    let time = |input| (blanks, decimal, lit(b"."), decimal, lit(b" |")).parse(input).map(|(rest, _)| (rest, ()));
-    let start: Res<'_, _> = (opt(time), opt(cpu)).parse(line);
-    match start {
-        Ok((rest, (time, cpu))) if time.is_some() || cpu.is_some() => {
-            memchr::memmem::find(rest, b" |  ").is_some() || memchr::memmem::find(rest, b" => ").is_some()
-        }
-        _ => false,
-    }
-}
-
-/// `1 0 16438057135 type: 687`, or a marker: `1 0 6909090891 # ffffffff9802d5cf hello`
-fn raw_line(input: &[u8]) -> Res<'_, ()> {
-    let (rest, _) = (signed, lit(b" "), decimal, lit(b" "), decimal).parse(input)?;
-    nom::branch::alt((lit(b" type: "), lit(b" # "))).parse(rest)
+/// Reads `1 0 16438057135 type: 687`, or a marker: `1 0 6909090891 # ffffffff9802d5cf hello`. The values are not there, and
+/// the unit of the time is not told.
+pub(super) fn raw(line: &[u8]) -> Option<(Prefix<'_>, Body<'_>)> {
+    let (rest, (pid, _, cpu, _, ticks, _)) =
+        (pid, lit(b" "), short_cpu, lit(b" "), decimal, lit(b" ")).parse(line).ok()?;
+    let body = match (rest.strip_prefix(b"type: "), rest.strip_prefix(b"# ")) {
+        (Some(args), _) => Body::Other { name: b"type", args },
+        (None, Some(args)) => Body::Other { name: b"raw_data", args },
+        (None, None) => return None,
+    };
+    let prefix = Prefix { comm: b"", pid, tgid: None, cpu: Some(cpu), flags: b"", stamp: Stamp::Ticks(ticks) };
+    Some((prefix, body))
 }
 
 /// `00000001 00000000 00000001d793a15e type: 5`
@@ -63,12 +56,6 @@ mod tests {
             (b"1 0 6909090891 # ffffffff9802d5cf hello marker", Some(ProblemKind::TraceOption("raw"))),
             (b"00000001 00000000 00000001d793a15e type: 5", Some(ProblemKind::TraceOption("hex"))),
             (b"\x01\0\0\0\x02\0\0\0xy", Some(ProblemKind::TraceOption("bin"))),
-            (b" 1) ! 225.555 us  |    insert_vmap_area();", Some(ProblemKind::FunctionGraph)),
-            (b" 1)     init-1     =>     fg-457    ", Some(ProblemKind::FunctionGraph)),
-            (
-                b"   25.338199 |   1)     init-1     |               |  alloc_vmap_area() {",
-                Some(ProblemKind::FunctionGraph),
-            ),
             (b"lines", None),
             (b"1) a list item", None),
         ] {

@@ -9,7 +9,7 @@ use crate::lex::{Lines, after, hex, hex0x, lit, trim_end, trim_start, upto};
 use crate::record::Frame;
 
 /// Reads the lines of a block up to the first that is no frame. A task can be called `=> x`: its lines are none.
-pub(super) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
+pub(crate) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
     let mut frames = Vec::new();
     let mut ahead = lines.clone();
     let next_frame = |ahead: &mut Lines<'a>| {
@@ -24,12 +24,12 @@ pub(super) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
 }
 
 /// What follows ` => ` on the line of a frame.
-pub(super) fn frame_text(line: &[u8]) -> Option<&[u8]> {
+pub(crate) fn frame_text(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(b" =>").or_else(|| line.strip_prefix(b"=>")).filter(|text| text.first() == Some(&b' '))
 }
 
 /// One frame; whatever is not understood stays part of the symbol, because it is all a person has.
-pub(super) fn frame(text: &[u8]) -> Frame<'_> {
+pub(crate) fn frame(text: &[u8]) -> Frame<'_> {
     let (text, address) = split_address(trim_end(text));
     let text = trim_start(text);
     let (text, module) = split_module(text);

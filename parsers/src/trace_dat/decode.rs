@@ -1,11 +1,11 @@
 //! From the bytes of one event to a [`Body`], by places that were looked up once for each kind of event.
 
-use super::damage::DatDamage;
-use super::format::{Field, Format, Number};
+use super::flags::flags;
+use super::format::{Format, Number};
 use super::input::Order;
+use super::kind::{Common, Event, Kind};
 use super::print::{Piece, Template, Values, bytes_of, pieces, until_nul, write_number, write_symbol};
 use super::symbols::{CommCache, Comms, Formats, SymbolCache, Symbols};
-use crate::ProblemKind;
 use crate::lex::after;
 use crate::record::{Alloc, Body, Frame, Free, Purge};
 
@@ -14,70 +14,6 @@ const TRAMPOLINE: u64 = 0x7fff_ffff;
 
 /// Frames of one stack; the kernel records at most 1,024 or so.
 const MAX_FRAMES: usize = 4096;
-
-/// How the events of one kind are read.
-#[derive(Debug)]
-pub(super) struct Event {
-    pub(super) format: Format,
-    pub(super) common: Common,
-    kind: Kind,
-}
-
-/// The fields that all events of a kernel share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Common {
-    pub(super) id: Number,
-    pub(super) flags: Number,
-    pub(super) preempt: Number,
-    pub(super) pid: Number,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Alloc([Number; 6]),
-    Free([Number; 3]),
-    Purge([Number; 3]),
-    KernelStack {
-        size: Option<Number>,
-        caller: u32,
-    },
-    UserStack {
-        caller: u32,
-    },
-    Print {
-        ip: Number,
-        text: Field,
-    },
-    RawData {
-        id: Number,
-        bytes: Field,
-    },
-    Bprint {
-        ip: Number,
-        format: Number,
-        arguments: Field,
-    },
-    Bputs {
-        ip: Number,
-        text: Number,
-    },
-    Function {
-        ip: Number,
-        parent: Number,
-    },
-    Entry {
-        ip: Number,
-        args: Template,
-    },
-    Return {
-        function: Number,
-        ip: Number,
-        args: Template,
-    },
-    Other(Template),
-    /// One of the three vmalloc events whose format lacks a field.
-    Unusable(&'static str),
-}
 
 /// Everything that is known of the traced machine.
 #[derive(Debug)]
@@ -103,31 +39,23 @@ pub(super) struct Scratch {
     pub(super) text: Vec<u8>,
     pub(super) symbols: SymbolCache,
     pub(super) comms: CommCache,
+    /// The flags column made last, and what of.
+    flags: (u8, u8, [u8; 5]),
 }
 
 impl Scratch {
     pub(super) fn new() -> Self {
-        Self { text: Vec::new(), symbols: SymbolCache::new(), comms: CommCache::new() }
+        let (symbols, comms) = (SymbolCache::new(), CommCache::new());
+        Self { text: Vec::new(), symbols, comms, flags: (0, 0, flags(0, 0, false)) }
     }
-}
 
-impl Common {
-    /// As in every kernel so far.
-    const USUAL: Self = Self {
-        id: Number { offset: 0, size: 2, is_signed: false },
-        flags: Number { offset: 2, size: 1, is_signed: false },
-        preempt: Number { offset: 3, size: 1, is_signed: false },
-        pid: Number { offset: 4, size: 4, is_signed: true },
-    };
-
-    /// From a format file; the usual place of what it does not tell.
-    fn of(format: &Format) -> Self {
-        Self {
-            id: format.number(&["common_type"]).unwrap_or(Self::USUAL.id),
-            flags: format.number(&["common_flags"]).unwrap_or(Self::USUAL.flags),
-            preempt: format.number(&["common_preempt_count"]).unwrap_or(Self::USUAL.preempt),
-            pid: format.number(&["common_pid"]).unwrap_or(Self::USUAL.pid),
+    /// The flags column, most often that of the event before.
+    #[inline]
+    pub(super) fn flags(&mut self, bits: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
+        if (self.flags.0, self.flags.1) != (bits, preempt) {
+            self.flags = (bits, preempt, flags(bits, preempt, has_lazy));
         }
+        self.flags.2
     }
 }
 
@@ -170,10 +98,7 @@ impl Tables {
         usize::from(at).checked_sub(1).and_then(|at| self.events.get(at)).ok_or(id)
     }
 
-    /// What an event says.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// What an event says; `None` if the record is too short for it ([`Event::damage`]).
     #[inline]
     pub(super) fn body<'a>(
         &'a self,
@@ -181,26 +106,21 @@ impl Tables {
         record: &'a [u8],
         text: &'a mut Vec<u8>,
         cache: &mut SymbolCache,
-    ) -> Result<Body<'a>, ProblemKind> {
-        let broken = ProblemKind::BrokenEvent;
+    ) -> Option<Body<'a>> {
         match &event.kind {
             Kind::Alloc(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("alloc_vmap_area"))?;
-                let [va_start, size, align, vstart, vend, failed] = values;
-                Ok(Body::Alloc(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
+                let [va_start, size, align, vstart, vend, failed] = self.numbers(record, numbers)?;
+                Some(Body::Alloc(Alloc { va_start, size, align, vstart, vend, failed: failed != 0 }))
             }
             Kind::Free(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("free_vmap_area_noflush"))?;
-                let [va_start, nr_lazy, nr_lazy_max] = values;
-                Ok(Body::Free(Free { va_start, nr_lazy, nr_lazy_max }))
+                let [va_start, nr_lazy, nr_lazy_max] = self.numbers(record, numbers)?;
+                Some(Body::Free(Free { va_start, nr_lazy, nr_lazy_max }))
             }
             Kind::Purge(numbers) => {
-                let values = self.numbers(record, numbers).ok_or(broken("purge_vmap_area_lazy"))?;
-                let [start, end, num_purged] = values;
-                Ok(Body::Purge(Purge { start, end, num_purged }))
+                let [start, end, num_purged] = self.numbers(record, numbers)?;
+                Some(Body::Purge(Purge { start, end, num_purged }))
             }
-            Kind::Unusable(name) => Err(broken(name)),
-            _ => self.rare(event, record, text, cache).ok_or(ProblemKind::Dat(DatDamage::Event)),
+            _ => self.rare(event, record, text, cache),
         }
     }
 
@@ -214,6 +134,7 @@ impl Tables {
     }
 
     /// Any event but the three of vmalloc; `None` if the record is too short for it.
+    #[inline(never)]
     fn rare<'a>(
         &'a self,
         event: &'a Event,
@@ -381,68 +302,6 @@ impl Tables {
     }
 }
 
-impl Kind {
-    fn of(format: &Format, long_size: u8) -> Self {
-        let number = |names: &[&str]| format.number(names);
-        // Somebody may call a probe like the event.
-        let is_probe = format.field(&["__probe_ip", "__probe_func", "__probe_ret_ip"]).is_some();
-        let known = match format.name.as_slice() {
-            _ if is_probe => None,
-            b"alloc_vmap_area" => return Self::alloc(format).unwrap_or(Self::Unusable("alloc_vmap_area")),
-            b"free_vmap_area_noflush" => return Self::free(format).unwrap_or(Self::Unusable("free_vmap_area_noflush")),
-            b"purge_vmap_area_lazy" => return Self::purge(format).unwrap_or(Self::Unusable("purge_vmap_area_lazy")),
-            b"kernel_stack" => format
-                .field(&["caller"])
-                .map(|caller| Self::KernelStack { size: number(&["size"]), caller: caller.offset }),
-            b"user_stack" => format.field(&["caller"]).map(|caller| Self::UserStack { caller: caller.offset }),
-            b"print" => {
-                number(&["ip"]).zip(format.field(&["buf"])).map(|(ip, buf)| Self::Print { ip, text: buf.clone() })
-            }
-            b"raw_data" => {
-                number(&["id"]).zip(format.field(&["buf"])).map(|(id, buf)| Self::RawData { id, bytes: buf.clone() })
-            }
-            b"bprint" => number(&["ip"])
-                .zip(number(&["fmt"]))
-                .zip(format.field(&["buf"]))
-                .map(|((ip, fmt), buf)| Self::Bprint { ip, format: fmt, arguments: buf.clone() }),
-            b"bputs" => number(&["ip"]).zip(number(&["str"])).map(|(ip, text)| Self::Bputs { ip, text }),
-            b"function" => {
-                number(&["ip"]).zip(number(&["parent_ip"])).map(|(ip, parent)| Self::Function { ip, parent })
-            }
-            _ => None,
-        };
-        let template = || Template::of(format, long_size, is_probe);
-        let entry = || Some(Self::Entry { ip: number(&["__probe_ip"])?, args: template() });
-        let exit = || {
-            let (function, ip) = number(&["__probe_func"]).zip(number(&["__probe_ret_ip"]))?;
-            Some(Self::Return { function, ip, args: template() })
-        };
-        known.or_else(entry).or_else(exit).unwrap_or_else(|| Self::Other(Template::of(format, long_size, false)))
-    }
-
-    fn alloc(format: &Format) -> Option<Self> {
-        let number = |names: &[&str]| format.number(names);
-        Some(Self::Alloc([
-            number(&["addr", "va_start"])?,
-            number(&["size"])?,
-            number(&["align"])?,
-            number(&["vstart"])?,
-            number(&["vend"])?,
-            number(&["failed"])?,
-        ]))
-    }
-
-    fn free(format: &Format) -> Option<Self> {
-        let number = |names: &[&str]| format.number(names);
-        Some(Self::Free([number(&["va_start"])?, number(&["nr_lazy"])?, number(&["nr_lazy_max"])?]))
-    }
-
-    fn purge(format: &Format) -> Option<Self> {
-        let number = |names: &[&str]| format.number(names);
-        Some(Self::Purge([number(&["start"])?, number(&["end"])?, number(&["npurged", "num_purged"])?]))
-    }
-}
-
 /// Functions that write what came through `trace_marker`.
 fn is_marker(function: &[u8]) -> bool {
     matches!(function, b"tracing_mark_write" | b"__tracing_mark_write" | b"write_marker_to_buffer")
@@ -450,75 +309,4 @@ fn is_marker(function: &[u8]) -> bool {
 
 fn without_newline(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\n").unwrap_or(text)
-}
-
-/// The flags column as ftrace prints it.
-pub(super) fn flags(flags: u8, preempt: u8, has_lazy: bool) -> [u8; 5] {
-    const OFF: u8 = 0x01;
-    const UNKNOWN_OR_LAZY: u8 = 0x02;
-    const RESCHED: u8 = 0x04;
-    const HARD: u8 = 0x08;
-    const SOFT: u8 = 0x10;
-    const PREEMPT: u8 = 0x20;
-    const NMI: u8 = 0x40;
-    const BH_OFF: u8 = 0x80;
-    let has = |bit: u8| flags & bit != 0;
-    let interrupts = match (has(OFF), has(BH_OFF)) {
-        (true, true) => b'D',
-        (true, false) => b'd',
-        (false, true) => b'b',
-        (false, false) if has(UNKNOWN_OR_LAZY) && !has_lazy => b'X',
-        (false, false) => b'.',
-    };
-    let resched = match (has(UNKNOWN_OR_LAZY) && has_lazy, has(RESCHED), has(PREEMPT)) {
-        (false, false, false) => b'.',
-        (false, true, false) => b'n',
-        (false, false, true) => b'p',
-        (false, true, true) => b'N',
-        (true, false, false) => b'l',
-        (true, true, false) => b'b',
-        (true, false, true) => b'L',
-        (true, true, true) => b'B',
-    };
-    let context = match (has(NMI), has(HARD), has(SOFT)) {
-        (true, true, _) => b'Z',
-        (true, false, _) => b'z',
-        (false, true, true) => b'H',
-        (false, true, false) => b'h',
-        (false, false, true) => b's',
-        (false, false, false) => b'.',
-    };
-    [interrupts, resched, context, depth(preempt & 0xf), depth(preempt >> 4)]
-}
-
-/// A dot for 0, else one hexadecimal digit.
-fn depth(depth: u8) -> u8 {
-    match depth {
-        0 => b'.',
-        1..=9 => b'0' + depth,
-        _ => b'a' + (depth - 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_as_ftrace_prints_them() {
-        for (bits, preempt, lazy, text) in [
-            (0, 0, false, "....."),
-            (0x01, 0x01, false, "d..1."),
-            (0x81, 0x1a, false, "D..a1"),
-            (0x80, 0, false, "b...."),
-            (0x02, 0, false, "X...."),
-            (0x02, 0, true, ".l..."),
-            (0x24, 0, false, ".N..."),
-            (0x26, 0, true, ".B..."),
-            (0x18, 0, false, "..H.."),
-            (0x48, 0x02, false, "..Z2."),
-        ] {
-            assert_eq!(String::from_utf8_lossy(&flags(bits, preempt, lazy)), text, "{bits:#x} {preempt:#x}");
-        }
-    }
 }

@@ -113,11 +113,11 @@ pub(super) fn format(text: &[u8]) -> Option<Format> {
         } else if let Some(rest) = line.bytes.strip_prefix(b"ID:") {
             id = decimal(trim(rest)).ok().and_then(|(_, id)| u16::try_from(id).ok());
         } else if line.bytes.starts_with(b"print fmt:") {
-            print = trim(after(text, line.start + b"print fmt:".len()));
+            print = after(text, line.start + b"print fmt:".len()).trim_ascii();
             break;
         }
     }
-    let head = upto(text, text.len() - print.len());
+    let head = memchr::memmem::find(text, b"\nprint fmt:").map_or(text, |end| upto(text, end));
     Some(Format { name: name?.to_vec(), id: id?, fields: fields(head), print: print.to_vec(), text: text.to_vec() })
 }
 
@@ -127,7 +127,7 @@ pub(super) fn fields(text: &[u8]) -> Vec<Field> {
     fields.take(MAX_FIELDS).collect()
 }
 
-/// `	field:unsigned long addr;	offset:8;	size:8;	signed:0;`
+/// ` field:unsigned long addr; offset:8; size:8; signed:0;`
 fn field(line: &[u8]) -> Res<'_, Field> {
     let (rest, declaration) = preceded(
         (blank, tag("field"), opt(tag(" special")), tag(":")),
@@ -144,7 +144,7 @@ fn blank(input: &[u8]) -> Res<'_, &[u8]> {
     take_while(|byte| byte == b' ' || byte == b'\t').parse(input)
 }
 
-/// `	offset:8;`
+/// ` offset:8;`
 fn entry<'a>(key: &'static str) -> impl Parser<&'a [u8], Output = u32, Error = nom::error::Error<&'a [u8]>> {
     let number = nom::combinator::map_res(decimal, u32::try_from);
     delimited((blank, tag(key)), number, tag(";"))

@@ -183,12 +183,12 @@ impl<'s> Parts<'s> {
         self.header_info(cursor).map_err(|trouble| refuse(trouble, "header_page"))?;
         self.ftrace_formats(cursor).map_err(|trouble| refuse(trouble, "format files of ftrace"))?;
         self.event_formats(cursor).map_err(|trouble| refuse(trouble, "format files"))?;
-        let kallsyms = self.text(cursor, 4).map_err(|trouble| refuse(trouble, "kallsyms"))?;
+        let kallsyms = text(cursor, 4).map_err(|trouble| refuse(trouble, "kallsyms"))?;
         self.symbols = Symbols::parse(&kallsyms);
         drop(kallsyms);
-        let printk = self.text(cursor, 4).map_err(|trouble| refuse(trouble, "printk_formats"))?;
+        let printk = text(cursor, 4).map_err(|trouble| refuse(trouble, "printk_formats"))?;
         self.printk = Formats::parse(&printk);
-        let comms = self.text(cursor, 8).map_err(|trouble| refuse(trouble, "saved_cmdlines"))?;
+        let comms = text(cursor, 8).map_err(|trouble| refuse(trouble, "saved_cmdlines"))?;
         self.comms = Comms::parse(&comms);
         let n_cpus = cursor.u32().map_err(|trouble| refuse(trouble, "number of CPUs"))?;
         self.facts.n_cpus = n_cpus;
@@ -253,12 +253,6 @@ impl<'s> Parts<'s> {
         Ok(())
     }
 
-    /// A text behind its size of 4 or 8 bytes.
-    pub(super) fn text(&mut self, cursor: &mut Cursor<'_>, size: u8) -> Result<Vec<u8>, Trouble> {
-        let n = if size == 4 { u64::from(cursor.u32()?) } else { cursor.u64()? };
-        cursor.block(n, MAX_TEXT)
-    }
-
     /// Step 9: options, and where the pages of each CPU are; the same again for every instance.
     fn buffer_6(
         &mut self,
@@ -311,6 +305,12 @@ impl<'s> Parts<'s> {
             }
         }
     }
+}
+
+/// A text behind its size of 4 or 8 bytes.
+pub(super) fn text(cursor: &mut Cursor<'_>, size: u8) -> Result<Vec<u8>, Trouble> {
+    let n = if size == 4 { u64::from(cursor.u32()?) } else { cursor.u64()? };
+    cursor.block(n, MAX_TEXT)
 }
 
 /// The clock's name behind the table of CPUs.

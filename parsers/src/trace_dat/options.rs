@@ -39,28 +39,38 @@ pub(super) struct Options {
     date_ns: i64,
     offset_ns: i64,
     tsc: Option<(u32, u32, u64)>,
-    n_options: u32,
+    /// Options so far.
+    n_taken: u32,
 }
 
 impl Options {
     /// Whether there were more options than a file can have.
     pub(super) fn is_full(&self) -> bool {
-        MAX_OPTIONS <= self.n_options
+        MAX_OPTIONS <= self.n_taken
     }
 
     /// Takes an option; `false` if its data cannot be read.
     pub(super) fn take(&mut self, id: u16, data: &[u8], order: Order, version: u8) -> bool {
-        self.n_options += 1;
+        self.n_taken += 1;
         let text = trim(data);
         let taken = match id {
             DATE => hexadecimal(text).map(|us| self.date_ns = us.wrapping_mul(1000).cast_signed()),
             OFFSET => signed(text).ok().map(|(_, ns)| self.offset_ns = ns),
             TRACECLOCK => bracketed(text).map(|name| self.clock = name.to_vec()),
             CPUSTAT => self.statistics(text),
-            UNAME => Some(self.uname = text.to_vec()),
-            VERSION => Some(self.recorder = text.to_vec()),
+            UNAME => {
+                self.uname = text.to_vec();
+                Some(())
+            }
+            VERSION => {
+                self.recorder = text.to_vec();
+                Some(())
+            }
             CPUCOUNT => order.u32(data, 0).filter(|n| *n <= MAX_CPUS).map(|n| self.n_cpus = Some(n)),
-            TIME_SHIFT => Some(self.has_time_shift = true),
+            TIME_SHIFT => {
+                self.has_time_shift = true;
+                Some(())
+            }
             TSC2NSEC => {
                 let (mult, shift) = (order.u32(data, 0), order.u32(data, 4));
                 let offset = order.uint(data, 8, 8);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::damage::DatDamage;
-use super::header::{MAX_CPUS, MAX_NAME, MAX_TEXT, Parts};
+use super::header::{MAX_CPUS, MAX_NAME, MAX_TEXT, Parts, text};
 use super::input::{Cursor, ReadAt, Trouble};
 use super::options::BUFFER;
 use super::symbols::{Comms, Formats, Symbols};
@@ -173,9 +173,9 @@ impl<'s> Sections<'s, '_> {
             HEADER_INFO => parts.header_info(&mut cursor)?,
             FTRACE_EVENTS => parts.ftrace_formats(&mut cursor)?,
             EVENT_FORMATS => parts.event_formats(&mut cursor)?,
-            KALLSYMS => parts.symbols = Symbols::parse(&parts.text(&mut cursor, 4)?),
-            PRINTK => parts.printk = Formats::parse(&parts.text(&mut cursor, 4)?),
-            _ => parts.comms = Comms::parse(&parts.text(&mut cursor, 8)?),
+            KALLSYMS => parts.symbols = Symbols::parse(&text(&mut cursor, 4)?),
+            PRINTK => parts.printk = Formats::parse(&text(&mut cursor, 4)?),
+            _ => parts.comms = Comms::parse(&text(&mut cursor, 8)?),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use nom::Parser;
 use nom::combinator::opt;
-use nom::sequence::{delimited, preceded, terminated};
+use nom::sequence::{delimited, terminated};
 
 use crate::lex::{Lines, Res, after, decimal, hex, lit, upto};
 
@@ -110,20 +110,20 @@ impl Symbols {
     }
 }
 
-/// `ffffffffb2ba55e0 t alloc_vmap_area	[module]`
-fn symbol(line: &[u8]) -> Res<'_, (u64, u8, &[u8], Option<&[u8]>)> {
+/// Address, type, name and module.
+type Line<'a> = (u64, u8, &'a [u8], Option<&'a [u8]>);
+
+/// `ffffffffb2ba55e0 t alloc_vmap_area [module]`
+fn symbol(line: &[u8]) -> Res<'_, Line<'_>> {
     let name = nom::bytes::complete::take_till1(|byte| byte == b'\t' || byte == b' ');
     let inside = nom::bytes::complete::take_till1(|byte| byte == b']');
-    let module = preceded(nom::bytes::complete::take_while1(|byte| byte == b'\t' || byte == b' '), inside_of(inside));
+    let module = delimited(
+        (nom::bytes::complete::take_while1(|byte| byte == b'\t' || byte == b' '), lit(b"[")),
+        inside,
+        lit(b"]"),
+    );
     let kind = nom::number::complete::u8;
     (terminated(hex, lit(b" ")), terminated(kind, lit(b" ")), name, opt(module)).parse(line)
-}
-
-fn inside_of<'a, P>(inside: P) -> impl Parser<&'a [u8], Output = &'a [u8], Error = nom::error::Error<&'a [u8]>>
-where
-    P: Parser<&'a [u8], Output = &'a [u8], Error = nom::error::Error<&'a [u8]>>,
-{
-    delimited(lit(b"["), inside, lit(b"]"))
 }
 
 /// Bits of a cache's index.

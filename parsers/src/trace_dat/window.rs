@@ -76,17 +76,18 @@ impl<'s> Window<'s> {
     /// # Errors
     /// The damage and its place. After a damaged piece the next one can be read.
     pub(super) fn fill(&mut self, unpack: &dyn Unpack, packed: &mut Vec<u8>) -> Result<bool, (u64, DatDamage)> {
-        self.bytes.clear();
         let Some(method) = self.region.method else {
             let left = usize::try_from(self.end.saturating_sub(self.next)).unwrap_or(usize::MAX);
             self.offset = self.next;
             if let Err(error) = read_into(self.region.source, self.next, self.size.min(left), &mut self.bytes) {
                 self.end = self.next;
+                self.bytes.clear();
                 return Err((self.next, DatDamage::Unreadable(error.to_string())));
             }
             self.next += self.bytes.len() as u64;
             return Ok(!self.bytes.is_empty());
         };
+        self.bytes.clear();
         match self.chunk(method, unpack, packed) {
             Err((at, damage)) if damage == DatDamage::Chunks => {
                 self.n_chunks = Some(0);

@@ -52,15 +52,15 @@ fn line(text: &str) -> Line {
     // A task's name may look like anything: the last bracket before a stamp is the CPU's.
     let open = text.match_indices(" [").map(|(at, _)| at).find(|at| is_cpu(&text[*at..])).expect(text);
     let (comm, pid) = text[..open].trim_end().rsplit_once('-').expect(text);
-    line.comm = comm.trim_start().to_owned();
+    line.comm = String::from(comm.trim_start());
     line.pid = pid.parse().expect(text);
     let (cpu, rest) = text[open + 2..].split_once(']').expect(text);
     line.cpu = cpu.parse().expect(text);
     let (stamp, rest) = rest.trim_start().split_once(": ").expect(text);
-    line.stamp = stamp.to_owned();
+    line.stamp = String::from(stamp);
     let (name, args) = rest.split_once(':').expect(text);
-    line.name = name.to_owned();
-    line.args = args.trim_start().to_owned();
+    line.name = String::from(name);
+    line.args = String::from(args.trim_start());
     if line.name == "kernel_stack" {
         line.args.clear();
     }

@@ -13,6 +13,10 @@ pub(crate) enum Time {
     Absolute,
 }
 
+/// Events were lost, so many if that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost(pub(crate) Option<u64>);
+
 const DELTA_BITS: u32 = 27;
 const STAMP_BITS: u32 = 59;
 
@@ -25,7 +29,7 @@ pub(crate) struct Ring {
     used: usize,
     stamp: u64,
     /// What was lost before that page.
-    lost: Option<Option<u64>>,
+    lost: Option<Lost>,
 }
 
 impl Ring {
@@ -65,7 +69,7 @@ impl Ring {
     }
 
     /// Begins a page, before which `lost` events were lost.
-    pub(crate) fn begin(&mut self, shape: &Shape, stamp: u64, lost: Option<Option<u64>>) {
+    pub(crate) fn begin(&mut self, shape: &Shape, stamp: u64, lost: Option<Lost>) {
         self.finish(shape);
         self.page = self.pages.len();
         (self.used, self.stamp, self.lost) = (0, stamp, lost);
@@ -95,7 +99,7 @@ impl Ring {
             self.word(shape, 0);
         }
         let mut commit = self.used as u64;
-        if let Some(count) = self.lost {
+        if let Some(Lost(count)) = self.lost {
             commit |= 1 << 31;
             if let Some(count) = count {
                 commit |= 1 << 30;

@@ -139,7 +139,7 @@ impl Lines {
         object.number("i", id);
         object.number("line", u64::from(record.line));
         if let Body::Lost { cpu, count } = record.body {
-            object.number("cpu", u64::from(cpu));
+            object.number_or_null("cpu", cpu.map(u64::from));
             object.number_or_null("count", count);
         } else if let Body::BufferStarted { cpu } = record.body {
             object.number("cpu", u64::from(cpu));
