@@ -169,7 +169,7 @@ pub fn doubt(head: &[u8]) -> Option<Doubt> {
     let format = sniff(head);
     // The two layouts of ftrace text differ only in their columns.
     let family = |format| if format == Format::TraceCmdReport { Format::FtraceText } else { format };
-    let is_plain = !matches!(format, Format::Empty | Format::Binary | Format::Unknown | Format::FunctionGraph);
+    let is_plain = !matches!(format, Format::Empty | Format::Binary | Format::Unknown);
     if !is_plain || head.starts_with(b"# tracer:") || MAGIC.iter().any(|(magic, _)| head.starts_with(magic)) {
         return None;
     }
