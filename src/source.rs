@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod capture;
+pub mod dat;
 pub mod embedded;
 pub mod error;
 pub mod evidence;
@@ -20,6 +21,7 @@ pub mod state;
 pub mod stream;
 pub mod texts;
 pub mod trace;
+pub mod unpack;
 
 use std::path::{Path, PathBuf};
 

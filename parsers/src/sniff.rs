@@ -140,6 +140,54 @@ fn is_log(head: &[u8]) -> bool {
     lines().count() < n_entries * 2
 }
 
+/// What speaks against the answer of [`sniff`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// The answer.
+    pub format: Format,
+    /// Lines that only this format prints.
+    pub lines: usize,
+    /// What else it could be.
+    pub other: Format,
+    /// Lines that only that one prints.
+    pub other_lines: usize,
+    /// Lines that only one format prints.
+    pub of: usize,
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { format, lines, other, other_lines, of } = self;
+        let (format, other) = (format.title(), other.title());
+        write!(f, "looks like {format} ({lines} of {of} lines), could be {other} ({other_lines})")
+    }
+}
+
+/// Says what an input could be as well, if more than a quarter of its telling lines are of another format.
+pub fn doubt(head: &[u8]) -> Option<Doubt> {
+    let head = upto(head, HEAD);
+    let format = sniff(head);
+    // The two layouts of ftrace text differ only in their columns.
+    let family = |format| if format == Format::TraceCmdReport { Format::FtraceText } else { format };
+    let is_plain = !matches!(format, Format::Empty | Format::Binary | Format::Unknown);
+    if !is_plain || head.starts_with(b"# tracer:") || MAGIC.iter().any(|(magic, _)| head.starts_with(magic)) {
+        return None;
+    }
+    let mut votes: Vec<(Format, usize)> = Vec::new();
+    for line in Lines::new(head) {
+        let Some(voted) = vote(line.bytes).map(family) else { continue };
+        match votes.iter_mut().find(|(known, _)| *known == voted) {
+            Some((_, n)) => *n += 1,
+            None => votes.push((voted, 1)),
+        }
+    }
+    let of = votes.iter().map(|(_, n)| n).sum();
+    let lines = votes.iter().find(|(known, _)| *known == family(format)).map_or(0, |(_, n)| *n);
+    let others = votes.into_iter().filter(|(known, _)| *known != family(format));
+    let (other, other_lines) = others.max_by_key(|(_, n)| *n).filter(|(_, n)| of < n * 4)?;
+    Some(Doubt { format, lines, other, other_lines, of })
+}
+
 /// The format that alone prints such a line.
 fn vote(line: &[u8]) -> Option<Format> {
     let line = trim_end(line);
@@ -191,6 +239,21 @@ mod tests {
         assert_eq!(sniff(b"\x17\x08\x44tracing6\0"), Format::TraceDat);
         assert_eq!(sniff(b"\x7fELF\x02\x01"), Format::Binary);
         assert_eq!(sniff(b"\0\x01\x02a\0\0\0\x03"), Format::Binary);
+    }
+
+    #[test]
+    fn a_mixture_is_doubtful() {
+        let row = "0xffffc90000000000-0xffffc90000005000   20480 x+0x1/0x2 vmap\n";
+        let event = "            init-1       [001] .....     5.463743: free_vmap_area_noflush: va_start=0x1000 nr_lazy=1 nr_lazy_max=2\n";
+        let said = |text: String| doubt(text.as_bytes()).map(|doubt| doubt.to_string());
+        assert_eq!(said(row.repeat(9)), None);
+        assert_eq!(said(row.repeat(9) + &event.repeat(3)), None);
+        assert_eq!(
+            said(row.repeat(8) + &event.repeat(3)).as_deref(),
+            Some("looks like /proc/vmallocinfo (8 of 11 lines), could be ftrace text (3)")
+        );
+        assert_eq!(said("# tracer: nop\n".to_owned() + &row.repeat(8)), None);
+        assert_eq!(said(String::new()), None);
     }
 
     #[test]

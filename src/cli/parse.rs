@@ -22,6 +22,7 @@ use parsers::vmallocinfo::{self, Reader as Rows};
 use parsers::{Problem, perf};
 use serde::Serialize;
 
+use crate::source::dat;
 use crate::source::formats::{Class, class_of};
 use crate::source::stream::Stream;
 use crate::source::texts::{self, Found};
@@ -163,8 +164,12 @@ impl Job<'_> {
 
     fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
+        if let Some(doubt) = text.doubt.filter(|_| !self.args.quiet) {
+            output::talk(&format!("note: {} {doubt}: --format decides", text.name));
+        }
         match class_of(text.format) {
             Class::Trace => self.recording(text)?,
+            Class::Binary => self.binary(text)?,
             Class::Snapshot => self.snapshot(text)?,
             Class::Script => self.script(text)?,
             Class::Unread => {
@@ -218,6 +223,27 @@ impl Job<'_> {
             return Ok(());
         }
         self.problems(&name, trace.finish().1)
+    }
+
+    fn binary(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let name = text.name.clone();
+        let mut flushed = Ok(());
+        let mut is_first = !self.args.count;
+        let (_, problems) = dat::read(text, &mut |record| {
+            self.tally.record(&record.body);
+            if std::mem::take(&mut is_first) {
+                self.lines.dat_header(&name, record.prefix.as_ref().map(|prefix| prefix.stamp));
+            }
+            if !self.args.count {
+                self.lines.record(record);
+            }
+            if flushed.is_ok() {
+                flushed = self.flush(FLUSH_BYTES);
+            }
+        })?;
+        flushed?;
+        self.lines.release();
+        self.problems(&name, problems)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {

@@ -1,12 +1,14 @@
 //! A capture: a recording with what was read around it, as a folder, a bundle, or an archive of either.
 
+use parsers::ftrace::Header;
+
 use crate::log::{FileProblem, InputKind, Log};
 
 use super::formats::{Class, class_of};
 use super::manifest::{self, Manifest};
 use super::members::Members;
 use super::stream::Stream;
-use super::{SourceError, meminfo, meta, snapshot, state, trace};
+use super::{SourceError, dat, meminfo, meta, snapshot, state, trace};
 
 /// Names that make a folder a capture.
 pub const TELLING: [&str; 9] =
@@ -133,6 +135,18 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
     let name = stream.name.clone();
     match class_of(stream.format) {
         Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
+        Class::Binary => {
+            let mut intake = trace::Intake::new(log);
+            let (facts, problems) = dat::read(stream, &mut |record| intake.record(record))?;
+            let release = facts.kernel_release().map(|release| String::from_utf8_lossy(release).into_owned());
+            let mut header = Header::default();
+            header.kernel_release = release;
+            intake.finish(&name, header, problems);
+            let origin = &mut log.origin;
+            origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
+            origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
+            origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));
+        }
         _ => {
             trace::read(&name, &mut *stream, log)
                 .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;

@@ -45,6 +45,14 @@ pub enum SourceError {
         /// What is in it.
         why: String,
     },
+    /// Known, but too damaged to be read.
+    #[error("cannot read {name}: {why}")]
+    Damaged {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Inputs that do not belong together.
     #[error("{why}")]
     Apart {
@@ -145,7 +153,7 @@ impl SourceError {
             Self::Refused { .. } => {
                 "unpack it with a tool you trust, look at what is in it, and open the file or the folder"
             }
-            Self::Compressed { .. } => "the file may be cut short; copy it again",
+            Self::Compressed { .. } | Self::Damaged { .. } => "the file may be cut short; copy it again",
             Self::NoEvents { .. } => {
                 "switch on events/vmalloc/enable before recording (from Linux 6.2 on); before 6.2 set the probes of README.md"
             }

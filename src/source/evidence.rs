@@ -1,7 +1,7 @@
-//! Was a snapshot taken before the recording, or after it? Addresses tell: what the recording frees without having
-//! allocated it was there before; what it allocates and never frees is there after.
+//! Was a snapshot taken before the recording, or after it, or does it belong to another one? Addresses tell: what is
+//! freed without having been allocated was there before; what is allocated and never freed is there after.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::event::EventKind;
 use crate::log::{Baseline, BaselineState, Log, Pointers};
@@ -20,11 +20,18 @@ pub enum Place {
     After,
 }
 
-/// What a recording says about the moments around it.
+/// What a recording says about an address at the two moments: is an area there, and how large is it, if that is told?
+#[derive(Debug, Default, Clone, Copy)]
+struct Known {
+    before: Option<(bool, Option<u64>)>,
+    after: Option<(bool, Option<u64>)>,
+}
+
+/// What a recording says about the moments around it. A recorder that leaves marks takes its snapshots within the
+/// recording: then these are the moments.
 #[derive(Debug, Default)]
 pub struct Evidence {
-    /// Per address: did its first record free it, and did its last one allocate it?
-    ends: BTreeMap<u64, (bool, bool)>,
+    known: BTreeMap<u64, Known>,
     /// Records are missing, so that little follows from what is not there.
     has_lost: bool,
 }
@@ -33,53 +40,66 @@ impl Evidence {
     /// Of a recording.
     pub fn of(log: &Log) -> Self {
         let mut evidence = Self { has_lost: log.origin.overwritten != 0, ..Self::default() };
-        for event in &log.events {
-            let (addr, allocates) = match event.kind {
-                EventKind::Alloc { addr, failed: false, .. } | EventKind::Unasked { addr, .. } => (addr, true),
-                EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => (addr, false),
+        let first = log.snapshot_place().unwrap_or(0);
+        let last = log.last_snapshot_place().unwrap_or(log.events.len());
+        for (n, event) in log.events.iter().enumerate() {
+            let (addr, size) = match event.kind {
+                EventKind::Alloc { addr, size, failed: false, .. } => (addr, Some(size)),
+                EventKind::Unasked { addr, end } => (addr, Some(end.0.wrapping_sub(addr.0))),
+                EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => (addr, None),
                 EventKind::Lost { .. } => {
                     evidence.has_lost = true;
                     continue;
                 }
                 _ => continue,
             };
-            evidence.ends.entry(addr.0).or_insert((!allocates, allocates)).1 = allocates;
+            let known = evidence.known.entry(addr.0).or_default();
+            for (moment, state) in [(first, &mut known.before), (last, &mut known.after)] {
+                // What was last done before it counts; without that, the first thing after it tells what was undone.
+                if n < moment {
+                    *state = Some((size.is_some(), size));
+                } else if state.is_none() {
+                    *state = Some((size.is_none(), None));
+                }
+            }
         }
         evidence
     }
 
-    /// Votes for before and for after.
+    /// Votes for before and for after: addresses with an area at one of the moments and none at the other.
     fn votes(&self, snapshot: &Baseline) -> (usize, usize) {
         let Some(busy) = busy(snapshot) else { return (0, 0) };
         let (mut before, mut after) = (0, 0);
-        for (addr, ends) in &self.ends {
-            match (ends, busy.contains(addr)) {
-                // There before, and gone after.
-                ((true, false), true) | ((false, true), false) => before += 1,
-                ((true, false), false) | ((false, true), true) => after += 1,
-                _ => {}
+        for (addr, known) in &self.known {
+            let at = |state: Option<(bool, Option<u64>)>| state.is_some_and(|(there, _)| there);
+            let is_there = busy.contains_key(addr);
+            if at(known.before) != at(known.after) {
+                *(if at(known.before) == is_there { &mut before } else { &mut after }) += 1;
             }
         }
         (before, after)
     }
 
-    /// Refuses a snapshot that knows next to nothing of the addresses it would have to know.
+    /// Refuses a snapshot that knows less than half of the areas it would have to know.
     ///
     /// # Errors
     /// It is of another boot or machine.
     pub fn check_belongs(&self, name: &str, snapshot: &Baseline) -> Result<(), SourceError> {
         let Some(busy) = busy(snapshot).filter(|_| !self.has_lost) else { return Ok(()) };
-        let of = |wanted: &dyn Fn(&(bool, bool)) -> bool| {
-            let known = self.ends.iter().filter(|(_, ends)| wanted(ends));
-            (known.clone().count(), known.filter(|(addr, _)| busy.contains(addr)).count())
-        };
         let (before, after) = self.votes(snapshot);
-        let (known, found) = if after <= before { of(&|ends| ends.0) } else { of(&|ends| ends.1) };
-        if ENOUGH <= known && found * 10 < known {
-            let what = if after <= before { "frees were there before" } else { "leaves behind were there after" };
+        let state = |known: &Known| if after <= before { known.before } else { known.after };
+        let there =
+            self.known.iter().filter_map(|(addr, known)| Some((addr, state(known).filter(|(there, _)| *there)?.1)));
+        let is_found = |addr: &u64, size: Option<u64>| {
+            busy.get(addr).is_some_and(|listed| size.is_none_or(|size| size == *listed))
+        };
+        let wanted = there.clone().count();
+        let found = there.filter(|(addr, size)| is_found(addr, *size)).count();
+        if ENOUGH <= wanted && found * 2 < wanted {
+            let when = if after <= before { "before" } else { "after" };
             return Err(SourceError::Apart {
                 why: format!(
-                    "{name} is of another boot or machine: of {known} areas that the recording {what}, it has {found}"
+                    "{name} does not belong to the recording: of {wanted} areas that were there {when} it, it has {found}"
                 ),
                 hint: "take the snapshot in the same boot as the recording, right before or after it",
             });
@@ -119,10 +139,11 @@ impl Evidence {
     }
 }
 
-/// Starts of the areas in use; `None` if its addresses tell nothing.
-fn busy(snapshot: &Baseline) -> Option<BTreeSet<u64>> {
+/// Starts and sizes of the areas in use; `None` if its addresses tell nothing.
+fn busy(snapshot: &Baseline) -> Option<BTreeMap<u64, u64>> {
     let areas = snapshot.areas.iter().filter(|area| area.state != BaselineState::Unpurged);
-    (snapshot.pointers == Pointers::Real).then(|| areas.map(|area| area.start).collect())
+    (snapshot.pointers == Pointers::Real)
+        .then(|| areas.map(|area| (area.start, area.end.wrapping_sub(area.start))).collect())
 }
 
 fn by_name(name: &str) -> Option<Place> {

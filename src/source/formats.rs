@@ -7,6 +7,8 @@ use parsers::sniff::Format;
 pub enum Class {
     /// Records of a recording.
     Trace,
+    /// Records of a recording in the kernel's own binary form.
+    Binary,
     /// The areas of one moment.
     Snapshot,
     /// An op script.
@@ -33,7 +35,7 @@ pub const FORMATS: &[Row] = &[
     row("ftrace", Format::FtraceText, Class::Trace, "ftrace text: `trace`, `trace_pipe`"),
     row("report", Format::TraceCmdReport, Class::Unread, "text of `trace-cmd report`"),
     row("perf", Format::PerfScript, Class::Unread, "text of `perf script`"),
-    row("trace-dat", Format::TraceDat, Class::Unread, "trace-cmd's `trace.dat`"),
+    row("trace-dat", Format::TraceDat, Class::Binary, "trace-cmd's `trace.dat`"),
     row("vmallocinfo", Format::Vmallocinfo, Class::Snapshot, "`/proc/vmallocinfo` text"),
     row("ops", Format::OpScript, Class::Script, "an op script"),
 ];

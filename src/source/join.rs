@@ -22,6 +22,8 @@ struct Joint {
     traces: Vec<Stream>,
     snapshots: Vec<Stream>,
     scripts: Vec<(Stream, Input)>,
+    /// What had to be assumed.
+    notes: Vec<String>,
 }
 
 /// Reads inputs that belong together.
@@ -53,7 +55,11 @@ pub fn open(inputs: &[Input], reading: &Reading) -> Result<Log, SourceError> {
             }
         }
     }
+    let mut notes = std::mem::take(&mut joint.notes);
+    notes.sort_unstable();
     let mut log = joint.log(reading)?;
+    notes.append(&mut log.notes);
+    log.notes = notes;
     flaws.append(&mut log.problems);
     log.problems = flaws;
     Ok(log)
@@ -74,13 +80,15 @@ impl Joint {
         use parsers::sniff::Format;
         stream.check_not_empty()?;
         if let Some(format) = reading.format.filter(|_| is_alone || stream.format == Format::Unknown) {
-            stream.format = format;
+            (stream.format, stream.doubt) = (format, None);
         }
         if stream.format == Format::Unknown && !is_alone {
             return Err(SourceError::NotReadable { name: stream.name, what: stream.format.title() });
         }
+        let name = &stream.name;
+        self.notes.extend(stream.doubt.map(|doubt| format!("{name} {doubt}: --format decides")));
         match class_of(stream.format) {
-            Class::Trace => self.traces.push(stream),
+            Class::Trace | Class::Binary => self.traces.push(stream),
             Class::Snapshot => self.snapshots.push(stream),
             Class::Script => self.scripts.push((stream, input.clone())),
             Class::Unread => {

@@ -188,8 +188,14 @@ fn prefix_of(entries: &[Entry]) -> String {
             .iter()
             .any(|known| file.strip_prefix(known).is_some_and(|ending| ending.is_empty() || ENDINGS.contains(&ending)))
     };
+    // Folders of a capture tell as well.
+    let inside = |name: &str| {
+        let found = folder::INSIDE.iter().find_map(|(inside, _)| name.find(&format!("{inside}/")))?;
+        (found == 0 || name.as_bytes()[found - 1] == b'/').then_some(found)
+    };
     let telling = entries.iter().filter(|entry| tells(&entry.name)).map(|entry| &entry.name[..folder(&entry.name)]);
-    if let Some(nearest) = telling.min_by_key(|prefix| prefix.matches('/').count()) {
+    let around = entries.iter().filter_map(|entry| Some(&entry.name[..inside(&entry.name)?]));
+    if let Some(nearest) = telling.chain(around).min_by_key(|prefix| prefix.matches('/').count()) {
         return nearest.to_owned();
     }
     let Some(first) = entries.first() else { return String::new() };

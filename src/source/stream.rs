@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use parsers::sniff::{Format, sniff};
+use parsers::sniff::{Doubt, Format, doubt, sniff};
 
 use crate::log::FileProblem;
 
 use super::members::{Members, flaw};
 use super::pack::codec::decoder;
-use super::pack::limits::{Fault, Faults, Limits, MAX_LAYERS, MAX_WHOLE};
+use super::pack::limits::{Fault, Faults, Limits, MAX_LAYERS, MAX_RATIO, MAX_WHOLE};
 use super::pack::{Packing, Unpacked, unread};
 use super::read_at::{Disk, ReadAt, Section};
 use super::{Input, SourceError};
@@ -24,6 +24,8 @@ pub struct Stream {
     pub name: String,
     /// What it is, by its content.
     pub format: Format,
+    /// What else it could be.
+    pub doubt: Option<Doubt>,
     head: Vec<u8>,
     /// What of `head` has been read.
     at: usize,
@@ -169,7 +171,8 @@ impl Stream {
 
     fn of(name: &str, peeled: Peeled, faults: Faults, places: Option<Arc<dyn ReadAt>>) -> Self {
         let Peeled { head, rest, .. } = peeled;
-        Self { name: name.to_owned(), format: sniff(&head), head, at: 0, rest, faults, places }
+        let (format, doubt) = (sniff(&head), doubt(&head));
+        Self { name: name.to_owned(), format, doubt, head, at: 0, rest, faults, places }
     }
 
     /// Bytes as a stream, for what is in memory already.
@@ -270,7 +273,7 @@ pub(super) fn refusal(name: &str, fault: &Fault) -> SourceError {
     let why = match fault {
         Fault::Damaged { reason, .. } => return SourceError::Compressed { name, reason: reason.clone() },
         Fault::Bomb { packed, unpacked } => {
-            format!("{packed} packed bytes became {unpacked}, more than 1000 for one: no capture packs so well")
+            format!("{packed} packed bytes became {unpacked}, more than {MAX_RATIO} for one: no capture packs so well")
         }
         Fault::TooLarge => "it is larger than 8 GiB when unpacked".to_owned(),
         Fault::Window => "unpacking it needs more than 128 MiB of memory for its window".to_owned(),

@@ -79,7 +79,9 @@ where
     E: From<SourceError>,
 {
     stream.check_not_empty()?;
-    stream.format = wanted.unwrap_or(stream.format);
+    if let Some(format) = wanted {
+        (stream.format, stream.doubt) = (format, None);
+    }
     visit(Found::Text(&mut stream))?;
     stream.finish()?.map_or(Ok(()), |problem| visit(Found::Problem(problem)))
 }

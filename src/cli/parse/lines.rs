@@ -84,6 +84,15 @@ impl Lines {
         object.close();
     }
 
+    /// Of a binary recording, whose stamps are not rounded.
+    pub(super) fn dat_header(&mut self, file: &str, first: Option<Stamp>) {
+        let is_ticks = matches!(first, Some(Stamp::Ticks(_)));
+        let mut object = self.start(file, "trace-dat");
+        object.text("time", if is_ticks { b"ticks" } else { b"ns" });
+        object.number_or_null("time_resolution_ns", (!is_ticks).then_some(1));
+        object.close();
+    }
+
     pub(super) fn snapshot_header(&mut self, file: &str, pointers: Pointers) {
         let mut object = self.start(file, "vmallocinfo");
         object.text("pointers", crate::log::baseline::pointers_word(pointers).as_bytes());

@@ -6,7 +6,7 @@ use super::contents::Entry;
 use crate::source::pack::limits::MAX_MEMBERS;
 
 /// Folders inside a capture that have members, and how deep.
-const INSIDE: [(&str, u32); 4] = [("per_cpu", 1), ("stats", 0), ("formats", 3), ("events.pages", 0)];
+pub(super) const INSIDE: [(&str, u32); 4] = [("per_cpu", 1), ("stats", 0), ("formats", 3), ("events.pages", 0)];
 
 /// What is in the folder, sorted by name: regular files, and links that stay inside.
 pub fn list(root: &Path) -> Vec<Entry> {

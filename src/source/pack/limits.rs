@@ -8,8 +8,8 @@ pub const MAX_UNPACKED: u64 = 8 << 30;
 /// Up to here nobody asks how well something is packed.
 pub const FREE_OF_RATIO: u64 = 64 << 20;
 /// Bytes that one packed byte may stand for beyond that. Traces come to 10 to 100, one line repeated to 300; deflate
-/// cannot exceed 1,032, so this is the guard against what zstd and xz can do, and gzip's zeros.
-pub const MAX_RATIO: u64 = 1000;
+/// cannot exceed 1,032, which is what zeros come to, and zstd and xz go far beyond.
+pub const MAX_RATIO: u64 = 500;
 /// Members of an archive.
 pub const MAX_MEMBERS: usize = 10_000;
 /// Compressions around one text: a `.tar.gz` of `.zst` members has two.
