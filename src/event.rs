@@ -148,6 +148,13 @@ pub enum EventKind {
         /// Its text.
         text: TextId,
     },
+    /// The kernel's log says that a request failed. The model does nothing: the attempts are records of their own.
+    Report {
+        /// Bytes asked for, the guard page included where the message includes it; 0 if it does not tell.
+        size: u64,
+        /// The message.
+        text: TextId,
+    },
     /// A record of another kind, kept so that nothing read is lost.
     Other {
         /// Its event name.
@@ -207,6 +214,7 @@ impl EventKind {
             Self::NodeReturn { .. } => "return",
             Self::Lost { .. } => "lost",
             Self::Mark { .. } => "mark",
+            Self::Report { .. } => "report",
             Self::Other { .. } => "other",
             Self::Script(op) => op.word(),
         }

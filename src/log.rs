@@ -20,7 +20,7 @@ pub use stacks::{FrameRef, StackId, Stacks};
 
 use std::sync::Arc;
 
-use crate::event::{Event, EventKind, Seq};
+use crate::event::{Event, EventKind, Nanos, Seq};
 
 /// Everything read from one input.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +96,7 @@ impl Log {
                 | EventKind::NodeDecay { .. }
                 | EventKind::NodeReturn { .. }
                 | EventKind::Mark { .. }
+                | EventKind::Report { .. }
                 | EventKind::Other { .. }
                 | EventKind::Script(_) => counts.other += 1,
             }
@@ -108,6 +109,21 @@ impl Log {
     pub fn sort_by_time(&mut self) {
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
         order.sort_by_key(|&index| self.events[index as usize].at);
+        self.events = order.iter().map(|&index| self.events[index as usize]).collect();
+        self.stacks.reorder(&order);
+    }
+
+    /// Puts the records from `first` on, which have come from elsewhere, among those before by their stamps.
+    pub fn merge_from(&mut self, first: usize) {
+        let mut latest = Nanos(0);
+        // Stamps of a recording may go back a little; a place is after the last record that is not later.
+        let reached: Vec<Nanos> = self.events[..first].iter().map(|event| { latest = latest.max(event.at); latest }).collect();
+        let place = |at: Nanos| reached.partition_point(|&reached| reached <= at);
+        let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
+        order.sort_by_key(|&index| match index as usize {
+            index if index < first => (index, true),
+            index => (place(self.events[index].at), false),
+        });
         self.events = order.iter().map(|&index| self.events[index as usize]).collect();
         self.stacks.reorder(&order);
     }

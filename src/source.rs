@@ -8,6 +8,7 @@ pub mod error;
 pub mod evidence;
 pub mod formats;
 pub mod join;
+pub mod kernel_log;
 pub mod manifest;
 pub mod members;
 pub mod meminfo;

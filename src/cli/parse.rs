@@ -19,7 +19,7 @@ use parsers::report::Report;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
 use parsers::vmallocinfo::{self, Reader as Rows};
-use parsers::{Problem, perf};
+use parsers::{Problem, dmesg, listing, perf};
 use serde::Serialize;
 
 use crate::source::dat;
@@ -168,7 +168,7 @@ impl Job<'_> {
             output::talk(&format!("note: {} {doubt}: --format decides", text.name));
         }
         match class_of(text.format) {
-            Class::Trace => self.recording(text)?,
+            Class::Trace | Class::Log => self.recording(text)?,
             Class::Binary => self.binary(text)?,
             Class::Snapshot => self.snapshot(text)?,
             Class::Script => self.script(text)?,
@@ -180,7 +180,7 @@ impl Job<'_> {
         match text.format {
             _ if before < self.tally.records() => Ok(()),
             Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
-            Format::Vmallocinfo => Err(SourceError::NoAreas { name: name() }.into()),
+            Format::Vmallocinfo | Format::Listing(_) => Err(SourceError::NoAreas { name: name() }.into()),
             _ => Err(SourceError::NoEvents { name: name(), other: 0 }.into()),
         }
     }
@@ -191,6 +191,7 @@ impl Job<'_> {
             Format::PerfScript => self.trace(text, perf::Script::default()),
             Format::PerfTrace => self.trace(text, perf::Trace::default()),
             Format::Bpftrace => self.trace(text, Bpftrace::default()),
+            Format::KernelLog => self.trace(text, dmesg::Log::default()),
             _ => self.trace(text, Trace::default()),
         }
     }
@@ -203,9 +204,10 @@ impl Job<'_> {
             let mut flushed = Ok(());
             let mut is_first = true;
             let header = Header::of_head(text.head());
+            let format = text.format;
             let read = stream::read(&mut *text, &mut trace, &mut |record| {
                 if std::mem::take(&mut is_first) {
-                    self.lines.trace_header(&name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
+                    self.lines.trace_header(&name, format, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
                 }
                 self.tally.record(&record.body);
                 self.lines.record(record);
@@ -248,6 +250,21 @@ impl Job<'_> {
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let name = text.name.clone();
+        if let Format::Listing(dialect) = text.format {
+            let bytes = text.whole()?;
+            let parsed = listing::parse(dialect, &bytes);
+            if !self.args.count {
+                self.lines.snapshot_header(&name, text.format, parsed.pointers);
+            }
+            for area in &parsed.areas {
+                self.tally.add(Kind::Area, area.size);
+                if !self.args.count {
+                    self.lines.area(area);
+                    self.flush(FLUSH_BYTES)?;
+                }
+            }
+            return self.problems(&name, parsed.problems);
+        }
         let mut rows = Rows::new();
         if self.args.count {
             let tally = &mut self.tally;
@@ -258,7 +275,7 @@ impl Job<'_> {
         } else {
             let bytes = text.whole()?;
             // What the address columns show is known at the end only.
-            self.lines.snapshot_header(&name, vmallocinfo::parse(&bytes).pointers);
+            self.lines.snapshot_header(&name, text.format, vmallocinfo::parse(&bytes).pointers);
             let mut flushed = Ok(());
             rows.read(&bytes, &mut |area| {
                 self.tally.add(Kind::Area, area.size);

@@ -141,14 +141,15 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
             let release = facts.kernel_release().map(|release| String::from_utf8_lossy(release).into_owned());
             let mut header = Header::default();
             header.kernel_release = release;
-            intake.finish(&name, header, problems);
+            intake.settle(&name);
+            trace::note(&name, header, problems, log);
             let origin = &mut log.origin;
             origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
             origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
             origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));
         }
         _ => {
-            trace::read(&name, &mut *stream, log)
+            trace::read_as(stream.format, &name, &mut *stream, log)
                 .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         }
     }

@@ -10,7 +10,7 @@ use super::evidence::{Evidence, Place};
 use super::formats::{Class, class_of};
 use super::members::Members;
 use super::stream::{self, Opened, Stream};
-use super::{Input, Reading, SourceError, script, snapshot};
+use super::{Input, Reading, SourceError, kernel_log, script, snapshot};
 
 /// Loose files in an archive that is no capture: more than that is somebody's folder.
 const MAX_LOOSE: usize = 64;
@@ -21,6 +21,7 @@ struct Joint {
     captures: Vec<Members>,
     traces: Vec<Stream>,
     snapshots: Vec<Stream>,
+    logs: Vec<Stream>,
     scripts: Vec<(Stream, Input)>,
     /// What had to be assumed.
     notes: Vec<String>,
@@ -67,7 +68,8 @@ pub fn open(inputs: &[Input], reading: &Reading) -> Result<Log, SourceError> {
 
 impl Joint {
     fn is_empty(&self) -> bool {
-        self.captures.is_empty() && self.traces.is_empty() && self.snapshots.is_empty() && self.scripts.is_empty()
+        let texts = [&self.traces, &self.snapshots, &self.logs];
+        self.captures.is_empty() && self.scripts.is_empty() && texts.into_iter().all(Vec::is_empty)
     }
 
     fn text(
@@ -90,6 +92,7 @@ impl Joint {
         match class_of(stream.format) {
             Class::Trace | Class::Binary => self.traces.push(stream),
             Class::Snapshot => self.snapshots.push(stream),
+            Class::Log => self.logs.push(stream),
             Class::Script => self.scripts.push((stream, input.clone())),
             Class::Unread => {
                 return Err(SourceError::NotReadable { name: stream.name, what: stream.format.title() });
@@ -99,7 +102,7 @@ impl Joint {
     }
 
     fn log(mut self, reading: &Reading) -> Result<Log, SourceError> {
-        let n_inputs = self.captures.len() + self.traces.len() + self.snapshots.len() + self.scripts.len();
+        let n_inputs = self.captures.len() + self.traces.len() + self.snapshots.len() + self.logs.len() + self.scripts.len();
         if let Some((mut stream, input)) = self.scripts.pop() {
             if 1 < n_inputs {
                 return Err(apart(
@@ -144,6 +147,7 @@ impl Joint {
             }
         }
         snapshots(self.snapshots, &mut log)?;
+        kernel_log::read_all(self.logs, &mut log)?;
         if 1 < n_inputs {
             log.origin.name = format!("{} and {} more", log.origin.name, n_inputs - 1);
         } else {
@@ -247,7 +251,7 @@ fn snapshots(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError>
     let mut read: Vec<(String, Baseline)> = Vec::new();
     for stream in &mut streams {
         let text = stream.whole()?;
-        let baseline = snapshot::read(&stream.name, &text, &mut log.problems)?;
+        let baseline = snapshot::read_as(stream.format, &stream.name, &text, &mut log.problems)?;
         log.problems.extend(stream.finish()?);
         read.push((stream.name.clone(), baseline));
     }

@@ -1,5 +1,7 @@
 //! `/proc/vmallocinfo` text → [`Baseline`].
 
+use parsers::listing;
+use parsers::sniff::Format;
 use parsers::vmallocinfo::{self, Confidence, State};
 
 use crate::log::{Baseline, BaselineArea, BaselineState, FileProblem, Log, Pointers};
@@ -21,6 +23,21 @@ pub fn read(name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<
         return Err(SourceError::NoAreas { name: name.to_owned() });
     }
     Ok(Baseline { areas, pointers })
+}
+
+/// Reads the areas of one moment in the form that was found.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(format: Format, name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<Baseline, SourceError> {
+    let Format::Listing(dialect) = format else { return read(name, text, problems) };
+    let snapshot = listing::parse(dialect, text);
+    let found = snapshot.problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });
+    problems.extend(found);
+    if snapshot.areas.is_empty() {
+        return Err(SourceError::NoAreas { name: name.to_owned() });
+    }
+    Ok(Baseline { areas: snapshot.areas.iter().map(area).collect(), pointers: snapshot.pointers })
 }
 
 fn area(row: &vmallocinfo::Area<'_>) -> BaselineArea {

@@ -42,11 +42,34 @@ pub fn read_as(format: Format, name: &str, source: impl Read, log: &mut Log) -> 
 /// # Errors
 /// As [`read`].
 pub fn read_form(name: &str, source: impl Read, mut form: impl Form, log: &mut Log) -> io::Result<()> {
-    let mut intake = Intake::new(log);
-    let done = stream::read(source, &mut form, &mut |record| intake.record(record));
+    let done = read_records(name, source, &mut form, log);
     let (header, problems) = form.finish();
-    intake.finish(name, header, problems);
+    note(name, header, problems, log);
     done
+}
+
+/// Reads the records alone, for a form that is asked for more than its header.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_records(name: &str, source: impl Read, form: &mut impl Form, log: &mut Log) -> io::Result<()> {
+    let mut intake = Intake::new(log);
+    let done = stream::read(source, form, &mut |record| intake.record(record));
+    intake.settle(name);
+    done
+}
+
+/// What an input said about itself.
+pub fn note(name: &str, header: Header, problems: Vec<Problem>, log: &mut Log) {
+    log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
+    let origin = &mut log.origin;
+    if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
+        origin.overwritten = written.saturating_sub(kept);
+    }
+    if origin.kernel.is_none() {
+        origin.kernel = header.kernel_release;
+    }
+    origin.cpus_online = origin.cpus_online.or(header.online_cpus);
 }
 
 /// Turns records into events of a log, whatever form they come from.
@@ -86,19 +109,9 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Settles what only the end decides, and adds what the input said about itself.
-    pub fn finish(self, name: &str, header: Header, problems: Vec<Problem>) {
-        let log = self.log;
-        self.probes.settle(name, log);
-        log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
-        let origin = &mut log.origin;
-        if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
-            origin.overwritten = written.saturating_sub(kept);
-        }
-        if origin.kernel.is_none() {
-            origin.kernel = header.kernel_release;
-        }
-        origin.cpus_online = origin.cpus_online.or(header.online_cpus);
+    /// Settles what only the end decides.
+    pub fn settle(self, name: &str) {
+        self.probes.settle(name, self.log);
     }
 }
 
@@ -147,7 +160,9 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
             num_purged: u32::try_from(purge.num_purged).unwrap_or(u32::MAX),
         },
         Body::Marker(text) => EventKind::Mark { text: log.names.add_text(text) },
-        Body::Failure(failure) => EventKind::Other { name: log.names.add_text(failure.text) },
+        Body::Failure(failure) => {
+            EventKind::Report { size: failure.size.unwrap_or(0), text: log.names.add_text(failure.text) }
+        }
         Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },
         Body::Lost { cpu: of, count } => {
             cpu = of.unwrap_or(0);

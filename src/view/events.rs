@@ -230,7 +230,7 @@ fn facts<'g>(
         EventKind::Lost { count } => {
             line.put(format!("{} lost", text::plural(count.into(), "record", "records")), role(Role::Warn))
         }
-        EventKind::Mark { text } | EventKind::Other { name: text } => {
+        EventKind::Mark { text } | EventKind::Report { text, .. } | EventKind::Other { name: text } => {
             line.put(text::escape(log.names.text(text)), role(Role::Text))
         }
         EventKind::Script(_) => line,
@@ -280,7 +280,7 @@ fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
     match (event.kind, scene.replay.verdict(seq)) {
         (_, Verdict::Adopted(_) | Verdict::Differs(_)) => (glyphs.adopted, Role::Bad),
         (_, Verdict::Inferred(_)) => (glyphs.inferred, Role::Warn),
-        (EventKind::Alloc { failed: true, .. }, _) => (glyphs.failure, Role::Bad),
+        (EventKind::Alloc { failed: true, .. } | EventKind::Report { .. }, _) => (glyphs.failure, Role::Bad),
         (_, Verdict::Exact) => (glyphs.exact, Role::Good),
         (kind, _) if kind.returned_something() => (glyphs.purge, Role::Free),
         (EventKind::Lost { .. }, _) => (glyphs.lost, Role::Warn),
@@ -292,7 +292,7 @@ fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
 fn kind_role(kind: &EventKind) -> Role {
     match kind {
         EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. } => Role::Busy,
-        EventKind::Alloc { failed: true, .. } => Role::Bad,
+        EventKind::Alloc { failed: true, .. } | EventKind::Report { .. } => Role::Bad,
         EventKind::Free { .. } | EventKind::FreeProbe { .. } => Role::Lazy,
         EventKind::Purge { .. }
         | EventKind::PurgeReturn { .. }

@@ -361,9 +361,11 @@ pub(crate) fn event_summary(scene: &Scene<'_>) -> String {
             format!("{} of node {node} back", text::plural(n.unwrap_or(0).into(), "area", "areas"))
         }
         EventKind::Request { size, .. } => format!("asks for {}", text::bytes(size)),
-        EventKind::PurgeEntry { .. } | EventKind::Lost { .. } | EventKind::Mark { .. } | EventKind::Other { .. } => {
-            String::new()
-        }
+        EventKind::PurgeEntry { .. }
+        | EventKind::Lost { .. }
+        | EventKind::Mark { .. }
+        | EventKind::Report { .. }
+        | EventKind::Other { .. } => String::new(),
         EventKind::Script(_) => answers
             .iter()
             .find_map(|answer| match answer {

@@ -275,6 +275,10 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
             .of("mark ", Role::Key)
             .say(text::escape(log.names.text(text)))
             .of(". The allocator did nothing.", Role::Muted),
+        EventKind::Report { text, .. } => words
+            .of("the kernel's log ", Role::Bad)
+            .say(text::escape(log.names.text(text)))
+            .of(". The allocator did nothing here.", Role::Muted),
         EventKind::Other { name } => words
             .of("event ", Role::Muted)
             .say(text::escape(log.names.text(name)))

@@ -3,7 +3,10 @@
 use parsers::ftrace::{Header, LastEvents};
 use parsers::ops::{Helpers, Op, OpLine, ScriptHeader};
 use parsers::record::{Body, Frame, Prefix, Record, Stamp};
+use parsers::sniff::Format;
 use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
+
+use crate::source::formats::FORMATS;
 
 use super::object::Object;
 use super::{SCHEMA, kind_of, probe, request};
@@ -66,16 +69,22 @@ impl Lines {
         object
     }
 
-    pub(super) fn trace_header(&mut self, file: &str, header: &Header, first: Option<Stamp>) {
+    pub(super) fn trace_header(&mut self, file: &str, format: Format, header: &Header, first: Option<Stamp>) {
         let stamps = first.and_then(|stamp| match stamp {
             Stamp::Nanos(_) => Some(&b"ns"[..]),
             Stamp::Ticks(_) => Some(b"ticks"),
             Stamp::Relative(_) => Some(b"ns-since-clear"),
             Stamp::Unknown => None,
         });
-        let mut object = self.start(file, "ftrace-text");
+        // How many digits a report or perf prints is up to its options.
+        let resolution = match format {
+            Format::TraceCmdReport | Format::PerfScript | Format::PerfTrace => None,
+            Format::Bpftrace => Some(1),
+            _ => Some(1000),
+        };
+        let mut object = self.start(file, word_of(format));
         object.text_or_null("time", stamps);
-        object.number_or_null("time_resolution_ns", stamps.filter(|unit| *unit != b"ticks").map(|_| 1000));
+        object.number_or_null("time_resolution_ns", resolution.filter(|_| stamps.is_some_and(|unit| unit != b"ticks")));
         object.text_or_null("tracer", header.tracer.as_ref().map(String::as_bytes));
         object.text_or_null("kernel", header.kernel_release.as_ref().map(String::as_bytes));
         object.number_or_null("online_cpus", header.online_cpus.map(u64::from));
@@ -93,8 +102,8 @@ impl Lines {
         object.close();
     }
 
-    pub(super) fn snapshot_header(&mut self, file: &str, pointers: Pointers) {
-        let mut object = self.start(file, "vmallocinfo");
+    pub(super) fn snapshot_header(&mut self, file: &str, format: Format, pointers: Pointers) {
+        let mut object = self.start(file, word_of(format));
         object.text("pointers", crate::log::baseline::pointers_word(pointers).as_bytes());
         object.close();
     }
@@ -242,6 +251,14 @@ impl Lines {
             Op::Purge | Op::Work | Op::Shrink | Op::Lazy | Op::Check | Op::Mark => {}
         }
         object.close();
+    }
+}
+
+/// What the header calls a form: as `--format` does.
+fn word_of(format: Format) -> &'static str {
+    match format {
+        Format::FtraceText | Format::Unknown => "ftrace-text",
+        _ => FORMATS.iter().find(|row| row.format == format).map_or("unknown", |row| row.kind),
     }
 }
 

@@ -33,6 +33,14 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
             let areas = text::plural(num_purged.into(), "area", "areas");
             facts.add("purge", &[number(areas), muted(", given back where a neighbouring record stands")], None);
         }
+        EventKind::Report { size, text } => {
+            facts.add("log", &[Span::new(text::escape(log.names.text(text)), Role::Bad)], None);
+            if 0 < size {
+                facts.add("asked", &[number(text::bytes(size))], None);
+            }
+            let words = "the kernel said so in its log; the attempts themselves are records of their own";
+            facts.add("so", &[say(words)], None);
+        }
         EventKind::Other { name } => {
             let name = text::escape(log.names.text(name));
             facts.add("event", &[say(name), muted(", not the allocator's: nothing changed")], None);

@@ -143,6 +143,9 @@ impl Matcher {
             | EventKind::Lost { .. }
             | EventKind::Script(_) => false,
             EventKind::Mark { text } => needle.finds(&text::escape(log.names.text(text))),
+            EventKind::Report { size, text } => {
+                needle.finds_size(size) || needle.finds(&text::escape(log.names.text(text)))
+            }
             EventKind::Other { name } => needle.finds(&text::escape(log.names.text(name))),
         }
     }
