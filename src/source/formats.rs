@@ -1,5 +1,6 @@
 //! The forms that evidence comes in: what `--format` calls each, and what reads it. One row more, and a form is read.
 
+use parsers::listing::Dialect;
 use parsers::sniff::Format;
 
 /// What becomes of a text.
@@ -37,6 +38,15 @@ pub const FORMATS: &[Row] = &[
     row("perf", Format::PerfScript, Class::Unread, "text of `perf script`"),
     row("trace-dat", Format::TraceDat, Class::Binary, "trace-cmd's `trace.dat`"),
     row("vmallocinfo", Format::Vmallocinfo, Class::Snapshot, "`/proc/vmallocinfo` text"),
+    row("drgn", Format::Listing(Dialect::Drgn), Class::Unread, "areas listed by a drgn script"),
+    row("gdb", Format::Listing(Dialect::Gdb), Class::Unread, "`lx-vmallocinfo` of gdb"),
+    row("crash", Format::Listing(Dialect::Crash), Class::Unread, "`kmem -v` of crash"),
+    row("qualcomm", Format::Listing(Dialect::Qualcomm), Class::Unread, "`vmalloc` of Qualcomm's plugin for crash"),
+    row("perl", Format::Listing(Dialect::Perl), Class::Unread, "areas listed by a Perl script for crash"),
+    row("amlogic", Format::Listing(Dialect::Amlogic), Class::Unread, "`dump_vmalloc` of an Amlogic kernel"),
+    row("arm-oops", Format::Listing(Dialect::ArmOops), Class::Unread, "registers of an ARM oops"),
+    row("page-tables", Format::Listing(Dialect::PageTables), Class::Unread, "`kernel_page_tables`"),
+    row("dmesg", Format::KernelLog, Class::Unread, "the log of a kernel"),
     row("ops", Format::OpScript, Class::Script, "an op script"),
 ];
 
