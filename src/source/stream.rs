@@ -176,6 +176,9 @@ impl Stream {
     }
 
     /// Bytes as a stream, for what is in memory already.
+    ///
+    /// # Errors
+    /// There are too many layers, or an archive is inside.
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, SourceError> {
         Self::peel(name, Box::new(std::io::Cursor::new(bytes)), 0, &Limits::default(), Faults::default())
     }

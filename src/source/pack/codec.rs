@@ -46,7 +46,10 @@ pub trait Codec: Send {
     fn step(&mut self, input: &[u8], output: &mut [u8], last: bool) -> Result<Step, Stop>;
 }
 
-/// The decoder of a compression; of an archive's members it is the one of `zip`.
+/// The decoder of a compression; an archive is handed on as it is.
+///
+/// # Errors
+/// There is no memory for one.
 pub fn decoder(packing: super::Packing) -> Result<Box<dyn Codec>, Fault> {
     Ok(match packing {
         super::Packing::Gzip => Box::new(Gzip::default()),
