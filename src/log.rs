@@ -46,6 +46,8 @@ pub struct Log {
     pub script: Option<Arc<ScriptLog>>,
     /// Damaged places, in the order they were found.
     pub problems: Vec<FileProblem>,
+    /// What had to be assumed about the inputs, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A damaged place, with the member of the input it was found in.
@@ -99,6 +101,15 @@ impl Log {
             }
         }
         counts
+    }
+
+    /// Merges what several files of one recording have added one after the other: by time, and what has the same time
+    /// in the order it is in.
+    pub fn sort_by_time(&mut self) {
+        let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
+        order.sort_by_key(|&index| self.events[index as usize].at);
+        self.events = order.iter().map(|&index| self.events[index as usize]).collect();
+        self.stacks.reorder(&order);
     }
 
     /// Records up to and including the recorder's marker that ends the snapshot before the workload; `None` if there is

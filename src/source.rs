@@ -1,26 +1,34 @@
 //! Input: files, folders, standard input and `/proc` become a [`Log`] or a script. The only place that reads.
 
 pub mod bytes;
+pub mod capture;
 pub mod embedded;
 pub mod error;
-pub mod folder;
+pub mod evidence;
+pub mod formats;
+pub mod join;
+pub mod manifest;
+pub mod members;
 pub mod meminfo;
 pub mod meta;
+pub mod pack;
 pub mod probes;
+pub mod read_at;
 pub mod script;
 pub mod snapshot;
 pub mod state;
+pub mod stream;
 pub mod texts;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
 
-use parsers::sniff::{Format, sniff};
+use parsers::sniff::Format;
 
 pub use error::SourceError;
 pub use script::Expect;
 
-use crate::log::{InputKind, Log};
+use crate::log::Log;
 
 /// What a user names as input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +41,8 @@ pub enum Input {
     Path(PathBuf),
     /// This machine's `/proc/vmallocinfo`.
     Live,
+    /// Several that belong together.
+    Several(Vec<Self>),
 }
 
 impl Input {
@@ -45,10 +55,27 @@ impl Input {
         }
     }
 
+    /// Reads INPUT where there can be several.
+    pub fn from_args(args: &[PathBuf], otherwise: Self) -> Self {
+        match args {
+            [] | [_] => Self::from_arg(args.first().map(PathBuf::as_path), otherwise),
+            _ => Self::Several(args.iter().map(|arg| Self::from_arg(Some(arg), Self::Stdin)).collect()),
+        }
+    }
+
+    /// The inputs that it consists of.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(inputs) => inputs,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// The input as it was typed, for errors.
     pub fn typed(&self) -> String {
         match self {
             Self::Path(path) => crate::log::escape(path.to_string_lossy().as_bytes()),
+            Self::Several(inputs) => inputs.iter().map(Self::typed).collect::<Vec<_>>().join(", "),
             _ => self.name(),
         }
     }
@@ -59,6 +86,10 @@ impl Input {
             Self::Embedded => embedded::NAME.to_owned(),
             Self::Stdin => "-".to_owned(),
             Self::Live => "/proc/vmallocinfo".to_owned(),
+            Self::Several(inputs) => match &inputs[..] {
+                [] => "nothing".to_owned(),
+                [first, others @ ..] => format!("{} and {} more", first.name(), others.len()),
+            },
             Self::Path(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 crate::log::escape(name.to_string_lossy().as_bytes())
@@ -88,8 +119,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
     let name = input.name();
     let mut log = match input {
         Input::Embedded => embedded::log(),
-        Input::Path(path) if path.is_dir() => folder::read(path)?,
-        _ => from_bytes(input, &bytes::read(input)?, reading)?,
+        _ => join::open(input.each(), reading)?,
     };
     if let (None, Expect::File(_)) = (&log.script, &reading.expect) {
         return Err(SourceError::NoScript { name: input.typed() });
@@ -98,8 +128,7 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
         // A script begins with the state it describes itself.
         let Some(path) = path.as_ref().filter(|_| log.script.is_none()) else { continue };
         let file = Input::from_arg(Some(path), Input::Stdin);
-        let packed = bytes::read(&file)?;
-        let text = bytes::decompress(&file.name(), &packed)?;
+        let text = bytes::text(&file, &mut log.problems)?;
         let baseline = snapshot::read(&file.name(), &text, &mut log.problems)?;
         if is_before {
             log.before = Some(baseline);
@@ -107,7 +136,9 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
             log.after = Some(baseline);
         }
     }
-    log.origin.name = name;
+    if log.origin.name.is_empty() {
+        log.origin.name = name;
+    }
     state::compare(&mut log);
     snapshot::check_same_machine(&log)?;
     Ok(log)
@@ -123,41 +154,4 @@ pub fn open_log(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
         return Err(SourceError::IsScript { name: input.typed() });
     }
     Ok(log)
-}
-
-/// What plain bytes are.
-fn from_bytes(input: &Input, bytes: &[u8], reading: &Reading) -> Result<Log, SourceError> {
-    let name = &input.typed();
-    let bytes = bytes::decompress(name, bytes)?;
-    let format = reading.format.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes));
-    match format {
-        Format::Empty => Err(SourceError::Empty { name: name.to_owned() }),
-        Format::OpScript => script::read(&bytes, input, &reading.expect),
-        Format::Vmallocinfo => {
-            let mut log = Log::default();
-            log.origin.kind = InputKind::Snapshot;
-            log.origin.from_boot = Some(false);
-            log.before = Some(snapshot::read(name, &bytes, &mut log.problems)?);
-            Ok(log)
-        }
-        Format::FtraceText
-        | Format::TraceCmdReport
-        | Format::PerfScript
-        | Format::PerfTrace
-        | Format::Bpftrace
-        | Format::Unknown => {
-            let mut log = Log::default();
-            trace::read_as(format, name, &bytes[..], &mut log)
-                .map_err(|reason| SourceError::Unreadable { name: name.to_owned(), reason })?;
-            let counts = log.counts();
-            if format == Format::Unknown && log.events.is_empty() {
-                return Err(SourceError::NotReadable { name: name.to_owned(), what: format.title() });
-            }
-            if counts.alloc + counts.free + counts.purge == 0 {
-                return Err(SourceError::NoEvents { name: name.to_owned(), other: counts.other });
-            }
-            Ok(log)
-        }
-        format => Err(SourceError::NotReadable { name: name.to_owned(), what: format.title() }),
-    }
 }

@@ -223,7 +223,7 @@ pub fn word(input: &[u8]) -> Res<'_, &[u8]> {
 
 /// Cuts carriage returns off the end.
 #[inline]
-fn trim_cr(mut input: &[u8]) -> &[u8] {
+pub(crate) fn trim_cr(mut input: &[u8]) -> &[u8] {
     while let [head @ .., b'\r'] = input {
         input = head;
     }

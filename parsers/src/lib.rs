@@ -8,8 +8,10 @@
 pub mod allocator_state;
 pub mod bpftrace;
 mod digits;
+pub mod dmesg;
 pub mod ftrace;
 pub mod lex;
+pub mod listing;
 pub mod ops;
 pub mod perf;
 pub mod problem;
@@ -17,6 +19,7 @@ pub mod record;
 pub mod report;
 pub mod sniff;
 pub mod stream;
+pub mod trace_dat;
 pub mod vmallocinfo;
 mod walk;
 

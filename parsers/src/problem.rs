@@ -62,6 +62,10 @@ pub enum ProblemKind {
     StartComputed,
     /// A size that was cut; computed from the addresses.
     SizeComputed,
+    /// A row of a dialect that does not tell how large this area is.
+    SizeUntold,
+    /// A message about a failed allocation whose numbers cannot be read.
+    BrokenFailure,
     /// An op or header that is not known; the word.
     UnknownOp(String),
     /// An op or header with missing, surplus or unreadable fields; its word.
@@ -80,10 +84,14 @@ pub enum ProblemKind {
     BrokenState,
     /// An allocator state that contradicts itself or its snapshot: what, and what was done.
     StateFlaw(String),
+    /// What a file is packed in is damaged: what is wrong, and what was done.
+    Container(String),
     /// One half of a probed call.
     Unpaired(Unpaired),
     /// A probe that does not fetch the arguments it would have to; the probed function.
     PoorProbe(&'static str),
+    /// A damaged place of a binary recording.
+    Dat(crate::trace_dat::DatDamage),
     /// More problems than [`MAX_PROBLEMS`]; the rest is not listed.
     More,
 }
@@ -130,6 +138,7 @@ impl ProblemKind {
                 | Self::SplitRows
                 | Self::StartComputed
                 | Self::SizeComputed
+                | Self::SizeUntold
                 | Self::StateFlaw(_)
                 | Self::Unpaired(Unpaired::PurgeReturn)
         )
@@ -147,6 +156,7 @@ impl fmt::Display for ProblemKind {
                      switch it off (echo 0 > options/{name}) and read the trace again"
                 );
             }
+            Self::Container(flaw) => return f.write_str(flaw),
             Self::UnknownWord(word) => return write!(f, "repaired: the unknown word {word:?} was left out of the row"),
             Self::UnknownOp(word) => return write!(f, "no op or header is called {word:?}, skipped"),
             Self::BrokenOp(word) => return write!(f, "the fields of {word:?} cannot be read, skipped"),
@@ -158,6 +168,7 @@ impl fmt::Display for ProblemKind {
             Self::PoorProbe(function) => {
                 return write!(f, "the probes of {function} like this one fetch too little, kept as foreign events");
             }
+            Self::Dat(damage) => return damage.fmt(f),
             Self::Unpaired(half) => half.sentence(),
             Self::UnknownEra(era, taken) => {
                 return write!(f, "no allocator is known for era {era:?}, run under {taken} instead");
@@ -184,6 +195,8 @@ impl fmt::Display for ProblemKind {
             Self::SplitRows => "repaired: several rows stood on one line",
             Self::StartComputed => "repaired: the start address was cut and was computed from end and size",
             Self::SizeComputed => "repaired: the size was cut and was computed from the addresses",
+            Self::SizeUntold => "repaired: how large this area is was not told, only its place was kept",
+            Self::BrokenFailure => "the numbers of this failure message cannot be read, skipped",
             Self::SilentNote => "directions for a stop without a text, skipped",
             Self::StrayNote => "no op follows this note, so it is never told",
             Self::BrokenState => "this line of the allocator state cannot be read, skipped",
@@ -230,6 +243,8 @@ mod tests {
             ProblemKind::UnknownWord("lowmem".into()),
             ProblemKind::StateFlaw("areas overlap, the first one was kept".into()),
             ProblemKind::PoorProbe("alloc_vmap_area"),
+            ProblemKind::SizeUntold,
+            ProblemKind::BrokenFailure,
             ProblemKind::Unpaired(Unpaired::Request),
             ProblemKind::Unpaired(Unpaired::PurgeReturn),
             ProblemKind::More,

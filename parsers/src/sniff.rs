@@ -3,8 +3,9 @@
 //! Names of files say little: traces arrive as `trace.txt`, `log`, `1.out` or on standard input. Each line votes
 //! for the format that alone could have printed it, so that prose around a pasted file does no harm.
 
-use crate::lex::{Lines, trim_end, upto};
-use crate::{allocator_state, bpftrace, ftrace, ops, perf, report, vmallocinfo};
+use crate::lex::{Lines, trim, trim_end, upto};
+use crate::listing::Dialect;
+use crate::{allocator_state, bpftrace, dmesg, ftrace, listing, ops, perf, report, vmallocinfo};
 
 /// How much of an input is looked at.
 const HEAD: usize = 64 * 1024;
@@ -26,6 +27,10 @@ pub enum Format {
     FtraceText,
     /// `/proc/vmallocinfo`.
     Vmallocinfo,
+    /// A listing of areas by something else: a debugger, a vendor's kernel.
+    Listing(Dialect),
+    /// The log of a kernel.
+    KernelLog,
     /// An op script.
     OpScript,
     /// The allocator's whole state.
@@ -62,6 +67,8 @@ impl Format {
         match self {
             Self::FtraceText => "ftrace text",
             Self::Vmallocinfo => "/proc/vmallocinfo",
+            Self::Listing(dialect) => dialect.title(),
+            Self::KernelLog => "kernel log",
             Self::OpScript => "op script",
             Self::AllocatorState => "allocator state",
             Self::Zstd => "zstd-compressed file",
@@ -122,7 +129,15 @@ pub fn sniff(head: &[u8]) -> Format {
         None if 0 < n_either => votes.push((either, n_either)),
         None => {}
     }
-    votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format)
+    let winner = votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format);
+    if winner == Format::Unknown && is_log(head) { Format::KernelLog } else { winner }
+}
+
+/// A log without a failure: it may still tell the kernel's release and range.
+fn is_log(head: &[u8]) -> bool {
+    let lines = || Lines::new(head).filter(|line| !trim(line.bytes).is_empty());
+    let n_entries = lines().filter(|line| dmesg::is_entry(line.bytes)).count();
+    lines().count() < n_entries * 2
 }
 
 /// The format that alone prints such a line.
@@ -139,6 +154,10 @@ fn vote(line: &[u8]) -> Option<Format> {
         Some(Format::TraceCmdReport)
     } else if ftrace::accepts(line) {
         Some(Format::FtraceText)
+    } else if let Some(dialect) = listing::accepts(line) {
+        Some(Format::Listing(dialect))
+    } else if dmesg::accepts(line) {
+        Some(Format::KernelLog)
     } else if bpftrace::accepts(line) {
         Some(Format::Bpftrace)
     } else if perf::accepts_trace(line) {
@@ -195,6 +214,8 @@ mod tests {
             ("# steps\nera 6.12\na 0 4096\nf 0\n", Format::OpScript),
             ("vmalloc_base 0xffffd17680000000\nfree 0x1 0xffffd17680000000\n", Format::AllocatorState),
             (" \r\n\0", Format::Empty),
+            ("[    0.000000] Linux version 6.1.0\n[    0.100000] x: y\n", Format::KernelLog),
+            ("vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n", Format::KernelLog),
             ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
         ] {
             assert_eq!(sniff(text.as_bytes()), want, "{text}");

@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind, Read};
 
 use crate::ftrace::Header;
-use crate::lex::upto;
+use crate::lex::{after, trim_cr, upto};
 use crate::record::Record;
 use crate::{Problem, ProblemKind};
 
@@ -145,7 +145,7 @@ fn pass_line(source: &mut impl Read, buffer: &mut [u8], filled: &mut usize) -> (
             buffer.copy_within(at + 1..n, 0);
             *filled = n - at - 1;
             // An end is found again by the next read.
-            return (passed + at as u64 + 1, end.filter(|end| end.is_err()));
+            return (passed + at as u64 + 1, end.filter(Result::is_err));
         }
         passed += n as u64;
         if end.is_some() {
@@ -158,6 +158,11 @@ fn pass_line(source: &mut impl Read, buffer: &mut [u8], filled: &mut usize) -> (
 /// Lines that are looked at for a place to cut, from the end, before the window grows.
 const LOOKED_AT: usize = 4096;
 
+/// Whether a line can be the first half of a task's name with a line end in it, to which the next line then belongs.
+fn is_half_a_name(line: &[u8]) -> bool {
+    (1..16).contains(&trim_cr(line).len())
+}
+
 /// Where the last item of a window starts, which may be incomplete. A window that may not grow any more is cut behind
 /// its last line.
 fn cut(held: &[u8], starts_item: &impl Fn(&[u8]) -> bool, may_grow: bool) -> Option<usize> {
@@ -166,7 +171,9 @@ fn cut(held: &[u8], starts_item: &impl Fn(&[u8]) -> bool, may_grow: bool) -> Opt
         let Some(line_end) = end else { break };
         let start = memchr::memrchr(b'\n', upto(held, line_end));
         let begin = start.map_or(0, |start| start + 1);
-        if 0 < begin && held.get(begin..line_end).is_some_and(starts_item) {
+        let above = start.map_or(held, |start| upto(held, start));
+        let above = after(above, memchr::memrchr(b'\n', above).map_or(0, |at| at + 1));
+        if 0 < begin && !is_half_a_name(above) && held.get(begin..line_end).is_some_and(starts_item) {
             return Some(begin);
         }
         end = start;

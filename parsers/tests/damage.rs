@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use parsers::ftrace::Reader;
 use parsers::record::Frame;
+use parsers::stream::{self, Form};
 use parsers::vmallocinfo::{Area, Caller, Confidence, Flags, State};
-use parsers::{Problem, allocator_state, ops, sniff, vmallocinfo};
+use parsers::{Problem, allocator_state, dmesg, listing, ops, sniff, vmallocinfo};
 use proptest::prelude::*;
 
 const SEEDS: &[&[u8]] = &[
@@ -24,6 +25,11 @@ const SEEDS: &[&[u8]] = &[
     include_bytes!("data/vmallocinfo-hashed"),
     include_bytes!("data/vmallocinfo-words"),
     include_bytes!("data/allocator-state"),
+    include_bytes!("data/dmesg/i386.txt"),
+    include_bytes!("data/dmesg/arm-5.4.txt"),
+    include_bytes!("data/listings/amlogic.txt"),
+    include_bytes!("data/listings/crash.txt"),
+    include_bytes!("data/listings/page-tables-others.txt"),
     b"# steps\nera 6.12\nrange 0x100000 0x140000\na 0 16384\na 2 4096 8192 - - 1\nf 0\nhash free\n",
     b"# Notes\n#> Before.\n#>\n#> More.\nera 6.12\n#> One.\n#@ show step tree\n#@ sub 2\n#@ at 0x100000\na 0 4096\n#> Two.\nf 0\n",
     b"       nl\nevil-7-188     [000] .....     5.590669: tracing_mark_write: two\nlines\n => x+0x1/0x2 [m] <ff>\n",
@@ -50,6 +56,12 @@ fn survive(input: &[u8]) {
         check(input, area.line, area.offset);
         let _ = area.to_string();
     }
+    for dialect in listing::Dialect::ALL {
+        check_all(input, &listing::parse(dialect, input).problems);
+    }
+    let mut log = dmesg::Log::default();
+    log.window(stream::Window::whole(input), &mut |record| check(input, record.line, record.offset));
+    check_all(input, &log.finish().1);
     let script = ops::parse(input);
     check_all(input, &script.problems);
     let mut last = None;

@@ -192,3 +192,17 @@ fn a_line_of_a_megabyte() {
     let long = format!("            init-1       [000] .....     6.910037: foo: {}\n{FREE}\n", "x ".repeat(500_000));
     assert_eq!(fine(long), ["1: init: other foo", "2: kworker/0:1: free"]);
 }
+
+#[test]
+fn a_task_that_is_called_like_a_frame_is_a_task() {
+    let stack = "            init-1       [000] .....     5.590669: <stack trace>\n => vfree+0x1/0x2\n";
+    let event = " => aaaaaaaa-bbb-188     [000] .....     5.590670: free_vmap_area_noflush: va_start=0x5000 nr_lazy=1 nr_lazy_max=2\n";
+    assert_eq!(fine(format!("{stack}{event}")), ["1: init: stack 1", "3: => aaaaaaaa-bbb: free"]);
+}
+
+#[test]
+fn a_task_that_is_called_like_a_comment_is_a_task() {
+    let event = "# aaaaaaaaaaaaaa-188     [000] .....     5.590670: free_vmap_area_noflush: va_start=0x5000 nr_lazy=1 nr_lazy_max=2\n";
+    assert_eq!(fine(event), ["1: # aaaaaaaaaaaaaa: free"]);
+    assert_eq!(fine(format!("# tracer: nop\n#\n{event}")), ["3: # aaaaaaaaaaaaaa: free"]);
+}

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parsers::sniff::Format;
 
 use crate::log::Window;
 use crate::replay::{Follow, Settings};
+use crate::source::formats::{FORMATS, Row};
 use crate::source::{Expect, Reading};
 use crate::ui::{ColorChoice, ThemeChoice};
 
@@ -44,9 +46,10 @@ pub enum Command {
 /// What every command that takes an INPUT takes.
 #[derive(Debug, Clone, Args)]
 pub struct InputArgs {
-    /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
+    /// A capture (folder, bundle, .zip, .tar), a recording, /proc/vmallocinfo text or an op script, also packed by gzip,
+    /// zstd or xz; `-` is standard input. Files of one recording can be named together, in any order.
     #[arg(value_name = "INPUT")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// `/proc/vmallocinfo` before the trace.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
@@ -54,7 +57,7 @@ pub struct InputArgs {
     #[arg(long, value_name = "FILE")]
     pub after: Option<PathBuf>,
     /// What the input is, where its content does not tell.
-    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Auto)]
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::AUTO)]
     pub format: Kind,
     /// Allocator rules: `auto` (the kernel's own), an era (`linux-2.4`, `linux-2.6`, `linux-2.6.28`, `linux-2.6.39`,
     /// `linux-5.2`, `linux-6.9`), or a release such as `linux-6.12`.
@@ -83,27 +86,40 @@ pub struct InputArgs {
     pub color: When,
 }
 
-/// `--format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+/// `--format`: a row of [`FORMATS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(Option<&'static Row>);
+
+impl Kind {
     /// What the content says.
-    Auto,
-    /// ftrace text: `trace`, `trace_pipe`.
-    Ftrace,
-    /// `/proc/vmallocinfo` text.
-    Vmallocinfo,
-    /// An op script.
-    Ops,
+    pub const AUTO: Self = Self(None);
+    const ALL: [Self; FORMATS.len() + 1] = {
+        let mut all = [Self::AUTO; FORMATS.len() + 1];
+        let mut n = 0;
+        while n < FORMATS.len() {
+            all[n + 1] = Self(Some(&FORMATS[n]));
+            n += 1;
+        }
+        all
+    };
+}
+
+impl ValueEnum for Kind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self.0 {
+            None => PossibleValue::new("auto").help("What the content says"),
+            Some(row) => PossibleValue::new(row.kind).help(row.help),
+        })
+    }
 }
 
 impl From<Kind> for Option<Format> {
     fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Auto => None,
-            Kind::Ftrace => Some(Format::FtraceText),
-            Kind::Vmallocinfo => Some(Format::Vmallocinfo),
-            Kind::Ops => Some(Format::OpScript),
-        }
+        kind.0.map(|row| row.format)
     }
 }
 
@@ -253,11 +269,12 @@ pub struct InspectArgs {
 /// Options of `parse`.
 #[derive(Debug, Clone, Args)]
 pub struct ParseArgs {
-    /// A capture folder, ftrace text, /proc/vmallocinfo text or an op script, also .zst; `-` is standard input.
-    #[arg(value_name = "INPUT")]
-    pub input: PathBuf,
+    /// A capture (folder, bundle, .zip, .tar), a recording, /proc/vmallocinfo text or an op script, also packed by gzip,
+    /// zstd or xz; `-` is standard input. Several are read one after the other.
+    #[arg(value_name = "INPUT", required = true)]
+    pub input: Vec<PathBuf>,
     /// What the input is, where its content does not tell.
-    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Auto)]
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::AUTO)]
     pub format: Kind,
     /// Where results go.
     #[command(flatten)]

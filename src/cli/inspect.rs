@@ -111,7 +111,7 @@ const HIDDEN: &str = "the addresses are hidden";
 /// # Errors
 /// The input cannot be opened or has no snapshot in it.
 pub fn run(args: &InspectArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(args.input.input.as_deref(), Input::Live);
+    let input = Input::from_args(&args.input.input, Input::Live);
     let log = open_log(&input, &args.input.reading()).map_err(|error| explain(&input, error))?;
     output::report_problems(&log, &args.input)?;
     let (baseline, member) = snapshot_of(&log)?;

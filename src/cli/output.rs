@@ -78,6 +78,9 @@ pub fn report_problems(log: &Log, args: &InputArgs) -> Result<(), CliError> {
     if args.quiet {
         return Ok(());
     }
+    for note in &log.notes {
+        talk(&format!("note: {note}"));
+    }
     for found in log.problems.iter().take(PROBLEMS_SHOWN) {
         let problem = &found.problem;
         talk(&format!("{}:{}:{}: {}", found.file, problem.line, problem.column, problem.kind));

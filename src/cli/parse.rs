@@ -21,7 +21,9 @@ use parsers::stream::{self, Form};
 use parsers::{Problem, perf, vmallocinfo};
 use serde::Serialize;
 
-use crate::source::texts::{self, Text};
+use crate::source::formats::{Class, class_of};
+use crate::source::stream::Stream;
+use crate::source::texts::{self, Found};
 use crate::source::{Input, SourceError, snapshot};
 
 use super::args::ParseArgs;
@@ -133,12 +135,12 @@ struct Count {
 /// # Errors
 /// The input cannot be read, holds no records, or is damaged and `--strict` was given.
 pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(Some(&args.input), Input::Live);
+    let input = Input::from_args(&args.input, Input::Live);
     let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default() };
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
-    match texts::each(&input, args.format.into(), &mut |text| job.text(text)).and_then(|()| job.finish(&input)) {
+    match texts::each(&input, args.format.into(), &mut |found| job.found(found)).and_then(|()| job.finish(&input)) {
         Err(error) if error.is_closed_pipe() => Ok(0),
         done => done.map(|()| 0),
     }
@@ -153,21 +155,30 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn text(&mut self, text: Text<'_>) -> Result<(), CliError> {
+    fn found(&mut self, found: Found<'_>) -> Result<(), CliError> {
+        match found {
+            Found::Text(text) => self.text(text),
+            Found::Problem(found) => self.problems(&found.file, vec![found.problem], 0),
+        }
+    }
+
+    fn text(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let before = self.tally.records();
-        match text.format {
-            Format::FtraceText | Format::Unknown => self.trace(text, Trace::default())?,
-            Format::TraceCmdReport => self.trace(text, Report::default())?,
-            Format::PerfScript => self.trace(text, perf::Script::default())?,
-            Format::PerfTrace => self.trace(text, perf::Trace::default())?,
-            Format::Bpftrace => self.trace(text, Bpftrace::default())?,
-            Format::Vmallocinfo => self.snapshot(text)?,
-            Format::OpScript => self.script(text)?,
-            format => {
-                return Err(SourceError::NotReadable { name: text.name.to_owned(), what: format.title() }.into());
+        match class_of(text.format) {
+            Class::Trace => match text.format {
+                Format::TraceCmdReport => self.trace(text, Report::default())?,
+                Format::PerfScript => self.trace(text, perf::Script::default())?,
+                Format::PerfTrace => self.trace(text, perf::Trace::default())?,
+                Format::Bpftrace => self.trace(text, Bpftrace::default())?,
+                _ => self.trace(text, Trace::default())?,
+            },
+            Class::Snapshot => self.snapshot(text)?,
+            Class::Script => self.script(text)?,
+            Class::Unread => {
+                return Err(SourceError::NotReadable { name: text.name.clone(), what: text.format.title() }.into());
             }
         }
-        let name = || text.name.to_owned();
+        let name = || text.name.clone();
         match text.format {
             _ if before < self.tally.records() => Ok(()),
             Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
@@ -176,16 +187,17 @@ impl Job<'_> {
         }
     }
 
-    fn trace(&mut self, text: Text<'_>, mut trace: impl Form) -> Result<(), CliError> {
+    fn trace(&mut self, text: &mut Stream, mut trace: impl Form) -> Result<(), CliError> {
+        let name = text.name.clone();
         let read = if self.args.count {
-            stream::read(text.bytes, &mut trace, &mut |record| self.tally.record(&record.body))
+            stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {
             let mut flushed = Ok(());
             let mut is_first = true;
-            let header = Header::of_head(text.bytes);
-            let read = stream::read(text.bytes, &mut trace, &mut |record| {
+            let header = Header::of_head(text.head());
+            let read = stream::read(&mut *text, &mut trace, &mut |record| {
                 if std::mem::take(&mut is_first) {
-                    self.lines.trace_header(text.name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
+                    self.lines.trace_header(&name, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
                 }
                 self.tally.record(&record.body);
                 self.lines.record(record);
@@ -197,20 +209,22 @@ impl Job<'_> {
             self.lines.release();
             read
         };
-        read.map_err(|reason| SourceError::Unreadable { name: text.name.to_owned(), reason })?;
+        read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         if text.format == Format::Unknown && self.tally.records() == 0 {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(text.name, trace.finish().1, 0)
+        self.problems(&name, trace.finish().1, 0)
     }
 
-    fn snapshot(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let whole = snapshot::unfolded(text.bytes);
+    fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let whole = snapshot::unfolded(&bytes);
         for (n, piece) in texts::pieces(&whole, PIECE_BYTES).enumerate() {
             let parsed = vmallocinfo::parse(piece.bytes);
             if n == 0 && !self.args.count {
-                self.lines.snapshot_header(text.name, parsed.pointers);
+                self.lines.snapshot_header(name, parsed.pointers);
             }
             for area in &parsed.areas {
                 self.tally.add(Kind::Area, area.size);
@@ -219,15 +233,17 @@ impl Job<'_> {
                     self.flush(FLUSH_BYTES)?;
                 }
             }
-            self.problems(text.name, parsed.problems, piece.lines_before)?;
+            self.problems(name, parsed.problems, piece.lines_before)?;
         }
         Ok(())
     }
 
-    fn script(&mut self, text: Text<'_>) -> Result<(), CliError> {
-        let script = parsers::ops::parse(text.bytes);
+    fn script(&mut self, text: &mut Stream) -> Result<(), CliError> {
+        let bytes = text.whole()?;
+        let name = &text.name;
+        let script = parsers::ops::parse(&bytes);
         if !self.args.count {
-            self.lines.script_header(text.name, &script.header);
+            self.lines.script_header(name, &script.header);
         }
         for op in &script.ops {
             self.tally.add(Kind::Op, if let Op::Alloc { size, .. } = op.op { size } else { 0 });
@@ -236,7 +252,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(text.name, script.problems, 0)
+        self.problems(name, script.problems, 0)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {

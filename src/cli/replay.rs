@@ -88,7 +88,7 @@ impl Metrics {
 /// # Errors
 /// The input cannot be opened or replayed.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let input = Input::from_args(&args.input.input, Input::Embedded);
     let mut reading = args.input.reading();
     reading.expect = args.expect.clone().map_or(Expect::No, Expect::File);
     let log = Arc::new(open(&input, &reading)?);

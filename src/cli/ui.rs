@@ -15,7 +15,7 @@ use super::error::CliError;
 /// # Errors
 /// The input cannot be opened or replayed, or there is no terminal.
 pub fn run(args: &UiArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let input = Input::from_args(&args.input.input, Input::Embedded);
     let name = input.name();
     let mut reading = args.input.reading();
     reading.expect = args.expect.clone().map_or(Expect::Beside, Expect::File);

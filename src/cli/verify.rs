@@ -112,7 +112,7 @@ const SHOWN: usize = 20;
 /// # Errors
 /// The input cannot be opened or replayed.
 pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
-    let input = Input::from_arg(args.input.input.as_deref(), Input::Embedded);
+    let input = Input::from_args(&args.input.input, Input::Embedded);
     let log = Arc::new(open_log(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
     // What is behind the areas decides no address.

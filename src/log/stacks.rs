@@ -71,6 +71,15 @@ impl Stacks {
         self.n_records += 1;
     }
 
+    /// Follows the records into another order: which one was where that now stands at each place.
+    pub fn reorder(&mut self, order: &[u32]) {
+        if self.n_records == 0 {
+            return;
+        }
+        let old = |index: &u32| self.by_record.get(*index as usize).copied().unwrap_or(NONE);
+        self.by_record = order.iter().map(old).collect();
+    }
+
     /// The stack of a record.
     pub fn of(&self, record: Seq) -> Option<StackId> {
         self.by_record.get(record.index()).copied().filter(|&id| id != NONE).map(StackId)

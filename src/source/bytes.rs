@@ -1,48 +1,37 @@
-//! Bytes from files and standard input, decompressed, with a cap.
+//! Small inputs whole: snapshots named by options, answers of scripts, what is built in.
 
-use std::fs::File;
-use std::io::Read;
+use crate::log::FileProblem;
 
-use parsers::sniff::{Format, sniff};
-
+use super::stream::{Opened, Stream, open};
 use super::{Input, SourceError};
 
-/// What a decompressed input may hold: a guard against bombs, far above any trace people keep.
-const MAX_DECOMPRESSED: u64 = 8 << 30;
-
-/// Reads an input whole.
+/// Reads a text, unpacked; damage in its packing is added to `problems`.
 ///
 /// # Errors
-/// What the system says.
-pub fn read(input: &Input) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    let done = match input {
-        Input::Stdin => std::io::stdin().lock().read_to_end(&mut bytes),
-        Input::Path(path) => File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-        Input::Live => File::open("/proc/vmallocinfo").and_then(|mut file| file.read_to_end(&mut bytes)),
-        Input::Embedded => Ok(0),
+/// It cannot be read, or holds several texts.
+pub fn text(input: &Input, problems: &mut Vec<FileProblem>) -> Result<Vec<u8>, SourceError> {
+    let mut stream = match open(input)? {
+        Opened::Text(stream) => stream,
+        Opened::Members(members) => {
+            let names: Vec<&str> = members.names().collect();
+            let one = if let [one] = names[..] { members.open(one)? } else { None };
+            one.ok_or_else(|| SourceError::NotReadable { name: input.typed(), what: "a folder or an archive" })?
+        }
     };
-    match done {
-        Ok(_) => Ok(bytes),
-        Err(reason) => Err(SourceError::Unreadable { name: input.typed(), reason }),
-    }
+    let text = stream.whole()?;
+    problems.extend(stream.finish()?);
+    Ok(text)
 }
 
-/// Unpacks zstd by content; other bytes come back as they are.
+/// Unpacks what is in memory.
 ///
 /// # Errors
-/// The stream is damaged or too large.
-pub fn decompress<'a>(name: &str, bytes: &'a [u8]) -> Result<std::borrow::Cow<'a, [u8]>, SourceError> {
-    if sniff(bytes) != Format::Zstd {
-        return Ok(bytes.into());
-    }
-    let damaged = |reason: String| SourceError::Compressed { name: name.to_owned(), reason };
-    let decoder = zstd::stream::read::Decoder::new(bytes).map_err(|error| damaged(error.to_string()))?;
-    let mut plain = Vec::new();
-    let size = decoder.take(MAX_DECOMPRESSED + 1).read_to_end(&mut plain);
-    match size {
-        Ok(size) if size as u64 > MAX_DECOMPRESSED => Err(damaged("more than 8 GiB when unpacked".to_owned())),
-        Ok(_) => Ok(plain.into()),
-        Err(error) => Err(damaged(error.to_string())),
+/// It is damaged.
+pub fn unpack(name: &str, bytes: &[u8]) -> Result<Vec<u8>, SourceError> {
+    let mut stream = Stream::from_bytes(name, bytes.to_vec())?;
+    let text = stream.whole()?;
+    match stream.finish()? {
+        None => Ok(text),
+        Some(found) => Err(SourceError::Compressed { name: found.file, reason: found.problem.kind.to_string() }),
     }
 }

@@ -19,7 +19,7 @@ pub fn log() -> Log {
     let _ = meta::read("meta.toml", META, &mut log.origin);
     log.before = snapshot::read("vmallocinfo.before", BEFORE, &mut log.problems).ok();
     log.after = snapshot::read("vmallocinfo.after", AFTER, &mut log.problems).ok();
-    if let Ok(text) = bytes::decompress("trace.txt.zst", TRACE) {
+    if let Ok(text) = bytes::unpack("trace.txt.zst", TRACE) {
         let _ = trace::read("trace.txt", &text[..], &mut log);
     }
     log

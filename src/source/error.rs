@@ -27,6 +27,32 @@ pub enum SourceError {
         /// What it is.
         what: &'static str,
     },
+    /// Packed by something this program does not unpack.
+    #[error("{name} is {what}, which this program cannot unpack")]
+    OtherPacker {
+        /// The file.
+        name: String,
+        /// What it is.
+        what: &'static str,
+        /// What unpacks it.
+        hint: &'static str,
+    },
+    /// An archive or a packed file that no recorder makes.
+    #[error("{name} was not read: {why}")]
+    Refused {
+        /// The file.
+        name: String,
+        /// What is in it.
+        why: String,
+    },
+    /// Inputs that do not belong together.
+    #[error("{why}")]
+    Apart {
+        /// Which, and how that is known.
+        why: String,
+        /// What to do.
+        hint: &'static str,
+    },
     /// A compressed file is damaged.
     #[error("cannot decompress {name}: {reason}")]
     Compressed {
@@ -43,8 +69,8 @@ pub enum SourceError {
         /// Other records in it.
         other: u64,
     },
-    /// A folder without a trace or a snapshot.
-    #[error("the folder {name} holds neither a trace nor a snapshot")]
+    /// A folder or an archive without a trace or a snapshot.
+    #[error("{name} holds neither a trace nor a snapshot")]
     NoMembers {
         /// The folder.
         name: String,
@@ -113,13 +139,17 @@ impl SourceError {
                  comm,pid,tid,cpu,time,event,ip,sym,symoff,trace"
             }
             Self::NotReadable { .. } => {
-                "ftrace text, /proc/vmallocinfo text, op scripts and capture folders can be opened, also .zst"
+                "ftrace text, /proc/vmallocinfo text, op scripts, capture folders and bundles can be opened, also packed"
+            }
+            Self::OtherPacker { hint, .. } | Self::Apart { hint, .. } => hint,
+            Self::Refused { .. } => {
+                "unpack it with a tool you trust, look at what is in it, and open the file or the folder"
             }
             Self::Compressed { .. } => "the file may be cut short; copy it again",
             Self::NoEvents { .. } => {
                 "switch on events/vmalloc/enable before recording (from Linux 6.2 on); before 6.2 set the probes of README.md"
             }
-            Self::NoMembers { .. } => "a capture folder has trace.txt or vmallocinfo.before in it",
+            Self::NoMembers { .. } => "a capture has events.trace, trace.txt or vmallocinfo.before in it",
             Self::NoAreas { .. } => "read /proc/vmallocinfo as root",
             Self::AnotherMachine { .. } => "take the snapshot in the same boot as the trace, or leave it out",
             Self::IsScript { .. } => {

@@ -63,7 +63,7 @@ pub fn read(name: &str, text: &str, origin: &mut Origin) -> Result<(), SourceErr
 }
 
 /// CPUs in a list such as `0-3,8`.
-fn count_cpus(cpus: &str) -> Option<u32> {
+pub(super) fn count_cpus(cpus: &str) -> Option<u32> {
     cpus.split(',').try_fold(0_u32, |sum, part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);

@@ -1,18 +1,21 @@
 //! The texts of an input, one after the other, for who wants records and no [`crate::log::Log`].
 
-use parsers::sniff::{Format, sniff};
+use parsers::sniff::Format;
 
-use super::{Input, SourceError, bytes, folder};
+use crate::log::FileProblem;
 
-/// One text, unpacked.
-#[derive(Debug, Clone, Copy)]
-pub struct Text<'a> {
-    /// File or member, escaped for display.
-    pub name: &'a str,
-    /// What it is, by its content.
-    pub format: Format,
-    /// All of it.
-    pub bytes: &'a [u8],
+use super::capture::{self, is_capture};
+use super::manifest::{self, Manifest};
+use super::stream::{Opened, Stream, open};
+use super::{Input, SourceError};
+
+/// What an input has, in the order of time.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A text: a stream, to be read to its end. Damage of its packing is told afterwards.
+    Text(&'a mut Stream),
+    /// Something is damaged that is no text.
+    Problem(FileProblem),
 }
 
 /// A piece of a text, cut between lines.
@@ -24,49 +27,70 @@ pub struct Piece<'a> {
     pub lines_before: u32,
 }
 
-/// Members of a capture folder that hold records, in the order of time.
-const MEMBERS: [&str; 3] = ["vmallocinfo.before", "trace.txt", "vmallocinfo.after"];
-
-/// Shows `visit` every text of an input; only one is in memory at a time. A file is taken for `wanted` if that is given;
-/// members of a folder are what they are called.
+/// Shows `visit` every text of an input; none of them is in memory as a whole. A file is taken for `wanted` if that is
+/// given; members of a capture are what they are called.
 ///
 /// # Errors
 /// The input cannot be read or has no text in it, and whatever `visit` fails with.
-pub fn each<E>(input: &Input, wanted: Option<Format>, visit: &mut dyn FnMut(Text<'_>) -> Result<(), E>) -> Result<(), E>
-where
-    E: From<SourceError>,
-{
-    let name = input.name();
-    let Input::Path(path) = input else { return one(&name, &bytes::read(input)?, wanted, visit) };
-    if !path.is_dir() {
-        return one(&name, &bytes::read(input)?, wanted, visit);
-    }
-    let mut n_members = 0;
-    for member in MEMBERS {
-        // Recorders that could not read a file leave an empty one.
-        if let Some(text) = folder::member(path, member)?.filter(|text| !text.is_empty()) {
-            one(member, &text, None, visit)?;
-            n_members += 1;
-        }
-    }
-    if n_members == 0 { Err(SourceError::NoMembers { name }.into()) } else { Ok(()) }
-}
-
-fn one<E>(
-    name: &str,
-    packed: &[u8],
+pub fn each<E>(
+    input: &Input,
     wanted: Option<Format>,
-    visit: &mut dyn FnMut(Text<'_>) -> Result<(), E>,
+    visit: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
 ) -> Result<(), E>
 where
     E: From<SourceError>,
 {
-    let bytes = bytes::decompress(name, packed)?;
-    let format = wanted.filter(|_| !bytes.is_empty()).unwrap_or_else(|| sniff(&bytes));
-    if format == Format::Empty {
-        return Err(SourceError::Empty { name: name.to_owned() }.into());
+    for input in input.each() {
+        match open(input)? {
+            Opened::Text(stream) => one(stream, wanted, visit)?,
+            Opened::Members(members) => {
+                for problem in &members.problems {
+                    visit(Found::Problem(problem.clone()))?;
+                }
+                let names = if is_capture(&members) {
+                    let mut manifest = Manifest::default();
+                    if let Some(mut stream) = members.open(manifest::NAME)? {
+                        let mut found = Vec::new();
+                        let text = stream.whole()?;
+                        manifest = manifest::read(&text, &mut crate::log::Origin::default(), &mut found)?;
+                        found.extend(stream.finish()?);
+                        found.into_iter().try_for_each(|problem| visit(Found::Problem(problem)))?;
+                    }
+                    let parts = capture::parts(&members, manifest);
+                    [vec![parts.before], parts.recording, vec![parts.after]].concat()
+                } else if matches!(input, Input::Path(path) if path.is_dir()) {
+                    Vec::new()
+                } else {
+                    members.names().map(str::to_owned).collect()
+                };
+                let mut n_members = 0;
+                for name in &names {
+                    if let Some(stream) = members.open(name)? {
+                        one(stream, wanted.filter(|_| names.len() == 1), visit)?;
+                        n_members += 1;
+                    }
+                }
+                if n_members == 0 {
+                    return Err(SourceError::NoMembers { name: members.name }.into());
+                }
+            }
+        }
     }
-    visit(Text { name, format, bytes: &bytes })
+    Ok(())
+}
+
+fn one<E>(
+    mut stream: Stream,
+    wanted: Option<Format>,
+    visit: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: From<SourceError>,
+{
+    stream.check_not_empty()?;
+    stream.format = wanted.unwrap_or(stream.format);
+    visit(Found::Text(&mut stream))?;
+    stream.finish()?.map_or(Ok(()), |problem| visit(Found::Problem(problem)))
 }
 
 /// Cuts a `/proc/vmallocinfo` text into pieces of about `size` bytes that begin with a whole row, so that a huge file

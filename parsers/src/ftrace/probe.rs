@@ -161,7 +161,7 @@ const STARTS: [&[u8]; 3] = [b"va_start", b"start", b"addr"];
 const ENDS: [&[u8]; 2] = [b"va_end", b"end"];
 
 /// What a probe record says; `None` if it is of no function of interest. `at` and `args` are those of
-/// [`super::Body::Probe`].
+/// [`crate::record::Body::Probe`].
 pub fn recognise(at: &[u8], args: &[u8]) -> Option<Probed> {
     let (function, is_return) = Function::probed(at)?;
     let value = |names: &[&[u8]]| pairs(args).find(|(key, _)| names.contains(key)).and_then(|(_, text)| value_of(text));

@@ -321,17 +321,22 @@ impl<'a> Reader<'a> {
         self.record(line, None, body)
     }
 
-    /// Reads the next line that is not of the exact default layout, with those that belong to it.
-    fn general(&mut self) -> Option<Option<Record<'a>>> {
-        let line = self.lines.next()?;
-        if MAX_LINE < line.bytes.len() {
-            self.state.problems.push(too_long(line.number, self.base + line.start as u64));
-            return Some(None);
+    /// Reads lines that are not of the exact default layout up to the next record.
+    fn general(&mut self) -> Option<Record<'a>> {
+        loop {
+            let line = self.lines.next()?;
+            if MAX_LINE < line.bytes.len() {
+                self.state.problems.push(too_long(line.number, self.base + line.start as u64));
+                continue;
+            }
+            let record = match prefix::split_at(line.bytes, prefix::TASK) {
+                Some((prefix, text)) if self.state.layout != Layout::Refused => self.event(line, Some(prefix), text),
+                _ => self.unusual(line),
+            };
+            if record.is_some() {
+                return record;
+            }
         }
-        Some(match prefix::split_at(line.bytes, prefix::TASK) {
-            Some((prefix, text)) if self.state.layout != Layout::Refused => self.event(line, Some(prefix), text),
-            _ => self.unusual(line),
-        })
     }
 }
 
@@ -340,21 +345,13 @@ impl<'a> Iterator for Reader<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
-        if self.state.layout != Layout::Refused
-            && !self.state.is_slow
-            && let Some(fast::Event { prefix, body, n_bytes }) = fast::event(self.lines.rest(), &mut self.state.memo)
-        {
-            self.state.layout = Layout::Prefixed;
-            let (line, offset) = (self.lines.number(), self.offset());
-            self.lines.pass(n_bytes);
-            return Some(Record { line, offset, prefix: Some(prefix), body });
-        }
-        loop {
-            let record = self.general()?;
-            if record.is_some() {
-                return record;
-            }
-        }
+        let may_be_exact = self.state.layout != Layout::Refused && !self.state.is_slow;
+        let exact = may_be_exact.then(|| fast::event(self.lines.rest(), &mut self.state.memo)).flatten();
+        let Some(fast::Event { prefix, body, n_bytes }) = exact else { return self.general() };
+        self.state.layout = Layout::Prefixed;
+        let (line, offset) = (self.lines.number(), self.offset());
+        self.lines.pass(n_bytes);
+        Some(Record { line, offset, prefix: Some(prefix), body })
     }
 }
 
@@ -368,7 +365,7 @@ impl Form for Trace {
     #[inline]
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
         let mut reader = Reader::resume(window, std::mem::take(self));
-        while let Some(record) = reader.next() {
+        for record in reader.by_ref() {
             visit(&record);
         }
         let next = reader.lines.number();
@@ -383,7 +380,8 @@ impl Form for Trace {
 
 /// Whether a line is a header's: a task's name may begin with this sign, which shows where names are not padded.
 fn is_comment(line: &[u8]) -> bool {
-    line.starts_with(b"#") && prefix::split_at(line, prefix::SHORT_TASK).is_none()
+    let is_event = |columns| prefix::split_at(line, columns).is_some();
+    line.starts_with(b"#") && !is_event(prefix::TASK) && !is_event(prefix::SHORT_TASK)
 }
 
 /// Whether a line by itself shows that the input is a trace.

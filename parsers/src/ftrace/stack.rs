@@ -4,14 +4,19 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 use nom::sequence::{delimited, separated_pair};
 
+use super::prefix;
 use crate::lex::{Lines, after, hex, hex0x, lit, trim_end, trim_start, upto};
 use crate::record::Frame;
 
-/// Reads the lines of a block up to the first that is no frame.
+/// Reads the lines of a block up to the first that is no frame. A task can be called `=> x`: its lines are none.
 pub(crate) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
     let mut frames = Vec::new();
     let mut ahead = lines.clone();
-    while let Some(text) = ahead.next().and_then(|line| frame_text(line.bytes)) {
+    let next_frame = |ahead: &mut Lines<'a>| {
+        let line = ahead.next().filter(|line| prefix::split_at(line.bytes, prefix::TASK).is_none())?;
+        frame_text(line.bytes)
+    };
+    while let Some(text) = next_frame(&mut ahead) {
         frames.push(frame(text));
         *lines = ahead.clone();
     }

@@ -1,0 +1,143 @@
+//! A capture: a recording with what was read around it, as a folder, a bundle, or an archive of either.
+
+use crate::log::{FileProblem, InputKind, Log};
+
+use super::formats::{Class, class_of};
+use super::manifest::{self, Manifest};
+use super::members::Members;
+use super::stream::Stream;
+use super::{SourceError, meminfo, meta, snapshot, state, trace};
+
+/// Names that make a folder a capture.
+pub const TELLING: [&str; 9] =
+    [manifest::NAME, META, "trace.txt", "events.trace", "events.perf.txt", "events.dat", "trace.dat", BEFORE, AFTER];
+
+const META: &str = "meta.toml";
+/// `/proc/vmallocinfo` before the recording.
+pub const BEFORE: &str = "vmallocinfo.before";
+/// And after it.
+pub const AFTER: &str = "vmallocinfo.after";
+/// What a recording is called, the first that is there counts: one capture may have it in several forms.
+const RECORDINGS: [&str; 6] = ["events.trace", "trace.txt", "events.perf.txt", "events.dat", "trace.dat", "trace"];
+
+/// Is this a capture, or just files together?
+pub fn is_capture(members: &Members) -> bool {
+    TELLING.iter().any(|name| members.find(name).is_some()) || !per_cpu(members).is_empty()
+}
+
+/// The members that have records, in the order of time: before, recording (one, or one for each CPU), after.
+pub struct Parts {
+    /// Which snapshot was before.
+    pub before: String,
+    /// The recording: no name if there is none.
+    pub recording: Vec<String>,
+    /// Which snapshot was after.
+    pub after: String,
+}
+
+/// Finds them, by the manifest if it says, else by their names.
+pub fn parts(members: &Members, manifest: Manifest) -> Parts {
+    let known = |name: Option<String>| name.filter(|name| members.find(name).is_some());
+    let recording = known(manifest.trace)
+        .or_else(|| RECORDINGS.iter().find(|name| members.find(name).is_some()).map(|name| (*name).to_owned()));
+    Parts {
+        before: known(manifest.before).unwrap_or_else(|| BEFORE.to_owned()),
+        recording: recording.map_or_else(|| per_cpu(members), |name| vec![name]),
+        after: known(manifest.after).unwrap_or_else(|| AFTER.to_owned()),
+    }
+}
+
+/// `per_cpu/cpuN/trace`, in the order of CPUs.
+fn per_cpu(members: &Members) -> Vec<String> {
+    let cpu = |name: &str| {
+        let (cpu, file) = name.strip_prefix("per_cpu/cpu")?.split_once('/')?;
+        let file = file.split('.').next()?;
+        (file == "trace").then_some(cpu.parse::<u32>().ok()?)
+    };
+    let mut found: Vec<(u32, String)> =
+        members.names().filter_map(|name| Some((cpu(name)?, name.to_owned()))).collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Reads a capture.
+///
+/// # Errors
+/// A member cannot be used, or there is neither a recording nor a snapshot.
+pub fn read(members: &Members, log: &mut Log) -> Result<(), SourceError> {
+    log.problems.extend(members.problems.iter().cloned());
+    if let Some(text) = whole(members, META, &mut log.problems)? {
+        meta::read(META, &String::from_utf8_lossy(&text), &mut log.origin)?;
+    }
+    let mut manifest = Manifest::default();
+    if let Some(text) = whole(members, manifest::NAME, &mut log.problems)? {
+        manifest = manifest::read(&text, &mut log.origin, &mut log.problems)?;
+    }
+    if let Some(text) = whole(members, "meminfo", &mut log.problems)? {
+        meminfo::read(&text, &mut log.origin);
+    }
+    let parts = parts(members, manifest);
+    if let Some(text) = whole(members, &parts.before, &mut log.problems)? {
+        log.before = Some(snapshot::read(&parts.before, &text, &mut log.problems)?);
+    }
+    if let Some(text) = whole(members, state::BEFORE, &mut log.problems)? {
+        log.state_before = state::read(state::BEFORE, &text, &mut log.problems);
+    }
+    if let Some(text) = whole(members, &parts.after, &mut log.problems)? {
+        log.after = Some(snapshot::read(&parts.after, &text, &mut log.problems)?);
+    }
+    if let Some(text) = whole(members, "allocator-state.after", &mut log.problems)? {
+        let (truth, problems) = parsers::allocator_state::parse(&text);
+        let file = || "allocator-state.after".to_owned();
+        log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: file(), problem }));
+        log.truth = (!truth.free.is_empty()).then_some(truth);
+    }
+    recording(members, &parts.recording, log)
+}
+
+fn recording(members: &Members, names: &[String], log: &mut Log) -> Result<(), SourceError> {
+    let mut streams = Vec::new();
+    for name in names {
+        streams.extend(members.open(name)?);
+    }
+    if streams.is_empty() {
+        if log.before.is_none() && log.after.is_none() {
+            return Err(SourceError::NoMembers { name: members.name.clone() });
+        }
+        log.origin.kind = InputKind::Snapshot;
+        // A snapshot alone is what there is to see, whichever it is.
+        log.before = log.before.take().or_else(|| log.after.take());
+        return Ok(());
+    }
+    super::join::traces(streams, log)?;
+    let counts = log.counts();
+    if counts.alloc + counts.free + counts.purge == 0 && log.before.is_none() {
+        return Err(SourceError::NoEvents { name: members.name.clone(), other: counts.other });
+    }
+    Ok(())
+}
+
+/// A member in memory; what is damaged in its packing is a problem of it alone.
+fn whole(members: &Members, name: &str, problems: &mut Vec<FileProblem>) -> Result<Option<Vec<u8>>, SourceError> {
+    let Some(mut stream) = members.open(name)? else { return Ok(None) };
+    let bytes = stream.whole()?;
+    problems.extend(stream.finish()?);
+    Ok(Some(bytes))
+}
+
+/// Reads a recording in whatever form it is; one that tells nothing of itself is taken for ftrace's.
+///
+/// # Errors
+/// Its form is not read.
+pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
+    let name = stream.name.clone();
+    match class_of(stream.format) {
+        Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
+        _ => {
+            trace::read_as(stream.format, &name, &mut *stream, log)
+                .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
+        }
+    }
+    log.problems.extend(stream.finish()?);
+    Ok(())
+}
