@@ -176,7 +176,8 @@ fn joined<'a>(walk: &Walk<'a>, line: Line<'a>) -> Option<(Line<'a>, Lines<'a>)> 
     // The name of a file or an instance may come before.
     let most = line.bytes.iter().rposition(|&byte| byte == b':').map_or(0, |colon| colon + 2) + 16;
     while whole.ended && whole.bytes.len() < most {
-        let more = next.next()?;
+        // What is an item by itself continues nothing.
+        let more = next.next().filter(|more| !Report::starts_item(more.bytes))?;
         let bytes = walk.window.bytes.get(line.start..more.start + more.bytes.len())?;
         whole = Line { bytes, ended: more.ended, ..whole };
         if line::split(whole.bytes).is_some_and(|(prefix, _)| memchr::memchr(b'\n', prefix.comm).is_some()) {

@@ -71,7 +71,7 @@ fn texts(root: &Path) -> Vec<String> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_dir() {
             files.extend(texts(&entry.path()).into_iter().map(|file| format!("{name}/{file}")));
-        } else if name.ends_with(".txt") {
+        } else if entry.path().extension().is_some_and(|kind| kind == "txt") {
             files.push(name);
         }
     }

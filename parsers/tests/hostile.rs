@@ -310,7 +310,7 @@ fn trimmed(comm: &[u8]) -> Vec<u8> {
 fn tellable(comm: &[u8]) -> Vec<u8> {
     let lines = comm
         .split(|&byte| byte == b'\n')
-        .map(|line| line.trim_ascii())
+        .map(<[u8]>::trim_ascii)
         .filter(|line| !matches!(line, [] | [b'#'] | [b'#', b' ', ..]));
     let kept = lines.collect::<Vec<_>>().join(&b'\n');
     if kept.is_empty() { b"x".to_vec() } else { kept }
@@ -408,14 +408,18 @@ proptest! {
             let mut events = events.clone();
             if form.name == "perf script" {
                 // Not padded, and an empty line ends a chain: some names cannot be told from what stands around them.
-                events.iter_mut().for_each(|event| event.comm = tellable(&event.comm));
+                for event in &mut events {
+                    event.comm = tellable(&event.comm);
+                }
             }
             if form.format == Format::Bpftrace {
                 // Equal stamps keep their order, others are sorted.
                 events.sort_by_key(|event| event.nanos);
             }
             let mut text = Vec::new();
-            events.iter().for_each(|event| (form.print)(event, &mut text));
+            for event in &events {
+                (form.print)(event, &mut text);
+            }
             let mut got = Vec::new();
             let problems = read(form.format, &text, 1 << 20, &mut |record| got.extend(seen(record)));
             let want: Vec<Seen> = events.iter().map(form.seen).collect();

@@ -39,7 +39,7 @@ pub const FORMATS: &[Row] = &[
     row("report", Format::TraceCmdReport, Class::Trace, "text of `trace-cmd report`"),
     row("perf", Format::PerfScript, Class::Trace, "text of `perf script`"),
     row("perf-trace", Format::PerfTrace, Class::Trace, "text of `perf trace`"),
-    row("bpftrace", Format::Bpftrace, Class::Trace, "lines of a bpftrace script, see docs/inputs.md"),
+    row("bpftrace", Format::Bpftrace, Class::Trace, "output of bpftrace, plain or JSON"),
     row("trace-dat", Format::TraceDat, Class::Binary, "trace-cmd's `trace.dat`"),
     row("vmallocinfo", Format::Vmallocinfo, Class::Snapshot, "`/proc/vmallocinfo` text"),
     row("drgn", Format::Listing(Dialect::Drgn), Class::Snapshot, "areas listed by a drgn script"),

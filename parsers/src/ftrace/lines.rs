@@ -22,6 +22,11 @@ pub(super) fn prefixed<'a>(
     })
 }
 
+/// Whether a line has a prefix at the columns that the layouts use.
+pub(super) fn starts_item(line: &[u8]) -> bool {
+    [prefix::TASK, prefix::SHORT_TASK].into_iter().any(|columns| prefix::split_at(line, columns).is_some())
+}
+
 /// The line, lengthened by those that follow while a line end lies within its first `columns` bytes. Carriage
 /// returns that a copy added move the columns.
 fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>, mut columns: usize) -> (Line<'a>, Lines<'a>, usize) {
@@ -29,7 +34,8 @@ fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>, mut columns: us
     let mut next = next.clone();
     while whole.ended && whole.bytes.len() < columns {
         let mut ahead = next.clone();
-        let Some(more) = ahead.next() else { break };
+        // What is an item by itself continues nothing.
+        let Some(more) = ahead.next().filter(|more| !starts_item(more.bytes)) else { break };
         let start = offset_in(input, line.bytes);
         let Some(bytes) = input.get(start..more.start + more.bytes.len()) else { break };
         columns += usize::from(input.get(more.start.wrapping_sub(2)) == Some(&b'\r'));

@@ -380,7 +380,8 @@ impl Form for Trace {
 
 /// Whether a line is a header's: a task's name may begin with this sign, which shows where names are not padded.
 fn is_comment(line: &[u8]) -> bool {
-    line.starts_with(b"#") && prefix::split_at(line, prefix::SHORT_TASK).is_none()
+    let is_event = |columns| prefix::split_at(line, columns).is_some();
+    line.starts_with(b"#") && !is_event(prefix::TASK) && !is_event(prefix::SHORT_TASK)
 }
 
 /// Whether a line by itself shows that the input is a trace.
