@@ -89,21 +89,26 @@ impl Format {
 
 /// Looks at the first 64 KiB at most.
 pub fn sniff(head: &[u8]) -> Format {
+    judge(head).0
+}
+
+/// The same, and what an input could be as well, if more than a quarter of its telling lines are of another format.
+pub fn judge(head: &[u8]) -> (Format, Option<Doubt>) {
     let head = upto(head, HEAD);
     if let Some((_, format)) = MAGIC.into_iter().find(|(magic, _)| head.starts_with(magic)) {
-        return format;
+        return (format, None);
     }
     if head.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
-        return Format::Empty;
+        return (Format::Empty, None);
     }
     if perf::is_json(head) {
-        return Format::PerfJson;
+        return (Format::PerfJson, None);
     }
     // The option `bin` leaves the header as it is; the trace's own reader knows what to say about it.
     if is_binary(head) && !head.starts_with(b"# tracer:") {
-        return Format::Binary;
+        return (Format::Binary, None);
     }
-    let mut votes: Vec<(Format, usize)> = Vec::new();
+    let mut votes = Votes::default();
     // Lines that look the same in a report and in ftrace's text.
     let mut n_either = 0;
     for line in Lines::new(head) {
@@ -113,24 +118,52 @@ pub fn sniff(head: &[u8]) -> Format {
         }
         let Some(format) = vote(line.bytes) else { continue };
         // A header names its format beyond doubt, unless something else came first.
-        if votes.is_empty() && line.bytes.starts_with(b"# tracer:") {
-            return format;
+        if votes.0.is_empty() && line.bytes.starts_with(b"# tracer:") {
+            return (format, None);
         }
-        match votes.iter_mut().find(|(known, _)| *known == format) {
-            Some((_, n)) => *n += 1,
-            None => votes.push((format, 1)),
-        }
+        votes.add(format, 1);
     }
-    let of = |wanted| votes.iter().find(|(format, _)| *format == wanted).map_or(0, |(_, n)| *n);
-    let is_report = of(Format::FtraceText) < of(Format::TraceCmdReport);
+    let is_report = votes.of(Format::FtraceText) < votes.of(Format::TraceCmdReport);
     let either = if is_report { Format::TraceCmdReport } else { Format::FtraceText };
-    match votes.iter_mut().find(|(known, _)| *known == either) {
-        Some((_, n)) => *n += n_either,
-        None if 0 < n_either => votes.push((either, n_either)),
-        None => {}
+    votes.add(either, n_either);
+    match votes.winner() {
+        None if is_log(head) => (Format::KernelLog, None),
+        None => (Format::Unknown, None),
+        Some(format) => (format, votes.doubt(format)),
     }
-    let winner = votes.into_iter().rev().max_by_key(|(_, n)| *n).map_or(Format::Unknown, |(format, _)| format);
-    if winner == Format::Unknown && is_log(head) { Format::KernelLog } else { winner }
+}
+
+/// How many lines only each format prints, in the order of their first lines.
+#[derive(Debug, Default)]
+struct Votes(Vec<(Format, usize)>);
+
+impl Votes {
+    fn add(&mut self, format: Format, lines: usize) {
+        match self.0.iter_mut().find(|(known, _)| *known == format) {
+            Some((_, n)) => *n += lines,
+            None if 0 < lines => self.0.push((format, lines)),
+            None => {}
+        }
+    }
+
+    fn of(&self, format: Format) -> usize {
+        self.0.iter().find(|(known, _)| *known == format).map_or(0, |(_, n)| *n)
+    }
+
+    /// The one with the most lines, of equals the first.
+    fn winner(&self) -> Option<Format> {
+        self.0.iter().rev().max_by_key(|(_, n)| *n).map(|(format, _)| *format)
+    }
+
+    fn doubt(&self, format: Format) -> Option<Doubt> {
+        // The two layouts of ftrace text differ only in their columns.
+        let family = |format| if format == Format::TraceCmdReport { Format::FtraceText } else { format };
+        let of = self.0.iter().map(|(_, n)| n).sum();
+        let others = self.0.iter().copied().filter(|(known, _)| family(*known) != family(format));
+        let (other, other_lines) = others.max_by_key(|(_, n)| *n).filter(|(_, n)| of < n * 4)?;
+        let own = self.0.iter().filter(|(known, _)| family(*known) == family(format));
+        Some(Doubt { format, lines: own.map(|(_, n)| n).sum(), other, other_lines, of })
+    }
 }
 
 /// A log without a failure: it may still tell the kernel's release and range.
@@ -163,31 +196,6 @@ impl std::fmt::Display for Doubt {
     }
 }
 
-/// Says what an input could be as well, if more than a quarter of its telling lines are of another format.
-pub fn doubt(head: &[u8]) -> Option<Doubt> {
-    let head = upto(head, HEAD);
-    let format = sniff(head);
-    // The two layouts of ftrace text differ only in their columns.
-    let family = |format| if format == Format::TraceCmdReport { Format::FtraceText } else { format };
-    let is_plain = !matches!(format, Format::Empty | Format::Binary | Format::Unknown);
-    if !is_plain || head.starts_with(b"# tracer:") || MAGIC.iter().any(|(magic, _)| head.starts_with(magic)) {
-        return None;
-    }
-    let mut votes: Vec<(Format, usize)> = Vec::new();
-    for line in Lines::new(head) {
-        let Some(voted) = vote(line.bytes).map(family) else { continue };
-        match votes.iter_mut().find(|(known, _)| *known == voted) {
-            Some((_, n)) => *n += 1,
-            None => votes.push((voted, 1)),
-        }
-    }
-    let of = votes.iter().map(|(_, n)| n).sum();
-    let lines = votes.iter().find(|(known, _)| *known == family(format)).map_or(0, |(_, n)| *n);
-    let others = votes.into_iter().filter(|(known, _)| *known != family(format));
-    let (other, other_lines) = others.max_by_key(|(_, n)| *n).filter(|(_, n)| of < n * 4)?;
-    Some(Doubt { format, lines, other, other_lines, of })
-}
-
 /// The format that alone prints such a line.
 fn vote(line: &[u8]) -> Option<Format> {
     let line = trim_end(line);
@@ -196,6 +204,8 @@ fn vote(line: &[u8]) -> Option<Format> {
     }
     if line.is_empty() {
         None
+    } else if vmallocinfo::is_exact(line) {
+        Some(Format::Vmallocinfo)
     } else if perf::accepts(line) {
         Some(Format::PerfScript)
     } else if report::accepts(line) {
@@ -245,7 +255,7 @@ mod tests {
     fn a_mixture_is_doubtful() {
         let row = "0xffffc90000000000-0xffffc90000005000   20480 x+0x1/0x2 vmap\n";
         let event = "            init-1       [001] .....     5.463743: free_vmap_area_noflush: va_start=0x1000 nr_lazy=1 nr_lazy_max=2\n";
-        let said = |text: String| doubt(text.as_bytes()).map(|doubt| doubt.to_string());
+        let said = |text: String| judge(text.as_bytes()).1.map(|doubt| doubt.to_string());
         assert_eq!(said(row.repeat(9)), None);
         assert_eq!(said(row.repeat(9) + &event.repeat(3)), None);
         assert_eq!(

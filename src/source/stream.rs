@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use parsers::sniff::{Doubt, Format, doubt, sniff};
+use parsers::sniff::{Doubt, Format, judge};
 
 use crate::log::FileProblem;
 
@@ -171,7 +171,7 @@ impl Stream {
 
     fn of(name: &str, peeled: Peeled, faults: Faults, places: Option<Arc<dyn ReadAt>>) -> Self {
         let Peeled { head, rest, .. } = peeled;
-        let (format, doubt) = (sniff(&head), doubt(&head));
+        let (format, doubt) = judge(&head);
         Self { name: name.to_owned(), format, doubt, head, at: 0, rest, faults, places }
     }
 
