@@ -1,5 +1,5 @@
 //! Packed inputs: every packing gives what is in it, damage costs what is behind it and nothing else, and what no
-//! recorder makes is refused in one line.
+//! recorder makes is refused in one line. More than 400 lines: one table of packings serves every test.
 
 #[path = "common/packing.rs"]
 mod packing;
@@ -323,7 +323,9 @@ fn members_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut members: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).expect("a file")))
+        .map(|path| {
+            (path.file_name().expect("a name").to_string_lossy().into_owned(), std::fs::read(&path).expect("a file"))
+        })
         .collect();
     members.sort();
     members

@@ -31,9 +31,16 @@ pub fn each<E>(
 where
     E: From<SourceError>,
 {
+    let is_alone = input.each().len() == 1;
     for input in input.each() {
         match open(input)? {
-            Opened::Text(stream) => one(stream, wanted, visit)?,
+            Opened::Text(mut stream) => {
+                // Without its folder, as long as nothing else can be meant.
+                if is_alone {
+                    stream.name = input.name();
+                }
+                one(stream, wanted, visit)?;
+            }
             Opened::Members(members) => {
                 for problem in &members.problems {
                     visit(Found::Problem(problem.clone()))?;
