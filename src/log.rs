@@ -117,7 +117,13 @@ impl Log {
     pub fn merge_from(&mut self, first: usize) {
         let mut latest = Nanos(0);
         // Stamps of a recording may go back a little; a place is after the last record that is not later.
-        let reached: Vec<Nanos> = self.events[..first].iter().map(|event| { latest = latest.max(event.at); latest }).collect();
+        let reached: Vec<Nanos> = self.events[..first]
+            .iter()
+            .map(|event| {
+                latest = latest.max(event.at);
+                latest
+            })
+            .collect();
         let place = |at: Nanos| reached.partition_point(|&reached| reached <= at);
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
         order.sort_by_key(|&index| match index as usize {

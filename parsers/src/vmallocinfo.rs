@@ -182,7 +182,8 @@ pub fn parse(input: &[u8]) -> Snapshot<'_> {
 /// Whether a line is a row to the byte as the kernel prints it, with all of a caller: nothing else looks like that.
 pub(crate) fn is_exact(line: &[u8]) -> bool {
     let mut area = Area::new(0, 0, 0);
-    fast::fill(line, &mut area).is_some() && area.caller.is_none_or(|caller| 0 < caller.length)
+    fast::fill(line, &mut area, &mut fast::Callers::default()) == Some(line.len())
+        && area.caller.is_none_or(|caller| 0 < caller.length)
 }
 
 /// Whether a line holds a row, damaged or not.

@@ -102,7 +102,8 @@ impl Joint {
     }
 
     fn log(mut self, reading: &Reading) -> Result<Log, SourceError> {
-        let n_inputs = self.captures.len() + self.traces.len() + self.snapshots.len() + self.logs.len() + self.scripts.len();
+        let n_inputs =
+            self.captures.len() + self.traces.len() + self.snapshots.len() + self.logs.len() + self.scripts.len();
         if let Some((mut stream, input)) = self.scripts.pop() {
             if 1 < n_inputs {
                 return Err(apart(

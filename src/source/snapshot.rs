@@ -29,7 +29,12 @@ pub fn read(name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_as(format: Format, name: &str, text: &[u8], problems: &mut Vec<FileProblem>) -> Result<Baseline, SourceError> {
+pub fn read_as(
+    format: Format,
+    name: &str,
+    text: &[u8],
+    problems: &mut Vec<FileProblem>,
+) -> Result<Baseline, SourceError> {
     let Format::Listing(dialect) = format else { return read(name, text, problems) };
     let snapshot = listing::parse(dialect, text);
     let found = snapshot.problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem });

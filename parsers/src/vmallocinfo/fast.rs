@@ -6,21 +6,67 @@
 use std::borrow::Cow;
 
 use super::{Area, Caller, Flags, State};
+use crate::digits::{eight, hex16};
 use crate::lex::{after, upto};
-
-/// A byte repeated over a word.
-const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// A row without its line end; `None` leaves it to the grammar.
 #[cfg(test)]
 fn row(line: &[u8]) -> Option<Area<'_>> {
     let mut area = Area::new(0, 0, 0);
-    fill(line, &mut area).map(|()| area)
+    let n = fill(line, &mut area, &mut Callers::default())?;
+    (n == line.len()).then_some(area)
 }
 
-/// Reads a row into `area`, of which only the place in the input is kept: moving a row costs more than reading it.
+/// Places for callers; a power of two.
+const SLOTS: usize = 64;
+
+/// Callers that were read before: a few dozen make most of the areas.
+#[derive(Debug)]
+pub(super) struct Callers<'a> {
+    known: [Option<Known<'a>>; SLOTS],
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    text: &'a [u8],
+    symbol: &'a [u8],
+    offset: u64,
+    length: u64,
+    module: Option<&'a [u8]>,
+}
+
+impl Default for Callers<'_> {
+    fn default() -> Self {
+        Self { known: [None; SLOTS] }
+    }
+}
+
+impl<'a> Callers<'a> {
+    /// Reads the caller that `text` begins with.
+    #[inline]
+    fn read(&mut self, text: &'a [u8]) -> Option<(Known<'a>, &'a [u8])> {
+        // Names of a subsystem begin alike: the offset is what differs, so both go into the place.
+        let (first, _) = text.split_first_chunk::<8>()?;
+        let (later, _) = text.get(8..)?.split_first_chunk::<8>()?;
+        let mixed = (u64::from_le_bytes(*first) ^ u64::from_le_bytes(*later).rotate_left(29))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = self.known.get_mut((mixed >> 58) as usize)?;
+        if let Some(known) = slot
+            && let Some(rest) = text.strip_prefix(known.text)
+            && matches!(rest, [] | [b'\n', ..]) | matches!(rest, [b' ', next, ..] if *next != b'[')
+        {
+            return Some((*known, rest));
+        }
+        let (known, rest) = caller(text)?;
+        *slot = Some(known);
+        Some((known, rest))
+    }
+}
+
+/// Reads the row that `text` begins with into `area`, of which only the place in the input is kept: moving a row costs
+/// more than reading it. Answers with its bytes, the line's end not counted.
 #[inline]
-pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>) -> Option<()> {
+pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>, callers: &mut Callers<'a>) -> Option<usize> {
     let rest = text.strip_prefix(b"0x")?;
     let (start, end, digits, rest) = match rest.get(16..19) {
         Some(b"-0x") => {
@@ -34,24 +80,25 @@ pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>) -> Option<()> {
             (start, end, 8, rest)
         }
     };
-    let (size, mut rest) = number(blanks(rest.strip_prefix(b" ")?))?;
+    let (size, mut rest) = match padded(rest) {
+        Some(read) => read,
+        None => number(blanks(rest.strip_prefix(b" ")?))?,
+    };
     (area.start, area.end, area.size, area.address_digits) = (start, end, size, digits);
     (area.caller, area.pages, area.phys, area.phys_digits) = (None, None, None, 0);
     (area.flags, area.state) = (Flags::default(), State::Busy);
     area.nodes.clear();
-    match rest {
-        b" unpurged vm_area" => {
-            area.state = State::Unpurged;
-            return Some(());
-        }
-        b" vm_map_ram" => {
-            area.state = State::VmMapRam;
-            return Some(());
-        }
-        _ => {}
+    if let Some(tail) = rest.strip_prefix(b" unpurged vm_area") {
+        area.state = State::Unpurged;
+        return ended(text, tail);
     }
-    let (caller, tail) = caller(rest.strip_prefix(b" ")?)?;
-    area.caller = Some(caller);
+    if let Some(tail) = rest.strip_prefix(b" vm_map_ram").filter(|tail| matches!(tail, [] | [b'\n', ..])) {
+        area.state = State::VmMapRam;
+        return ended(text, tail);
+    }
+    let (known, tail) = callers.read(rest.strip_prefix(b" ")?)?;
+    let Known { symbol, offset, length, module, .. } = known;
+    area.caller = Some(Caller { symbol: Cow::Borrowed(symbol), offset, length, module: module.map(Cow::Borrowed) });
     rest = tail;
     if let Some(tail) = rest.strip_prefix(b" pages=") {
         let (pages, tail) = number(tail)?;
@@ -82,31 +129,56 @@ pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>) -> Option<()> {
         area.nodes.push(u16::try_from(node).ok()?, pages);
         rest = tail;
     }
-    rest.is_empty().then_some(())
+    ended(text, rest)
+}
+
+/// The bytes before `rest`, if a line ends there.
+#[inline]
+fn ended(text: &[u8], rest: &[u8]) -> Option<usize> {
+    matches!(rest, [] | [b'\n', ..]).then(|| text.len() - rest.len())
 }
 
 /// `foo_init+0x2b/0x110 [foo]`
-#[inline]
-fn caller(text: &[u8]) -> Option<(Caller<'_>, &[u8])> {
+fn caller(text: &[u8]) -> Option<(Known<'_>, &[u8])> {
     let n = text.iter().take_while(|&&b| is_symbol(b)).count();
     if n == 0 {
         return None;
     }
-    let symbol = Cow::Borrowed(upto(text, n));
-    let rest = after(text, n);
+    let (symbol, rest) = (upto(text, n), after(text, n));
+    let of = |offset, length, module, rest: &[u8]| Known {
+        text: upto(text, text.len() - rest.len()),
+        symbol,
+        offset,
+        length,
+        module,
+    };
     if !rest.starts_with(b"+") {
         // A module that is gone.
         let is_address = hex(symbol.strip_prefix(b"0x")?)?.1.is_empty();
-        return is_address.then_some((Caller { symbol, offset: 0, length: 0, module: None }, rest));
+        return is_address.then(|| (of(0, 0, None, rest), rest));
     }
     let (offset, rest) = hex(rest.strip_prefix(b"+0x")?)?;
     let (length, rest) = hex(rest.strip_prefix(b"/0x")?)?;
-    let mut caller = Caller { symbol, offset, length, module: None };
-    let Some(name) = rest.strip_prefix(b" [") else { return Some((caller, rest)) };
+    let Some(name) = rest.strip_prefix(b" [") else { return Some((of(offset, length, None, rest), rest)) };
     let n = name.iter().take_while(|&&b| is_symbol(b) || b == b'-').count();
     let rest = after(name, n).strip_prefix(b"]").filter(|_| 0 < n)?;
-    caller.module = Some(Cow::Borrowed(upto(name, n)));
-    Some((caller, rest))
+    Some((of(offset, length, Some(upto(name, n)), rest), rest))
+}
+
+/// A size in its column: a blank, then seven places, blanks before digits.
+#[inline]
+fn padded(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (column, rest) = text.split_first_chunk::<8>()?;
+    let word = u64::from_le_bytes(*column);
+    // A blank is 0x20, a digit 0x30 to 0x39: with this bit set a blank is a digit 0.
+    let blanks = (!word & 0x1010_1010_1010_1010) >> 4;
+    let run = blanks.wrapping_mul(0xff);
+    let is_blank = word & run == blanks * 0x20;
+    if rest.first() != Some(&b' ') || !is_blank || run & run.wrapping_add(1) != 0 || blanks & 1 == 0 || run >> 56 != 0 {
+        return None;
+    }
+    let digits = (word | 0x1010_1010_1010_1010).to_le_bytes();
+    Some((u64::from(eight(digits)?), rest))
 }
 
 /// Bytes that names of functions consist of, compilers' suffixes included.
@@ -163,32 +235,11 @@ fn hex(text: &[u8]) -> Option<(u64, &[u8])> {
     (0 < n && n <= 16).then(|| (value, after(text, n)))
 }
 
-/// Exactly 16 lower-case digits.
-#[inline]
-fn hex16(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (high, rest) = hex8(text)?;
-    let (low, rest) = hex8(rest)?;
-    Some(((high << 32) | low, rest))
-}
-
-/// Eight lower-case digits, all at once: each byte of a word holds one.
+/// Eight lower-case digits.
 #[inline]
 fn hex8(text: &[u8]) -> Option<(u64, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<8>()?;
-    let word = u64::from_be_bytes(*digits);
-    let letters = (word >> 6) & ONES;
-    let low = word & (ONES * 0x0f);
-    let high_fits = word & (ONES * 0xf0) == ONES * 0x30 + letters * 0x30;
-    // `9 < digit` and `6 < letter` carry into bit 4; a letter of 0 (a backquote) does not, and must.
-    let too_large = (low + (ONES ^ letters) * 6 + letters * 9) & (ONES * 0x10);
-    let letters_from_1 = ((low + letters * 0x0f) >> 4) & letters;
-    if !high_fits || too_large != 0 || letters_from_1 != letters {
-        return None;
-    }
-    let pairs = low + letters * 9;
-    let pairs = (pairs | (pairs >> 4)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-    Some(((fours | (fours >> 16)) & 0xffff_ffff, rest))
+    Some((u64::from(crate::digits::hex8(*digits)?), rest))
 }
 
 #[cfg(test)]

@@ -42,18 +42,21 @@ impl Reader {
         let text = window.bytes;
         let (mut at, mut line) = (0, window.line);
         let mut area = Area::new(0, 0, 0);
+        let mut callers = fast::Callers::default();
         while at < text.len() {
             let rest = after(text, at);
-            let n = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            let (head, tail) = rest.split_at(n);
-            let bytes = head.strip_suffix(b"\n").unwrap_or(head);
             let offset = window.offset + at as u64;
+            (area.line, area.offset) = (line, offset);
+            let known = fast::fill(rest, &mut area, &mut callers);
+            let end = known.or_else(|| memchr::memchr(b'\n', rest)).unwrap_or(rest.len());
+            let n = rest.len().min(end + 1);
+            let (head, tail) = rest.split_at(n);
+            let bytes = upto(head, end);
             // A row is over if another one or nothing follows.
             let is_over = tail.is_empty() || Self::starts_row(tail);
             // A text that stops inside its last row looks like one that is whole if a number was cut.
             let may_be_cut = tail.is_empty() && head.len() == bytes.len();
-            (area.line, area.offset) = (line, offset);
-            let is_row = fast::fill(bytes, &mut area).is_some()
+            let is_row = known.is_some()
                 || row::exact(bytes).is_some_and(|exact| {
                     area = Area { line, offset, ..exact };
                     true
