@@ -1,5 +1,5 @@
-//! Parsers for evidence about the kernel's vmalloc allocator: `/proc/vmallocinfo`, ftrace text, op
-//! scripts and allocator states.
+//! Parsers for evidence about the kernel's vmalloc allocator: traces in every form (text and `trace.dat`),
+//! `/proc/vmallocinfo` and other listings of areas, kernel logs, op scripts and allocator states.
 //!
 //! Everything here turns bytes that somebody else wrote into records. Nothing fails: a parser hands out
 //! what it understood and a list of [`Problem`]s, one for each damaged place. Names (tasks, symbols) stay
