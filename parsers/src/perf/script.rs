@@ -352,7 +352,8 @@ fn is_noise(text: &[u8]) -> bool {
 
 impl Form for Script {
     fn starts_item(line: &[u8]) -> bool {
-        is_item(line)
+        // A tab begins a frame, whatever follows it.
+        !line.starts_with(b"\t") && is_item(line)
     }
 
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
