@@ -33,7 +33,8 @@ pub fn read(stream: &mut Stream, visit: &mut dyn FnMut(&Record<'_>)) -> Result<(
     let bytes = Bytes(stream.places()?);
     let refused =
         |refusal: trace_dat::Refusal| SourceError::Damaged { name: stream.name.clone(), why: refusal.to_string() };
-    let mut dat = TraceDat::open(&bytes, &Decompressors).map_err(refused)?;
+    let unpack = Decompressors::default();
+    let mut dat = TraceDat::open(&bytes, &unpack).map_err(refused)?;
     dat.records(|record, _| visit(record));
     Ok(dat.into_parts())
 }

@@ -1,21 +1,41 @@
 //! Decompressors for the parts of a `trace.dat`.
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use parsers::trace_dat::{Method, Unpack};
+use zstd::bulk::Decompressor;
 
-/// zstd and zlib.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Decompressors;
+/// zstd and zlib. A zstd context for each chunk of a few pages would cost as much as the chunk, so one is kept.
+#[derive(Default)]
+pub struct Decompressors {
+    zstd: RefCell<Option<Decompressor<'static>>>,
+}
+
+impl std::fmt::Debug for Decompressors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decompressors").finish_non_exhaustive()
+    }
+}
+
+impl Decompressors {
+    fn zstd(&self, packed: &[u8], size: usize, out: &mut Vec<u8>) -> std::io::Result<usize> {
+        let kept = self.zstd.borrow_mut().take();
+        let mut context = kept.map_or_else(Decompressor::new, Ok)?;
+        out.clear();
+        out.reserve(size);
+        let done = context.decompress_to_buffer(packed, out);
+        *self.zstd.borrow_mut() = Some(context);
+        done
+    }
+}
 
 impl Unpack for Decompressors {
     fn unpack(&self, method: Method, packed: &[u8], size: usize, out: &mut Vec<u8>) -> Result<(), String> {
-        // One byte more than there may be tells that there are too many.
-        let most = size as u64 + 1;
         let done = match method {
-            Method::Zstd => zstd::stream::read::Decoder::with_buffer(packed)
-                .and_then(|decoder| decoder.single_frame().take(most).read_to_end(out)),
-            Method::Zlib => flate2::bufread::ZlibDecoder::new(packed).take(most).read_to_end(out),
+            Method::Zstd => self.zstd(packed, size, out),
+            // One byte more than there may be tells that there are too many.
+            Method::Zlib => flate2::bufread::ZlibDecoder::new(packed).take(size as u64 + 1).read_to_end(out),
         };
         match done {
             Ok(_) if size < out.len() => Err(format!("it unpacks to more than {size} bytes")),
@@ -41,7 +61,7 @@ mod tests {
         for (method, packed) in [(Method::Zlib, zlib), (Method::Zstd, zst)] {
             let unpack = |packed: &[u8], size: usize| {
                 let mut out = Vec::new();
-                Decompressors.unpack(method, packed, size, &mut out).map(|()| out)
+                Decompressors::default().unpack(method, packed, size, &mut out).map(|()| out)
             };
             assert_eq!(unpack(&packed, 7000).as_deref(), Ok(&plain[..]));
             assert!(unpack(&packed, 6999).is_err());
