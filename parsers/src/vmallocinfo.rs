@@ -197,7 +197,7 @@ pub(crate) fn holds_rows(text: &[u8]) -> bool {
         let says = area.flags != Flags::default()
             || area.state != State::Busy
             || area.caller.as_ref().is_some_and(|caller| 0 < caller.length);
-        says && area.size % 4096 == 0 && 0 < area.size
+        says && area.size.is_multiple_of(4096) && 0 < area.size
     };
     let mut found = false;
     Reader::new().read(text, &mut |area| found |= is_row(area));

@@ -205,7 +205,7 @@ fn in_windows(text: &str, size: usize) -> (Vec<String>, Vec<parsers::Problem>) {
     let (mut reader, mut rows) = (Reader::new(), Vec::new());
     stream::windows_of(size, text.as_bytes(), Reader::starts_row, |window| {
         reader.window(window, &mut |area| {
-            rows.push(format!("{}:{} {:?} {area}", area.line, area.offset, area.confidence))
+            rows.push(format!("{}:{} {:?} {area}", area.line, area.offset, area.confidence));
         })
     })
     .expect("memory can be read");

@@ -250,7 +250,7 @@ impl Clean {
                 [0x1b, ..] => (escape_len(rest), b""),
                 [b'[', ..] if 0 < colour_len(rest) => (colour_len(rest), b""),
                 [b'<', ..] if 0 < markup::tag_len(rest) => (markup::tag_len(rest), markup::spaced(rest)),
-                [b'\\', ..] if let Some((n, text)) = markup::escaped(rest) => (n, text),
+                [b'\\', ..] if markup::escaped(rest).is_some() => markup::escaped(rest).unwrap_or((1, b"")),
                 [0, ..] => (1, b""),
                 [0xef, 0xbb, 0xbf, ..] | [0xe2, 0x80, 0x8b..=0x8f, ..] => (3, b""),
                 [0xc2, 0xa0, ..] => (2, b" "),

@@ -148,7 +148,7 @@ fn grouped(size: u64) -> String {
     let digits = size.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if 0 < n && (digits.len() - n) % 3 == 0 {
+        if 0 < n && (digits.len() - n).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

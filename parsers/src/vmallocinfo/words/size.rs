@@ -65,7 +65,7 @@ impl Tail<'_, '_> {
 /// A size that is not spelt as the kernel does, and its bytes: `0x5000`, `20,480`, `20K`.
 fn respelt(text: &[u8], wanted: Option<u64>) -> Option<(usize, u64)> {
     let ends = |n: usize| after(text, n).first().is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'|' | b';'));
-    let fits = |size: u64| wanted.map_or(size % PAGE_SIZE == 0, |wanted| wanted == size) && 0 < size;
+    let fits = |size: u64| wanted.map_or(size.is_multiple_of(PAGE_SIZE), |wanted| wanted == size) && 0 < size;
     let told = |rest: &[u8], size: Option<u64>| {
         let n = text.len() - rest.len();
         size.filter(|size| ends(n) && fits(*size)).map(|size| (n, size))
