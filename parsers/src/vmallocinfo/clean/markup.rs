@@ -91,7 +91,8 @@ pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// What an escape of a string stands for, and its bytes.
 pub(super) fn escaped(text: &[u8]) -> Option<(usize, &'static [u8])> {
     Some(match text {
-        [_, b't' | b'r', ..] => (2, b" "),
+        [_, b't', ..] => (2, b"\t"),
+        [_, b'r', ..] => (2, b" "),
         [_, b'"', ..] => (2, b"\""),
         [_, b'u', digits @ ..] => match &upto(digits, 4).to_ascii_lowercase()[..] {
             b"003c" => (6, b"<"),

@@ -84,7 +84,7 @@ fn respelt(text: &[u8], wanted: Option<u64>) -> Option<(usize, u64)> {
         }
         return told(rest, Some(size));
     }
-    let (unit, shift) = match rest.strip_prefix(b" ").unwrap_or(rest) {
+    let (unit, shift) = match rest {
         [b'K' | b'k', unit @ ..] => (unit, 10),
         [b'M', unit @ ..] => (unit, 20),
         _ => return None,
