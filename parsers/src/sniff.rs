@@ -53,6 +53,8 @@ pub enum Format {
     PerfJson,
     /// Output of bpftrace, plain or JSON.
     Bpftrace,
+    /// Text in UTF-16, as some shells of Windows redirect it.
+    Utf16,
     /// Bytes that are no text and no format we know.
     Binary,
     /// Nothing but blanks.
@@ -80,6 +82,7 @@ impl Format {
             Self::PerfTrace => "text of perf trace",
             Self::PerfJson => "JSON of perf data convert",
             Self::Bpftrace => "output of bpftrace",
+            Self::Utf16 => "text in UTF-16 (`iconv -f UTF-16 -t UTF-8` makes UTF-8 of it)",
             Self::Binary => "binary file of an unknown format",
             Self::Empty => "empty file",
             Self::Unknown => "text of an unknown format",
@@ -104,6 +107,9 @@ pub fn judge(head: &[u8]) -> (Format, Option<Doubt>) {
     if perf::is_json(head) {
         return (Format::PerfJson, None);
     }
+    if is_utf16(head) {
+        return (Format::Utf16, None);
+    }
     // The option `bin` leaves the header as it is; the trace's own reader knows what to say about it.
     if is_binary(head) && !head.starts_with(b"# tracer:") {
         return (Format::Binary, None);
@@ -127,6 +133,7 @@ pub fn judge(head: &[u8]) -> (Format, Option<Doubt>) {
     let either = if is_report { Format::TraceCmdReport } else { Format::FtraceText };
     votes.add(either, n_either);
     match votes.winner() {
+        None if vmallocinfo::holds_rows(head) => (Format::Vmallocinfo, None),
         None if is_log(head) => (Format::KernelLog, None),
         None => (Format::Unknown, None),
         Some(format) => (format, votes.doubt(format)),
@@ -231,6 +238,17 @@ fn vote(line: &[u8]) -> Option<Format> {
     }
 }
 
+/// A byte order mark, and then every other byte is zero; people's texts are nearly all ASCII.
+fn is_utf16(head: &[u8]) -> bool {
+    let zero_at = match head {
+        [0xff, 0xfe, ..] => 1,
+        [0xfe, 0xff, ..] => 0,
+        _ => return false,
+    };
+    let units = head.chunks_exact(2);
+    units.len() < units.filter(|unit| unit.get(zero_at) == Some(&0)).count() * 2
+}
+
 /// Text has hardly any control bytes; task names may have some.
 fn is_binary(head: &[u8]) -> bool {
     let control = head.iter().filter(|&&b| b < b' ' && !b.is_ascii_whitespace()).count();
@@ -249,6 +267,9 @@ mod tests {
         assert_eq!(sniff(b"\x17\x08\x44tracing6\0"), Format::TraceDat);
         assert_eq!(sniff(b"\x7fELF\x02\x01"), Format::Binary);
         assert_eq!(sniff(b"\0\x01\x02a\0\0\0\x03"), Format::Binary);
+        assert_eq!(sniff(b"\xff\xfe0\0x\0f\0"), Format::Utf16);
+        assert_eq!(sniff(b"\xfe\xff\x000\0x\0f"), Format::Utf16);
+        assert_eq!(sniff(b"\xff\xfe0x\0\x01\0\x02\0"), Format::Binary);
     }
 
     #[test]

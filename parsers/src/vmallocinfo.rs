@@ -191,6 +191,20 @@ pub(crate) fn accepts(line: &[u8]) -> bool {
     row::row(trim_end(line)).is_ok() || repair::holds_row(line)
 }
 
+/// Whether a text of which no line says anything holds rows nevertheless: their lines are cut anywhere, or the words
+/// spelt in a way that shows only when they are put together.
+pub(crate) fn holds_rows(text: &[u8]) -> bool {
+    let is_row = |area: &Area<'_>| {
+        let says = area.flags != Flags::default()
+            || area.state != State::Busy
+            || area.caller.as_ref().is_some_and(|caller| 0 < caller.length);
+        says && area.size.is_multiple_of(4096) && 0 < area.size
+    };
+    let mut found = false;
+    Reader::new().read(text, &mut |area| found |= is_row(area));
+    found
+}
+
 impl Area<'_> {
     /// A row of which only the first columns are known.
     #[inline]

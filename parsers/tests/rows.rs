@@ -8,7 +8,8 @@ mod wounds;
 
 use std::path::{Path, PathBuf};
 
-use parsers::vmallocinfo::{self, Confidence, Snapshot};
+use parsers::stream;
+use parsers::vmallocinfo::{self, Confidence, Reader, Snapshot};
 use proptest::prelude::*;
 use wounds::{BREAKS, Dice, FRAMES, LOGS, Patient, SPELLINGS, healthy};
 
@@ -75,6 +76,17 @@ const CORPUS: &[(&str, usize, &[&str])] = &[
     ("eras", 20, &["one-line"]),
     ("eras", 20, &["quoted-printable", "quoted"]),
     ("eras", 20, &["uppercase-hex", "kernel-docs"]),
+    ("eras", 20, &["thousands", "mail-72", "quoted-twice"]),
+    ("hashed", 16, &["thousands", "terminal-60"]),
+    ("real", 16, &["kilobytes", "pdsh"]),
+    ("armhf", 16, &["hex-sizes", "grep-names"]),
+    ("eras", 20, &["spaced-equals", "iso-log"]),
+    ("real", 16, &["mail-72", "quoted", "html-mail"]),
+    ("words", 8, &["hard-blanks", "html-lines"]),
+    ("eras", 20, &["mail-80", "html-lines"]),
+    ("eras", 20, &["grep-colours", "json-string"]),
+    ("hashed", 16, &["terminal-80", "quoted", "json-string"]),
+    ("words", 8, &["quoted-printable", "prompt-glued"]),
 ];
 
 fn data() -> PathBuf {
@@ -181,6 +193,36 @@ fn makes_sense(spelling: &str, log: &str, broken: &str) -> bool {
     !senseless
 }
 
+/// What packs a whole text comes last, and once; HTML is not put around lines that are encoded already.
+fn can_frame(broken: &str, frames: &[&str]) -> bool {
+    let packs = |name: &&str| matches!(*name, "html-mail" | "html-lines" | "json-string");
+    let is_last = frames.iter().rev().skip(1).all(|name| !packs(name));
+    is_last && !(frames.contains(&"html-lines") && matches!(broken, "quoted-printable" | "carriage-returns"))
+}
+
+/// Rows and problems of a text in windows of a size.
+fn in_windows(text: &str, size: usize) -> (Vec<String>, Vec<parsers::Problem>) {
+    let (mut reader, mut rows) = (Reader::new(), Vec::new());
+    stream::windows_of(size, text.as_bytes(), Reader::starts_row, |window| {
+        reader.window(window, &mut |area| {
+            rows.push(format!("{}:{} {:?} {area}", area.line, area.offset, area.confidence));
+        })
+    })
+    .expect("memory can be read");
+    (rows, reader.finish().1)
+}
+
+#[test]
+fn windows_of_any_size_give_the_same_of_the_corpus() {
+    for (sample, n, names) in CORPUS {
+        let text = wounded(sample, *n, names).text;
+        let whole = in_windows(&text, 1 << 20);
+        for size in [1, 7, 64, 100, 129, 333, 1000, 4096] {
+            assert_eq!(in_windows(&text, size), whole, "{sample} {names:?} {size}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -194,11 +236,13 @@ proptest! {
         broken in 0..BREAKS.len(),
         frames in prop::collection::vec(0..FRAMES.len(), 0..3),
         seed in any::<u64>(),
+        size in 1..3000_usize,
     ) {
         let all: Vec<&str> = SAMPLES[sample].1.lines().collect();
         let rows: Vec<&str> = all.iter().copied().cycle().skip(from % all.len()).take(n.min(all.len())).collect();
         let log = LOGS.get(log);
         prop_assume!(makes_sense(SPELLINGS[spelling].0, log.map_or("none", |log| log.0), BREAKS[broken].0));
+        prop_assume!(can_frame(BREAKS[broken].0, &frames.iter().map(|n| FRAMES[*n].0).collect::<Vec<_>>()));
         let mut patient = healthy(&rows);
         let mut dice = Dice(seed);
         let mut names = vec![SAMPLES[sample].0, SPELLINGS[spelling].0];
@@ -213,6 +257,7 @@ proptest! {
             names.push(FRAMES[frame].0);
             FRAMES[frame].1(&mut patient, &mut dice);
         }
+        prop_assert_eq!(in_windows(&patient.text, size), in_windows(&patient.text, 1 << 20));
         let (_, missed, invented) = compare(&patient.text, &patient.rows);
         prop_assert!(missed.is_empty() && invented.is_empty(), "{names:?}\nmissed {missed:#?}\ninvented {invented:#?}\n{}", patient.text);
     }

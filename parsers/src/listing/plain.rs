@@ -34,7 +34,8 @@ pub(super) fn accepts(line: &[u8]) -> Option<Dialect> {
         return aligned.then_some(Dialect::Perl);
     }
     // A name alone could be a flag that some vendor's kernel prints; something known has to follow.
-    (symbol.len() < text.len() && range.prefixed && !range.spaced).then_some(Dialect::Drgn)
+    let is_alone = text.get(symbol.len()).is_some_and(u8::is_ascii_whitespace);
+    (is_alone && range.prefixed && !range.spaced).then_some(Dialect::Drgn)
 }
 
 /// Reads a line.

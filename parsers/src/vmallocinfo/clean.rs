@@ -3,6 +3,8 @@
 //! The result is one text in which a line end stands for *a blank or nothing*, and which knows for every byte where it
 //! comes from. What a row really was is decided later, by what it says.
 
+mod markup;
+
 use super::{Flags, pairs, row};
 use crate::lex::{Lines, after, trim_end, upto};
 use crate::stream::Window;
@@ -52,6 +54,8 @@ pub(super) struct Habits {
     quoted_printable: bool,
     /// Prefixes of logs, as they stood before rows.
     prefixes: Vec<Vec<u8>>,
+    /// Rows that a `diff` marks as removed and as added were seen.
+    sides: [bool; 2],
 }
 
 /// How many shapes of prefixes are remembered.
@@ -66,12 +70,14 @@ impl<'a> Flat<'a> {
         let torn = lines().any(|line| line.bytes.ends_with(b"=")) && lines().any(|line| encoded(line.bytes));
         habits.quoted_printable |= torn || lines().any(|line| is_quoted_printable(line.bytes));
         let mut soft = false;
-        for line in lines() {
-            let mut clean = Clean::new(line.bytes, habits.quoted_printable);
+        for (line, from, part) in
+            lines().flat_map(|line| markup::parts(line.bytes).map(move |(at, part)| (line, at, part)))
+        {
+            let mut clean = Clean::new(part, from, habits.quoted_printable);
+            clean.decoded |= part.len() < line.bytes.len();
             let mut stripped = quote_marks(&clean.text);
             if soft {
-                // What follows a soft break belongs to the word before it, its blanks included.
-                stripped = stripped.min(flat.pieces.last().map_or(0, |above| above.stripped));
+                stripped = flat.pieces.last().map_or(0, |above| above.same_marks(&clean.text, stripped));
             } else if stripped == 0 || !pairs::starts(after(&clean.text, stripped)) {
                 stripped += habits.prefix(after(&clean.text, stripped));
             }
@@ -130,7 +136,33 @@ impl<'a> Flat<'a> {
     }
 }
 
+impl Piece<'_> {
+    /// How much of the line below a soft break is marks again, of `stripped` bytes that could be: what follows such a
+    /// break belongs to the word before it, its blanks included.
+    fn same_marks(&self, below: &[u8], stripped: usize) -> usize {
+        let mine = upto(self.raw, self.stripped);
+        if !mine.is_empty() && below.starts_with(mine) {
+            return mine.len();
+        }
+        let is_visible = upto(below, stripped).iter().any(|b| matches!(b, b'>' | b'|'));
+        if is_visible { stripped.min(self.stripped) } else { 0 }
+    }
+}
+
 impl Habits {
+    /// Whether this is the first row of a `diff` that shows both of its files.
+    pub(super) fn shows_both(&mut self, raw: &[u8]) -> bool {
+        let mark = |marks: &[&[u8]]| {
+            marks
+                .iter()
+                .any(|mark| raw.strip_prefix(*mark).is_some_and(|row| pairs::starts(crate::lex::trim_start(row))))
+        };
+        let was_both = self.sides == [true, true];
+        self.sides[0] |= mark(&[b"-", b"[-", b"<"]);
+        self.sides[1] |= mark(&[b"+", b"{+"]) || self.sides[0] && mark(&[b">"]);
+        !was_both && self.sides == [true, true]
+    }
+
     /// How much of a line is the prefix of a log, as earlier rows had it.
     fn prefix(&self, line: &[u8]) -> usize {
         let fits =
@@ -166,8 +198,10 @@ fn quote_marks(line: &[u8]) -> usize {
         let rest = after(line, at);
         at += match rest {
             [b' ' | b'\t' | b'>' | b'|' | 0xa0, ..] => 1,
-            [b'*' | b'-' | b'+' | b'#' | b':' | b';' | b'%' | b'<' | b'=', b' ' | b'\t', ..] => 2,
+            [b'*' | b'-' | b'+' | b'#' | b':' | b';' | b'%' | b'<', b' ' | b'\t', ..] => 2,
             [b'/', b'/' | b'*', b' ', ..] => 3,
+            // Not what a mailer broke off behind `pages`.
+            [b'=', b' ', rest @ ..] if pairs::starts(rest) => 2,
             // A unified diff.
             [b'+' | b'-', rest @ ..] if pairs::starts(rest) => 1,
             [b'`' | b'"', ..] => 1,
@@ -205,7 +239,8 @@ struct Clean {
 }
 
 impl Clean {
-    fn new(line: &[u8], quoted_printable: bool) -> Self {
+    /// `column`: where the text begins in its line.
+    fn new(line: &[u8], column: usize, quoted_printable: bool) -> Self {
         let decode = quoted_printable && is_encoded(line);
         let mut clean = Self { text: Vec::new(), columns: Vec::new(), decoded: false, soft: false };
         let mut at = 0;
@@ -213,18 +248,25 @@ impl Clean {
             let rest = after(line, at);
             let (n, text): (usize, &[u8]) = match rest {
                 [0x1b, ..] => (escape_len(rest), b""),
+                [b'[', ..] if 0 < colour_len(rest) => (colour_len(rest), b""),
+                [b'<', ..] if 0 < markup::tag_len(rest) => (markup::tag_len(rest), markup::spaced(rest)),
+                [b'\\', ..] if markup::escaped(rest).is_some() => markup::escaped(rest).unwrap_or((1, b"")),
                 [0, ..] => (1, b""),
                 [0xef, 0xbb, 0xbf, ..] | [0xe2, 0x80, 0x8b..=0x8f, ..] => (3, b""),
                 [0xc2, 0xa0, ..] => (2, b" "),
                 [0xe2, 0x80, 0x90..=0x95, ..] | [0xe2, 0x88, 0x92, ..] => (3, b"-"),
                 [0xe2, 0x80, 0xa6, ..] => (3, b"..."),
-                [b'&', ..] => match ENTITIES.iter().find(|(name, _)| rest.starts_with(name)) {
+                [b'&', ..] => match markup::ENTITIES.iter().find(|(name, _)| rest.starts_with(name)) {
                     Some((name, text)) => (name.len(), text),
-                    None => (1, b"&"),
+                    None => {
+                        clean.put(b'&', column + at);
+                        at += 1;
+                        continue;
+                    }
                 },
                 [b'=', high, low, ..] if decode => {
                     let byte = crate::lex::nibble(*high) << 4 | crate::lex::nibble(*low);
-                    clean.put(byte, at);
+                    clean.put(byte, column + at);
                     clean.decoded = true;
                     at += 3;
                     continue;
@@ -234,7 +276,7 @@ impl Clean {
                     (1, b"")
                 }
                 [byte, ..] => {
-                    clean.put(*byte, at);
+                    clean.put(*byte, column + at);
                     at += 1;
                     continue;
                 }
@@ -242,7 +284,7 @@ impl Clean {
             };
             clean.decoded = true;
             for byte in text {
-                clean.put(*byte, at);
+                clean.put(*byte, column + at);
             }
             at += n.max(1);
         }
@@ -254,9 +296,6 @@ impl Clean {
         self.columns.push(column as u32);
     }
 }
-
-const ENTITIES: [(&[u8], &[u8]); 6] =
-    [(b"&gt;", b">"), (b"&lt;", b"<"), (b"&nbsp;", b" "), (b"&amp;", b"&"), (b"&quot;", b"\""), (b"&#43;", b"+")];
 
 /// Every `=` of the line is one of quoted-printable; a file that is quoted inside a mail has others.
 fn is_encoded(line: &[u8]) -> bool {
@@ -291,4 +330,11 @@ fn escape_len(text: &[u8]) -> usize {
         [_, b']', rest @ ..] => 3 + rest.iter().take_while(|b| !matches!(b, 7 | 0x1b)).count(),
         _ => 2,
     }
+}
+
+/// Bytes of the colours of `grep` and `ls` whose escape byte was lost: `[01;31m[K`, `[m[K`. A module's name stands in
+/// brackets as well, so the end of the line must be cleared too.
+fn colour_len(text: &[u8]) -> usize {
+    let n = 1 + after(text, 1).iter().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    if after(text, n).starts_with(b"m[K") { n + 3 } else { 0 }
 }

@@ -106,7 +106,7 @@ fn address_before(text: &[u8], end: Address) -> Option<(usize, Address, bool)> {
     let text = trim(text);
     let unprefixed = |head: &[u8]| head.len() - usize::from(is_prefixed(head)) * 2;
     for (name, digits) in PLACEHOLDERS {
-        if let Some(head) = text.strip_suffix(name) {
+        if let Some(head) = strip_end(text, name) {
             let digits = if end.digits == 0 { digits } else { end.digits };
             let at = unprefixed(upto(head, trim_blanks(head)));
             return Some((at, Address { value: 0, digits, hidden: Hidden::Kernel }, false));
@@ -141,6 +141,28 @@ fn address_before(text: &[u8], end: Address) -> Option<(usize, Address, bool)> {
         return None;
     }
     Some((at, address, is_glued))
+}
+
+/// What follows a placeholder that may be broken into lines.
+fn strip_start<'a>(mut text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    for (n, byte) in name.iter().enumerate() {
+        if 0 < n {
+            text = text.strip_prefix(b"\n").unwrap_or(text);
+        }
+        text = text.strip_prefix(&[*byte])?;
+    }
+    Some(text)
+}
+
+/// What stands before a placeholder that may be broken into lines.
+fn strip_end<'a>(mut text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    for (n, byte) in name.iter().rev().enumerate() {
+        if 0 < n {
+            text = text.strip_suffix(b"\n").unwrap_or(text);
+        }
+        text = text.strip_suffix(&[*byte])?;
+    }
+    Some(text)
 }
 
 fn is_digit_or_mask(byte: u8) -> bool {
@@ -208,8 +230,8 @@ fn address_after(text: &[u8], width: usize) -> Option<(usize, Address)> {
     let body = after(text, prefix);
     let blanks = body.iter().take_while(|b| **b == b' ').count();
     for (name, digits) in PLACEHOLDERS {
-        if after(body, blanks).starts_with(name) {
-            return Some((prefix + blanks + name.len(), Address { value: 0, digits, hidden: Hidden::Kernel }));
+        if let Some(rest) = strip_start(after(body, blanks), name) {
+            return Some((text.len() - rest.len(), Address { value: 0, digits, hidden: Hidden::Kernel }));
         }
     }
     let n_masked = body.iter().take(16).take_while(|b| is_digit_or_mask(**b)).count();

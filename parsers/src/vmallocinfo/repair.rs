@@ -9,7 +9,7 @@ use super::clean::{Flat, Habits, Piece};
 use super::pairs::{self, Hidden, Pair};
 use super::reader::ends_open;
 use super::words::Columns;
-use super::{Area, Confidence, Pointers, marks, row};
+use super::{Area, Confidence, Pointers, State, marks, row};
 use crate::lex::{Lines, after, decimal, trim_start, upto};
 use crate::problem::Problems;
 use crate::stream::Window;
@@ -21,6 +21,8 @@ const PAGE_SIZE: u64 = 4096;
 const AHEAD: usize = 16 * 1024;
 /// Vendor words that are remembered.
 const MAX_FOREIGN: usize = 16;
+/// First word of a lazy area's state.
+const UNPURGED: &[u8] = b"unpurged";
 /// Readings that cost more than this are no rows.
 const MAX_PRICE: u32 = 120;
 
@@ -56,10 +58,11 @@ impl Repair {
         visit: &mut impl FnMut(&Area<'a>),
     ) -> u32 {
         let n_lines = memchr::memchr_iter(b'\n', window.bytes).count() as u32;
-        let is_cut = window.last && !window.bytes.ends_with(b"\n");
+        let is_open = !window.bytes.ends_with(b"\n");
+        let is_cut = window.last && is_open && !window.bytes.last().is_some_and(|last| b"\"'`}>),;|".contains(last));
         let flat = Flat::new(window, &mut self.habits);
         Work { flat, repair: self, checker, problems, ahead, is_cut }.run(visit);
-        window.line.saturating_add(n_lines).saturating_add(u32::from(is_cut))
+        window.line.saturating_add(n_lines).saturating_add(u32::from(window.last && is_open))
     }
 }
 
@@ -159,14 +162,21 @@ impl<'a> Work<'a, '_> {
         if last == index
             && !(is_last && ends_open(&chosen.area))
             && let Some(exact) = row::exact(piece.raw)
+            && exact.size == chosen.area.size
         {
             return Some((Area { line: piece.line, offset: piece.offset, ..exact }, chosen.until));
+        }
+        if is_last {
+            self.shorten(&mut chosen);
         }
         if is_last && ends_open(&chosen.area) && !self.close(&mut chosen, pair) {
             self.problem(pair.at, ProblemKind::BrokenRow);
             return None;
         }
         self.tell(pair, &piece, &mut chosen, index..last, is_second);
+        if self.repair.habits.shows_both(piece.raw) {
+            chosen.notes.push((piece.at, ProblemKind::Diff));
+        }
         for word in &chosen.area.foreign {
             if self.repair.foreign.len() < MAX_FOREIGN && !self.repair.foreign.iter().any(|known| **known == **word) {
                 self.repair.foreign.push(word.to_vec());
@@ -221,11 +231,28 @@ impl<'a> Work<'a, '_> {
         ahead.pointers()
     }
 
+    /// Takes back a word that is unknown because the text stops inside it.
+    fn shorten(&self, chosen: &mut Chosen) {
+        let Some(word) = chosen.area.foreign.pop_if(|word| self.flat.text.ends_with(word)) else { return };
+        let told = |kind: &ProblemKind| matches!(kind, ProblemKind::UnknownWord(text) if text.as_bytes() == &*word);
+        let at = self.flat.text.len() - word.len();
+        chosen.notes.retain(|(_, kind)| !told(kind));
+        chosen.notes.push((at, ProblemKind::RowCut));
+        // No caller and no flag begins like that.
+        if UNPURGED.starts_with(&word) && 4 < word.len() && chosen.area.caller.is_none() {
+            chosen.area.state = State::Unpurged;
+        }
+    }
+
     /// A row at which the text stops before it says what the area is for: its last number may have had more digits.
     fn close(&self, chosen: &mut Chosen, pair: &Pair) -> bool {
         let area = &mut chosen.area;
         if area.caller.is_none() && area.pages.is_none() && area.phys.is_none() {
             return area.end.checked_sub(area.start) == Some(area.size) && !area.unready;
+        }
+        // Where the cut is known, what stands before it is whole.
+        if chosen.notes.iter().any(|(_, kind)| matches!(kind, ProblemKind::RowCut)) {
+            return true;
         }
         if area.phys.take().is_none() {
             match area.pages.take() {
@@ -239,9 +266,7 @@ impl<'a> Work<'a, '_> {
             }
         }
         area.phys_digits = 0;
-        if !chosen.notes.iter().any(|(_, kind)| matches!(kind, ProblemKind::RowCut)) {
-            chosen.notes.push((self.flat.text.len().saturating_sub(1).max(pair.at), ProblemKind::RowCut));
-        }
+        chosen.notes.push((self.flat.text.len().saturating_sub(1).max(pair.at), ProblemKind::RowCut));
         true
     }
 

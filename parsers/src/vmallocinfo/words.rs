@@ -2,8 +2,9 @@
 //!
 //! The words are read in any spelling that leaves no doubt, and every doubt has a price: of several ways to put a
 //! broken row together, the cheapest one is right.
-//!
-//! More than 400 lines: every kind of word is told from the others here, at one place.
+
+mod shape;
+mod size;
 
 use std::borrow::Cow;
 
@@ -11,9 +12,10 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 
 use super::row::{self, Part, Rank};
-use super::{Area, Caller, Flags, State, fast, marks};
+use super::{Area, Caller, Flags, State, marks};
 use crate::ProblemKind;
-use crate::lex::{after, decimal, hex, offset_in, upto};
+use crate::lex::{after, decimal, hex, offset_in, trim_start, upto};
+use shape::{caller, is_name, is_prompt};
 
 /// Bytes of the smallest page.
 const PAGE_SIZE: u64 = 4096;
@@ -96,47 +98,6 @@ impl<'a> Tail<'a, '_> {
         }
     }
 
-    fn size(&mut self) -> Option<()> {
-        self.skip_blanks();
-        let (word, rest) = self.word();
-        let wanted = self.columns.size;
-        let (junk, size) = match decimal(word) {
-            Ok((junk, size)) => (junk, Some(size)),
-            Err(_) => (word, None),
-        };
-        // Glued to the caller; a caller may begin with any letter.
-        let is_size = junk.is_empty() || wanted == size || junk.starts_with(b"vm_map_ram");
-        if let Some(size) = size.filter(|_| is_size) {
-            let is_cut = rest.is_empty() && wanted.is_some_and(|wanted| starts_with_digits(wanted, size));
-            match wanted {
-                Some(wanted) if is_cut && wanted != size => {
-                    self.note(word, ProblemKind::SizeComputed);
-                    self.reading.price += price::CUT;
-                    self.reading.area.size = wanted;
-                }
-                _ => {
-                    self.reading.area.size = size;
-                    let odd = size == 0 || size % PAGE_SIZE != 0 || wanted.is_some_and(|wanted| wanted != size);
-                    self.reading.price += u32::from(odd) * price::SIZE;
-                }
-            }
-            self.rest = after(self.rest, word.len() - junk.len());
-            return Some(());
-        }
-        let size = wanted?;
-        let is_end = word.is_empty() || marks::is_mark(word);
-        if marks::is_redacted(word) {
-            self.rest = rest;
-            self.note(word, ProblemKind::Redacted);
-        } else if !is_end && !self.is_known() {
-            return None;
-        }
-        self.note(word, ProblemKind::SizeComputed);
-        self.reading.area.size = size;
-        self.reading.price += price::CUT;
-        Some(())
-    }
-
     /// Whether a part of a row follows.
     fn is_known(&self) -> bool {
         row::part(self.rest).is_ok()
@@ -189,7 +150,7 @@ impl<'a> Tail<'a, '_> {
     fn two_words(&mut self) -> bool {
         let (word, rest) = self.word();
         if matches!(word, b"unpurged" | b"freeing") {
-            let tail = after(rest, rest.iter().take_while(|b| b.is_ascii_whitespace()).count());
+            let tail = after(rest, rest.iter().take_while(|b| b.is_ascii_whitespace() || **b == b'|').count());
             let Some(tail) = tail.strip_prefix(b"vm_area") else { return false };
             let glued = tail.first().is_some_and(|b| b.is_ascii_lowercase() || *b == b'_' || b.is_ascii_digit());
             if self.reading.area.caller.is_some() || glued && !is_prompt(tail) {
@@ -223,10 +184,23 @@ impl<'a> Tail<'a, '_> {
         false
     }
 
+    /// Key and value of `pages=4`, `pages= 4` and `pages = 4`.
+    fn pair(&self, word: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let next = |text: &'a [u8]| {
+            let text = trim_start(text);
+            upto(text, text.iter().take_while(|b| !b.is_ascii_whitespace()).count())
+        };
+        let behind = after(self.text, offset_in(self.text, word) + word.len());
+        let (key, value) = match memchr::memchr(b'=', word) {
+            Some(at) => (upto(word, at), after(word, at + 1)),
+            None => (word, next(trim_start(behind).strip_prefix(b"=")?)),
+        };
+        Some((key, if value.is_empty() { next(behind) } else { value }))
+    }
+
     /// `pages=4`, `phys=0x…`, `N0=4`, in any spelling and with something glued to it.
     fn value(&mut self, word: &'a [u8]) -> bool {
-        let Some(at) = memchr::memchr(b'=', word) else { return false };
-        let (key, value) = (upto(word, at), after(word, at + 1));
+        let Some((key, value)) = self.pair(word) else { return false };
         let area = &self.reading.area;
         let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
         let (junk, part) = if is(b"pages") && area.pages.is_none() {
@@ -236,7 +210,7 @@ impl<'a> Tail<'a, '_> {
             let bare = value.strip_prefix(b"0x").or_else(|| value.strip_prefix(b"0X"));
             let Ok((junk, phys)) = hex(bare.unwrap_or(value)) else { return false };
             let digits = bare.map_or(0, |digits| (digits.len() - junk.len()) as u8);
-            let is_last = offset_in(self.text, word) + word.len() == self.text.len();
+            let is_last = offset_in(self.text, value) + value.len() == self.text.len();
             if is_last && !matches!(digits, 0 | 8 | 16) {
                 self.note(word, ProblemKind::RowCut);
                 self.reading.price += price::CUT;
@@ -269,7 +243,7 @@ impl<'a> Tail<'a, '_> {
             _ => Flags::from_word(text).map(Part::Flag),
         };
         let is_cut =
-            |n: &usize| is_prompt(after(word, *n)) || after(word, *n).iter().all(|b| b"`\"'*</>$^.):,".contains(b));
+            |n: &usize| is_prompt(after(word, *n)) || after(word, *n).iter().all(|b| b"`\"'*</>$^.):,}]\\".contains(b));
         let glued = || (3..word.len()).rev().filter(is_cut).find_map(|n| Some((n, known(lower.get(..n)?)?)));
         let Some((n, part)) = known(&lower).map(|part| (word.len(), part)).or_else(glued) else { return false };
         let repeated = match &part {
@@ -310,7 +284,12 @@ impl<'a> Tail<'a, '_> {
         }
         let is_flag = |word: &[u8]| {
             let letters = |b: &u8| b.is_ascii_lowercase() || matches!(b, b'-' | b'_') || b.is_ascii_digit();
-            2 < word.len() && word.len() < 24 && word.iter().all(letters) && word.iter().any(u8::is_ascii_lowercase)
+            let n_digits = word.iter().filter(|b| b.is_ascii_digit()).count();
+            2 < word.len()
+                && word.len() < 24
+                && n_digits < 4
+                && word.iter().all(letters)
+                && word.iter().any(u8::is_ascii_lowercase)
         };
         let is_last = follows.is_empty() || row::part(follows).is_ok();
         let is_known = self.columns.foreign.iter().any(|known| known == word);
@@ -371,54 +350,4 @@ impl<'a> Tail<'a, '_> {
         }
         self.reading.price += more;
     }
-}
-
-/// Whether one number begins with the digits of another.
-fn starts_with_digits(number: u64, digits: u64) -> bool {
-    number.to_string().starts_with(&digits.to_string())
-}
-
-/// `foo_init+0x2b/0x110 [foo]`, `<foo_init+43>`, upper case; what is glued to it stays.
-fn caller(text: &[u8]) -> Option<(Caller<'_>, &[u8])> {
-    let n = text.iter().take_while(|b| fast::is_symbol(**b)).count();
-    let name = upto(text, n);
-    let digits = |rest| {
-        let rest: &[u8] = rest;
-        rest.strip_prefix(b"0x").or_else(|| rest.strip_prefix(b"0X")).and_then(|rest| hex(rest).ok())
-    };
-    if 0 < n && after(text, n).starts_with(b"+") {
-        let (rest, offset) = digits(after(text, n + 1))?;
-        let (rest, length) = digits(rest.strip_prefix(b"/")?)?;
-        let mut caller = Caller { symbol: Cow::Borrowed(name), offset, length, module: None };
-        let inner = after(rest, rest.iter().take_while(|b| b.is_ascii_whitespace()).count());
-        if let Some(inner) = inner.strip_prefix(b"[")
-            && let Some(end) = memchr::memchr(b']', inner).filter(|end| row::is_module(upto(inner, *end)))
-        {
-            caller.module = Some(Cow::Borrowed(upto(inner, end)));
-            return Some((caller, after(inner, end + 1)));
-        }
-        let ends = rest.first().is_none_or(|b| !b.is_ascii_alphanumeric());
-        return ends.then_some((caller, rest));
-    }
-    let (rest, _) = digits(text)?;
-    let n_digits = text.len() - rest.len() - 2;
-    let ends = rest.first().is_none_or(u8::is_ascii_whitespace) && (4..=16).contains(&n_digits);
-    let symbol = Cow::Borrowed(upto(text, n_digits + 2));
-    ends.then_some((Caller { symbol, offset: 0, length: 0, module: None }, rest))
-}
-
-/// A function's name.
-fn is_name(word: &[u8]) -> bool {
-    let inner = word.strip_prefix(b"<").and_then(|word| word.strip_suffix(b">")).unwrap_or(word);
-    let first = inner.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
-    first && inner.iter().all(|b| fast::is_symbol(*b) || *b == b'+') && !matches!(inner, b"unpurged" | b"freeing")
-}
-
-/// `root@host:~# `, `$ `, `[root@host ~]# `, `bash-4.2$`, `sh-5.1#`
-fn is_prompt(text: &[u8]) -> bool {
-    let word = upto(text, text.iter().take_while(|b| !b.is_ascii_whitespace()).count());
-    matches!(word, [b'#' | b'$' | b'>' | b'%' | b'[' | b'(', ..])
-        || word.contains(&b'@')
-        || matches!(word, [.., b'#' | b'$'])
-        || word.ends_with(b">") && word.contains(&b':')
 }

@@ -43,6 +43,10 @@ pub(crate) const SPELLINGS: &[(&str, Wound)] = &[
         spell(p, |row| row.replace("vmalloc", "\x1b[01;31m\x1b[Kvmalloc\x1b[m\x1b[K"));
     }),
     ("vendor-flag", |_, _| {}),
+    ("thousands", |p, _| spell(p, |row| resize(row, grouped))),
+    ("kilobytes", |p, _| spell(p, |row| resize(row, |size| format!("{}K", size / 1024)))),
+    ("hex-sizes", |p, _| spell(p, |row| resize(row, |size| format!("{size:#x}")))),
+    ("spaced-equals", |p, _| spell(p, |row| row.replace("pages=", "pages = ").replace("phys=", "phys = "))),
 ];
 
 /// Kinds that break, join or cut lines; at most one of them.
@@ -81,6 +85,13 @@ pub(crate) const FRAMES: &[(&str, Wound)] = &[
         );
     }),
     ("prompt-before", |p, _| p.text = format!("root@host:~# cat /proc/vmallocinfo\n{}", p.text)),
+    ("html-mail", |p, _| p.text = format!("<html><body><pre>\n{}</pre></body></html>\n", ended(&html(&p.text)))),
+    ("html-lines", |p, _| p.text = html(&p.text).replace('\n', "<br>\n")),
+    ("json-string", |p, _| {
+        let text = p.text.replace('\\', "\\\\").replace('"', "\\\"").replace('\r', "\\r").replace('\n', "\\n");
+        p.text =
+            format!("{{\"level\":\"info\",\"body\":\"{}\"}}\n", text.replace('\t', "\\t").replace('\x1b', "\\u001b"));
+    }),
     ("prompt-glued", |p, dice| {
         let prompt = dice.pick(&["root@host:~# ", "[root@host ~]# uptime", "$ ", "# ", "sh-5.1# exit"]);
         p.text = format!("{}{prompt}\n", p.text.trim_end_matches(['\n', '\r']));
@@ -92,6 +103,9 @@ pub(crate) const LOGS: &[(&str, Wound)] = &[
     ("dmesg", |p, _| prefix(p, |n| format!("[{:5}.{:06}] ", 12 + n / 7, n * 7919 % 1_000_000))),
     ("journal", |p, _| prefix(p, |n| format!("Nov 22 07:51:{:02} host kernel: ", n % 60))),
     ("logcat", |p, _| prefix(p, |n| format!("11-22 07:51:44.{:03}  1234  1234 I dump: ", n % 1000))),
+    ("iso-log", |p, _| prefix(p, |n| format!("2026-11-22T07:51:{:02}.123456Z stdout F ", n % 60))),
+    ("grep-names", |p, _| prefix(p, |_| "/proc/vmallocinfo:".into())),
+    ("pdsh", |p, _| prefix(p, |n| format!("cn{}: ", n % 3))),
     ("grep-n", |p, _| prefix(p, |n| format!("{}:", n + 1))),
     ("cat-n", |p, _| prefix(p, |n| format!("{:6}\t", n + 1))),
     ("bullets", |p, _| prefix(p, |_| "- ".into())),
@@ -119,6 +133,31 @@ fn upper_addresses(row: &str) -> String {
     let n = row.find(' ').unwrap_or(row.len());
     let (addresses, rest) = row.split_at(n);
     addresses.to_uppercase().replace("0X", "0x") + rest
+}
+
+/// The row with its size spelt in another way.
+fn resize(row: &str, spelt: impl Fn(u64) -> String) -> String {
+    let mut words = row.split_whitespace();
+    let (Some(pair), Some(size)) = (words.next(), words.next()) else { return row.to_owned() };
+    let tail = &row[row.find(&format!(" {size}")).map_or(row.len(), |at| at + 1 + size.len())..];
+    format!("{pair} {}{tail}", size.parse().map_or_else(|_| size.to_owned(), spelt))
+}
+
+/// `4,198,400`
+fn grouped(size: u64) -> String {
+    let digits = size.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if 0 < n && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn prefix(patient: &mut Patient, before: impl Fn(usize) -> String) {
