@@ -2,7 +2,7 @@
 
 use parsers::ftrace::Header;
 
-use crate::log::{FileProblem, InputKind, Log};
+use crate::log::{FileProblem, InputKind, Log, Origin};
 
 use super::formats::{Class, class_of};
 use super::manifest::{self, Manifest};
@@ -24,7 +24,7 @@ const RECORDINGS: [&str; 6] = ["events.trace", "trace.txt", "events.perf.txt", "
 
 /// Is this a capture, or just files together?
 pub fn is_capture(members: &Members) -> bool {
-    TELLING.iter().any(|name| members.find(name).is_some()) || !per_cpu(members).is_empty()
+    TELLING.iter().any(|name| members.find(name).is_some()) || !per_cpu(members).is_empty() || dat::has_pages(members)
 }
 
 /// The members that have records, in the order of time: before, recording (one, or one for each CPU), after.
@@ -40,13 +40,33 @@ pub struct Parts {
 /// Finds them, by the manifest if it says, else by their names.
 pub fn parts(members: &Members, manifest: Manifest) -> Parts {
     let known = |name: Option<String>| name.filter(|name| members.find(name).is_some());
-    let recording = known(manifest.trace)
-        .or_else(|| RECORDINGS.iter().find(|name| members.find(name).is_some()).map(|name| (*name).to_owned()));
+    // Pages are a folder, and may be called by it or by one of its files.
+    let has_pages = dat::has_pages(members);
+    let told = manifest.trace.filter(|name| members.find(name).is_some() || (has_pages && name.starts_with(dat::PAGES)));
+    let told = told.map(|name| if has_pages && name.starts_with(dat::PAGES) { dat::PAGES.to_owned() } else { name });
+    let recording = told
+        .or_else(|| RECORDINGS.iter().find(|name| members.find(name).is_some()).map(|name| (*name).to_owned()))
+        .or_else(|| has_pages.then(|| dat::PAGES.to_owned()));
     Parts {
         before: known(manifest.before).unwrap_or_else(|| BEFORE.to_owned()),
         recording: recording.map_or_else(|| per_cpu(members), |name| vec![name]),
         after: known(manifest.after).unwrap_or_else(|| AFTER.to_owned()),
     }
+}
+
+/// Opens a part; raw pages are one. What is damaged in the packing of what describes those is told beside.
+///
+/// # Errors
+/// A member is refused.
+pub fn open(
+    members: &Members,
+    name: &str,
+    origin: &Origin,
+) -> Result<(Option<Stream>, Vec<FileProblem>), SourceError> {
+    if name == dat::PAGES {
+        return dat::pages(members, origin.clock_name.as_deref(), origin.kernel.as_deref());
+    }
+    Ok((members.open(name)?, Vec::new()))
 }
 
 /// `per_cpu/cpuN/trace`, in the order of CPUs.
@@ -100,7 +120,9 @@ pub fn read(members: &Members, log: &mut Log) -> Result<(), SourceError> {
 fn recording(members: &Members, names: &[String], log: &mut Log) -> Result<(), SourceError> {
     let mut streams = Vec::new();
     for name in names {
-        streams.extend(members.open(name)?);
+        let (stream, problems) = open(members, name, &log.origin)?;
+        streams.extend(stream);
+        log.problems.extend(problems);
     }
     if streams.is_empty() {
         if log.before.is_none() && log.after.is_none() {

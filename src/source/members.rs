@@ -23,7 +23,7 @@ use contents::{Contents, Entry, How};
 use portion::{Checked, Portion};
 
 /// Endings that a packed member may have behind its name.
-const ENDINGS: [&str; 3] = [".zst", ".gz", ".xz"];
+pub(super) const ENDINGS: [&str; 3] = [".zst", ".gz", ".xz"];
 
 /// The members of one input.
 pub struct Members {

@@ -8,6 +8,7 @@ use parsers::sniff::{Doubt, Format, judge};
 
 use crate::log::FileProblem;
 
+use super::dat::Pages;
 use super::members::{Members, flaw};
 use super::pack::codec::decoder;
 use super::pack::limits::{Fault, Faults, Limits, MAX_LAYERS, MAX_RATIO, MAX_WHOLE};
@@ -33,6 +34,8 @@ pub struct Stream {
     faults: Faults,
     /// The bytes at their places, if nothing has to be unpacked.
     places: Option<Arc<dyn ReadAt>>,
+    /// It is several members: raw pages with what describes them.
+    pub(super) pages: Option<Box<Pages>>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -172,7 +175,14 @@ impl Stream {
     fn of(name: &str, peeled: Peeled, faults: Faults, places: Option<Arc<dyn ReadAt>>) -> Self {
         let Peeled { head, rest, .. } = peeled;
         let (format, doubt) = judge(&head);
-        Self { name: name.to_owned(), format, doubt, head, at: 0, rest, faults, places }
+        Self { name: name.to_owned(), format, doubt, head, at: 0, rest, faults, places, pages: None }
+    }
+
+    /// Raw pages of several members as one recording.
+    pub(super) fn of_pages(name: &str, pages: Pages) -> Self {
+        let peeled = Peeled { head: Vec::new(), rest: Box::new(std::io::empty()), layers: Vec::new(), archive: None };
+        let pages = Some(Box::new(pages));
+        Self { format: Format::TraceDat, pages, ..Self::of(name, peeled, Faults::default(), None) }
     }
 
     /// Bytes as a stream, for what is in memory already.

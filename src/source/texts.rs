@@ -2,7 +2,7 @@
 
 use parsers::sniff::Format;
 
-use crate::log::FileProblem;
+use crate::log::{FileProblem, Origin};
 
 use super::capture::{self, is_capture};
 use super::manifest::{self, Manifest};
@@ -45,12 +45,13 @@ where
                 for problem in &members.problems {
                     visit(Found::Problem(problem.clone()))?;
                 }
+                let mut origin = Origin::default();
                 let names = if is_capture(&members) {
                     let mut manifest = Manifest::default();
                     if let Some(mut stream) = members.open(manifest::NAME)? {
                         let mut found = Vec::new();
                         let text = stream.whole()?;
-                        manifest = manifest::read(&text, &mut crate::log::Origin::default(), &mut found)?;
+                        manifest = manifest::read(&text, &mut origin, &mut found)?;
                         found.extend(stream.finish()?);
                         found.into_iter().try_for_each(|problem| visit(Found::Problem(problem)))?;
                     }
@@ -63,7 +64,9 @@ where
                 };
                 let mut n_members = 0;
                 for name in &names {
-                    if let Some(stream) = members.open(name)? {
+                    let (stream, problems) = capture::open(&members, name, &origin)?;
+                    problems.into_iter().try_for_each(|problem| visit(Found::Problem(problem)))?;
+                    if let Some(stream) = stream {
                         one(stream, wanted.filter(|_| names.len() == 1), visit)?;
                         n_members += 1;
                     }

@@ -95,7 +95,8 @@ fn is_cut(text: &[u8], event: &str) -> bool {
 
 /// Whether a line without prefix can be a body: `name: …`, a stack block, a raw marker.
 pub(super) fn looks_bare(line: &[u8]) -> bool {
-    is_stack(line).is_some() || symbol(line).is_ok_and(|(rest, _)| rest.starts_with(b": ") || rest == b":")
+    is_stack(line).is_some()
+        || symbol(line).is_ok_and(|(rest, _)| rest.starts_with(b": ") || rest == b":" || rest.starts_with(b" <-"))
 }
 
 /// Whether a body is one that only a trace with vmalloc events or probes has.

@@ -23,7 +23,7 @@ use crate::record::{Body, Prefix, Stamp};
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Graph<'a> {
-    /// An event between `/* ` and ` */`.
+    /// An event after `/* `, as far as it is on this line.
     Comment { prefix: Prefix<'a>, text: &'a [u8] },
     /// The CPU runs another task from here on.
     Switch { cpu: u16, pid: i32 },
@@ -53,9 +53,22 @@ pub(super) fn line(line: &[u8]) -> Option<Graph<'_>> {
         let text = text.trim_ascii_end();
         let (comm, pid) = proc(upto(rest, bar)).unwrap_or((b"", -1));
         let prefix = Prefix { comm, pid, tgid: None, cpu, flags: b"", stamp };
-        return Some(Graph::Comment { prefix, text: text.strip_suffix(b" */").unwrap_or(text) });
+        return Some(Graph::Comment { prefix, text });
     }
     is_graph.then_some(Graph::Call)
+}
+
+/// Most bytes between the rules around a switch: two names of tasks, each cut to seven bytes.
+pub(super) const MAX_SWITCH: usize = 64;
+
+/// ` ------------------------------------------`, before and after a switch.
+pub(super) fn is_rule(line: &[u8]) -> bool {
+    line.contains(&b'-') && line.iter().all(|byte| matches!(byte, b'-' | b' '))
+}
+
+/// The text of a comment without its end.
+pub(super) fn closed(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"*/").map_or(text, |text| text.strip_suffix(b" ").unwrap_or(text))
 }
 
 /// The time and the CPU that the line begins with, at least one of them.
@@ -125,7 +138,7 @@ mod tests {
     #[test]
     fn every_layout() {
         let nanos = Stamp::Nanos(25_338_199_000);
-        for (text, comm, pid, cpu, stamp) in [
+        for (shown, comm, pid, cpu, stamp) in [
             (" 1)               |  /* x: y */", "", -1, Some(1), Stamp::Unknown),
             (" 1)               |      /* x: y */", "", -1, Some(1), Stamp::Unknown),
             ("   25.338199 |   1)     init-1     |               |  /* x: y */", "init", 1, Some(1), nanos),
@@ -133,12 +146,13 @@ mod tests {
             (" 12)    a b|-c-77    |               |  /* x: y */", "a b|-c", 77, Some(12), Stamp::Unknown),
             (" 1)     init-1     |  d..1. |               |  /* x: y */", "init", 1, Some(1), Stamp::Unknown),
         ] {
-            match line(text.as_bytes()) {
-                Some(Graph::Comment { prefix, text: b"x: y" }) => {
-                    assert_eq!((prefix.comm, prefix.pid), (comm.as_bytes(), pid), "{text}");
-                    assert_eq!((prefix.cpu, prefix.stamp), (cpu, stamp), "{text}");
+            match line(shown.as_bytes()) {
+                Some(Graph::Comment { prefix, text }) => {
+                    assert_eq!(closed(text), b"x: y");
+                    assert_eq!((prefix.comm, prefix.pid), (comm.as_bytes(), pid), "{shown}");
+                    assert_eq!((prefix.cpu, prefix.stamp), (cpu, stamp), "{shown}");
                 }
-                other => panic!("{text}: {other:?}"),
+                other => panic!("{shown}: {other:?}"),
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The walk over the lines of a trace.
 
+mod calls;
+
 use super::body::{self, Shape};
-use super::graph::{self, Graph, Running};
+use super::graph::{self, Running};
 use super::lines::{buffer_started, log_text, lost, prefixed};
 use super::{Header, fast, header, prefix, refused, stack};
 use crate::lex::{self, Line, Lines, column, offset_in, trim};
@@ -47,6 +49,19 @@ impl Trace {
     /// Reads every line by the general grammar, which gives the same: the other side of tests and benches.
     pub fn without_fast_path() -> Self {
         Self { is_slow: true, ..Self::default() }
+    }
+
+    /// A line has a prefix. A marker's text may look like such a line: what a trace is otherwise stays what it is.
+    #[inline]
+    fn seen_prefix(&mut self) {
+        let stays = match self.layout {
+            Layout::Graph | Layout::Raw => true,
+            Layout::Bare => self.header.tracer.is_some() && !self.header.has_columns,
+            Layout::Unknown | Layout::Prefixed | Layout::Refused => false,
+        };
+        if !stays {
+            self.layout = Layout::Prefixed;
+        }
     }
 }
 
@@ -184,7 +199,8 @@ impl<'a> Reader<'a> {
             // What is not understood continues a marker.
             return refused::raw(line.bytes).map(|(prefix, body)| self.record(line, Some(prefix), body));
         }
-        if self.state.layout == Layout::Graph && line.bytes.iter().all(|byte| matches!(byte, b'-' | b' ')) {
+        if self.state.layout == Layout::Graph && graph::is_rule(line.bytes) {
+            self.broken_switch();
             return None;
         }
         if self.state.layout == Layout::Unknown {
@@ -210,7 +226,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn event(&mut self, line: Line<'a>, prefix: Option<Prefix<'a>>, text: &'a [u8]) -> Option<Record<'a>> {
         if prefix.is_some() {
-            self.state.layout = Layout::Prefixed;
+            self.state.seen_prefix();
         }
         let body = match body::shape(text) {
             Ok(Shape::Whole(body)) => body,
@@ -233,27 +249,6 @@ impl<'a> Reader<'a> {
 
     fn record(&self, line: Line<'a>, prefix: Option<Prefix<'a>>, body: Body<'a>) -> Record<'a> {
         Record { line: line.number, offset: self.base + line.start as u64, prefix, body }
-    }
-
-    /// A line of the tracer `function_graph`.
-    fn graph(&mut self, line: Line<'a>, graph: Graph<'a>) -> Option<Record<'a>> {
-        let (mut prefix, text) = match graph {
-            Graph::Comment { prefix, text } => (prefix, text),
-            Graph::Switch { cpu, pid } => {
-                self.state.running.switch(cpu, pid);
-                return None;
-            }
-            Graph::Call => return None,
-        };
-        prefix.pid = self.state.running.of(&prefix);
-        match graph::body(text) {
-            Ok(body) => Some(self.record(line, Some(prefix), body)),
-            Err(broken) => {
-                let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
-                self.problem(line, broken.rest, kind);
-                None
-            }
-        }
     }
 
     /// A marker's text with the lines that follow it, which are nothing else.
@@ -348,7 +343,7 @@ impl<'a> Iterator for Reader<'a> {
         let may_be_exact = self.state.layout != Layout::Refused && !self.state.is_slow;
         let exact = may_be_exact.then(|| fast::event(self.lines.rest(), &mut self.state.memo)).flatten();
         let Some(fast::Event { prefix, body, n_bytes }) = exact else { return self.general() };
-        self.state.layout = Layout::Prefixed;
+        self.state.seen_prefix();
         let (line, offset) = (self.lines.number(), self.offset());
         self.lines.pass(n_bytes);
         Some(Record { line, offset, prefix: Some(prefix), body })

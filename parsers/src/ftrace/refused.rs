@@ -28,10 +28,22 @@ pub(super) fn raw(line: &[u8]) -> Option<(Prefix<'_>, Body<'_>)> {
     let body = match (rest.strip_prefix(b"type: "), rest.strip_prefix(b"# ")) {
         (Some(args), _) => Body::Other { name: b"type", args },
         (None, Some(args)) => Body::Other { name: b"raw_data", args },
+        // The tracer function: where it is, and who called it.
+        (None, None) if (address, lit(b" "), address).parse(rest).is_ok() => {
+            Body::Other { name: b"function", args: rest }
+        }
         (None, None) => return None,
     };
     let prefix = Prefix { comm: b"", pid, tgid: None, cpu: Some(cpu), flags: b"", stamp: Stamp::Ticks(ticks) };
     Some((prefix, body))
+}
+
+/// Eight digits or sixteen, as pointers are printed.
+fn address(input: &[u8]) -> Res<'_, ()> {
+    match hex(input) {
+        Ok((rest, _)) if matches!(input.len() - rest.len(), 8 | 16) => Ok((rest, ())),
+        _ => crate::lex::stop(input),
+    }
 }
 
 /// `00000001 00000000 00000001d793a15e type: 5`
@@ -54,6 +66,9 @@ mod tests {
         for (line, want) in [
             (&b"1 1 5463743010 type: 687"[..], Some(ProblemKind::TraceOption("raw"))),
             (b"1 0 6909090891 # ffffffff9802d5cf hello marker", Some(ProblemKind::TraceOption("raw"))),
+            (b"1 0 130226406569 ffffffff993346d4 ffffffff9933469c", Some(ProblemKind::TraceOption("raw"))),
+            (b"1 0 130226406569 c0f346d4 c0f3469c", Some(ProblemKind::TraceOption("raw"))),
+            (b"1 0 130226406569 12 15", None),
             (b"00000001 00000000 00000001d793a15e type: 5", Some(ProblemKind::TraceOption("hex"))),
             (b"\x01\0\0\0\x02\0\0\0xy", Some(ProblemKind::TraceOption("bin"))),
             (b"lines", None),

@@ -4,16 +4,17 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 use nom::sequence::{delimited, separated_pair};
 
-use super::prefix;
+use super::lines::starts_item;
 use crate::lex::{Lines, after, hex, hex0x, lit, trim_end, trim_start, upto};
 use crate::record::Frame;
 
-/// Reads the lines of a block up to the first that is no frame. A task can be called `=> x`: its lines are none.
+/// Reads the lines of a block up to the first that is no frame. A task can be called `=> x`: its lines are none, also
+/// where the latency format has cut the name.
 pub(crate) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
     let mut frames = Vec::new();
     let mut ahead = lines.clone();
     let next_frame = |ahead: &mut Lines<'a>| {
-        let line = ahead.next().filter(|line| prefix::split_at(line.bytes, prefix::TASK).is_none())?;
+        let line = ahead.next().filter(|line| !starts_item(line.bytes))?;
         frame_text(line.bytes)
     };
     while let Some(text) = next_frame(&mut ahead) {

@@ -90,7 +90,10 @@ impl Script {
         }
         let (system, name, args) = match split.what {
             What::Event { system, name, args } => (system, name, args),
-            What::Remark(text) => return self.remark(walk, line, split, text, visit),
+            What::Remark(text) => {
+                let text = whole_name(walk, text);
+                return self.remark(walk, line, split, text, visit);
+            }
             What::Nameless => {
                 chain::chain(&mut walk.lines, |_| false);
                 return self.useless(walk, line);
@@ -265,6 +268,25 @@ impl Script {
     }
 }
 
+/// `COMM: a` and the lines up to the one that ends with the task's numbers: names may hold line ends.
+#[cold]
+fn whole_name<'a>(walk: &mut Walk<'a>, text: &'a [u8]) -> &'a [u8] {
+    let ends = |text: &[u8]| {
+        let digits = |text: &[u8]| text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let rest = upto(text, text.len() - digits(text));
+        let rest = rest.strip_suffix(b"/").map(|rest| upto(rest, rest.len() - digits(rest)));
+        rest.is_some_and(|rest| rest.ends_with(b":"))
+    };
+    if !text.starts_with(b"COMM") || ends(text) {
+        return text;
+    }
+    // Only if the end is there, and near.
+    let there = walk.lines.clone().take(NAME).take_while(|line| !is_item(line.bytes)).position(|line| ends(line.bytes));
+    let Some(last) = there else { return text };
+    let last = walk.lines.clone().nth(last).map_or(0, |line| line.start);
+    walk.marker(text, |_, line, _| last < line.start)
+}
+
 /// Whether anything follows the value of the last field.
 #[inline]
 fn has_more(args: &[u8]) -> bool {
@@ -318,9 +340,11 @@ fn name_with(held: &Held, split: &Split<'_>) -> Option<Vec<u8>> {
         text.extend_from_slice(unpadded_end(field));
         return Some(unpadded(&text).to_vec());
     }
-    text.extend_from_slice(unpadded_end(field));
-    (!held.bytes().starts_with(b" ") && !field.starts_with(b" ") && text.len() <= MAX_COMM && !held.has_blank())
-        .then_some(text)
+    let last = unpadded_end(field);
+    text.extend_from_slice(last);
+    // A name may end with a line end: then there is nothing but the padding of the number.
+    let fits = last.is_empty() || !field.starts_with(b" ");
+    (!held.bytes().starts_with(b" ") && fits && text.len() <= MAX_COMM && !held.has_blank()).then_some(text)
 }
 
 /// Whether a line is an event by itself.

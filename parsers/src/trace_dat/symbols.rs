@@ -174,7 +174,9 @@ impl Comms {
     /// Reads `PID COMM` lines. A name may hold a newline: a line that begins otherwise belongs to the name before it.
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut comms = Self::default();
-        for line in text.split(|byte| *byte == b'\n') {
+        // Of line ends at the very end the last name may have had some, and the file has others.
+        let n_ends = text.iter().rev().take_while(|&&byte| byte == b'\n').count();
+        for line in upto(text, text.len() - n_ends).split(|byte| *byte == b'\n') {
             if let Ok((_, (pid, comm))) = task(line) {
                 let comm = upto(comm, usize::from(u16::MAX));
                 let task = Task { pid, name: comms.names.len() as u32, len: comm.len() as u16 };
@@ -182,7 +184,7 @@ impl Comms {
                 comms.tasks.push(task);
             } else if let Some(task) = comms.tasks.last_mut() {
                 let len = usize::from(task.len) + 1 + line.len();
-                if !line.is_empty() && len <= MAX_COMM {
+                if len <= MAX_COMM {
                     task.len = len as u16;
                     comms.names.push(b'\n');
                     comms.names.extend_from_slice(line);
@@ -309,11 +311,12 @@ mod tests {
 
     #[test]
     fn names_survive_newlines() {
-        let comms = Comms::parse(b"1 init\n900 nl\nevil-7\n7 a b-c [x] :1\n-3 x\n901 \n902 fifteen-bytes-x\nmore\n");
+        let comms = Comms::parse(b"1 init\n900 nl\nevil-7\n7 a b-c [x] :1\n-3 x\n901 \n902 fifteen-bytes-x\nmore\n903 a\n\n b\n904 z\n\n905 y\n\n");
         let mut cache = CommCache::new();
         let mut comm = |pid| String::from_utf8_lossy(cache.comm(&comms, pid)).into_owned();
         assert_eq!([comm(1), comm(900), comm(7)], ["init", "nl\nevil-7", "a b-c [x] :1"]);
         assert_eq!([comm(901), comm(902), comm(0)], ["", "fifteen-bytes-x", "<idle>"]);
+        assert_eq!([comm(903), comm(904), comm(905)], ["a\n\n b", "z\n", "y"]);
         assert_eq!([comm(5), comm(-3), comm(-1), comm(1 + 1024)], ["<...>", "<...>", "<...>", "<...>"]);
     }
 
