@@ -59,6 +59,18 @@ pub struct FileProblem {
     pub problem: parsers::Problem,
 }
 
+impl FileProblem {
+    /// `file:line:column`; where there are no lines the byte, and of a damaged container the file alone.
+    pub fn place(&self) -> String {
+        let parsers::Problem { line, column, offset, ref kind } = self.problem;
+        match (line, kind) {
+            (_, parsers::ProblemKind::Container(_)) => self.file.clone(),
+            (0, _) => format!("{}: byte {offset}", self.file),
+            _ => format!("{}:{line}:{column}", self.file),
+        }
+    }
+}
+
 /// How many records of each kind a log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -117,7 +129,13 @@ impl Log {
     pub fn merge_from(&mut self, first: usize) {
         let mut latest = Nanos(0);
         // Stamps of a recording may go back a little; a place is after the last record that is not later.
-        let reached: Vec<Nanos> = self.events[..first].iter().map(|event| { latest = latest.max(event.at); latest }).collect();
+        let reached: Vec<Nanos> = self.events[..first]
+            .iter()
+            .map(|event| {
+                latest = latest.max(event.at);
+                latest
+            })
+            .collect();
         let place = |at: Nanos| reached.partition_point(|&reached| reached <= at);
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
         order.sort_by_key(|&index| match index as usize {

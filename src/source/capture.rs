@@ -114,7 +114,7 @@ fn recording(members: &Members, names: &[String], log: &mut Log) -> Result<(), S
     super::join::traces(streams, log)?;
     let counts = log.counts();
     if counts.alloc + counts.free + counts.purge == 0 && log.before.is_none() {
-        return Err(SourceError::NoEvents { name: members.name.clone(), other: counts.other });
+        return Err(SourceError::no_events(&members.name, counts.other, &log.problems));
     }
     Ok(())
 }
@@ -133,6 +133,7 @@ fn whole(members: &Members, name: &str, problems: &mut Vec<FileProblem>) -> Resu
 /// Its form is not read.
 pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     let name = stream.name.clone();
+    log.origin.form = Some(stream.format);
     match class_of(stream.format) {
         Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
         Class::Binary => {
