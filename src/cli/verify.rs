@@ -124,7 +124,10 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
             what: format!("{} has no allocation records to verify", input.name()),
             hint: match log.origin.kind {
                 InputKind::Snapshot => "it is a snapshot, one moment without requests: vmaplens inspect shows it",
-                _ => "record with events/vmalloc/enable switched on (Linux 6.2 and later)",
+                _ => {
+                    "record with events/vmalloc/enable switched on (Linux 6.2 and later), before that with the probes of \
+                     README.md: their arguments have to tell size and address"
+                }
             }
             .to_owned(),
         });
