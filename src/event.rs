@@ -51,10 +51,25 @@ pub struct Event {
     pub line: u32,
     /// Who was running.
     pub task: TaskId,
-    /// The CPU whose ring buffer held the record.
+    /// The CPU whose ring buffer held the record; [`Event::NO_CPU`] where the input does not tell.
     pub cpu: u16,
     /// What happened.
     pub kind: EventKind,
+}
+
+impl Event {
+    /// The input does not tell which CPU it was.
+    pub const NO_CPU: u16 = u16::MAX;
+
+    /// The CPU, if the input tells.
+    pub fn known_cpu(&self) -> Option<u16> {
+        (self.cpu != Self::NO_CPU).then_some(self.cpu)
+    }
+
+    /// The CPU that the model takes: the first, where the input does not tell.
+    pub fn assumed_cpu(&self) -> u32 {
+        self.known_cpu().map_or(0, u32::from)
+    }
 }
 
 /// What a record reports.

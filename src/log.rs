@@ -59,6 +59,18 @@ pub struct FileProblem {
     pub problem: parsers::Problem,
 }
 
+impl FileProblem {
+    /// `file:line:column`; where there are no lines the byte, and of a damaged container the file alone.
+    pub fn place(&self) -> String {
+        let parsers::Problem { line, column, offset, ref kind } = self.problem;
+        match (line, kind) {
+            (_, parsers::ProblemKind::Container(_)) => self.file.clone(),
+            (0, _) => format!("{}: byte {offset}", self.file),
+            _ => format!("{}:{line}:{column}", self.file),
+        }
+    }
+}
+
 /// How many records of each kind a log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {

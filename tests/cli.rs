@@ -1,5 +1,8 @@
 //! The binary from the outside: what it prints, where, and with which exit code.
 
+#[path = "cli/told.rs"]
+mod told;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -111,7 +114,7 @@ fn text_that_is_nothing_of_ours() {
 fn a_trace_without_vmalloc_events() {
     let trace = file("other.txt", format!("# tracer: nop\n{EVENT}sched_switch: prev_comm=a\n"));
     for command in ["inspect", "verify", "replay"] {
-        refused(&[command, &trace], "no vmalloc events (1 other records)");
+        refused(&[command, &trace], "no vmalloc events (1 record of another kind)");
     }
     // Its records can still be listed.
     assert_eq!(json(&["parse", "--count", "--json", &trace])["kinds"]["other"], 1);

@@ -11,13 +11,16 @@ use crate::{allocator_state, bpftrace, dmesg, ftrace, listing, ops, perf, report
 const HEAD: usize = 64 * 1024;
 
 /// What files of a known kind start with.
-const MAGIC: [(&[u8], Format); 6] = [
+const MAGIC: [(&[u8], Format); 9] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
     (&[0x1f, 0x8b], Format::Gzip),
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
     (b"\x17\x08\x44tracing", Format::TraceDat),
-    (b"PERFILE2", Format::Binary),
-    (b"\x7fELF", Format::Binary),
+    (b"PERFILE2", Format::PerfData),
+    (b"2ELIFREP", Format::PerfData),
+    (b"\x7fELF", Format::Core),
+    (b"KDUMP   ", Format::Core),
+    (b"makedumpfile", Format::Core),
 ];
 
 /// A format that evidence comes in.
@@ -55,6 +58,10 @@ pub enum Format {
     Bpftrace,
     /// Text in UTF-16, as some shells of Windows redirect it.
     Utf16,
+    /// The binary file of perf.
+    PerfData,
+    /// A dump of memory, or a program: an ELF file, a dump of makedumpfile.
+    Core,
     /// Bytes that are no text and no format we know.
     Binary,
     /// Nothing but blanks.
@@ -83,6 +90,8 @@ impl Format {
             Self::PerfJson => "JSON of perf data convert",
             Self::Bpftrace => "output of bpftrace",
             Self::Utf16 => "text in UTF-16 (`iconv -f UTF-16 -t UTF-8` makes UTF-8 of it)",
+            Self::PerfData => "perf's perf.data",
+            Self::Core => "ELF file or memory dump",
             Self::Binary => "binary file of an unknown format",
             Self::Empty => "empty file",
             Self::Unknown => "text of an unknown format",
@@ -136,6 +145,8 @@ pub fn judge(head: &[u8]) -> (Format, Option<Doubt>) {
         None if vmallocinfo::holds_rows(head) => (Format::Vmallocinfo, None),
         None if is_log(head) => (Format::KernelLog, None),
         None => (Format::Unknown, None),
+        // Words such as `check` and `purge` are in other texts as well.
+        Some(Format::OpScript | Format::AllocatorState) if !votes.are_most_of(head) => (Format::Unknown, None),
         Some(format) => (format, votes.doubt(format)),
     }
 }
@@ -160,6 +171,13 @@ impl Votes {
     /// The one with the most lines, of equals the first.
     fn winner(&self) -> Option<Format> {
         self.0.iter().rev().max_by_key(|(_, n)| *n).map(|(format, _)| *format)
+    }
+
+    /// Do more lines tell something than not? Comments and empty lines do not count.
+    fn are_most_of(&self, head: &[u8]) -> bool {
+        let told: usize = self.0.iter().map(|(_, n)| n).sum();
+        let counts = |line: &[u8]| !line.is_empty() && !line.starts_with(b"#");
+        Lines::new(head).filter(|line| counts(trim(line.bytes))).count() <= told * 2
     }
 
     fn doubt(&self, format: Format) -> Option<Doubt> {
@@ -252,7 +270,8 @@ fn is_utf16(head: &[u8]) -> bool {
 /// Text has hardly any control bytes; task names may have some.
 fn is_binary(head: &[u8]) -> bool {
     let control = head.iter().filter(|&&b| b < b' ' && !b.is_ascii_whitespace()).count();
-    head.len() < control * 8
+    let no_text: usize = head.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    head.len() < (control + no_text) * 8
 }
 
 #[cfg(test)]
@@ -265,7 +284,9 @@ mod tests {
         assert_eq!(sniff(&[0x1f, 0x8b, 8, 0]), Format::Gzip);
         assert_eq!(sniff(b"\xfd7zXZ\0\0"), Format::Xz);
         assert_eq!(sniff(b"\x17\x08\x44tracing6\0"), Format::TraceDat);
-        assert_eq!(sniff(b"\x7fELF\x02\x01"), Format::Binary);
+        assert_eq!(sniff(b"\x7fELF\x02\x01"), Format::Core);
+        assert_eq!(sniff(b"KDUMP   \x06\0\0\0"), Format::Core);
+        assert_eq!(sniff(b"PERFILE2\x68\0\0\0"), Format::PerfData);
         assert_eq!(sniff(b"\0\x01\x02a\0\0\0\x03"), Format::Binary);
         assert_eq!(sniff(b"\xff\xfe0\0x\0f\0"), Format::Utf16);
         assert_eq!(sniff(b"\xfe\xff\x000\0x\0f"), Format::Utf16);
@@ -311,6 +332,7 @@ mod tests {
             ("[    0.000000] Linux version 6.1.0\n[    0.100000] x: y\n", Format::KernelLog),
             ("vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n", Format::KernelLog),
             ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
+            ("name = \"x\"\narch = \"amd64\"\nkernel = \"6.12\"\ncheck\n", Format::Unknown),
         ] {
             assert_eq!(sniff(text.as_bytes()), want, "{text}");
         }

@@ -46,8 +46,9 @@ pub enum Command {
 /// What every command that takes an INPUT takes.
 #[derive(Debug, Clone, Args)]
 pub struct InputArgs {
-    /// A capture (folder, bundle, .zip, .tar), a recording, /proc/vmallocinfo text or an op script, also packed by gzip,
-    /// zstd or xz; `-` is standard input. Files of one recording can be named together, in any order.
+    /// A capture (folder, bundle, .zip, .tar), a recording (ftrace, trace-cmd, perf script, bpftrace), a kernel log, a
+    /// list of areas (/proc/vmallocinfo, debuggers) or an op script, also packed by gzip, zstd or xz; `-` is standard
+    /// input. Files of one recording can be named together, in any order.
     #[arg(value_name = "INPUT")]
     pub input: Vec<PathBuf>,
     /// `/proc/vmallocinfo` before the trace.
@@ -269,8 +270,9 @@ pub struct InspectArgs {
 /// Options of `parse`.
 #[derive(Debug, Clone, Args)]
 pub struct ParseArgs {
-    /// A capture (folder, bundle, .zip, .tar), a recording, /proc/vmallocinfo text or an op script, also packed by gzip,
-    /// zstd or xz; `-` is standard input. Several are read one after the other.
+    /// A capture (folder, bundle, .zip, .tar), a recording (ftrace, trace-cmd, perf script, bpftrace), a kernel log, a
+    /// list of areas (/proc/vmallocinfo, debuggers) or an op script, also packed by gzip, zstd or xz; `-` is standard
+    /// input. Several are read one after the other.
     #[arg(value_name = "INPUT", required = true)]
     pub input: Vec<PathBuf>,
     /// What the input is, where its content does not tell.
@@ -283,6 +285,9 @@ pub struct ParseArgs {
     /// places are damaged.
     #[arg(long)]
     pub count: bool,
+    /// Name every damaged place on standard error, not only the first 20 of a file, which is what a terminal gets.
+    #[arg(long)]
+    pub problems: bool,
     /// A damaged record is an error instead of a reported problem.
     #[arg(long)]
     pub strict: bool,

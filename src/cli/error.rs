@@ -13,14 +13,10 @@ pub enum CliError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// `--strict`, and a record is damaged.
-    #[error("{file}:{line}:{column}: {what}")]
+    #[error("{place}: {what}")]
     Strict {
-        /// File or member.
-        file: String,
-        /// Line, from 1.
-        line: u32,
-        /// Column in bytes, from 1.
-        column: u32,
+        /// File or member, line and column.
+        place: String,
         /// What is damaged.
         what: String,
     },

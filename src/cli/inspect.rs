@@ -8,7 +8,7 @@ use crate::insight::{self, Group, NodeRow, Summary};
 use crate::log::baseline::pointers_word;
 use crate::log::{Baseline, InputKind, Log, Pointers, Window};
 use crate::replay::machine::widest_window;
-use crate::source::{Input, SourceError, open_log};
+use crate::source::{Input, SourceError, formats, open_log};
 
 use super::args::InspectArgs;
 use super::error::CliError;
@@ -23,6 +23,9 @@ struct Report<'a> {
     /// The member of a capture that is shown.
     member: Option<&'static str>,
     kind: &'static str,
+    /// A debugger's list may tell neither guard pages nor data.
+    #[serde(skip)]
+    tells_pages: bool,
     kernel: Option<&'a str>,
     pointers: &'static str,
     page_size: u64,
@@ -177,11 +180,16 @@ fn report<'a>(
         let insight::Chains { count, longest_areas, longest_bytes, touching_areas } = chains;
         Chains { count, longest_areas, longest_bytes, touching_areas }
     });
+    let is_listing = |row: &&formats::Row| {
+        Some(row.format) == log.origin.form && matches!(row.format, parsers::sniff::Format::Listing(_))
+    };
+    let form = formats::FORMATS.iter().find(is_listing);
     Report {
         schema: "vmaplens.inspect/1",
         input: &log.origin.name,
         member,
-        kind: "vmallocinfo",
+        kind: form.map_or("vmallocinfo", |row| row.kind),
+        tells_pages: form.is_none() || 0 < summary.totals.pages || 0 < summary.guard_bytes,
         kernel: log.origin.kernel.as_deref(),
         pointers: pointers_word(baseline.pointers),
         page_size,

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::log::Log;
+use crate::log::{FileProblem, Log};
+use crate::view::text::count;
 
 use super::args::{InputArgs, OutputArgs};
 use super::error::CliError;
@@ -38,6 +39,11 @@ pub fn talk(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Where something is damaged, and what.
+pub fn talk_problem(found: &FileProblem) {
+    talk(&format!("{}: {}", found.place(), found.problem.kind));
+}
+
 /// The error and its hint.
 pub fn report_error(error: &CliError) {
     talk(&format!("error: {error}"));
@@ -58,13 +64,7 @@ pub fn report_usage(said: &str) {
 /// There is one.
 pub fn first_problem(log: &Log) -> Result<(), CliError> {
     let Some(first) = log.problems.first() else { return Ok(()) };
-    let problem = &first.problem;
-    Err(CliError::Strict {
-        file: first.file.clone(),
-        line: problem.line,
-        column: problem.column,
-        what: problem.kind.to_string(),
-    })
+    Err(CliError::Strict { place: first.place(), what: first.problem.kind.to_string() })
 }
 
 /// Names damaged places on standard error, or fails on the first with `--strict`.
@@ -82,11 +82,11 @@ pub fn report_problems(log: &Log, args: &InputArgs) -> Result<(), CliError> {
         talk(&format!("note: {note}"));
     }
     for found in log.problems.iter().take(PROBLEMS_SHOWN) {
-        let problem = &found.problem;
-        talk(&format!("{}:{}:{}: {}", found.file, problem.line, problem.column, problem.kind));
+        talk_problem(found);
     }
     if log.problems.len() > PROBLEMS_SHOWN {
-        talk(&format!("… and {} more problems", log.problems.len() - PROBLEMS_SHOWN));
+        let more = count((log.problems.len() - PROBLEMS_SHOWN) as u64);
+        talk(&format!("… and {more} more problems: vmaplens parse --count --problems names them"));
     }
     Ok(())
 }

@@ -2,13 +2,13 @@
 //!
 //! It goes straight from the parsers to the output; nothing of the input is kept but the text itself.
 
+mod count;
 mod lines;
 mod object;
 mod probe;
 mod request;
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::IsTerminal;
 
 use parsers::bpftrace::Bpftrace;
 use parsers::ftrace::{Header, Trace};
@@ -20,23 +20,27 @@ use parsers::sniff::Format;
 use parsers::stream::{self, Form};
 use parsers::vmallocinfo::{self, Reader as Rows};
 use parsers::{Problem, dmesg, listing, perf};
-use serde::Serialize;
 
+use crate::log::FileProblem;
 use crate::source::dat;
 use crate::source::formats::{Class, class_of};
 use crate::source::stream::Stream;
 use crate::source::texts::{self, Found};
 use crate::source::{Input, SourceError};
+use crate::view::text::count;
 
 use super::args::ParseArgs;
 use super::error::CliError;
 use super::json::document;
 use super::output;
 use super::sink::Sink;
+use count::{Tally, describe};
 use lines::Lines;
 
 /// Version of both outputs.
 const SCHEMA: &str = "vmaplens.parse/1";
+/// Damaged places of one file named on standard error without `--problems`.
+const PROBLEMS_SHOWN: usize = 20;
 /// Lines are handed on in pieces of this size.
 const FLUSH_BYTES: usize = 256 * 1024;
 
@@ -106,37 +110,13 @@ fn kind_of(body: &Body<'_>) -> Kind {
     }
 }
 
-/// What `--count` tells.
-#[derive(Debug, Default)]
-struct Tally {
-    kinds: [u64; Kind::WORDS.len()],
-    size: u128,
-    problems: u64,
-    /// A parser stopped listing problems.
-    more_problems: bool,
-}
-
-/// The document of `parse --count --json`.
-#[derive(Debug, Serialize)]
-struct Count {
-    schema: &'static str,
-    input: String,
-    /// Only kinds that occur.
-    kinds: BTreeMap<&'static str, u64>,
-    /// Sum of `size` over all records that have one.
-    size: u128,
-    problems: u64,
-    /// `false`: there are more problems than were counted.
-    problems_complete: bool,
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// The input cannot be read, holds no records, or is damaged and `--strict` was given.
 pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
     let input = Input::from_args(&args.input, Input::Live);
-    let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default() };
+    let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default(), damage: None };
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
@@ -152,13 +132,19 @@ struct Job<'a> {
     /// Where lines go; `None` with `--count`.
     sink: Option<Sink>,
     lines: Lines,
+    /// The first damaged place.
+    damage: Option<FileProblem>,
+}
+
+fn found(file: &str, problem: &Problem) -> FileProblem {
+    FileProblem { file: file.to_owned(), problem: problem.clone() }
 }
 
 impl Job<'_> {
     fn found(&mut self, found: Found<'_>) -> Result<(), CliError> {
         match found {
             Found::Text(text) => self.text(text),
-            Found::Problem(found) => self.problems(&found.file, vec![found.problem]),
+            Found::Problem(found) => self.problems(&found.file, &[found.problem]),
         }
     }
 
@@ -181,7 +167,18 @@ impl Job<'_> {
             _ if before < self.tally.records() => Ok(()),
             Format::Unknown => Err(SourceError::NotReadable { name: name(), what: text.format.title() }.into()),
             Format::Vmallocinfo | Format::Listing(_) => Err(SourceError::NoAreas { name: name() }.into()),
-            _ => Err(SourceError::NoEvents { name: name(), other: 0 }.into()),
+            Format::KernelLog if 1 < self.args.input.len() => {
+                if !self.args.quiet {
+                    output::talk(&format!("note: {} tells of no failed vmalloc request", text.name));
+                }
+                Ok(())
+            }
+            Format::KernelLog => Err(SourceError::NoFailures { name: name() }.into()),
+            _ => {
+                // What has been said just now need not be said again, but it is the reason.
+                let damage = self.damage.as_slice();
+                Err(SourceError::no_events(&name(), 0, damage).into())
+            }
         }
     }
 
@@ -224,7 +221,7 @@ impl Job<'_> {
             // Every line would be named as damaged, and none of them is meant to be a record.
             return Ok(());
         }
-        self.problems(&name, trace.finish().1)
+        self.problems(&name, &trace.finish().1)
     }
 
     fn binary(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -245,7 +242,7 @@ impl Job<'_> {
         })?;
         flushed?;
         self.lines.release();
-        self.problems(&name, problems)
+        self.problems(&name, &problems)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -263,7 +260,7 @@ impl Job<'_> {
                     self.flush(FLUSH_BYTES)?;
                 }
             }
-            return self.problems(&name, parsed.problems);
+            return self.problems(&name, &parsed.problems);
         }
         let mut rows = Rows::new();
         if self.args.count {
@@ -286,7 +283,7 @@ impl Job<'_> {
             });
             flushed?;
         }
-        self.problems(&name, rows.finish().1)
+        self.problems(&name, &rows.finish().1)
     }
 
     fn script(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -303,7 +300,7 @@ impl Job<'_> {
                 self.flush(FLUSH_BYTES)?;
             }
         }
-        self.problems(name, script.problems)
+        self.problems(name, &script.problems)
     }
 
     fn flush(&mut self, at: usize) -> Result<(), CliError> {
@@ -316,17 +313,25 @@ impl Job<'_> {
     }
 
     /// Names damaged places on standard error, all that the parser lists.
-    fn problems(&mut self, file: &str, problems: Vec<Problem>) -> Result<(), CliError> {
+    fn problems(&mut self, file: &str, problems: &[Problem]) -> Result<(), CliError> {
         self.tally.problems += problems.len().min(MAX_PROBLEMS) as u64;
         self.tally.more_problems |= MAX_PROBLEMS < problems.len();
-        for problem in problems {
-            let Problem { line, column, kind, .. } = problem;
-            if self.args.strict {
-                return Err(CliError::Strict { file: file.to_owned(), line, column, what: kind.to_string() });
-            }
-            if !self.args.quiet {
-                output::talk(&format!("{file}:{line}:{column}: {kind}"));
-            }
+        self.damage = self.damage.take().or_else(|| problems.first().map(|first| found(file, first)));
+        if let Some(first) = problems.first().map(|first| found(file, first)).filter(|_| self.args.strict) {
+            return Err(CliError::Strict { place: first.place(), what: first.problem.kind.to_string() });
+        }
+        if self.args.quiet {
+            return Ok(());
+        }
+        // A script counts them; a person at a terminal wants to see what came before them.
+        let is_person = std::io::stderr().is_terminal();
+        let shown = if self.args.problems || !is_person { problems.len() } else { PROBLEMS_SHOWN };
+        for problem in problems.iter().take(shown) {
+            output::talk_problem(&found(file, problem));
+        }
+        if shown < problems.len() {
+            let (more, all) = (problems.len() - shown, if problems.len() <= MAX_PROBLEMS { "" } else { " and others" });
+            output::talk(&format!("{file}: … and {} more problems{all}: --problems names them", count(more as u64)));
         }
         Ok(())
     }
@@ -340,45 +345,4 @@ impl Job<'_> {
         let text = if self.args.output.json { document(&count) } else { describe(&count) };
         output::write(&self.args.output, &text)
     }
-}
-
-impl Tally {
-    fn add(&mut self, kind: Kind, size: u64) {
-        self.kinds[kind as usize] += 1;
-        self.size += u128::from(size);
-    }
-
-    #[inline]
-    fn record(&mut self, body: &Body<'_>) {
-        let size = match *body {
-            Body::Alloc(alloc) => alloc.size,
-            Body::Probe { at, args, .. } => probe::size(at, args),
-            Body::Failure(failure) => failure.size.unwrap_or(0),
-            _ => 0,
-        };
-        self.add(kind_of(body), size);
-    }
-
-    fn records(&self) -> u64 {
-        self.kinds.iter().sum()
-    }
-
-    fn count(&self, input: String) -> Count {
-        let kinds = Kind::WORDS.into_iter().zip(self.kinds).filter(|(_, n)| 0 < *n).collect();
-        let Self { size, problems, more_problems, .. } = *self;
-        Count { schema: SCHEMA, input, kinds, size, problems, problems_complete: !more_problems }
-    }
-}
-
-fn describe(count: &Count) -> String {
-    let mut out = String::new();
-    let more = if count.problems_complete { "" } else { " and more" };
-    // Writing to a string cannot fail.
-    for word in Kind::WORDS {
-        if let Some(n) = count.kinds.get(word) {
-            let _ = writeln!(out, "{word:<14} {n:>14}");
-        }
-    }
-    let _ = writeln!(out, "{:<14} {:>14}\n{:<14} {:>14}{more}", "size", count.size, "problems", count.problems);
-    out
 }

@@ -13,7 +13,7 @@ use crate::log::escape;
 use crate::model;
 use crate::replay::{Follow, Replay};
 use crate::source::{Expect, Input, open};
-use crate::view::text::bytes;
+use crate::view::text::{bytes, count, plural};
 
 use super::args::ReplayArgs;
 use super::error::CliError;
@@ -141,7 +141,7 @@ fn describe(report: &Report) -> String {
         out,
         "{}: {} events under {} ({}), {:.0} ns an event ({:.0} with what is behind the areas), {} events a second\n\
          exact {}  inferred {}  adopted {}  failures {}\n\
-         at the end: {} areas in use ({}), {} lazy pages, {} pooled areas, {} holes, the largest {}\n\
+         at the end: {} areas in use ({}), {} lazy pages, {} pooled areas, {}, the largest {}\n\
          page tables needed so far: {}   digest {}",
         escape(report.input.as_bytes()),
         report.events,
@@ -149,7 +149,7 @@ fn describe(report: &Report) -> String {
         report.release,
         report.ns_per_event,
         report.ns_per_event_with_memory,
-        report.events_per_second,
+        count(report.events_per_second),
         report.exact,
         report.inferred,
         report.adopted,
@@ -158,7 +158,7 @@ fn describe(report: &Report) -> String {
         bytes(metrics.busy_bytes),
         metrics.lazy_pages,
         metrics.pooled_areas,
-        metrics.holes,
+        plural(metrics.holes, "hole", "holes"),
         bytes(metrics.largest_hole),
         metrics.page_table_pages.unwrap_or(0),
         report.digest,

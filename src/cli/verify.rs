@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::event::EventKind;
-use crate::log::{Log, escape};
+use crate::log::{InputKind, Log, escape};
 use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
 use crate::replay::{Divergence, Follow, Replay, Settings, Verdict};
 use crate::source::{Input, open_log};
@@ -64,7 +64,8 @@ struct Events {
 struct DivergenceRow {
     seq: u32,
     line: u32,
-    cpu: u16,
+    /// `null`: the input does not tell.
+    cpu: Option<u16>,
     size: u64,
     align: u64,
     model: Option<String>,
@@ -121,7 +122,14 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     if log.counts().alloc == 0 {
         return Err(CliError::Other {
             what: format!("{} has no allocation records to verify", input.name()),
-            hint: "record with events/vmalloc/enable switched on (Linux 6.2 and later)".to_owned(),
+            hint: match log.origin.kind {
+                InputKind::Snapshot => "it is a snapshot, one moment without requests: vmaplens inspect shows it",
+                _ => {
+                    "record with events/vmalloc/enable switched on (Linux 6.2 and later), before that with the probes of \
+                     README.md: their arguments have to tell size and address"
+                }
+            }
+            .to_owned(),
         });
     }
     // What the kernel said at the end is compared with the model at that moment: a trace can go on behind it.
@@ -214,7 +222,7 @@ fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
     DivergenceRow {
         seq: divergence.seq.0,
         line: event.line,
-        cpu: event.cpu,
+        cpu: event.known_cpu(),
         size,
         align,
         model: address(divergence.model),
@@ -257,12 +265,16 @@ fn describe_causes(report: &Report, out: &mut String) {
     let shown: Vec<_> =
         report.divergences.iter().take(SHOWN).map(|row| (row, [&row.model, &row.recorded].map(place))).collect();
     let room = shown.iter().flat_map(|(_, places)| places).map(String::len).max().unwrap_or(0);
+    // A binary recording has no lines.
+    let has_lines = report.divergences.iter().all(|row| row.line != 0);
+    let place_word = if has_lines { "line" } else { "event" };
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{:>6} {:>8} {:>7}  {:room$} {:room$} cause", "line", "size", "align", "model", "record");
+    let _ = writeln!(out, "{:>6} {:>8} {:>7}  {:room$} {:room$} cause", place_word, "size", "align", "model", "record");
     for (row, [model, recorded]) in shown {
+        let at = if has_lines { row.line } else { row.seq + 1 };
         let align = if row.align > 1 { text::bytes(row.align) } else { String::new() };
         let size = text::bytes(row.size);
-        let _ = writeln!(out, "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {}", row.line, row.cause);
+        let _ = writeln!(out, "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {}", at, row.cause);
     }
 }
 

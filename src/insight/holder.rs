@@ -33,7 +33,10 @@ pub fn holder_of(replay: &Replay, area: &AreaCost) -> Holder {
     }
     match born.and_then(|born| log.get(Seq(born))) {
         Some(event) => {
-            let name = format!("task {}", escape(&log.names.task(event.task).comm));
+            let name = match &log.names.task(event.task).comm[..] {
+                b"" | b"<...>" => "unnamed tasks".to_owned(),
+                comm => format!("task {}", escape(comm)),
+            };
             Holder { name, from: Provenance::Observed }
         }
         None => Holder { name: usage.kind.word().to_owned(), from: usage.kind_from },

@@ -55,6 +55,8 @@ pub struct Origin {
     pub vmalloc_used_bytes: Option<u64>,
     /// The first record is the first allocation of that kernel.
     pub from_boot: Option<bool>,
+    /// What the recording, or the snapshot alone, was printed by.
+    pub form: Option<parsers::sniff::Format>,
     /// Clock of the stamps.
     pub clock: Clock,
     /// Name of the trace clock.

@@ -209,7 +209,7 @@ impl Machine {
         }
         check_addresses(log, window)?;
         let is_32_bit = u32::try_from(window.vend).is_ok();
-        let seen = log.events.iter().map(|event| u32::from(event.cpu) + 1).max().unwrap_or(1);
+        let seen = log.events.iter().map(|event| event.assumed_cpu() + 1).max().unwrap_or(1);
         let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
         Ok(Self {
             policy,

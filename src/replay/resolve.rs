@@ -251,7 +251,7 @@ impl<'a> Resolver<'a> {
         let window = self.log.names.window(window);
         self.purge_before_retry(event, window);
         let first_attempt = self.note_attempt(event, failed, window);
-        let request = Request { size, align, window, cpu: u32::from(event.cpu), first_attempt };
+        let request = Request { size, align, window, cpu: event.assumed_cpu(), first_attempt };
         self.last_request = Some(request);
         let recorded = (!failed).then_some(addr.0);
         self.older.note_use(recorded, size);

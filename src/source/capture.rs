@@ -42,7 +42,8 @@ pub fn parts(members: &Members, manifest: Manifest) -> Parts {
     let known = |name: Option<String>| name.filter(|name| members.find(name).is_some());
     // Pages are a folder, and may be called by it or by one of its files.
     let has_pages = dat::has_pages(members);
-    let told = manifest.trace.filter(|name| members.find(name).is_some() || (has_pages && name.starts_with(dat::PAGES)));
+    let told =
+        manifest.trace.filter(|name| members.find(name).is_some() || (has_pages && name.starts_with(dat::PAGES)));
     let told = told.map(|name| if has_pages && name.starts_with(dat::PAGES) { dat::PAGES.to_owned() } else { name });
     let recording = told
         .or_else(|| RECORDINGS.iter().find(|name| members.find(name).is_some()).map(|name| (*name).to_owned()))
@@ -58,11 +59,7 @@ pub fn parts(members: &Members, manifest: Manifest) -> Parts {
 ///
 /// # Errors
 /// A member is refused.
-pub fn open(
-    members: &Members,
-    name: &str,
-    origin: &Origin,
-) -> Result<(Option<Stream>, Vec<FileProblem>), SourceError> {
+pub fn open(members: &Members, name: &str, origin: &Origin) -> Result<(Option<Stream>, Vec<FileProblem>), SourceError> {
     if name == dat::PAGES {
         return dat::pages(members, origin.clock_name.as_deref(), origin.kernel.as_deref());
     }
@@ -136,7 +133,7 @@ fn recording(members: &Members, names: &[String], log: &mut Log) -> Result<(), S
     super::join::traces(streams, log)?;
     let counts = log.counts();
     if counts.alloc + counts.free + counts.purge == 0 && log.before.is_none() {
-        return Err(SourceError::NoEvents { name: members.name.clone(), other: counts.other });
+        return Err(SourceError::no_events(&members.name, counts.other, &log.problems));
     }
     Ok(())
 }
@@ -155,6 +152,7 @@ fn whole(members: &Members, name: &str, problems: &mut Vec<FileProblem>) -> Resu
 /// Its form is not read.
 pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     let name = stream.name.clone();
+    log.origin.form = Some(stream.format);
     match class_of(stream.format) {
         Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
         Class::Binary => {

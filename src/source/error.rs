@@ -1,6 +1,9 @@
 //! [`SourceError`]: why an input cannot be opened, and what to do about it.
 
+use parsers::ProblemKind;
 use parsers::sniff::Format;
+
+use crate::log::FileProblem;
 
 /// One plain sentence; [`SourceError::hint`] says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +23,7 @@ pub enum SourceError {
         name: String,
     },
     /// Known, but not to this program.
-    #[error("{name} is {what}, which this program cannot read")]
+    #[error("{name}: {what}, which this program cannot read")]
     NotReadable {
         /// The file.
         name: String,
@@ -70,12 +73,20 @@ pub enum SourceError {
         reason: String,
     },
     /// Text without vmalloc events.
-    #[error("{name} has no vmalloc events ({other} other records)")]
+    #[error("{name} has no vmalloc events{}", others(*other))]
     NoEvents {
         /// The file.
         name: String,
         /// Other records in it.
         other: u64,
+        /// The first damaged place: where and what.
+        damage: Option<String>,
+    },
+    /// A kernel log that tells of no failure.
+    #[error("{name} is the log of a kernel, and tells of no failed vmalloc request")]
+    NoFailures {
+        /// The file.
+        name: String,
     },
     /// A folder or an archive without a trace or a snapshot.
     #[error("{name} holds neither a trace nor a snapshot")]
@@ -126,7 +137,24 @@ pub enum SourceError {
     },
 }
 
+fn others(n: u64) -> String {
+    match n {
+        0 => String::new(),
+        1 => " (1 record of another kind)".to_owned(),
+        n => format!(" ({n} records of other kinds)"),
+    }
+}
+
 impl SourceError {
+    /// The events are missing; if something was damaged, that is why.
+    pub fn no_events(name: &str, other: u64, problems: &[FileProblem]) -> Self {
+        let tells = |found: &&FileProblem| found.problem.kind != ProblemKind::NotAnEvent;
+        let first = problems.iter().find(tells).map(|first| format!("{}: {}", first.place(), first.problem.kind));
+        let none = || "none of its lines is an event: is it what --format says?".to_owned();
+        let damage = first.or_else(|| (!problems.is_empty()).then(none));
+        Self::NoEvents { name: name.to_owned(), other, damage }
+    }
+
     /// What to do about it, in one line.
     pub fn hint(&self) -> String {
         let hint = match self {
@@ -146,19 +174,32 @@ impl SourceError {
                 "it has neither events nor their arguments; write text instead: perf script --ns -F \
                  comm,pid,tid,cpu,time,event,ip,sym,symoff,trace"
             }
+            Self::NotReadable { what, .. } if *what == Format::PerfData.title() => {
+                "let perf print it as text: perf script --ns -F comm,pid,tid,cpu,time,event,ip,sym,symoff,trace -i perf.data"
+            }
+            Self::NotReadable { what, .. } if *what == Format::Core.title() => {
+                "its areas can be read once a debugger has listed them: kmem -v of crash, lx-vmallocinfo of gdb, or drgn"
+            }
             Self::NotReadable { .. } => {
-                "ftrace text, /proc/vmallocinfo text, op scripts, capture folders and bundles can be opened, also packed"
+                "traces (ftrace, trace-cmd, perf script, bpftrace), lists of areas (/proc/vmallocinfo, debuggers), kernel \
+                 logs, op scripts and captures can be opened, also packed; --format KIND says what it is"
             }
             Self::OtherPacker { hint, .. } | Self::Apart { hint, .. } => hint,
             Self::Refused { .. } => {
                 "unpack it with a tool you trust, look at what is in it, and open the file or the folder"
             }
-            Self::Compressed { .. } | Self::Damaged { .. } => "the file may be cut short; copy it again",
+            Self::Compressed { .. } => "the file may be cut short; copy it again",
+            Self::Damaged { .. } => "the file may be cut short, or not be what --format says",
+            Self::NoEvents { damage: Some(damage), .. } => return damage.clone(),
+            Self::NoFailures { .. } => "it can go with a trace or a snapshot of the same boot: name them together",
             Self::NoEvents { .. } => {
                 "switch on events/vmalloc/enable before recording (from Linux 6.2 on); before 6.2 set the probes of README.md"
             }
-            Self::NoMembers { .. } => "a capture has events.trace, trace.txt or vmallocinfo.before in it",
-            Self::NoAreas { .. } => "read /proc/vmallocinfo as root",
+            Self::NoMembers { .. } => {
+                "a capture has events.trace, trace.txt or vmallocinfo.before in it; files of other names are opened by \
+                 naming them"
+            }
+            Self::NoAreas { .. } => "read /proc/vmallocinfo as root; if --format was given, is it right?",
             Self::AnotherMachine { .. } => "take the snapshot in the same boot as the trace, or leave it out",
             Self::IsScript { .. } => {
                 "compare its answers with: vmaplens replay FILE.ops --expect FILE.out; step it with: vmaplens FILE.ops"

@@ -144,7 +144,7 @@ impl Joint {
                 return Err(SourceError::NotReadable { name, what });
             }
             if counts.alloc + counts.free + counts.purge == 0 {
-                return Err(SourceError::NoEvents { name, other: counts.other });
+                return Err(SourceError::no_events(&name, counts.other, &log.problems));
             }
         }
         snapshots(self.snapshots, &mut log)?;
@@ -257,6 +257,7 @@ fn snapshots(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError>
         read.push((stream.name.clone(), baseline));
     }
     if log.events.is_empty() {
+        log.origin.form = streams.first().map(|stream| stream.format);
         return alone(read, log);
     }
     if 2 < read.len() + usize::from(log.before.is_some()) + usize::from(log.after.is_some()) {

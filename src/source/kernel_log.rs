@@ -25,6 +25,7 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     let name = stream.name.clone();
     let first = log.events.len();
     let clock = log.origin.clock;
+    log.origin.form = log.origin.form.or(Some(stream.format));
     let mut form = dmesg::Log::default();
     trace::read_records(&name, &mut *stream, &mut form, log)
         .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
@@ -34,7 +35,7 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     check_same_kernel(&name, &facts, log)?;
     let has_more = 0 < first || log.before.is_some();
     if log.events.len() == first && !has_more {
-        return Err(SourceError::NoEvents { name, other: 0 });
+        return Err(SourceError::NoFailures { name });
     }
     if log.events.len() == first {
         log.notes.push(format!("{name} tells of no failed vmalloc request"));

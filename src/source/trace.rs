@@ -79,6 +79,8 @@ pub struct Intake<'a> {
     last: Last,
     probes: Probes,
     owners: LastEvents,
+    /// The first event of this input.
+    first: usize,
 }
 
 impl<'a> Intake<'a> {
@@ -86,7 +88,8 @@ impl<'a> Intake<'a> {
     pub fn new(log: &'a mut Log) -> Self {
         // Whose records without a prefix are.
         let last = Last { at: Nanos(0), task: log.names.add_task(b"<...>", -1) };
-        Self { log, last, probes: Probes::default(), owners: LastEvents::default() }
+        let first = log.events.len();
+        Self { log, last, probes: Probes::default(), owners: LastEvents::default(), first }
     }
 
     /// Takes one record.
@@ -111,6 +114,11 @@ impl<'a> Intake<'a> {
 
     /// Settles what only the end decides.
     pub fn settle(self, name: &str) {
+        let own = &self.log.events[self.first..];
+        let places = |event: &Event| matches!(event.kind, EventKind::Alloc { .. } | EventKind::Other { .. });
+        if own.iter().any(places) && own.iter().all(|event| event.known_cpu().is_none()) {
+            self.log.notes.push(format!("{name} does not tell the CPU of a record: all are taken for those of one"));
+        }
         self.probes.settle(name, self.log);
     }
 }
@@ -123,10 +131,10 @@ struct Last {
 }
 
 fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event> {
-    let mut cpu = 0;
+    let mut cpu = Event::NO_CPU;
     match &record.prefix {
         Some(prefix) => {
-            cpu = prefix.cpu.unwrap_or(0);
+            cpu = prefix.cpu.unwrap_or(Event::NO_CPU);
             last.task = log.names.add_task(prefix.comm, prefix.pid);
             let (at, clock) = match prefix.stamp {
                 Stamp::Nanos(at) | Stamp::Relative(at) => (at, Clock::Nanos),
@@ -165,7 +173,7 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
         }
         Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },
         Body::Lost { cpu: of, count } => {
-            cpu = of.unwrap_or(0);
+            cpu = of.unwrap_or(Event::NO_CPU);
             EventKind::Lost { count: count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)) }
         }
         Body::Stack(_) | Body::UserStack(_) | Body::BufferStarted { .. } => return None,

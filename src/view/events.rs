@@ -13,7 +13,7 @@ use super::script::{is_script, noun, subject, word};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
 use crate::event::{Event, EventKind, ScriptOp, Seq};
-use crate::log::{Log, Pointers};
+use crate::log::{Clock, Log, Pointers};
 use crate::replay::{Replay, Verdict};
 use matcher::{AreaMatcher, Matcher};
 
@@ -76,7 +76,8 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let current = scene.replay.cursor().saturating_sub(1);
     let top = top.unwrap_or(current.saturating_sub(n_rows / 2)).min(last_top);
     let shown = &log.events[top..log.events.len().min(top + n_rows)];
-    let time = shown.iter().map(|event| text::stamp(log, event.at).len()).max().unwrap_or(0).max(4);
+    let stamps = shown.iter().filter(|_| !is_timeless(log));
+    let time = stamps.map(|event| text::stamp(log, event.at).len()).max().map_or(1, |widest| widest.max(4));
     let matcher = Matcher::new(log, &filter.text);
     let addresses = focus::addresses(scene);
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
@@ -103,7 +104,13 @@ fn names(scene: &Scene<'_>, width: usize, columns: &Columns, addresses: &Address
     if columns.number > 0 {
         line = line.right(if script { "line" } else { "event" }, columns.number, Role::Muted).gap(1);
     }
-    line = line.right(if script { "op" } else { "time" }, columns.time, Role::Muted).gap(1);
+    let stamp = match scene.replay.log().origin.clock {
+        Clock::None if script => "op",
+        Clock::None => "",
+        Clock::Ticks => "tick",
+        Clock::Nanos => "time",
+    };
+    line = line.right(stamp, columns.time, Role::Muted).gap(1);
     if columns.cpu > 0 {
         line = line.right("cpu", columns.cpu, Role::Muted).gap(1);
     }
@@ -141,9 +148,12 @@ fn row(
     if columns.number > 0 {
         line = line.right(number(log, index, event), columns.number, role(Role::Muted)).gap(1);
     }
-    line = line.right(text::stamp(log, event.at), columns.time, role(Role::Text)).gap(1);
+    // Where there are no times the number of the record is none.
+    let stamp = if is_timeless(log) { "-".to_owned() } else { text::stamp(log, event.at) };
+    line = line.right(stamp, columns.time, role(Role::Text)).gap(1);
     if columns.cpu > 0 {
-        line = line.right(event.cpu.to_string(), columns.cpu, role(Role::Muted)).gap(1);
+        let cpu = event.known_cpu().map_or_else(|| "-".to_owned(), |cpu| cpu.to_string());
+        line = line.right(cpu, columns.cpu, role(Role::Muted)).gap(1);
     }
     if columns.task > 0 {
         let label = if is_script(log) { subject(scene.replay, seq) } else { text::task(log.names.task(event.task)) };
@@ -235,6 +245,11 @@ fn facts<'g>(
         }
         EventKind::Script(_) => line,
     }
+}
+
+/// Has the trace no stamps at all?
+fn is_timeless(log: &Log) -> bool {
+    log.origin.clock == Clock::None && !is_script(log)
 }
 
 /// The number in front: of the record; of an op, whose number is its time, the line of the script.

@@ -1,12 +1,14 @@
 //! The header: what am I looking at, and can I trust it?
 
+use parsers::sniff::Format;
+
 use super::line::Line;
 use super::script::{self, is_script, noun};
 use super::text;
 use super::unplaced::{self, Unplaced};
 use super::{Glyphs, Role, Row, Scene, Span};
 use crate::event::EventKind;
-use crate::log::Pointers;
+use crate::log::{Clock, Pointers};
 use crate::replay::{Replay, Tally};
 
 /// Below this width the header takes two rows.
@@ -88,11 +90,31 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
     if let Some(against) = script::compared_with(scene.replay.log()) {
         groups.push(Group::new(4, vec![Span::new(against, Role::Muted)]));
     }
+    groups.extend(form(scene).map(|form| Group::new(4, vec![Span::new(form, Role::Muted)])));
     // A snapshot does not say how many there are.
     if !scene.replay.is_empty() || origin.cpus_possible.is_some() {
         groups.push(Group::new(5, vec![Span::new(text::plural(nodes, "node", "nodes"), Role::Muted)]));
     }
     groups
+}
+
+/// What the input was printed by, and what its stamps are worth, where that is not what everybody expects.
+fn form(scene: &Scene<'_>) -> Option<String> {
+    let log = scene.replay.log();
+    if is_script(log) {
+        return None;
+    }
+    let title = match log.origin.form? {
+        Format::FtraceText | Format::Vmallocinfo | Format::Unknown => "",
+        form => form.title(),
+    };
+    let times = match log.origin.clock {
+        Clock::None if !scene.replay.is_empty() => "no times",
+        Clock::Ticks => "ticks, no times",
+        _ => "",
+    };
+    let joint = if title.is_empty() || times.is_empty() { "" } else { ", " };
+    Some(format!("{title}{joint}{times}")).filter(|form| !form.is_empty())
 }
 
 /// Where the cursor is, and whether it moves.

@@ -34,7 +34,7 @@ pub(crate) fn numbered(log: &Log, seq: Seq) -> String {
 pub(crate) fn who(replay: &Replay, seq: Seq, event: &Event) -> Option<String> {
     let log = replay.log();
     if !is_script(log) {
-        return Some(format!("{} on CPU {}", text::task(log.names.task(event.task)), event.cpu));
+        return Some(format!("{}{}", text::task(log.names.task(event.task)), text::on_cpu(event)));
     }
     match replay.asked(seq)? {
         Asked::Alloc { id, cpu, .. } | Asked::Free { id, cpu } => Some(format!("id {id} on CPU {cpu}")),

@@ -270,7 +270,10 @@ fn record(scene: &Scene<'_>, facts: &Facts, seq: Seq, event: &Event) -> Words {
         }
         EventKind::Lost { count } => words
             .of(format!("{} lost here", text::plural(count.into(), "record", "records")), Role::Warn)
-            .say(format!(" by the ring buffer of CPU {}: from here on the state may differ.", event.cpu)),
+            .say(match event.known_cpu() {
+                Some(cpu) => format!(" by the ring buffer of CPU {cpu}: from here on the state may differ."),
+                None => ": from here on the state may differ.".to_owned(),
+            }),
         EventKind::Mark { text } => words
             .of("mark ", Role::Key)
             .say(text::escape(log.names.text(text)))

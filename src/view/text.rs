@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::Glyphs;
 pub use crate::log::escape;
 
-use crate::event::Nanos;
+use crate::event::{Event, Nanos};
 use crate::log::{Clock, Log, Task};
 
 /// Units of bytes, largest first, with the letter used where room is short.
@@ -154,9 +154,31 @@ pub fn time(log: &Log, at: Nanos) -> String {
     }
 }
 
-/// `comm-pid`, the name made harmless.
+/// `comm-pid`, the name made harmless; what of it is not told is left out.
 pub fn task(task: &Task) -> String {
-    format!("{}-{}", escape(&task.comm), task.pid)
+    match (&task.comm[..], task.pid) {
+        (b"" | UNTOLD, ..=-1) => "an unnamed task".to_owned(),
+        (b"", pid) => format!("task {pid}"),
+        (comm, ..=-1) => escape(comm),
+        (comm, pid) => format!("{}-{pid}", escape(comm)),
+    }
+}
+
+/// Whose an area is, where only tasks are known.
+pub fn holder(task: &Task) -> String {
+    if matches!(&task.comm[..], b"" | UNTOLD) {
+        "unnamed tasks".to_owned()
+    } else {
+        format!("task {}", escape(&task.comm))
+    }
+}
+
+/// What a trace prints for a name it does not know.
+const UNTOLD: &[u8] = b"<...>";
+
+/// ` on CPU 3`, or nothing where the input does not tell.
+pub fn on_cpu(event: &Event) -> String {
+    event.known_cpu().map_or_else(String::new, |cpu| format!(" on CPU {cpu}"))
 }
 
 /// Columns a text takes.

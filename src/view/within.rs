@@ -161,7 +161,7 @@ pub(crate) fn holders(scene: &Scene<'_>, space: &AddressSpace, part: Extent) -> 
             (Some(_), _) if is_script(log) => "this script".to_owned(),
             (None, _) if is_script(log) => "early areas".to_owned(),
             (_, Some(caller)) => caller.to_owned(),
-            (Some(event), None) => format!("task {}", text::escape(&log.names.task(event.task).comm)),
+            (Some(event), None) => text::holder(log.names.task(event.task)),
             (None, _) if is_per_cpu(scene, space, area) => "per-CPU chunks".to_owned(),
             (None, _) => "older than the trace".to_owned(),
         };

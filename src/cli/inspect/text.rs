@@ -46,14 +46,14 @@ fn head(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     if let Some(kernel) = report.kernel {
         write!(out, ", Linux {}", escape(kernel.as_bytes()))?;
     }
-    writeln!(
-        out,
-        "\n{}, {} of address space, of it {} guard pages; {} of data",
-        plural(report.areas, "area", "areas"),
-        bytes(report.virtual_bytes),
-        bytes(report.guard_bytes),
-        bytes(report.physical_pages.saturating_mul(report.page_size)),
-    )?;
+    let (areas, space) = (plural(report.areas, "area", "areas"), bytes(report.virtual_bytes));
+    write!(out, "\n{areas}, {space} of address space")?;
+    if report.tells_pages {
+        let data = bytes(report.physical_pages.saturating_mul(report.page_size));
+        writeln!(out, ", of it {} guard pages; {data} of data", bytes(report.guard_bytes))?;
+    } else {
+        writeln!(out, "; guard pages and data are not told")?;
+    }
     match report.unpurged_areas {
         0 => writeln!(out, "no area waits for a purge"),
         n => writeln!(
@@ -70,12 +70,16 @@ fn layout(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         let [start, end] = &holes.range;
         writeln!(
             out,
-            "{} in {start}-{end} (from {}): {} free, the largest {} at {}",
+            "{} in {start}-{end} (from {}){}",
             plural(holes.count, "hole", "holes"),
             holes.range_from,
-            bytes(holes.total),
-            bytes(holes.largest),
-            holes.largest_at,
+            match holes.count {
+                0 => String::new(),
+                _ => {
+                    let (total, largest) = (bytes(holes.total), bytes(holes.largest));
+                    format!(": {total} free, the largest {largest} at {}", holes.largest_at)
+                }
+            },
         )?;
         if 0 < holes.outside {
             writeln!(out, "outside of it: {}", plural(holes.outside, "area", "areas"))?;

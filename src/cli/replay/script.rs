@@ -60,7 +60,7 @@ pub(super) fn run(args: &ReplayArgs, log: &Log, script: &ScriptLog) -> Result<u8
     if let Some(first) = log.problems.first() {
         let problem = &first.problem;
         return Err(CliError::Other {
-            what: format!("{}:{}:{}: {}", first.file, problem.line, problem.column, problem.kind),
+            what: format!("{}: {}", first.place(), problem.kind),
             hint: "an op script has to be right to the last line: one op left out changes every answer after it"
                 .to_owned(),
         });

@@ -143,7 +143,7 @@ impl Resolver<'_> {
             cpus_seen.push(other.cpu);
             let EventKind::Alloc { size, align, window, failed: false, .. } = other.kind else { continue };
             let window = self.log.names.window(window);
-            let early = Request { size, align, window, cpu: u32::from(other.cpu), first_attempt: true };
+            let early = Request { size, align, window, cpu: other.assumed_cpu(), first_attempt: true };
             if self.taken_early.iter().any(|&(taken, _)| taken == place) || early.check(self.machine.page_size).is_err()
             {
                 continue;

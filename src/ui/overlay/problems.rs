@@ -20,13 +20,22 @@ pub(crate) fn rows(app: &App, picked: usize, width: u16, height: usize) -> Vec<R
     // Below the list the picked one in full: reasons are sentences.
     let full = reason(&problems[picked.min(problems.len() - 1)]);
     let full = paint::explained("", 0, &full, Role::Text, width);
-    let height = height.saturating_sub(full.len() + 1).max(1);
+    let notes = notes(app, width);
+    let height = height.saturating_sub(full.len() + 1 + notes.len()).max(1);
     let top = picked.saturating_sub(height / 2).min(problems.len().saturating_sub(height));
     let shown = problems.iter().enumerate().skip(top).take(height);
-    let mut rows: Vec<Row> = shown.map(|(at, problem)| row(app, problem, at == picked)).collect();
-    rows.resize(height + 1, Row::default());
+    let n_notes = notes.len();
+    let mut rows = notes;
+    rows.extend(shown.map(|(at, problem)| row(app, problem, at == picked)));
+    rows.resize(n_notes + height + 1, Row::default());
     rows.extend(full);
     rows
+}
+
+/// What had to be assumed about the inputs.
+fn notes(app: &App, width: u16) -> Vec<Row> {
+    let log = app.replay.log();
+    log.notes.iter().flat_map(|note| plain(&format!("note: {note}"), Role::Text, width)).collect()
 }
 
 /// What can be said of an input without problems: it may still be incomplete.
@@ -52,7 +61,9 @@ fn unharmed(app: &App, width: u16) -> Vec<Row> {
         let records = text::plural(log.origin.overwritten, "record", "records");
         said.push((format!("{records} were overwritten in the kernel's buffer before they were read."), Role::Warn));
     }
-    said.iter().flat_map(|(sentence, role)| plain(sentence, *role, width)).collect()
+    let mut rows = notes(app, width);
+    rows.extend(said.iter().flat_map(|(sentence, role)| plain(sentence, *role, width)));
+    rows
 }
 
 /// A sentence, in as many rows as it takes.
@@ -72,7 +83,7 @@ fn reason(problem: &FileProblem) -> String {
 
 fn row(app: &App, problem: &FileProblem, picked: bool) -> Row {
     let glyph = if picked { app.glyphs.cursor } else { ' ' };
-    let place = format!("{}:{}:{}", problem.file, problem.problem.line, problem.problem.column);
+    let place = problem.place();
     let (word, role) = if problem.problem.kind.is_repair() { ("repaired", Role::Warn) } else { ("damaged", Role::Bad) };
     let mut spans = vec![
         Span::new(format!("{glyph} "), Role::Key),

@@ -67,6 +67,6 @@ fn at(facts: &Facts<'_, '_>, seq: Seq, event: &Event) -> Vec<Span> {
         spans.push(muted(format!(", {time}")));
     }
     spans.push(say(format!(" by {task}")));
-    spans.push(muted(format!(" on CPU {}", event.cpu)));
+    spans.push(muted(text::on_cpu(event)));
     spans
 }

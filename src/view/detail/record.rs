@@ -84,7 +84,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
             when.push(muted(format!(", {time}")));
         }
         let task = text::task(log.names.task(event.task));
-        when.extend([muted(" by "), say(task), muted(format!(" on CPU {}", event.cpu))]);
+        when.extend([muted(" by "), say(task), muted(text::on_cpu(event))]);
         facts.add("when", &when, None);
     }
     let metrics = replay.space().allocator().metrics();
