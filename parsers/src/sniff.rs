@@ -177,7 +177,7 @@ impl Votes {
     fn are_most_of(&self, head: &[u8]) -> bool {
         let told: usize = self.0.iter().map(|(_, n)| n).sum();
         let counts = |line: &[u8]| !line.is_empty() && !line.starts_with(b"#");
-        Lines::new(head).filter(|line| counts(trim(line.bytes))).count() <= told * 2
+        Lines::new(head).filter(|line| counts(trim(line.bytes))).count() < told * 2
     }
 
     fn doubt(&self, format: Format) -> Option<Doubt> {
