@@ -1,0 +1,44 @@
+//! What fuzzing has found stays mended: any cutting into windows gives what the whole gives, in every form.
+
+use parsers::stream::{self, Form, Window};
+use parsers::{Problem, dmesg, ftrace, perf, report};
+
+const FOUND: [(&str, &[u8]); 4] = [
+    ("ftrace-1", include_bytes!("data/found/ftrace-1")),
+    ("ftrace-2", include_bytes!("data/found/ftrace-2")),
+    ("perf-trace-1", include_bytes!("data/found/perf-trace-1")),
+    ("perf-script-1", include_bytes!("data/found/perf-script-1")),
+];
+
+fn whole<F: Form>(mut form: F, text: &[u8]) -> (Vec<String>, Vec<Problem>) {
+    let mut records = Vec::new();
+    form.window(Window::whole(text), &mut |record| records.push(format!("{record:?}")));
+    (records, form.finish().1)
+}
+
+fn in_windows<F: Form>(mut form: F, text: &[u8], size: usize) -> (Vec<String>, Vec<Problem>) {
+    let mut records = Vec::new();
+    let read = stream::windows_of(size, text, F::starts_item, |window| {
+        form.window(window, &mut |record| records.push(format!("{record:?}")))
+    });
+    read.expect("memory can be read");
+    (records, form.finish().1)
+}
+
+fn check<F: Form + Default>(name: &str, text: &[u8]) {
+    let want = whole(F::default(), text);
+    for size in [1, 61, 257, 1024, 4096] {
+        assert_eq!(in_windows(F::default(), text, size), want, "{name}, windows of {size}");
+    }
+}
+
+#[test]
+fn cutting_changes_nothing() {
+    for (name, text) in FOUND {
+        check::<ftrace::Trace>(name, text);
+        check::<perf::Script>(name, text);
+        check::<perf::Trace>(name, text);
+        check::<report::Report>(name, text);
+        check::<dmesg::Log>(name, text);
+    }
+}
