@@ -177,7 +177,7 @@ impl Votes {
     fn are_most_of(&self, head: &[u8]) -> bool {
         let told: usize = self.0.iter().map(|(_, n)| n).sum();
         let counts = |line: &[u8]| !line.is_empty() && !line.starts_with(b"#");
-        Lines::new(head).filter(|line| counts(trim(line.bytes))).count() < told * 2
+        Lines::new(head).filter(|line| counts(trim(line.bytes))).count() <= told * 2
     }
 
     fn doubt(&self, format: Format) -> Option<Doubt> {
@@ -332,7 +332,7 @@ mod tests {
             ("[    0.000000] Linux version 6.1.0\n[    0.100000] x: y\n", Format::KernelLog),
             ("vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n", Format::KernelLog),
             ("Dear all, this is a letter: it has no rows.\n", Format::Unknown),
-            ("name = \"x\"\narch = \"amd64\"\nkernel = \"6.12\"\ncheck\n", Format::Unknown),
+            ("name = \"x\"\narch = \"amd64\"\nkernel = \"6.12\"\ncpus = 2\nhost = \"y\"\ncheck\n", Format::Unknown),
         ] {
             assert_eq!(sniff(text.as_bytes()), want, "{text}");
         }
