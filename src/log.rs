@@ -121,8 +121,7 @@ impl Log {
     pub fn sort_by_time(&mut self) {
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
         order.sort_by_key(|&index| self.events[index as usize].at);
-        self.events = order.iter().map(|&index| self.events[index as usize]).collect();
-        self.stacks.reorder(&order);
+        self.reorder(&order);
     }
 
     /// Puts the records from `first` on, which have come from elsewhere, among those before by their stamps.
@@ -142,8 +141,13 @@ impl Log {
             index if index < first => (index, true),
             index => (place(self.events[index].at), false),
         });
+        self.reorder(&order);
+    }
+
+    /// Puts the records into another order: which one was where that now stands at each place.
+    fn reorder(&mut self, order: &[u32]) {
         self.events = order.iter().map(|&index| self.events[index as usize]).collect();
-        self.stacks.reorder(&order);
+        self.stacks.reorder(order);
     }
 
     /// Records up to and including the recorder's marker that ends the snapshot before the workload; `None` if there is

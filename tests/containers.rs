@@ -429,7 +429,7 @@ proptest! {
         let list: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         let wanted: Vec<String> = members.iter().map(|(name, _)| clean(name)).collect();
         for bytes in [zip(&list, true), tar_pax(&list)] {
-            let source: std::sync::Arc<dyn vmaplens::source::read_at::ReadAt> = std::sync::Arc::new(bytes.clone());
+            let source: std::sync::Arc<vmaplens::source::read_at::Places> = std::sync::Arc::new(bytes.clone());
             let contents = if bytes.starts_with(b"PK") {
                 vmaplens::source::pack::zip::list(&source)
             } else {

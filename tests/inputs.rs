@@ -143,6 +143,10 @@ fn what_does_not_belong_together_is_refused() {
     refused(&[trace_of(first), trace_of(boot)], "two recordings");
     refused(&[trace_of(boot), before_of(first), before_of(boot), before_of("arm64-612-boot-smp1")], "more snapshots");
     refused(&[script.clone(), other], "op script, which goes with nothing else");
+    let listings = Path::new(env!("CARGO_MANIFEST_DIR")).join("parsers/tests/data/listings");
+    for partial in ["page-tables-x86.txt", "arm-oops.txt"] {
+        refused(&[trace_of(first), listings.join(partial)], "no list of all areas");
+    }
     refused(&[trace_of(first), script], "op script, which goes with nothing else");
     refused(&[trace_of(first), letter], "unknown format");
     refused(&[before_of(first), before_of(boot)], "without the recording between them");

@@ -21,10 +21,9 @@ mod order;
 
 use crate::ftrace::Header;
 use crate::lex::{Line, Lines};
-use crate::problem::Problems;
 use crate::record::Record;
 use crate::stream::{Form, Window};
-use crate::walk::{Held, Walk};
+use crate::walk::{Damage, Held, Walk};
 use crate::{Problem, ProblemKind};
 
 pub use order::REORDERED;
@@ -35,9 +34,6 @@ use order::{Item, Order, What};
 /// The form of bpftrace's output.
 #[derive(Debug, Clone, Default)]
 pub struct Bpftrace {
-    begun: bool,
-    /// The first line that was not understood, as long as none has been.
-    strange: Option<Problem>,
     /// The event whose stack may follow.
     open: Option<Item>,
     /// Frames of an event that could not be read follow.
@@ -46,7 +42,7 @@ pub struct Bpftrace {
     order: Order,
     /// A text that was taken out of JSON.
     text: Vec<u8>,
-    problems: Problems,
+    damage: Damage,
 }
 
 /// Whether a line is one that only bpftrace prints.
@@ -75,7 +71,7 @@ impl Bpftrace {
             Some(json::Object::Other) => {}
             None => {
                 let kind = if line.ended { ProblemKind::NotAnEvent } else { ProblemKind::CutOff };
-                self.unread(walk.problem(line, line.bytes, kind));
+                self.damage.unread(walk.problem(line, line.bytes, kind));
             }
         }
     }
@@ -96,7 +92,7 @@ impl Bpftrace {
                     // The task's name was none.
                     let problem = self.held.problem();
                     if let Some(problem) = problem {
-                        self.unread(problem);
+                        self.damage.unread(problem);
                     }
                 }
             }
@@ -107,7 +103,12 @@ impl Bpftrace {
                 Some(open) => open.add_frame(frame),
                 None if self.passing => {}
                 None => {
-                    self.unread(Problem { line: place.0, column: 1, offset: place.1, kind: ProblemKind::StrayFrames });
+                    self.damage.unread(Problem {
+                        line: place.0,
+                        column: 1,
+                        offset: place.1,
+                        kind: ProblemKind::StrayFrames,
+                    });
                 }
             },
             Text::Lost(count) => self.lost(place, Some(count), visit),
@@ -124,14 +125,14 @@ impl Bpftrace {
             Text::Begun | Text::Unknown => {
                 self.close(visit);
                 let kind = if ended { ProblemKind::NotAnEvent } else { ProblemKind::CutOff };
-                self.unread(Problem { line: place.0, column: 1, offset: place.1, kind });
+                self.damage.unread(Problem { line: place.0, column: 1, offset: place.1, kind });
             }
         }
     }
 
     fn event(&mut self, event: &line::Event<'_>, place: (u32, u64), ended: bool, visit: &mut impl FnMut(&Record<'_>)) {
         self.close(visit);
-        self.begun = true;
+        self.damage.begin();
         match line::body(event) {
             Ok(what) => {
                 self.passing = false;
@@ -141,14 +142,14 @@ impl Bpftrace {
                 self.passing = true;
                 let kind = if ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
                 let column = crate::lex::column(event.line, broken.rest);
-                self.problems.push(Problem { line: place.0, column, offset: place.1, kind });
+                self.damage.push(Problem { line: place.0, column, offset: place.1, kind });
             }
         }
     }
 
     fn lost(&mut self, place: (u32, u64), count: Option<u64>, visit: &mut impl FnMut(&Record<'_>)) {
         self.close(visit);
-        self.begun = true;
+        self.damage.begin();
         self.passing = true;
         let item = Item::remark(What::Lost(count), self.order.newest(), place);
         self.add(item, visit);
@@ -163,16 +164,7 @@ impl Bpftrace {
 
     fn add(&mut self, item: Item, visit: &mut impl FnMut(&Record<'_>)) {
         if let Some(problem) = self.order.add(item, visit) {
-            self.problems.push(problem);
-        }
-    }
-
-    #[cold]
-    fn unread(&mut self, problem: Problem) {
-        if self.begun {
-            self.problems.push(problem);
-        } else {
-            self.strange.get_or_insert(problem);
+            self.damage.push(problem);
         }
     }
 }
@@ -184,13 +176,13 @@ impl Form for Bpftrace {
 
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
         let mut walk = Walk::new(window);
-        while let Some(line) = walk.next(&mut self.problems) {
+        while let Some(line) = walk.next(&mut self.damage.problems) {
             self.line(&walk, line, visit);
         }
         if window.last {
             let problem = self.held.problem();
             if let Some(problem) = problem {
-                self.unread(problem);
+                self.damage.unread(problem);
             }
             self.close(visit);
             self.order.finish(visit);
@@ -198,10 +190,7 @@ impl Form for Bpftrace {
         walk.lines.number()
     }
 
-    fn finish(mut self) -> (Header, Vec<Problem>) {
-        if let (false, Some(problem)) = (self.begun, self.strange) {
-            self.problems.push(problem);
-        }
-        (Header::default(), self.problems.into_list())
+    fn finish(self) -> (Header, Vec<Problem>) {
+        (Header::default(), self.damage.into_list())
     }
 }

@@ -251,9 +251,10 @@ pub fn trim(input: &[u8]) -> &[u8] {
     trim_start(trim_end(input))
 }
 
-/// Where `part`, a piece of `whole`, begins in it.
+/// Where `part`, a piece of `whole`, begins in it. What is none of it, as an empty rest may be, is at its end.
 pub(crate) fn offset_in(whole: &[u8], part: &[u8]) -> usize {
-    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr()).min(whole.len())
+    let at = part.as_ptr().addr().checked_sub(whole.as_ptr().addr());
+    at.filter(|&at| at <= whole.len()).unwrap_or(whole.len())
 }
 
 /// Column, counted from 1, of a piece of a line.

@@ -12,21 +12,16 @@ mod line;
 
 use crate::ftrace::{Header, body, stack};
 use crate::lex::{Line, Lines, trim, trim_end, trim_start};
-use crate::problem::Problems;
 use crate::record::{Body, Prefix, Record};
 use crate::stream::{Form, Window};
-use crate::walk::Walk;
+use crate::walk::{Damage, Walk, marker};
 use crate::{Problem, ProblemKind};
 
 /// The form of `trace-cmd report`.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     header: Header,
-    /// A line has fitted.
-    begun: bool,
-    /// The first line that did not, as long as none has.
-    strange: Option<Problem>,
-    problems: Problems,
+    damage: Damage,
 }
 
 /// Whether a line is one that only the report prints.
@@ -65,7 +60,7 @@ impl Report {
         if let Some((prefix, text)) = line::split(line.bytes) {
             return self.event(walk, line, prefix, text);
         }
-        if let Some((whole, lines)) = joined(walk, line) {
+        if let Some((whole, lines)) = joined(walk.window.bytes, line, &walk.lines) {
             walk.lines = lines;
             let (prefix, text) = line::split(whole.bytes)?;
             return self.event(walk, whole, prefix, text);
@@ -75,17 +70,17 @@ impl Report {
         }
         if let Some(cpus) = line::banner(line.bytes) {
             self.header.online_cpus = Some(self.header.online_cpus.unwrap_or(0).max(cpus));
-            self.begun = true;
+            self.damage.begin();
             return None;
         }
         if let Some((cpu, count)) = line::dropped(line.bytes) {
-            self.begun = true;
+            self.damage.begin();
             let body = Body::Lost { cpu: Some(cpu), count };
             return Some(Record { line: line.number, offset: walk.offset(line), prefix: None, body });
         }
         if let Some((prefix, text, ambiguous)) = line::search(line.bytes) {
             if ambiguous {
-                self.problems.push(walk.problem(line, line.bytes, ProblemKind::AmbiguousPrefix));
+                self.damage.push(walk.problem(line, line.bytes, ProblemKind::AmbiguousPrefix));
             }
             return self.event(walk, line, prefix, text);
         }
@@ -105,11 +100,7 @@ impl Report {
             ProblemKind::NotAnEvent
         };
         let problem = walk.unread(line, kind);
-        if self.begun {
-            self.problems.push(problem);
-        } else {
-            self.strange.get_or_insert(problem);
-        }
+        self.damage.unread(problem);
     }
 
     #[inline]
@@ -120,7 +111,7 @@ impl Report {
         prefix: Prefix<'a>,
         text: &'a [u8],
     ) -> Option<Record<'a>> {
-        self.begun = true;
+        self.damage.begin();
         let body = self.body(walk, line, text)?;
         Some(Record { line: line.number, offset: walk.offset(line), prefix: Some(prefix), body })
     }
@@ -130,7 +121,7 @@ impl Report {
         let Some((name, padded)) = event_name(text) else {
             // Half a line, or something that is no event: `[UNKNOWN EVENT]`.
             if !line.ended || body::begins_event(text) {
-                self.problems.push(walk.unread(line, ProblemKind::NotAnEvent));
+                self.damage.push(walk.unread(line, ProblemKind::NotAnEvent));
                 return None;
             }
             let end = memchr::memchr(b' ', text).unwrap_or(text.len());
@@ -143,7 +134,11 @@ impl Report {
                 let frames = stack::frames(&mut walk.lines);
                 Some(if name == b"kernel_stack" { Body::Stack(frames) } else { Body::UserStack(frames) })
             }
-            b"print" | b"bprint" => Some(body::printed(walk.marker(args, starts_other))),
+            b"print" | b"bprint" => {
+                let input = walk.window.bytes;
+                let text = marker(input, &mut walk.lines, args, |line, next| starts_other(input, line, next));
+                Some(body::printed(text))
+            }
             // The plug-in for these prints the caller where a probe prints its place.
             _ if args.starts_with(b"(") && memchr::memmem::find(args, b") call_site=").is_some() => {
                 Some(Body::Other { name, args })
@@ -152,7 +147,7 @@ impl Report {
                 Ok(body) => Some(body),
                 Err(broken) => {
                     let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
-                    self.problems.push(walk.problem(line, broken.rest, kind));
+                    self.damage.push(walk.problem(line, broken.rest, kind));
                     None
                 }
             },
@@ -161,24 +156,24 @@ impl Report {
 }
 
 /// Whether a line is anything but the continuation of a marker.
-fn starts_other<'a>(walk: &Walk<'a>, line: Line<'a>, next: &Lines<'a>) -> bool {
+fn starts_other<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>) -> bool {
     Report::starts_item(line.bytes)
         || line::search(line.bytes).is_some()
         || line::is_subbuffer(line.bytes)
         || body::mentions_vmalloc(line.bytes)
-        || joined(&Walk { window: walk.window, lines: next.clone() }, line).is_some()
+        || joined(input, line, next).is_some()
 }
 
 /// A line lengthened by those that follow while its end lies within the task's name.
-fn joined<'a>(walk: &Walk<'a>, line: Line<'a>) -> Option<(Line<'a>, Lines<'a>)> {
+fn joined<'a>(input: &'a [u8], line: Line<'a>, next: &Lines<'a>) -> Option<(Line<'a>, Lines<'a>)> {
     let mut whole = line;
-    let mut next = walk.lines.clone();
+    let mut next = next.clone();
     // The name of a file or an instance may come before.
     let most = line.bytes.iter().rposition(|&byte| byte == b':').map_or(0, |colon| colon + 2) + 16;
     while whole.ended && whole.bytes.len() < most {
         // What is an item by itself continues nothing.
         let more = next.next().filter(|more| !Report::starts_item(more.bytes))?;
-        let bytes = walk.window.bytes.get(line.start..more.start + more.bytes.len())?;
+        let bytes = input.get(line.start..more.start + more.bytes.len())?;
         whole = Line { bytes, ended: more.ended, ..whole };
         if line::split(whole.bytes).is_some_and(|(prefix, _)| memchr::memchr(b'\n', prefix.comm).is_some()) {
             return Some((whole, next));
@@ -210,7 +205,7 @@ impl Form for Report {
 
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
         let mut walk = Walk::new(window);
-        while let Some(line) = walk.next(&mut self.problems) {
+        while let Some(line) = walk.next(&mut self.damage.problems) {
             if let Some(record) = self.line(&mut walk, line) {
                 visit(&record);
             }
@@ -218,11 +213,8 @@ impl Form for Report {
         walk.lines.number()
     }
 
-    fn finish(mut self) -> (Header, Vec<Problem>) {
-        if let (false, Some(problem)) = (self.begun, self.strange) {
-            self.problems.push(problem);
-        }
-        (self.header, self.problems.into_list())
+    fn finish(self) -> (Header, Vec<Problem>) {
+        (self.header, self.damage.into_list())
     }
 }
 

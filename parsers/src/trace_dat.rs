@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 pub use damage::DatDamage;
-pub use input::ReadAt;
+pub use input::{ReadAt, read_into};
 pub use pages::RawPages;
 
 use crate::problem::{Problem, ProblemKind, Problems};

@@ -39,8 +39,7 @@ impl<'a> Walk<'a> {
     /// The problem of a line, at `rest`, a piece of it.
     #[cold]
     pub(crate) fn problem(&self, line: Line<'_>, rest: &[u8], kind: ProblemKind) -> Problem {
-        let column = if rest.is_empty() { line.bytes.len() as u32 + 1 } else { column(line.bytes, rest) };
-        Problem { line: line.number, column, offset: self.offset(line), kind }
+        Problem { line: line.number, column: column(line.bytes, rest), offset: self.offset(line), kind }
     }
 
     /// A line that could not be read, and whether that is because the input stops in it.
@@ -51,32 +50,70 @@ impl<'a> Walk<'a> {
 }
 
 /// Longest text of a marker, with a reserve: what follows beyond it is not its text.
-const MAX_MARKER: usize = 8192;
+pub(crate) const MAX_MARKER: usize = 8192;
 
-impl<'a> Walk<'a> {
-    /// The text of a marker, with the lines that follow it and are nothing else.
-    pub(crate) fn marker(
-        &mut self,
-        text: &'a [u8],
-        starts_other: impl Fn(&Self, Line<'a>, &Lines<'a>) -> bool,
-    ) -> &'a [u8] {
-        let input = self.window.bytes;
-        let start = offset_in(input, text);
-        let mut end = start + text.len();
-        let (mut kept, mut ahead) = (self.lines.clone(), self.lines.clone());
-        while let Some(more) = ahead.next() {
-            let more_end = more.start + more.bytes.len();
-            if MAX_MARKER < more_end - start || starts_other(self, more, &ahead) {
-                break;
-            }
-            // Blank lines count only if text comes after them.
-            if !trim(more.bytes).is_empty() {
-                end = more_end;
-                kept = ahead.clone();
-            }
+/// The text of a marker, with the lines that follow it and are nothing else.
+pub(crate) fn marker<'a>(
+    input: &'a [u8],
+    lines: &mut Lines<'a>,
+    text: &'a [u8],
+    starts_other: impl Fn(Line<'a>, &Lines<'a>) -> bool,
+) -> &'a [u8] {
+    let start = offset_in(input, text);
+    let mut end = start + text.len();
+    let (mut kept, mut ahead) = (lines.clone(), lines.clone());
+    while let Some(more) = ahead.next() {
+        let more_end = more.start + more.bytes.len();
+        if MAX_MARKER < more_end - start || starts_other(more, &ahead) {
+            break;
         }
-        self.lines = kept;
-        input.get(start..end).unwrap_or(text)
+        // Blank lines count only if text comes after them.
+        if !trim(more.bytes).is_empty() {
+            end = more_end;
+            kept = ahead.clone();
+        }
+    }
+    *lines = kept;
+    input.get(start..end).unwrap_or(text)
+}
+
+/// The damaged places of a text that may be something else altogether: as long as no line has been understood, one line
+/// that was not stands for all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Damage {
+    begun: bool,
+    strange: Option<Problem>,
+    pub(crate) problems: Problems,
+}
+
+impl Damage {
+    /// A line has been understood.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// Something of ours is damaged.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// A line was not understood.
+    #[cold]
+    pub(crate) fn unread(&mut self, problem: Problem) {
+        if self.begun {
+            self.problems.push(problem);
+        } else {
+            self.strange.get_or_insert(problem);
+        }
+    }
+
+    /// All that is to be told.
+    pub(crate) fn into_list(mut self) -> Vec<Problem> {
+        if let (false, Some(problem)) = (self.begun, self.strange) {
+            self.problems.push(problem);
+        }
+        self.problems.into_list()
     }
 }
 

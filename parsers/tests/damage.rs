@@ -1,5 +1,8 @@
 //! Whatever happens to an input: no parser panics, and places stay inside it.
 
+#[path = "support/seeds.rs"]
+mod seeds;
+
 use std::fmt::Write as _;
 
 use parsers::ftrace::Reader;
@@ -9,18 +12,8 @@ use parsers::vmallocinfo::{Area, Caller, Confidence, Flags, Nodes, State};
 use parsers::{Problem, allocator_state, dmesg, listing, ops, sniff, vmallocinfo};
 use proptest::prelude::*;
 
-const SEEDS: &[&[u8]] = &[
-    include_bytes!("data/default.txt"),
-    include_bytes!("data/record-tgid.txt"),
-    include_bytes!("data/nocontext-info.txt"),
-    include_bytes!("data/latency-format.txt"),
-    include_bytes!("data/latency-verbose.txt"),
-    include_bytes!("data/fields.txt"),
-    include_bytes!("data/raw.txt"),
-    include_bytes!("data/stack-sym-addr.txt"),
-    include_bytes!("data/pipe-lost.txt"),
-    include_bytes!("data/kprobes-5.10.txt"),
-    include_bytes!("data/function-graph.txt"),
+/// Besides the traces of every layout.
+const OTHERS: &[&[u8]] = &[
     include_bytes!("data/vmallocinfo-real"),
     include_bytes!("data/vmallocinfo-hashed"),
     include_bytes!("data/vmallocinfo-words"),
@@ -93,10 +86,16 @@ fn check(input: &[u8], line: u32, offset: u64) {
     assert!(before.is_empty() || before.ends_with(b"\n"));
 }
 
+/// A real text.
+fn seed() -> impl Strategy<Value = &'static [u8]> {
+    let all: Vec<&[u8]> = seeds::TRACES.into_iter().chain(OTHERS.iter().copied()).collect();
+    prop::sample::select(all)
+}
+
 /// A real text with one to six small wounds.
 fn wounded() -> impl Strategy<Value = Vec<u8>> {
     let wound = (0..5_u8, any::<prop::sample::Index>(), any::<u8>(), 1..40_usize);
-    (prop::sample::select(SEEDS), prop::collection::vec(wound, 1..7)).prop_map(|(seed, wounds)| {
+    (seed(), prop::collection::vec(wound, 1..7)).prop_map(|(seed, wounds)| {
         let mut text = seed.to_vec();
         for (kind, place, byte, n) in wounds {
             let at = place.index(text.len() + 1);
@@ -191,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn carriage_returns_do_not_change_the_number_of_records(seed in prop::sample::select(SEEDS), cut in any::<prop::sample::Index>()) {
+    fn carriage_returns_do_not_change_the_number_of_records(seed in seed(), cut in any::<prop::sample::Index>()) {
         let head = &seed[..cut.index(seed.len() + 1)];
         let copied: Vec<u8> = head.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect();
         prop_assert_eq!(Reader::new(head).count(), Reader::new(&copied).count());
@@ -201,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn notes_are_comments_to_the_ops(seed in prop::sample::select(SEEDS), marks in prop::collection::vec(0..3_usize, 0..30)) {
+    fn notes_are_comments_to_the_ops(seed in seed(), marks in prop::collection::vec(0..3_usize, 0..30)) {
         let mut told = Vec::new();
         let mut marks = marks.into_iter();
         for line in seed.split_inclusive(|b| *b == b'\n') {
@@ -218,7 +217,7 @@ proptest! {
         place in any::<prop::sample::Index>(),
         byte in prop::char::range('!', '~'),
     ) {
-        let seed = SEEDS[seed];
+        let seed = seeds::TRACES[seed];
         let mut text = seed.to_vec();
         let header: usize = seed.split_inclusive(|b| *b == b'\n').take_while(|l| l.starts_with(b"#")).map(<[u8]>::len).sum();
         let at = header + place.index(text.len() - header);

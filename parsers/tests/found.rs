@@ -1,7 +1,11 @@
 //! What fuzzing has found stays mended: any cutting into windows gives what the whole gives, in every form.
 
-use parsers::stream::{self, Form, Window};
-use parsers::{Problem, dmesg, ftrace, perf, report};
+#[path = "support/windows.rs"]
+mod windows;
+
+use parsers::stream::Form;
+use parsers::{dmesg, ftrace, perf, report};
+use windows::{in_windows, whole};
 
 const FOUND: [(&str, &[u8]); 4] = [
     ("ftrace-1", include_bytes!("data/found/ftrace-1")),
@@ -9,21 +13,6 @@ const FOUND: [(&str, &[u8]); 4] = [
     ("perf-trace-1", include_bytes!("data/found/perf-trace-1")),
     ("perf-script-1", include_bytes!("data/found/perf-script-1")),
 ];
-
-fn whole<F: Form>(mut form: F, text: &[u8]) -> (Vec<String>, Vec<Problem>) {
-    let mut records = Vec::new();
-    form.window(Window::whole(text), &mut |record| records.push(format!("{record:?}")));
-    (records, form.finish().1)
-}
-
-fn in_windows<F: Form>(mut form: F, text: &[u8], size: usize) -> (Vec<String>, Vec<Problem>) {
-    let mut records = Vec::new();
-    let read = stream::windows_of(size, text, F::starts_item, |window| {
-        form.window(window, &mut |record| records.push(format!("{record:?}")))
-    });
-    read.expect("memory can be read");
-    (records, form.finish().1)
-}
 
 fn check<F: Form + Default>(name: &str, text: &[u8]) {
     let want = whole(F::default(), text);

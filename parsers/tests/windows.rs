@@ -1,59 +1,38 @@
 //! The exact fast path, the windows and the general grammar give the same records and the same problems.
 
+#[path = "support/seeds.rs"]
+mod seeds;
+#[path = "support/windows.rs"]
+mod windows;
+
 use std::fmt::Write as _;
 
-use parsers::Problem;
 use parsers::ftrace::{Reader, Trace};
-use parsers::record::Record;
-use parsers::stream::{self, Form};
 use proptest::prelude::*;
+use windows::Told;
 
-const SEEDS: &[&[u8]] = &[
-    include_bytes!("data/default.txt"),
-    include_bytes!("data/record-tgid.txt"),
-    include_bytes!("data/nocontext-info.txt"),
-    include_bytes!("data/latency-format.txt"),
-    include_bytes!("data/latency-verbose.txt"),
-    include_bytes!("data/fields.txt"),
-    include_bytes!("data/raw.txt"),
-    include_bytes!("data/stack-sym-addr.txt"),
-    include_bytes!("data/pipe-lost.txt"),
-    include_bytes!("data/kprobes-5.10.txt"),
-    b"       nl\nevil-7-188     [000] .....     5.590669: tracing_mark_write: two\nlines\n\n => x+0x1/0x2 [m] <ff>\n",
-];
+/// A name with a line end, and a marker of several lines.
+const SPLIT: &[u8] =
+    b"       nl\nevil-7-188     [000] .....     5.590669: tracing_mark_write: two\nlines\n\n => x+0x1/0x2 [m] <ff>\n";
 
-fn told(record: &Record<'_>) -> String {
-    format!("{record:?}")
+/// Every line by the general grammar.
+fn generally(text: &[u8]) -> Told {
+    windows::whole(Trace::without_fast_path(), text)
 }
 
-/// The records and problems of a text in one piece, line by line by the general grammar: a blank at the end of a line
-/// keeps it from the fast path and changes nothing else.
-fn generally(text: &[u8]) -> (Vec<String>, Vec<Problem>) {
-    let mut records = Vec::new();
-    let mut state = Trace::without_fast_path();
-    state.window(stream::Window::whole(text), &mut |record| records.push(told(record)));
-    (records, state.finish().1)
-}
-
-fn whole(text: &[u8]) -> (Vec<String>, Vec<Problem>) {
+fn whole(text: &[u8]) -> Told {
     let mut reader = Reader::new(text);
-    let records = reader.by_ref().map(|record| told(&record)).collect();
+    let records = reader.by_ref().map(|record| format!("{record:?}")).collect();
     (records, reader.into_parts().1)
 }
 
-fn in_windows(text: &[u8], size: usize) -> (Vec<String>, Vec<Problem>) {
-    let mut records = Vec::new();
-    let mut state = Trace::default();
-    stream::windows_of(size, text, Trace::starts_item, |window| {
-        state.window(window, &mut |record| records.push(told(record)))
-    })
-    .expect("memory can be read");
-    (records, state.finish().1)
+fn in_windows(text: &[u8], size: usize) -> Told {
+    windows::in_windows(Trace::default(), text, size)
 }
 
 #[test]
 fn windows_of_every_size_give_the_same() {
-    for seed in SEEDS {
+    for seed in seeds::TRACES.into_iter().chain([SPLIT]) {
         let want = whole(seed);
         assert_eq!(generally(seed), want);
         for size in [1, 2, 7, 64, 100, 127, 128, 200, 333, 1000, 4096] {

@@ -45,7 +45,8 @@ pub struct Names {
     texts: Vec<Vec<u8>>,
     windows: Vec<Window>,
     window_ids: HashMap<Window, WindowId>,
-    task_ids: HashMap<Task, TaskId>,
+    /// Tasks by their process id.
+    tasks_of: HashMap<i32, Vec<TaskId>>,
     text_ids: HashMap<Vec<u8>, TextId>,
 }
 
@@ -78,13 +79,15 @@ impl Names {
 
     /// Interns a task.
     pub fn add_task(&mut self, comm: &[u8], pid: i32) -> TaskId {
-        let task = Task { comm: comm.to_vec(), pid };
-        if let Some(&id) = self.task_ids.get(&task) {
+        // A process id has a name or two: they are compared where they are, because every record asks.
+        let known = self.tasks_of.entry(pid).or_default();
+        let same = |id: &&TaskId| self.tasks.get(id.0 as usize).is_some_and(|task| task.comm == comm);
+        if let Some(&id) = known.iter().find(same) {
             return id;
         }
         let id = TaskId(self.tasks.len() as u32);
-        self.tasks.push(task.clone());
-        self.task_ids.insert(task, id);
+        self.tasks.push(Task { comm: comm.to_vec(), pid });
+        known.push(id);
         id
     }
 

@@ -1,7 +1,5 @@
 //! A capture: a recording with what was read around it, as a folder, a bundle, or an archive of either.
 
-use parsers::ftrace::Header;
-
 use crate::log::{FileProblem, InputKind, Log, Origin};
 
 use super::formats::{Class, class_of};
@@ -159,11 +157,10 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
             let mut intake = trace::Intake::new(log);
             let (facts, problems) = dat::read(stream, &mut |record| intake.record(record))?;
             let release = facts.kernel_release().map(|release| String::from_utf8_lossy(release).into_owned());
-            let mut header = Header::default();
-            header.kernel_release = release;
             intake.settle(&name);
-            trace::note(&name, header, problems, log);
+            trace::damaged(&name, problems, log);
             let origin = &mut log.origin;
+            origin.kernel = origin.kernel.take().or(release);
             origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
             origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
             origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));

@@ -11,31 +11,18 @@ use crate::log::FileProblem;
 
 use super::SourceError;
 use super::members::{ENDINGS, Members};
-use super::read_at::ReadAt;
+use super::read_at::{Places, ReadAt};
 use super::stream::Stream;
 use super::unpack::Decompressors;
 
 /// The folder of a bundle that has raw pages: `cpuN` of each CPU.
 pub const PAGES: &str = "events.pages";
 
-/// The bytes of an input, as the parser wants them.
-struct Bytes(Arc<dyn ReadAt>);
-
-impl trace_dat::ReadAt for Bytes {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(offset, buf)
-    }
-
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
 /// Raw pages of `trace_pipe_raw`, and what a recorder saved with them.
 pub struct Pages {
     header_page: Vec<u8>,
     formats: Vec<Vec<u8>>,
-    cpus: Vec<(u16, Bytes)>,
+    cpus: Vec<(u16, Arc<Places>)>,
     saved_cmdlines: Vec<u8>,
     kallsyms: Vec<u8>,
     printk_formats: Vec<u8>,
@@ -104,7 +91,7 @@ pub fn pages(
     };
     for (cpu, name) in found {
         let Some(mut stream) = members.open(name)? else { continue };
-        pages.cpus.push((cpu, Bytes(stream.places()?)));
+        pages.cpus.push((cpu, stream.places()?));
         problems.extend(stream.finish()?);
     }
     Ok((Some(Stream::of_pages(PAGES, pages)), problems))
@@ -135,8 +122,8 @@ pub fn read(stream: &mut Stream, visit: &mut dyn FnMut(&Record<'_>)) -> Result<(
     let refused = |refusal: trace_dat::Refusal| SourceError::Damaged { name: name.clone(), why: refusal.to_string() };
     if let Some(pages) = &stream.pages {
         let formats: Vec<&[u8]> = pages.formats.iter().map(Vec::as_slice).collect();
-        let cpus: Vec<(u16, &dyn trace_dat::ReadAt)> =
-            pages.cpus.iter().map(|(cpu, bytes)| (*cpu, bytes as &dyn trace_dat::ReadAt)).collect();
+        let cpus: Vec<(u16, &dyn ReadAt)> =
+            pages.cpus.iter().map(|(cpu, bytes)| (*cpu, &**bytes as &dyn ReadAt)).collect();
         let raw = RawPages {
             saved_cmdlines: &pages.saved_cmdlines,
             kallsyms: &pages.kallsyms,
@@ -149,9 +136,9 @@ pub fn read(stream: &mut Stream, visit: &mut dyn FnMut(&Record<'_>)) -> Result<(
         dat.records(|record, _| visit(record));
         return Ok(dat.into_parts());
     }
-    let bytes = Bytes(stream.places()?);
+    let bytes = stream.places()?;
     let unpack = Decompressors::default();
-    let mut dat = TraceDat::open(&bytes, &unpack).map_err(refused)?;
+    let mut dat = TraceDat::open(&*bytes, &unpack).map_err(refused)?;
     dat.records(|record, _| visit(record));
     Ok(dat.into_parts())
 }

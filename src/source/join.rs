@@ -2,6 +2,8 @@
 //!
 //! The order in which they are named does not matter: recordings come first, by name, then snapshots.
 
+use parsers::sniff::Format;
+
 use crate::event::{Event, EventKind};
 use crate::log::{Baseline, InputKind, Log, Window};
 
@@ -79,7 +81,6 @@ impl Joint {
         is_alone: bool,
         reading: &Reading,
     ) -> Result<(), SourceError> {
-        use parsers::sniff::Format;
         stream.check_not_empty()?;
         if let Some(format) = reading.format.filter(|_| is_alone || stream.format == Format::Unknown) {
             (stream.format, stream.doubt) = (format, None);
@@ -136,7 +137,7 @@ impl Joint {
         if let Some(first) = self.traces.first() {
             log.origin.name.clone_from(&first.name);
             log.origin.kind = InputKind::Trace;
-            let is_unknown = first.format == parsers::sniff::Format::Unknown;
+            let is_unknown = first.format == Format::Unknown;
             let what = first.format.title();
             traces(std::mem::take(&mut self.traces), &mut log)?;
             let (name, counts) = (log.origin.name.clone(), log.counts());
@@ -260,6 +261,12 @@ fn snapshots(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError>
         log.origin.form = streams.first().map(|stream| stream.format);
         return alone(read, log);
     }
+    if let Some(partial) = streams.iter().find(|stream| !lists_all_areas(stream.format)) {
+        return Err(apart(
+            format!("{} is {}, which is no list of all areas of a moment", partial.name, partial.format.title()),
+            "open it alone; /proc/vmallocinfo goes with a recording",
+        ));
+    }
     if 2 < read.len() + usize::from(log.before.is_some()) + usize::from(log.after.is_some()) {
         return Err(apart(
             "there are more snapshots than one before the recording and one after it".to_owned(),
@@ -288,6 +295,14 @@ fn snapshots(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError>
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a form lists the areas of a moment, and all of them: the others say nothing of what is free.
+fn lists_all_areas(format: Format) -> bool {
+    match format {
+        Format::Listing(dialect) => dialect.lists_areas() && dialect.is_complete(),
+        _ => true,
+    }
 }
 
 /// Snapshots without a recording.

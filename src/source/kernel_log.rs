@@ -1,7 +1,6 @@
 //! Kernel logs: the failures they tell become records among those of the recording.
 
 use parsers::dmesg;
-use parsers::ftrace::Header;
 use parsers::stream::Form;
 
 use crate::event::Nanos;
@@ -54,11 +53,11 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
             log.notes.push(format!("the failures of {name} stand at the end: the stamps of the recording are no time"));
         }
     }
-    let mut header = Header::default();
-    header.kernel_release = facts.release;
-    trace::note(&name, header, problems, log);
+    trace::damaged(&name, problems, log);
     let layout = facts.vmalloc.map(|(vstart, vend)| Window { vstart, vend });
-    log.origin.vmalloc = log.origin.vmalloc.or(layout);
+    let origin = &mut log.origin;
+    origin.vmalloc = origin.vmalloc.or(layout);
+    origin.kernel = origin.kernel.take().or(facts.release);
     Ok(())
 }
 

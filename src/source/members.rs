@@ -17,7 +17,7 @@ use super::SourceError;
 use super::pack::codec::{Codec, Deflate, Stored, decoder};
 use super::pack::limits::{Faults, Limits};
 use super::pack::{Packing, Unpacked, tar, zip};
-use super::read_at::{ReadAt, Section};
+use super::read_at::{Places, Section};
 use super::stream::{Stream, spawn_layers};
 use contents::{Contents, Entry, How};
 use portion::{Checked, Portion};
@@ -40,9 +40,9 @@ pub struct Members {
 
 enum Kind {
     Folder(PathBuf),
-    Zip(Arc<dyn ReadAt>),
+    Zip(Arc<Places>),
     /// With what is around the archive, the outermost first.
-    Tar(Arc<dyn ReadAt>, Vec<Packing>),
+    Tar(Arc<Places>, Vec<Packing>),
 }
 
 impl Members {
@@ -60,7 +60,7 @@ impl Members {
     /// There is something in it that no capture has.
     pub fn archive(
         name: &str,
-        bytes: Arc<dyn ReadAt>,
+        bytes: Arc<Places>,
         packing: Packing,
         layers: Vec<Packing>,
         limits: Limits,

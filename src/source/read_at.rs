@@ -5,22 +5,12 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use parsers::trace_dat;
+
+pub use parsers::trace_dat::ReadAt;
+
 /// Bytes that several readers can read at any place, at once.
-pub trait ReadAt: Send + Sync {
-    /// Reads what there is from `offset` on, as much as fits; 0 behind the end.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize>;
-
-    /// Bytes there are.
-    fn len(&self) -> u64;
-
-    /// Are there none?
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+pub type Places = dyn ReadAt + Send + Sync;
 
 /// A file on disk. Its length is what it was when it was opened.
 #[derive(Debug)]
@@ -50,35 +40,22 @@ impl ReadAt for Disk {
     }
 }
 
-impl ReadAt for Vec<u8> {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        let from = usize::try_from(offset).ok().and_then(|at| self.get(at..)).unwrap_or_default();
-        let n = from.len().min(buf.len());
-        buf[..n].copy_from_slice(&from[..n]);
-        Ok(n)
-    }
-
-    fn len(&self) -> u64 {
-        self.len() as u64
-    }
-}
-
 /// A part of such bytes as a stream.
 pub struct Section {
-    bytes: Arc<dyn ReadAt>,
+    bytes: Arc<Places>,
     at: u64,
     end: u64,
 }
 
 impl Section {
     /// `len` bytes from `at` on, or as many as there are.
-    pub fn new(bytes: Arc<dyn ReadAt>, at: u64, len: u64) -> Self {
+    pub fn new(bytes: Arc<Places>, at: u64, len: u64) -> Self {
         let end = at.saturating_add(len).min(bytes.len());
         Self { bytes, at, end }
     }
 
     /// All of it.
-    pub fn whole(bytes: Arc<dyn ReadAt>) -> Self {
+    pub fn whole(bytes: Arc<Places>) -> Self {
         Self::new(bytes, 0, u64::MAX)
     }
 
@@ -105,17 +82,7 @@ impl Read for Section {
 /// # Errors
 /// What the system says.
 pub fn bytes_at(bytes: &dyn ReadAt, at: u64, len: usize) -> std::io::Result<Vec<u8>> {
-    let there = usize::try_from(bytes.len().saturating_sub(at)).unwrap_or(usize::MAX);
-    let mut out = vec![0; len.min(there)];
-    let mut n = 0;
-    while n < out.len() {
-        match bytes.read_at(at + n as u64, &mut out[n..]) {
-            Ok(0) => break,
-            Ok(more) => n += more,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    out.truncate(n);
+    let mut out = Vec::new();
+    trace_dat::read_into(bytes, at, len, &mut out)?;
     Ok(out)
 }

@@ -13,7 +13,7 @@ use super::members::{Members, flaw};
 use super::pack::codec::decoder;
 use super::pack::limits::{Fault, Faults, Limits, MAX_LAYERS, MAX_RATIO, MAX_WHOLE};
 use super::pack::{Packing, Unpacked, unread};
-use super::read_at::{Disk, ReadAt, Section};
+use super::read_at::{Disk, Places, Section};
 use super::{Input, SourceError};
 
 /// What is looked at to know what a text is.
@@ -33,7 +33,7 @@ pub struct Stream {
     rest: Box<dyn Read + Send>,
     faults: Faults,
     /// The bytes at their places, if nothing has to be unpacked.
-    places: Option<Arc<dyn ReadAt>>,
+    places: Option<Arc<Places>>,
     /// It is several members: raw pages with what describes them.
     pub(super) pages: Option<Box<Pages>>,
 }
@@ -60,7 +60,7 @@ pub fn open(input: &Input) -> Result<Opened, SourceError> {
     let unreadable = |reason| SourceError::Unreadable { name: input.typed(), reason };
     let limits = Limits::default();
     let faults = Faults::default();
-    let (source, places): (Box<dyn Read + Send>, Option<Arc<dyn ReadAt>>) = match input {
+    let (source, places): (Box<dyn Read + Send>, Option<Arc<Places>>) = match input {
         Input::Path(path) if path.is_dir() => return Ok(Opened::Members(Members::folder(input.typed(), path.clone()))),
         Input::Path(path) => from_file(File::open(path).map_err(unreadable)?),
         Input::Live => from_file(File::open("/proc/vmallocinfo").map_err(unreadable)?),
@@ -79,17 +79,17 @@ pub fn open(input: &Input) -> Result<Opened, SourceError> {
         Some(places) if packing == Packing::Tar || peeled.layers.is_empty() => (places, peeled.layers),
         _ => {
             let mut stream = Stream::of(&name, peeled, faults, None);
-            let bytes: Arc<dyn ReadAt> = Arc::new(stream.whole()?);
+            let bytes: Arc<Places> = Arc::new(stream.whole()?);
             (bytes, Vec::new())
         }
     };
     Ok(Opened::Members(Members::archive(&name, bytes, packing, layers, limits)?))
 }
 
-fn from_file(file: File) -> (Box<dyn Read + Send>, Option<Arc<dyn ReadAt>>) {
+fn from_file(file: File) -> (Box<dyn Read + Send>, Option<Arc<Places>>) {
     match Disk::new(&file) {
         Some(disk) => {
-            let places: Arc<dyn ReadAt> = Arc::new(disk);
+            let places: Arc<Places> = Arc::new(disk);
             (Box::new(Section::whole(Arc::clone(&places))), Some(places))
         }
         None => (Box::new(file), None),
@@ -172,7 +172,7 @@ impl Stream {
         Ok(Self::of(name, peeled, faults, None))
     }
 
-    fn of(name: &str, peeled: Peeled, faults: Faults, places: Option<Arc<dyn ReadAt>>) -> Self {
+    fn of(name: &str, peeled: Peeled, faults: Faults, places: Option<Arc<Places>>) -> Self {
         let Peeled { head, rest, .. } = peeled;
         let (format, doubt) = judge(&head);
         Self { name: name.to_owned(), format, doubt, head, at: 0, rest, faults, places, pages: None }
@@ -237,7 +237,7 @@ impl Stream {
     ///
     /// # Errors
     /// As [`Stream::whole`].
-    pub fn places(&mut self) -> Result<Arc<dyn ReadAt>, SourceError> {
+    pub fn places(&mut self) -> Result<Arc<Places>, SourceError> {
         match &self.places {
             Some(places) => Ok(Arc::clone(places)),
             None => Ok(Arc::new(self.whole()?)),

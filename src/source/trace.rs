@@ -44,7 +44,8 @@ pub fn read_as(format: Format, name: &str, source: impl Read, log: &mut Log) -> 
 pub fn read_form(name: &str, source: impl Read, mut form: impl Form, log: &mut Log) -> io::Result<()> {
     let done = read_records(name, source, &mut form, log);
     let (header, problems) = form.finish();
-    note(name, header, problems, log);
+    note(header, log);
+    damaged(name, problems, log);
     done
 }
 
@@ -60,16 +61,18 @@ pub fn read_records(name: &str, source: impl Read, form: &mut impl Form, log: &m
 }
 
 /// What an input said about itself.
-pub fn note(name: &str, header: Header, problems: Vec<Problem>, log: &mut Log) {
-    log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
+fn note(header: Header, log: &mut Log) {
     let origin = &mut log.origin;
     if let (Some(written), Some(kept)) = (header.entries_written, header.entries_in_buffer) {
         origin.overwritten = written.saturating_sub(kept);
     }
-    if origin.kernel.is_none() {
-        origin.kernel = header.kernel_release;
-    }
+    origin.kernel = origin.kernel.take().or(header.kernel_release);
     origin.cpus_online = origin.cpus_online.or(header.online_cpus);
+}
+
+/// Keeps the damaged places of a file.
+pub fn damaged(name: &str, problems: Vec<Problem>, log: &mut Log) {
+    log.problems.extend(problems.into_iter().map(|problem| FileProblem { file: name.to_owned(), problem }));
 }
 
 /// Turns records into events of a log, whatever form they come from.

@@ -6,14 +6,12 @@ use super::body::{self, Shape};
 use super::graph::{self, Running};
 use super::lines::{buffer_started, log_text, lost, prefixed};
 use super::{Header, fast, header, prefix, refused, stack};
-use crate::lex::{self, Line, Lines, column, offset_in, trim};
+use crate::lex::{self, Line, Lines, column, trim};
 use crate::problem::Problems;
 use crate::record::{Body, Prefix, Record};
 use crate::stream::{Form, MAX_LINE, Window, too_long};
+use crate::walk;
 use crate::{Problem, ProblemKind};
-
-/// Longest text that `trace_marker` takes, with a reserve: what follows a marker beyond it is not its text.
-const MAX_MARKER: usize = 8192;
 
 /// Reads trace text event by event.
 ///
@@ -232,7 +230,11 @@ impl<'a> Reader<'a> {
             Ok(Shape::Whole(body)) => body,
             Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines)),
             Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines)),
-            Ok(Shape::Marker(text)) => Body::Marker(self.marker(text)),
+            Ok(Shape::Marker(text)) => {
+                let (input, layout) = (self.input, self.state.layout);
+                let starts_other = |line, next: &Lines<'a>| Self::starts_item(input, layout, line, next);
+                Body::Marker(walk::marker(input, &mut self.lines, text, starts_other))
+            }
             Err(broken) => {
                 let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
                 self.problem(line, broken.rest, kind);
@@ -251,37 +253,16 @@ impl<'a> Reader<'a> {
         Record { line: line.number, offset: self.base + line.start as u64, prefix, body }
     }
 
-    /// A marker's text with the lines that follow it, which are nothing else.
-    fn marker(&mut self, text: &'a [u8]) -> &'a [u8] {
-        let start = offset_in(self.input, text);
-        let mut end = start + text.len();
-        let mut kept = self.lines.clone();
-        let mut ahead = self.lines.clone();
-        while let Some(more) = ahead.next() {
-            let more_end = more.start + more.bytes.len();
-            if MAX_MARKER < more_end - start || self.starts_item(more, &ahead) {
-                break;
-            }
-            // Blank lines count only if text comes after them.
-            if !trim(more.bytes).is_empty() {
-                end = more_end;
-                kept = ahead.clone();
-            }
-        }
-        self.lines = kept;
-        self.input.get(start..end).unwrap_or(text)
-    }
-
     /// Whether a line is anything but the continuation of a marker.
-    fn starts_item(&self, line: Line<'a>, next: &Lines<'a>) -> bool {
+    fn starts_item(input: &'a [u8], layout: Layout, line: Line<'a>, next: &Lines<'a>) -> bool {
         line.bytes.starts_with(b"#")
             || line.bytes.starts_with(b"[LINE TOO BIG]")
             || lost(line.bytes).is_some()
-            || prefixed(self.input, line, next).is_some()
+            || prefixed(input, line, next).is_some()
             || prefix::search(line.bytes).is_some()
             || body::mentions_vmalloc(line.bytes)
             || graph::line(line.bytes).is_some()
-            || (self.state.layout == Layout::Bare && body::looks_bare(line.bytes))
+            || (layout == Layout::Bare && body::looks_bare(line.bytes))
     }
 
     /// A line that starts with `#`.

@@ -6,10 +6,9 @@ use super::chain;
 use super::line::{self, MAX_COMM, NAME, Split, What, unpadded, unpadded_end};
 use crate::ftrace::{Header, body};
 use crate::lex::{Line, after, upto};
-use crate::problem::Problems;
 use crate::record::{Body, Prefix, Record};
 use crate::stream::{Form, Window};
-use crate::walk::{Held, Walk};
+use crate::walk::{self, Damage, Held, Walk};
 use crate::{Problem, ProblemKind};
 
 /// Columns of a thread's number, in old and in newer versions.
@@ -21,16 +20,12 @@ const MAX_NAMES: usize = 65_536;
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     header: Header,
-    /// A line has been understood.
-    begun: bool,
-    /// The first line that was not, as long as none has been.
-    strange: Option<Problem>,
     /// It was said that the columns leave out what an event is.
     told: bool,
     held: Held,
     /// Names that `--show-task-events` tells, for lines without one.
     names: BTreeMap<i32, Box<[u8]>>,
-    problems: Problems,
+    damage: Damage,
 }
 
 /// A body that stands alone (`-F trace`): its first words say which event it is.
@@ -74,7 +69,7 @@ impl Script {
         split: &Split<'a>,
         visit: &mut impl FnMut(&Record<'_>),
     ) {
-        self.begun = true;
+        self.damage.begin();
         let (mut number, mut offset) = (line.number, walk.offset(line));
         let comm;
         let mut prefix = split.prefix.clone();
@@ -115,7 +110,9 @@ impl Script {
             _ => (args, None),
         };
         if (system, name) == (b"ftrace", b"print") {
-            let text = walk.marker(args, |_, line, _| is_item(line.bytes) || line.bytes.starts_with(b"\t"));
+            let text = walk::marker(walk.window.bytes, &mut walk.lines, args, |line, _| {
+                is_item(line.bytes) || line.bytes.starts_with(b"\t")
+            });
             visit(&Record { line: number, offset, prefix: Some(prefix), body: body::printed(text) });
             return;
         }
@@ -129,7 +126,7 @@ impl Script {
             Err(broken) => {
                 let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
                 let problem = walk.problem(line, broken.rest, kind);
-                self.problems.push(problem);
+                self.damage.push(problem);
                 chain::chain(&mut walk.lines, is_item);
             }
         }
@@ -157,11 +154,11 @@ impl Script {
         if line.bytes.starts_with(b"\t") {
             let problem = walk.problem(line, line.bytes, ProblemKind::StrayFrames);
             chain::chain(&mut walk.lines, is_item);
-            self.unread(problem);
+            self.damage.unread(problem);
             return;
         }
         if let Some(read) = bare(line.bytes) {
-            self.begun = true;
+            self.damage.begin();
             match read {
                 Ok(body) => {
                     let record = Record { line: line.number, offset: walk.offset(line), prefix: None, body };
@@ -170,7 +167,7 @@ impl Script {
                 }
                 Err(broken) => {
                     let problem = walk.problem(line, broken.rest, ProblemKind::BrokenEvent(broken.event));
-                    self.problems.push(if line.ended {
+                    self.damage.push(if line.ended {
                         problem
                     } else {
                         Problem { kind: ProblemKind::CutOff, ..problem }
@@ -191,7 +188,7 @@ impl Script {
             let body = Body::Lost { cpu: None, count: Some(count) };
             visit(&Record { line: line.number, offset: walk.offset(line), prefix: None, body });
         } else if !is_noise(text) {
-            self.unread(walk.unread(line, ProblemKind::NotAnEvent));
+            self.damage.unread(walk.unread(line, ProblemKind::NotAnEvent));
         }
     }
 
@@ -246,16 +243,7 @@ impl Script {
     fn useless(&mut self, walk: &Walk<'_>, line: Line<'_>) {
         if !self.told {
             self.told = true;
-            self.problems.push(walk.problem(line, line.bytes, ProblemKind::PerfColumns));
-        }
-    }
-
-    #[cold]
-    fn unread(&mut self, problem: Problem) {
-        if self.begun {
-            self.problems.push(problem);
-        } else {
-            self.strange.get_or_insert(problem);
+            self.damage.push(walk.problem(line, line.bytes, ProblemKind::PerfColumns));
         }
     }
 
@@ -263,7 +251,7 @@ impl Script {
     #[cold]
     fn drop_held(&mut self) {
         if let Some(problem) = self.held.problem() {
-            self.unread(problem);
+            self.damage.unread(problem);
         }
     }
 }
@@ -284,7 +272,7 @@ fn whole_name<'a>(walk: &mut Walk<'a>, text: &'a [u8]) -> &'a [u8] {
     let there = walk.lines.clone().take(NAME).take_while(|line| !is_item(line.bytes)).position(|line| ends(line.bytes));
     let Some(last) = there else { return text };
     let last = walk.lines.clone().nth(last).map_or(0, |line| line.start);
-    walk.marker(text, |_, line, _| last < line.start)
+    walk::marker(walk.window.bytes, &mut walk.lines, text, |line, _| last < line.start)
 }
 
 /// Whether anything follows the value of the last field.
@@ -382,7 +370,7 @@ impl Form for Script {
 
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
         let mut walk = Walk::new(window);
-        while let Some(line) = walk.next(&mut self.problems) {
+        while let Some(line) = walk.next(&mut self.damage.problems) {
             self.line(&mut walk, line, visit);
         }
         if window.last {
@@ -391,10 +379,7 @@ impl Form for Script {
         walk.lines.number()
     }
 
-    fn finish(mut self) -> (Header, Vec<Problem>) {
-        if let (false, Some(problem)) = (self.begun, self.strange) {
-            self.problems.push(problem);
-        }
-        (self.header, self.problems.into_list())
+    fn finish(self) -> (Header, Vec<Problem>) {
+        (self.header, self.damage.into_list())
     }
 }

@@ -5,20 +5,17 @@
 
 use super::line::unpadded;
 use crate::ftrace::{Header, body};
-use crate::lex::{Line, after, blanks, column, decimal, number, signed, upto};
-use crate::problem::Problems;
+use crate::lex::{Line, after, blanks, decimal, number, signed, upto};
 use crate::record::{Alloc, Body, Free, Prefix, Purge, Record, Stamp};
 use crate::stream::{Form, Window};
-use crate::walk::{Held, Walk};
+use crate::walk::{Damage, Held, Walk};
 use crate::{Problem, ProblemKind};
 
 /// The form of `perf trace`.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
-    begun: bool,
-    strange: Option<Problem>,
     held: Held,
-    problems: Problems,
+    damage: Damage,
 }
 
 /// A line that was split.
@@ -172,7 +169,7 @@ impl Trace {
             self.event(walk, line, walk.offset(line), &split, visit);
         } else if line.bytes.trim_ascii().is_empty() {
         } else if !(line.ended && time(line.bytes).is_some() && self.held.push(line, walk.offset(line))) {
-            self.unread(walk.unread(line, ProblemKind::NotAnEvent));
+            self.damage.unread(walk.unread(line, ProblemKind::NotAnEvent));
         }
     }
 
@@ -184,29 +181,25 @@ impl Trace {
         split: &Split<'_>,
         visit: &mut impl FnMut(&Record<'_>),
     ) {
-        self.begun = true;
+        self.damage.begin();
         match body_of(split) {
             Ok(body) => visit(&Record { line: line.number, offset, prefix: Some(split.prefix.clone()), body }),
             Err(broken) => {
                 let kind = if line.ended { ProblemKind::BrokenEvent(broken.event) } else { ProblemKind::CutOff };
-                let column = if offset == walk.offset(line) { column(line.bytes, broken.rest) } else { 1 };
-                self.problems.push(Problem { line: line.number, column, offset, kind });
+                // A joined line is a copy, and the place in it that of its first line.
+                let joined = Problem { line: line.number, column: 1, offset, kind: kind.clone() };
+                self.damage.push(if offset == walk.offset(line) {
+                    walk.problem(line, broken.rest, kind)
+                } else {
+                    joined
+                });
             }
-        }
-    }
-
-    #[cold]
-    fn unread(&mut self, problem: Problem) {
-        if self.begun {
-            self.problems.push(problem);
-        } else {
-            self.strange.get_or_insert(problem);
         }
     }
 
     fn drop_held(&mut self) {
         if let Some(problem) = self.held.problem() {
-            self.unread(problem);
+            self.damage.unread(problem);
         }
     }
 }
@@ -218,7 +211,7 @@ impl Form for Trace {
 
     fn window(&mut self, window: Window<'_>, visit: &mut impl FnMut(&Record<'_>)) -> u32 {
         let mut walk = Walk::new(window);
-        while let Some(line) = walk.next(&mut self.problems) {
+        while let Some(line) = walk.next(&mut self.damage.problems) {
             self.line(&walk, line, visit);
         }
         if window.last {
@@ -227,11 +220,8 @@ impl Form for Trace {
         walk.lines.number()
     }
 
-    fn finish(mut self) -> (Header, Vec<Problem>) {
-        if let (false, Some(problem)) = (self.begun, self.strange) {
-            self.problems.push(problem);
-        }
-        (Header::default(), self.problems.into_list())
+    fn finish(self) -> (Header, Vec<Problem>) {
+        (Header::default(), self.damage.into_list())
     }
 }
 

@@ -43,7 +43,10 @@ impl ReadAt for Vec<u8> {
 }
 
 /// Reads `size` bytes, or what there is, into `out`, whose content is lost.
-pub(super) fn read_into(source: &dyn ReadAt, offset: u64, size: usize, out: &mut Vec<u8>) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the file.
+pub fn read_into(source: &dyn ReadAt, offset: u64, size: usize, out: &mut Vec<u8>) -> io::Result<()> {
     let left = usize::try_from(source.len().saturating_sub(offset)).unwrap_or(usize::MAX);
     out.resize(size.min(left), 0);
     let mut n = 0;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Area, Caller, Flags, State};
-use crate::digits::{eight, hex16};
+use crate::digits::{decimal, eight, hex16};
 use crate::lex::{after, upto};
 
 /// A row without its line end; `None` leaves it to the grammar.
@@ -82,7 +82,7 @@ pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>, callers: &mut Caller
     };
     let (size, mut rest) = match padded(rest) {
         Some(read) => read,
-        None => number(blanks(rest.strip_prefix(b" ")?))?,
+        None => decimal(blanks(rest.strip_prefix(b" ")?))?,
     };
     (area.start, area.end, area.size, area.address_digits) = (start, end, size, digits);
     (area.caller, area.pages, area.phys, area.phys_digits) = (None, None, None, 0);
@@ -101,7 +101,7 @@ pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>, callers: &mut Caller
     area.caller = Some(Caller { symbol: Cow::Borrowed(symbol), offset, length, module: module.map(Cow::Borrowed) });
     rest = tail;
     if let Some(tail) = rest.strip_prefix(b" pages=") {
-        let (pages, tail) = number(tail)?;
+        let (pages, tail) = decimal(tail)?;
         area.pages = Some(pages);
         rest = tail;
     }
@@ -124,8 +124,8 @@ pub(super) fn fill<'a>(text: &'a [u8], area: &mut Area<'a>, callers: &mut Caller
         area.flags = area.flags.with(flag);
     }
     while let Some(tail) = rest.strip_prefix(b" N") {
-        let (node, tail) = number(tail)?;
-        let (pages, tail) = number(tail.strip_prefix(b"=")?)?;
+        let (node, tail) = decimal(tail)?;
+        let (pages, tail) = decimal(tail.strip_prefix(b"=")?)?;
         area.nodes.push(u16::try_from(node).ok()?, pages);
         rest = tail;
     }
@@ -200,22 +200,6 @@ pub(super) fn is_symbol(byte: u8) -> bool {
 #[inline]
 fn blanks(text: &[u8]) -> &[u8] {
     after(text, text.iter().take_while(|&&b| b == b' ').count())
-}
-
-/// A decimal number of at most 18 digits.
-#[inline]
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0_u64;
-    let mut n = 0;
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if 9 < digit {
-            break;
-        }
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        n += 1;
-    }
-    (0 < n && n <= 18).then(|| (value, after(text, n)))
 }
 
 /// A hexadecimal number of at most 16 lower-case digits.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::limits::MAX_MEMBERS;
 use crate::source::members::contents::{Contents, Entry, How, Refusal, shown};
-use crate::source::read_at::{ReadAt, bytes_at};
+use crate::source::read_at::{Places, ReadAt, bytes_at};
 
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
@@ -53,7 +53,7 @@ struct Row {
 ///
 /// # Errors
 /// There is something in it that no capture has.
-pub fn list(bytes: &Arc<dyn ReadAt>) -> Result<Contents, Refusal> {
+pub fn list(bytes: &Arc<Places>) -> Result<Contents, Refusal> {
     let bytes = &**bytes;
     match directory(bytes) {
         Ok(rows) => from_rows(bytes, rows),

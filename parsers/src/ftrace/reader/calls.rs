@@ -1,11 +1,12 @@
 //! Lines of the tracer `function_graph` that are more than one line.
 
-use super::{MAX_MARKER, Reader, Trace};
+use super::{Reader, Trace};
 use crate::ProblemKind;
 use crate::ftrace::graph::{self, Graph};
 use crate::lex::{Line, offset_in};
 use crate::record::Record;
 use crate::stream::Form;
+use crate::walk::MAX_MARKER;
 
 impl<'a> Reader<'a> {
     /// A line of the tracer `function_graph`.
