@@ -170,3 +170,17 @@ fn what_nothing_tells_is_decided_by_name_and_said() {
     let log = several(&paths[..2]).expect("nothing speaks against it");
     assert!(log.after.is_some() && log.notes[0].contains("by its name"), "{:?}", log.notes);
 }
+
+#[test]
+fn a_kernel_log_alone_shows_its_failures_and_their_range() {
+    let log = several(&[file("dmesg-alone", DMESG)]).expect("a log");
+    assert_eq!(log.events.len(), 1);
+    assert!(log.names.windows().iter().any(|window| (window.vstart, window.vend) == (0xf080_0000, 0xff80_0000)));
+    let replay = vmaplens::replay::Replay::open(std::sync::Arc::new(log), &vmaplens::replay::Settings::default());
+    assert_eq!(replay.expect("a replay").plan().timeline.reports, [0]);
+}
+
+/// As an armhf kernel prints it.
+const DMESG: &str = "[    0.000000] Linux version 6.12.107+deb12-armmp-lpae (x) #1 SMP\n\
+    [    5.682263] vmalloc_node_range for size 31252480 failed: Address range restricted to 0xf0800000 - 0xff800000\n\
+    [    5.682300] CPU: 0 PID: 200 Comm: insmod Not tainted 6.12\n";

@@ -214,7 +214,9 @@ impl<'a> Resolver<'a> {
 
     fn resolve(&mut self, index: usize, event: &Event) {
         let seq = index as u32;
-        if index < self.first && !matches!(event.kind, EventKind::Mark { .. } | EventKind::Lost { .. }) {
+        let is_remark =
+            matches!(event.kind, EventKind::Mark { .. } | EventKind::Lost { .. } | EventKind::Report { .. });
+        if index < self.first && !is_remark {
             return;
         }
         match event.kind {
@@ -236,6 +238,7 @@ impl<'a> Resolver<'a> {
                 self.plan.timeline.lost.push(seq);
             }
             EventKind::Mark { .. } => self.plan.timeline.marks.push(seq),
+            EventKind::Report { .. } => self.plan.timeline.reports.push(seq),
             EventKind::Other { .. } | EventKind::Script(_) => {}
             _ => self.probed(index, event),
         }

@@ -45,6 +45,8 @@ pub struct Timeline {
     pub lost: Vec<u32>,
     /// Indices of markers.
     pub marks: Vec<u32>,
+    /// Indices of failures that the kernel's log tells; the attempts behind them may be in `failures` as well.
+    pub reports: Vec<u32>,
 }
 
 impl Timeline {

@@ -24,6 +24,7 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     let name = stream.name.clone();
     let first = log.events.len();
     let clock = log.origin.clock;
+    let n_windows = log.names.windows().len();
     log.origin.form = log.origin.form.or(Some(stream.format));
     let mut form = dmesg::Log::default();
     trace::read_records(&name, &mut *stream, &mut form, log)
@@ -31,7 +32,7 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
     log.problems.extend(stream.finish()?);
     let facts = form.facts().clone();
     let (_, problems) = form.finish();
-    check_same_kernel(&name, &facts, log)?;
+    check_same_kernel(&name, &facts, n_windows, log)?;
     let has_more = 0 < first || log.before.is_some();
     if log.events.len() == first && !has_more {
         return Err(SourceError::NoFailures { name });
@@ -62,7 +63,7 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
 }
 
 /// A log of another boot would explain nothing.
-fn check_same_kernel(name: &str, facts: &dmesg::Facts, log: &Log) -> Result<(), SourceError> {
+fn check_same_kernel(name: &str, facts: &dmesg::Facts, n_windows: usize, log: &Log) -> Result<(), SourceError> {
     let apart = |why: String| {
         let hint = "name the log of the boot in which the recording was made, or leave it out";
         Err(SourceError::Apart { why, hint })
@@ -73,7 +74,8 @@ fn check_same_kernel(name: &str, facts: &dmesg::Facts, log: &Log) -> Result<(), 
         return apart(format!("{name} is the log of kernel {told}, the recording is of {known}"));
     }
     let Some((start, end)) = facts.vmalloc else { return Ok(()) };
-    let windows = log.names.windows();
+    // Those that were known before this log.
+    let windows = log.names.windows().get(..n_windows).unwrap_or_default();
     let is_inside = |window: &Window| window.vstart < end && start < window.vend;
     if !windows.is_empty() && !windows.iter().any(is_inside) {
         return apart(format!("{name} has vmalloc at 0x{start:x}-0x{end:x}, where the recording allocates nothing"));

@@ -172,6 +172,9 @@ fn event_of(record: &Record<'_>, last: &mut Last, log: &mut Log) -> Option<Event
         },
         Body::Marker(text) => EventKind::Mark { text: log.names.add_text(text) },
         Body::Failure(failure) => {
+            if let Some((vstart, vend)) = failure.window {
+                log.names.add_window(Window { vstart, vend });
+            }
             EventKind::Report { size: failure.size.unwrap_or(0), text: log.names.add_text(failure.text) }
         }
         Body::Probe { name, .. } | Body::Other { name, .. } => EventKind::Other { name: log.names.add_text(name) },

@@ -157,12 +157,16 @@ impl Pane<'_, '_> {
             format!("{}{of}{}", text::count(n), text::count(indices.len() as u64))
         };
         let (failed, differ) = (&self.timeline().failures, &self.timeline().divergences);
+        let reports = &self.timeline().reports;
         let long = format!("{} / {}", count(failed, " of "), count(differ, " of "));
         let short = format!("{} {}", count(failed, "/"), count(differ, "/"));
         // Blanks on the left, in the middle and before the bars.
         let fits = |name: &str, value: &str| name.len() + value.len() + 3 <= self.label;
         match () {
             () if self.label < 20 => ("fail/inexact", String::new()),
+            () if failed.is_empty() && differ.is_empty() && !reports.is_empty() => {
+                ("in the log", count(reports, " of "))
+            }
             () if failed.is_empty() && differ.is_empty() => ("failed/not exact", "none".to_owned()),
             () if differ.is_empty() => ("failed", count(failed, " of ")),
             () if failed.is_empty() => ("not exact", count(differ, " of ")),
@@ -230,7 +234,7 @@ impl Pane<'_, '_> {
             let high = indices.partition_point(|&index| index < to);
             low..high.max(low)
         };
-        if !within(&timeline.failures).is_empty() {
+        if !within(&timeline.failures).is_empty() || !within(&timeline.reports).is_empty() {
             return Some((glyphs.failure, Role::Bad));
         }
         let differing = &timeline.divergences[within(&timeline.divergences)];

@@ -81,6 +81,8 @@ pub(super) fn kind_of(row: &BaselineArea, is_block: bool) -> Option<UsageKind> {
         BaselineState::Busy if has(Flags::IOREMAP) => UsageKind::Ioremap,
         BaselineState::Busy if has(Flags::VMAP) || has(Flags::DMA_COHERENT) => UsageKind::Vmap,
         BaselineState::Busy if has(Flags::VMALLOC) => UsageKind::Vmalloc,
+        // Some listings tell where areas are and nothing else.
+        BaselineState::Busy if row.caller.is_empty() && row.pages == 0 && row.phys.is_none() => return None,
         BaselineState::Busy => UsageKind::Reserved,
     })
 }

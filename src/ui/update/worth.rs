@@ -1,4 +1,4 @@
-//! Records worth seeing: failures, divergences, purges, marks, lost records.
+//! Records worth seeing: failures (also those the kernel's log tells), divergences, purges, marks, lost records.
 
 use super::super::app::App;
 use super::time;
@@ -59,19 +59,19 @@ fn run_before(purges: &[u32], limit: usize) -> Option<u32> {
 /// cursor `index + 1`.
 fn find(timeline: &Timeline, what: What, here: usize, forward: bool) -> Option<u32> {
     let one = |list: &[u32]| if forward { behind(list, here) } else { before(list, here.saturating_sub(1)) };
+    let purge_run = || {
+        if forward { run_behind(&timeline.purges, here) } else { run_before(&timeline.purges, here.saturating_sub(1)) }
+    };
+    let nearest = |lists: &[&Vec<u32>], other: Option<u32>| {
+        let found = lists.iter().filter_map(|list| one(list)).chain(other);
+        if forward { found.min() } else { found.max() }
+    };
+    let Timeline { failures, reports, divergences, lost, marks, purges, .. } = timeline;
     match what {
-        What::Failure => one(&timeline.failures),
-        What::Divergence => one(&timeline.divergences),
-        What::Purge => one(&timeline.purges),
-        What::Anything => {
-            let lists = [&timeline.failures, &timeline.divergences, &timeline.lost, &timeline.marks];
-            let others = lists.into_iter().filter_map(|list| one(list));
-            if forward {
-                others.chain(run_behind(&timeline.purges, here)).min()
-            } else {
-                others.chain(run_before(&timeline.purges, here.saturating_sub(1))).max()
-            }
-        }
+        What::Failure => nearest(&[failures, reports], None),
+        What::Divergence => one(divergences),
+        What::Purge => one(purges),
+        What::Anything => nearest(&[failures, reports, divergences, lost, marks], purge_run()),
     }
 }
 
