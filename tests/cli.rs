@@ -167,6 +167,19 @@ fn a_closed_pipe_is_success() {
 }
 
 #[test]
+fn nothing_is_read_on_when_nobody_reads_the_lines() {
+    let mut child = vmaplens(&["parse", "-"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+    let mut input = child.stdin.take().expect("piped");
+    // An input without an end: only the program can end this.
+    let writer = std::thread::spawn(move || while input.write_all(TRACE.as_bytes()).is_ok() {});
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut first).expect("a line");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    writer.join().expect("its reader is gone");
+}
+
+#[test]
 fn standard_input_is_a_dash() {
     let mut child = vmaplens(&["parse", "--count", "-"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");

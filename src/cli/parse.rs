@@ -8,13 +8,14 @@ mod object;
 mod probe;
 mod request;
 
-use std::io::IsTerminal;
+use std::cell::Cell;
+use std::io::{IsTerminal, Read};
 
 use parsers::bpftrace::Bpftrace;
 use parsers::ftrace::{Header, Trace};
 use parsers::ops::Op;
 use parsers::problem::MAX_PROBLEMS;
-use parsers::record::Body;
+use parsers::record::{Body, Record};
 use parsers::report::Report;
 use parsers::sniff::Format;
 use parsers::stream::{self, Form};
@@ -116,7 +117,8 @@ fn kind_of(body: &Body<'_>) -> Kind {
 /// The input cannot be read, holds no records, or is damaged and `--strict` was given.
 pub fn run(args: &ParseArgs) -> Result<u8, CliError> {
     let input = Input::from_args(&args.input, Input::Live);
-    let mut job = Job { args, tally: Tally::default(), sink: None, lines: Lines::default(), damage: None };
+    let mut job =
+        Job { args, tally: Tally::default(), sink: None, lines: Lines::default(), failed: None, damage: None };
     if !args.count {
         job.sink = Some(Sink::open(args.output.output.as_deref())?);
     }
@@ -132,8 +134,22 @@ struct Job<'a> {
     /// Where lines go; `None` with `--count`.
     sink: Option<Sink>,
     lines: Lines,
+    /// Why lines can be written no more.
+    failed: Option<CliError>,
     /// The first damaged place.
     damage: Option<FileProblem>,
+}
+
+/// A text that ends when nobody reads what becomes of it.
+struct WhileOpen<'a> {
+    text: &'a mut Stream,
+    is_open: &'a Cell<bool>,
+}
+
+impl Read for WhileOpen<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.is_open.get() { self.text.read(buf) } else { Ok(0) }
+    }
 }
 
 fn found(file: &str, problem: &Problem) -> FileProblem {
@@ -198,24 +214,19 @@ impl Job<'_> {
         let read = if self.args.count {
             stream::read(&mut *text, &mut trace, &mut |record| self.tally.record(&record.body))
         } else {
-            let mut flushed = Ok(());
             let mut is_first = true;
             let header = Header::of_head(text.head());
             let format = text.format;
-            let read = stream::read(&mut *text, &mut trace, &mut |record| {
+            let is_open = Cell::new(true);
+            let source = WhileOpen { text: &mut *text, is_open: &is_open };
+            stream::read(source, &mut trace, &mut |record| {
                 if std::mem::take(&mut is_first) {
                     self.lines.trace_header(&name, format, &header, record.prefix.as_ref().map(|prefix| prefix.stamp));
                 }
-                self.tally.record(&record.body);
-                self.lines.record(record);
-                if flushed.is_ok() {
-                    flushed = self.flush(FLUSH_BYTES);
-                }
-            });
-            flushed?;
-            self.lines.release();
-            read
+                is_open.set(self.record(record));
+            })
         };
+        self.written()?;
         read.map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         if text.format == Format::Unknown && self.tally.records() == 0 {
             // Every line would be named as damaged, and none of them is meant to be a record.
@@ -226,23 +237,41 @@ impl Job<'_> {
 
     fn binary(&mut self, text: &mut Stream) -> Result<(), CliError> {
         let name = text.name.clone();
-        let mut flushed = Ok(());
         let mut is_first = !self.args.count;
         let (_, problems) = dat::read(text, &mut |record| {
-            self.tally.record(&record.body);
             if std::mem::take(&mut is_first) {
                 self.lines.dat_header(&name, record.prefix.as_ref().map(|prefix| prefix.stamp));
             }
-            if !self.args.count {
-                self.lines.record(record);
-            }
-            if flushed.is_ok() {
-                flushed = self.flush(FLUSH_BYTES);
-            }
+            self.record(record);
         })?;
-        flushed?;
-        self.lines.release();
+        self.written()?;
         self.problems(&name, &problems)
+    }
+
+    /// Counts a record and writes its line; `false` if nobody reads on.
+    fn record(&mut self, record: &Record<'_>) -> bool {
+        self.tally.record(&record.body);
+        self.write(|lines| lines.record(record))
+    }
+
+    fn area(&mut self, area: &vmallocinfo::Area<'_>) {
+        self.tally.add(Kind::Area, area.size);
+        self.write(|lines| lines.area(area));
+    }
+
+    /// Writes a line, unless there are none to write or they can be written no more.
+    fn write(&mut self, line: impl FnOnce(&mut Lines)) -> bool {
+        if self.sink.is_some() && self.failed.is_none() {
+            line(&mut self.lines);
+            self.failed = self.flush(FLUSH_BYTES).err();
+        }
+        self.failed.is_none()
+    }
+
+    /// Whether all lines of a text could be written.
+    fn written(&mut self) -> Result<(), CliError> {
+        self.lines.release();
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn snapshot(&mut self, text: &mut Stream) -> Result<(), CliError> {
@@ -253,13 +282,8 @@ impl Job<'_> {
             if !self.args.count {
                 self.lines.snapshot_header(&name, text.format, parsed.pointers);
             }
-            for area in &parsed.areas {
-                self.tally.add(Kind::Area, area.size);
-                if !self.args.count {
-                    self.lines.area(area);
-                    self.flush(FLUSH_BYTES)?;
-                }
-            }
+            parsed.areas.iter().for_each(|area| self.area(area));
+            self.written()?;
             return self.problems(&name, &parsed.problems);
         }
         let mut rows = Rows::new();
@@ -273,15 +297,8 @@ impl Job<'_> {
             let bytes = text.whole()?;
             // What the address columns show is known at the end only.
             self.lines.snapshot_header(&name, text.format, vmallocinfo::parse(&bytes).pointers);
-            let mut flushed = Ok(());
-            rows.read(&bytes, &mut |area| {
-                self.tally.add(Kind::Area, area.size);
-                self.lines.area(area);
-                if flushed.is_ok() {
-                    flushed = self.flush(FLUSH_BYTES);
-                }
-            });
-            flushed?;
+            rows.read(&bytes, &mut |area| self.area(area));
+            self.written()?;
         }
         self.problems(&name, &rows.finish().1)
     }
@@ -295,11 +312,9 @@ impl Job<'_> {
         }
         for op in &script.ops {
             self.tally.add(Kind::Op, if let Op::Alloc { size, .. } = op.op { size } else { 0 });
-            if !self.args.count {
-                self.lines.op(op);
-                self.flush(FLUSH_BYTES)?;
-            }
+            self.write(|lines| lines.op(op));
         }
+        self.written()?;
         self.problems(name, &script.problems)
     }
 
