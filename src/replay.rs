@@ -24,7 +24,7 @@ pub use plan::{NO_MATE, Plan};
 pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
-use crate::event::{Event, Seq};
+use crate::event::{Event, EventKind, Seq};
 use crate::log::Log;
 use crate::model::{AddressSpace, Outcome, Usages};
 
@@ -230,6 +230,20 @@ impl Replay {
         let asking = script::answer::Asking { op, ops, answers, said: None, space: &self.space, rules };
         script::answer::write(&asking, &mut text);
         Some(text)
+    }
+
+    /// The record that placed the area a record is about: its own for an allocation, the mate of a free.
+    pub fn area_of(&self, seq: Seq) -> Option<Seq> {
+        match self.log.get(seq)?.kind {
+            EventKind::Free { .. } | EventKind::FreeProbe { .. } => self.plan.mate(seq),
+            EventKind::Alloc { .. } | EventKind::Unasked { .. } => Some(seq),
+            _ => None,
+        }
+    }
+
+    /// The latest state kept at or before `at` records, and after how many records it is.
+    pub fn kept(&self, at: usize) -> (&AddressSpace, usize) {
+        self.checkpoints.at_or_before(at)
     }
 
     /// How many verdicts of each kind up to the cursor.

@@ -56,6 +56,8 @@ pub struct Augmented {
     busy_bytes: u64,
     pooled_areas: u64,
     pooled_bytes: u64,
+    /// Bytes of the holes inside the window.
+    free_bytes: u64,
     /// Reused by every purge.
     scratch: Vec<AreaId>,
 }
@@ -87,6 +89,7 @@ impl Augmented {
             busy_bytes: 0,
             pooled_areas: 0,
             pooled_bytes: 0,
+            free_bytes: 0,
             scratch: Vec::new(),
         };
         let mut cursor = 1;
@@ -105,7 +108,13 @@ impl Augmented {
         {
             let id = self.areas.add(start, end);
             self.areas.insert::<true>(&mut self.free, id, link);
+            self.free_bytes += self.inside(start, end);
         }
+    }
+
+    /// Bytes of a range inside the window.
+    fn inside(&self, start: u64, end: u64) -> u64 {
+        end.min(self.window.vend).saturating_sub(start.max(self.window.vstart))
     }
 
     /// Node whose busy tree holds an address (`addr_to_node`).
@@ -190,6 +199,7 @@ impl Augmented {
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
         let fit = self.areas.clip(&mut self.free, hole, placed)?;
+        self.free_bytes -= self.inside(placed.start(), placed.end());
         sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
     }

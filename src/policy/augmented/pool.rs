@@ -191,6 +191,7 @@ impl Augmented {
         let range = self.areas.extent(id);
         match (self.areas.merge_or_add::<true>(&mut self.free, id), range) {
             (Ok((hole, merge)), Some(extent)) => {
+                self.free_bytes += self.inside(extent.start(), extent.end());
                 sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
             }
             (Ok(_), None) => {}
