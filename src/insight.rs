@@ -7,7 +7,7 @@ pub mod layout;
 pub mod snapshot;
 pub mod touches;
 
-pub use breaks::{Edge, Run, Turn, Way, Watch};
+pub use breaks::{Edge, Run, Turn, Watch, Way};
 pub use condition::{Compiled, figure, figures_of, fragmentation};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod breaks;
 mod content;
 mod draw;
 mod footer;
@@ -13,6 +14,7 @@ mod jumps;
 mod keymap;
 mod layout;
 mod lesson;
+mod marks;
 mod msg;
 mod overlay;
 mod paint;
@@ -33,6 +35,7 @@ use color_eyre::eyre::{Result, WrapErr, bail};
 
 pub use headless::Headless;
 pub use keymap::KeymapError;
+pub use marks::{MAX_FILE_BYTES, MarkStore, NoStore, Stored};
 pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
 
@@ -75,7 +78,7 @@ const SILENT: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// What `load` says; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
-pub fn run<E, F>(name: &str, load: F, options: &UiOptions) -> Result<Ended>
+pub fn run<E, F>(name: &str, load: F, options: &UiOptions, store: &dyn MarkStore) -> Result<Ended>
 where
     E: std::error::Error + Send + Sync + 'static,
     F: FnOnce() -> Result<Replay, E> + Send + 'static,
@@ -105,7 +108,8 @@ where
             },
         };
         let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
-        runtime::run(&mut app, &mut screen, panic_on_key).await
+        app.open_marks(store.load());
+        runtime::run(&mut app, &mut screen, store, panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.
     runtime.shutdown_background();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::lesson::{LESSONS, Lesson, named, nearest};
 use crate::replay::{Replay, Settings};
+use crate::ui::NoStore;
 
 use super::args::LessonArgs;
 use super::error::CliError;
@@ -59,7 +60,8 @@ pub fn run(args: &LessonArgs) -> Result<u8, CliError> {
         return Ok(0);
     }
     let load = move || Ok(Replay::open(Arc::new(lesson.log()), &Settings::default())?);
-    ui::show(lesson.name, load, &args.screen.options(args.color))
+    let store = NoStore("a lesson is part of the program".to_owned());
+    ui::show(lesson.name, load, &args.screen.options(args.color), &store)
 }
 
 fn unknown(name: &str) -> CliError {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::replay::Replay;
 use crate::source::{Expect, Input, open};
-use crate::ui::{UiOptions, run as run_ui};
+use crate::ui::{MarkStore, UiOptions, run as run_ui};
 
 use super::args::{ScreenArgs, UiArgs, When};
 use super::error::CliError;
+use super::marks::store_for;
 
 /// Runs the command; the status is the one shells expect of how it ended.
 ///
@@ -23,6 +24,7 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
         // What is wrong with the input is the better answer, if something is.
         open(&input, &reading)?;
     }
+    let store = store_for(&input);
     let settings = args.input.settings();
     let strict = args.input.strict;
     let load = move || -> Result<Replay, CliError> {
@@ -32,14 +34,14 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
         }
         Ok(Replay::open(Arc::new(log), &settings)?)
     };
-    show(&name, load, &args.screen.options(args.input.color))
+    show(&name, load, &args.screen.options(args.input.color), store.as_ref())
 }
 
 /// Opens the terminal UI on what `load` reads; the status is the one shells expect of how it ended.
 ///
 /// # Errors
 /// What `load` says, or there is no terminal.
-pub fn show<F>(name: &str, load: F, options: &UiOptions) -> Result<u8, CliError>
+pub fn show<F>(name: &str, load: F, options: &UiOptions, store: &dyn MarkStore) -> Result<u8, CliError>
 where
     F: FnOnce() -> Result<Replay, CliError> + Send + 'static,
 {
@@ -51,7 +53,7 @@ where
     }
     // Before the UI takes the terminal over: its own hooks come on top and run first. Installing twice is harmless.
     let _ = color_eyre::install();
-    match run_ui(name, load, options) {
+    match run_ui(name, load, options, store) {
         Ok(ended) => Ok(ended.status()),
         Err(report) => Err(report.downcast::<CliError>().unwrap_or_else(|report| CliError::Other {
             what: format!("{report:#}"),

@@ -109,7 +109,8 @@ impl Run {
         match self.way {
             Way::Forward => (self.at.saturating_sub(self.from), replay.len().saturating_sub(self.from)),
             Way::Back => {
-                let done = walked.map_or(self.from - self.begins, |at| self.from - self.at + at.saturating_sub(self.begins));
+                let done =
+                    walked.map_or(self.from - self.begins, |at| self.from - self.at + at.saturating_sub(self.begins));
                 (done, self.from)
             }
         }

@@ -14,6 +14,8 @@ pub(crate) enum Msg {
         width: u16,
         height: u16,
     },
+    /// The marks have been written to a file of this name, or not, and why.
+    MarksSaved(Result<String, String>),
     /// Time has passed: how much since the start.
     Tick(Duration),
 }
@@ -23,6 +25,8 @@ pub(crate) enum Msg {
 pub(crate) enum Effect {
     /// Put a text on the clipboard.
     Copy(String),
+    /// Write the marks down.
+    SaveMarks(String),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

@@ -14,6 +14,7 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
 use super::draw::Loading;
+use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
@@ -101,7 +102,12 @@ pub(crate) async fn load<T>(
 }
 
 /// Runs until something ends it.
-pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) -> Result<Ended> {
+pub(crate) async fn run(
+    app: &mut App,
+    screen: &mut Screen,
+    store: &dyn MarkStore,
+    panic_on_key: bool,
+) -> Result<Ended> {
     let start = Instant::now();
     let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
     let mut input = Some(EventStream::new());
@@ -149,6 +155,7 @@ pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) 
                 Effect::Quit(ended) => return Ok(ended),
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
+                Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
                 Effect::Suspend => {
                     input = None;
                     screen.suspend().wrap_err("cannot take the terminal over again")?;

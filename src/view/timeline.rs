@@ -223,12 +223,22 @@ impl Pane<'_, '_> {
         if low < high { &samples[low..high] } else { &samples[low.saturating_sub(1)..low.min(samples.len())] }
     }
 
+    /// The letter of a mark of the person's own at the records `from..to`.
+    fn own_mark(&self, from: usize, to: usize) -> Option<char> {
+        let marks = self.scene.marks;
+        let at = marks.partition_point(|&(cursor, _)| cursor <= from);
+        marks.get(at).filter(|&&(cursor, _)| cursor <= to.max(from + 1)).map(|&(_, letter)| letter)
+    }
+
     /// The gravest thing among the records of a column.
     fn mark(&self, column: usize) -> Option<(char, Role)> {
         let glyphs = self.scene.glyphs;
         let timeline = self.timeline();
         let from = record_at(self.scene, self.bars, column) as u32;
         let to = record_at(self.scene, self.bars, column + 1) as u32;
+        if let Some(own) = self.own_mark(from as usize, to as usize) {
+            return Some((own, Role::Key));
+        }
         let within = |indices: &'_ [u32]| {
             let low = indices.partition_point(|&index| index < from);
             let high = indices.partition_point(|&index| index < to);

@@ -44,7 +44,7 @@ fn what_is_not_there_is_said() {
     let cases = [
         ("D", "no inferred or adopted allocation after this event"),
         ("gD", "no inferred or adopted allocation before this event"),
-        ("$F", "no failed allocation after this event"),
+        ("$gf", "no failed allocation after this event"),
         ("$}", "no failure, divergence, purge, mark or loss of records after this event"),
     ];
     for (keys, expected) in cases {
