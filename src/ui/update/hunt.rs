@@ -110,8 +110,8 @@ fn found(app: &mut App, hunt: Hunt, edge: Edge) {
     }
     let reason = reason(&hunt.goal, edge);
     app.found = Some((hunt, edge.at));
-    app.reason = reason;
     time::jump(app, edge.at);
+    app.reason = reason;
     // A far place is reached later, and says why then.
     if app.seeking.is_none() {
         say_reason(app);
