@@ -233,6 +233,9 @@ pub trait Allocator: Debug + Send + Sync {
     /// The arena.
     fn areas(&self) -> &Areas;
 
+    /// The arena, to put it aside and to take it up again.
+    fn areas_mut(&mut self) -> &mut Areas;
+
     /// A tree, where the era has it. The free tree is there from 5.2 on. Up to 2.6.27 there is none at all; from 2.6.28
     /// to 5.1 the busy tree of node 0 holds lazily freed areas too.
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>>;

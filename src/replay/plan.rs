@@ -102,7 +102,7 @@ impl Plan {
         if machine.policy_from == PolicyFrom::Assumed {
             machine = likeliest(log, machine);
         }
-        Ok(Resolver::new(log, machine).run())
+        Ok(Resolver::new(log, machine).run(settings.checkpoint_bytes()))
     }
 
     /// Operations of a record, in order; empty for an index past the end.
@@ -110,6 +110,16 @@ impl Plan {
         let end = self.upto.get(index).map_or(0, |&end| end as usize);
         let start = index.checked_sub(1).map_or(0, |before| self.upto.get(before).map_or(end, |&n| n as usize));
         self.ops.get(start..end).unwrap_or(&[])
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        self.upto.len()
+    }
+
+    /// A snapshot has none.
+    pub fn is_empty(&self) -> bool {
+        self.upto.is_empty()
     }
 
     /// Every operation, in the order it is applied.

@@ -32,6 +32,7 @@ use unseen::Unseen;
 
 use crate::policy::Shape;
 
+use super::checkpoints::BUDGET_BYTES;
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Plan, TALLY_EVERY};
 use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
@@ -114,7 +115,7 @@ impl<'a> Resolver<'a> {
         let plan = Plan::empty(machine, n);
         let n_tasks = log.names.tasks().len();
         let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
-        let checkpoints = Checkpoints::new(space.clone());
+        let checkpoints = Checkpoints::new(space.clone(), BUDGET_BYTES);
         let overflow = vec![Overflow::None; n_tasks];
         let mut first_with_pid = HashMap::new();
         let tasks = log.names.tasks().iter().enumerate();
@@ -149,8 +150,10 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> (Plan, Checkpoints) {
+    /// Goes through the records. Checkpoints may hold `checkpoint_bytes`.
+    pub(super) fn run(mut self, checkpoint_bytes: u64) -> (Plan, Checkpoints) {
         let n = self.log.events.len();
+        self.checkpoints.set_budget(checkpoint_bytes);
         let stride = n.div_ceil(Timeline::MAX_SAMPLES).max(1);
         for index in 0..n {
             if index % TALLY_EVERY == 0 {
@@ -160,7 +163,7 @@ impl<'a> Resolver<'a> {
                 self.sample(index);
             }
             self.take(index);
-            self.checkpoints.offer(index + 1, &self.space);
+            self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample(n);
         self.sample_again();
@@ -177,9 +180,12 @@ impl<'a> Resolver<'a> {
             if !is_stale(at) {
                 continue;
             }
-            let (kept, kept_at) = self.checkpoints.at_or_before(at);
-            let (mut space, from) =
-                reached.take().filter(|&(_, from)| kept_at <= from).unwrap_or_else(|| (kept.clone(), kept_at));
+            let kept_at = self.checkpoints.at_or_before(at);
+            let (mut space, from) = reached.take().filter(|&(_, from)| kept_at <= from).unwrap_or_else(|| {
+                let mut space = self.checkpoints.start().clone();
+                let from = self.checkpoints.restore(at, &mut space);
+                (space, from)
+            });
             (from..at).flat_map(|index| self.plan.ops_of(index)).for_each(|op| {
                 space.apply(op, None);
             });

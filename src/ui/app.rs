@@ -127,6 +127,8 @@ pub(crate) struct App {
     pub(crate) speed: Speed,
     pub(crate) seeking: Option<Seeking>,
     pub(crate) seek_budget: usize,
+    /// Checkpoints are still laid for what is behind the areas.
+    pub(crate) preparing: bool,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
     pub(crate) search: Search,
@@ -177,6 +179,7 @@ impl App {
             speed: Speed::default(),
             seeking: None,
             seek_budget: SEEK_BUDGET,
+            preparing: true,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
             search: Search::default(),
@@ -261,7 +264,7 @@ impl App {
 
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
-        if self.seeking.is_some() || self.search.is_stale() {
+        if self.seeking.is_some() || self.search.is_stale() || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }
         if self.playing.is_some() {

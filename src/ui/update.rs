@@ -77,6 +77,8 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         app.dirty = true;
     } else if app.playing.is_some() {
         time::play(app, now);
+    } else {
+        time::catch_up(app);
     }
     match app.pending {
         Pending::Count { single: Some(key), since, .. } if since + DIGIT_WAITS < now => {

@@ -92,6 +92,10 @@ impl Allocator for Augmented {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         let node = |node: u32| self.nodes.get(node as usize);
         let (tree, augmented) = match id {

@@ -62,6 +62,10 @@ impl Allocator for BusyTree {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         (id == TreeId::Busy(0)).then(|| self.view())
     }

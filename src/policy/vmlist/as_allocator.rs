@@ -62,6 +62,10 @@ impl Allocator for VmList {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, _id: TreeId) -> Option<TreeView<'_>> {
         None
     }

@@ -12,7 +12,7 @@ use crate::policy::Shape;
 use crate::policy::rules::SearchLength;
 
 use super::initial::{has_unknown_shape, initial_space};
-use super::{Cause, Checkpoints, Machine, Resolver, Verdict, recorded_of};
+use super::{Cause, Machine, Resolver, Verdict, recorded_of};
 
 /// Shapes followed besides the leading one.
 const OTHERS: u64 = 127;
@@ -189,7 +189,7 @@ impl Resolver<'_> {
         std::mem::swap(&mut other.ops, &mut self.plan.ops);
         std::mem::swap(&mut other.upto, &mut self.plan.upto);
         let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
-        self.checkpoints = Checkpoints::new(start);
+        self.checkpoints.begin_anew(start);
         self.before_purge = None;
         self.shadows.clear();
         self.older.keep_covers(&self.space);

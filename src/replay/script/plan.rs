@@ -32,7 +32,7 @@ pub(in crate::replay) fn open(
     log.origin.clock = Clock::None;
     log.events = Vec::with_capacity(script.ops.len());
     let mut pass = Pass {
-        checkpoints: Checkpoints::new(run.space().clone()),
+        checkpoints: Checkpoints::new(run.space().clone(), settings.checkpoint_bytes()),
         plan: Plan::empty(machine, script.ops.len()),
         tally: Tally::default(),
         run,
@@ -59,7 +59,7 @@ pub(in crate::replay) fn open(
         }
         pass.plan.ops.extend_from_slice(&done.ops);
         pass.plan.upto.push(pass.plan.ops.len() as u32);
-        pass.checkpoints.offer(index + 1, pass.run.space());
+        pass.checkpoints.offer(index + 1, pass.run.space_mut());
     }
     pass.sample(script.ops.len());
     Ok((Arc::new(pass.log), pass.plan, pass.checkpoints))

@@ -70,12 +70,21 @@ pub(super) fn head_for(app: &mut App, target: usize) {
 /// One turn of a seek.
 pub(super) fn go_on(app: &mut App) {
     let Some(Seeking { target, .. }) = app.seeking else { return };
-    match app.replay.seek(target, app.seek_budget) {
+    match app.replay.seek_places(target, app.seek_budget) {
         Seek::Done => {
             app.seeking = None;
             arrived(app);
         }
         Seek::Going { at } => app.seeking = Some(Seeking { target, at }),
+    }
+}
+
+/// What is behind the areas follows the cursor; when it is there, it gets ready for other places.
+pub(super) fn catch_up(app: &mut App) {
+    if !app.replay.is_settled() {
+        app.dirty |= app.replay.settle(app.seek_budget) == Seek::Done;
+    } else if app.preparing {
+        app.preparing = app.replay.prepare(app.seek_budget) != Seek::Done;
     }
 }
 
