@@ -53,6 +53,8 @@ pub struct Replay {
     space: AddressSpace,
     outcome: Outcome,
     cursor: usize,
+    /// The record before the cursor.
+    shown: Option<Event>,
     /// A seek under way: state after `.1` records, on its way to a target.
     going: Option<(AddressSpace, usize)>,
 }
@@ -92,6 +94,7 @@ impl Replay {
             space,
             outcome: Outcome::default(),
             cursor: 0,
+            shown: None,
             going: None,
         })
     }
@@ -134,7 +137,7 @@ impl Replay {
     /// The record the screen shows: the last one applied.
     pub fn current(&self) -> Option<(Seq, &Event)> {
         let index = self.cursor.checked_sub(1)?;
-        Some((Seq(index as u32), &self.log.events[index]))
+        Some((Seq(index as u32), self.shown.as_ref()?))
     }
 
     /// State after the current record.
@@ -259,6 +262,7 @@ impl Replay {
         }
         self.outcome = outcome;
         self.cursor = index + 1;
+        self.shown = self.log.events.get(index);
     }
 
     /// Memory held by states and checkpoints, in bytes.

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::Dice;
-use vmaplens::event::{Addr, EventKind};
+use vmaplens::event::{Addr, Event, EventKind};
 use vmaplens::log::Log;
 use vmaplens::model::Answer;
 use vmaplens::replay::{Cause, Replay, Settings, Timing, Verdict};
@@ -23,14 +23,16 @@ fn damaged(name: &str, damage: impl FnOnce(&mut Log)) -> Replay {
 /// Moves one in a hundred recorded addresses far away; answers which records lie now.
 fn falsify(log: &mut Log, dice: &mut Dice) -> Vec<usize> {
     let mut moved = Vec::new();
-    for (index, event) in log.events.iter_mut().enumerate() {
-        if let EventKind::Alloc { addr, failed: false, .. } = &mut event.kind
-            && dice.roll(100) == 0
-        {
-            let by = (dice.roll(0xf000) + 0x1000) << 16;
-            *addr = Addr(addr.0.wrapping_sub(by));
-            moved.push(index);
-        }
+    for index in 0..log.events.len() {
+        log.events.update(index, |event| {
+            if let EventKind::Alloc { addr, failed: false, .. } = &mut event.kind
+                && dice.roll(100) == 0
+            {
+                let by = (dice.roll(0xf000) + 0x1000) << 16;
+                *addr = Addr(addr.0.wrapping_sub(by));
+                moved.push(index);
+            }
+        });
     }
     moved
 }
@@ -64,9 +66,10 @@ fn missing_records_are_found_out() {
     {
         let mut dice = Dice(5);
         let replay = damaged(name, |log| {
-            log.events.retain(|event| {
+            let keep = |event: &Event| {
                 !matches!(event.kind, EventKind::Alloc { .. } | EventKind::Free { .. }) || dice.roll(400) != 0
-            });
+            };
+            log.events.edit(|events| events.retain(keep));
         });
         let tally = replay.tally();
         assert!(tally.exact * 100 >= tally.allocs * at_least, "{name}: {tally:?}");
@@ -77,7 +80,7 @@ fn missing_records_are_found_out() {
 #[test]
 fn purges_without_records_show_in_what_they_give_back() {
     for name in ["amd64-612-boot-smp1", "amd64-612-exhaust-range", "amd64-612-vmstress-10k", "i386-65-exhaust-smp1"] {
-        let replay = damaged(name, |log| log.events.retain(|event| !event.kind.ends_purge()));
+        let replay = damaged(name, |log| log.events.edit(|events| events.retain(|event| !event.kind.ends_purge())));
         let tally = replay.tally();
         assert_eq!(tally.adopted, 0, "{name}: {tally:?}");
         assert!(tally.exact * 100 >= tally.allocs * 75, "{name}: {tally:?}");

@@ -200,7 +200,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn take(&mut self, index: usize) {
-        let event = self.log.events[index];
+        let event = self.log.events.nth(index);
         self.resolve(index, &event);
         self.plan.upto.push(self.plan.ops.len() as u32);
         self.tally.count(self.plan.verdicts[index]);

@@ -117,9 +117,9 @@ impl<'a> Intake<'a> {
 
     /// Settles what only the end decides.
     pub fn settle(self, name: &str) {
-        let own = &self.log.events[self.first..];
-        let places = |event: &Event| matches!(event.kind, EventKind::Alloc { .. } | EventKind::Other { .. });
-        if own.iter().any(places) && own.iter().all(|event| event.known_cpu().is_none()) {
+        let mut own = self.log.events.range(self.first..);
+        let places = |event: Event| matches!(event.kind, EventKind::Alloc { .. } | EventKind::Other { .. });
+        if own.clone().any(places) && own.all(|event| event.known_cpu().is_none()) {
             self.log.notes.push(format!("{name} does not tell the CPU of a record: all are taken for those of one"));
         }
         self.probes.settle(name, self.log);

@@ -152,7 +152,8 @@ impl Resolver<'_> {
         self.plan.upto.truncate(from);
         self.plan.upto.extend(upto.iter().map(|&n| first_op as u32 + n));
         for free in from..=index {
-            let is_free = matches!(self.log.events[free].kind, EventKind::Free { .. } | EventKind::FreeProbe { .. });
+            let is_free =
+                matches!(self.log.events.nth(free).kind, EventKind::Free { .. } | EventKind::FreeProbe { .. });
             if let Some(mate) = self.plan.mates.get_mut(free).filter(|_| is_free) {
                 let born = std::mem::replace(mate, NO_MATE);
                 self.plan.mates.get_mut(born as usize).map(|mate| std::mem::replace(mate, NO_MATE));

@@ -48,11 +48,11 @@ impl Resolver<'_> {
         let Case { index, event, request, recorded } = *case;
         let before = self.before_purge.as_ref()?;
         let (from, first_op) = (before.index, before.first_op);
-        let between = self.log.events.get(from..index)?;
+        let mut between = self.log.events.range(from..index);
         // What one task did is in the order of its records; what one CPU did too, where nothing can come between.
         let same_cpu_counts = !self.machine.policy.rules.reschedules_before_record;
-        let own = |other: &Event| other.task == event.task || (same_cpu_counts && other.cpu == event.cpu);
-        if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
+        let own = |other: Event| other.task == event.task || (same_cpu_counts && other.cpu == event.cpu);
+        if index.checked_sub(from)? > MAX_BEFORE_PURGE || between.any(own) {
             return None;
         }
         self.copied_bytes += before.space.heap_bytes();
@@ -83,7 +83,7 @@ impl Resolver<'_> {
     /// Applies what has been resolved to another state; does it all come out as recorded there too?
     pub(super) fn comes_out(&self, space: &mut AddressSpace, resolved: &[Op]) -> bool {
         resolved.iter().all(|op| match (op, space.apply(op, None)) {
-            (Op::Alloc { born, .. }, answer) => placed(&answer) == recorded_of(&self.log.events[*born as usize]),
+            (Op::Alloc { born, .. }, answer) => placed(&answer) == recorded_of(&self.log.events.nth(*born as usize)),
             (_, Answer::Adopted { displaced, .. }) => displaced == 0,
             (_, Answer::UnknownFree(_)) => false,
             _ => true,
@@ -113,11 +113,11 @@ impl Resolver<'_> {
         if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
-        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        let purge = index + ahead.into_iter().position(|later| later.kind.ends_purge())?;
-        let event = self.log.events[purge];
+        let mut ahead = self.log.events.range(index..index + MAX_AFTER_PURGE);
+        let purge = index + ahead.position(|later| later.kind.ends_purge())?;
+        let event = self.log.events.nth(purge);
         // The purge began after the purging task's last record before it.
-        if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
+        if self.log.events.range(index..purge).any(|between| between.task == event.task) {
             return None;
         }
         let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
@@ -134,7 +134,7 @@ impl Resolver<'_> {
             return None;
         }
         let mut cpus_seen = vec![event.cpu];
-        let ahead = self.log.events[index + 1..].iter().take(MAX_EXCHANGED).zip(index + 1..);
+        let ahead = self.log.events.range(index + 1..).take(MAX_EXCHANGED).zip(index + 1..);
         for (other, place) in ahead {
             // Only the next record of each CPU can have come early: one CPU's changes are in the order of its records.
             if cpus_seen.contains(&other.cpu) {
@@ -148,7 +148,7 @@ impl Resolver<'_> {
             {
                 continue;
             }
-            if self.space.allocator().place(&early, None).ok().map(|placement| placement.start) != recorded_of(other) {
+            if self.space.allocator().place(&early, None).ok().map(|placement| placement.start) != recorded_of(&other) {
                 continue;
             }
             self.copied_bytes += self.space.heap_bytes();

@@ -8,7 +8,7 @@ use parsers::{Problem, ProblemKind};
 
 use super::{Done, ScriptRun, assumed, machine_of};
 use crate::event::{Addr, Event, EventKind, Nanos, ScriptOp, Seq, TaskId};
-use crate::log::{Clock, FileProblem, Log, ScriptLog, Window};
+use crate::log::{Clock, Events, FileProblem, Log, ScriptLog, Window};
 use crate::model::{Answer, Freed, Op, Purged, VmapArea};
 use crate::replay::plan::TALLY_EVERY;
 use crate::replay::{
@@ -30,7 +30,7 @@ pub(in crate::replay) fn open(
     let machine = machine_for(&mut log, script, settings)?;
     let run = ScriptRun::on(script, machine, true);
     log.origin.clock = Clock::None;
-    log.events = Vec::with_capacity(script.ops.len());
+    log.events = Events::new();
     let mut pass = Pass {
         checkpoints: Checkpoints::new(run.space().clone()),
         plan: Plan::empty(machine, script.ops.len()),
