@@ -20,13 +20,13 @@ use std::sync::{Arc, OnceLock};
 
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
-pub use plan::{NO_MATE, Plan};
+pub use plan::{NO_MATE, OpsOf, Plan};
 pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use crate::event::{Event, Seq};
 use crate::log::Log;
-use crate::model::{AddressSpace, Outcome, Usages};
+use crate::model::{AddressSpace, Op, Outcome, Usages};
 
 /// How far a [`Replay::seek`] got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Replay {
                         let start = checkpoints.start().clone();
                         // Two sets of checkpoints are one too many.
                         drop(checkpoints);
-                        behind::follow(&plan, start, known)
+                        behind::follow(&log, &plan, start, known)
                     }
                 };
                 (log, plan, checkpoints)
@@ -198,8 +198,8 @@ impl Replay {
         let (mut state, mut at) = self.start_for(stop);
         let end = stop.min(at.saturating_add(budget));
         while at < end {
-            for op in self.plan.ops_of(at) {
-                state.apply(op, None);
+            for op in self.plan.ops_of(&self.log, at) {
+                state.apply(&op, None);
             }
             at += 1;
             self.checkpoints.offer_near(at, stop, &state);
@@ -228,9 +228,10 @@ impl Replay {
             return self.plan.answer(seq).map(|answer| format!("{answer}\n"));
         }
         let rules = self.plan.machine.policy.rules;
-        let (ops, answers) = (self.plan.ops_of(seq.index()), self.outcome.answers.as_slice());
+        let ops: Vec<Op> = self.plan.ops_of(&self.log, seq.index()).collect();
+        let answers = self.outcome.answers.as_slice();
         let mut text = String::new();
-        let asking = script::answer::Asking { op, ops, answers, said: None, space: &self.space, rules };
+        let asking = script::answer::Asking { op, ops: &ops, answers, said: None, space: &self.space, rules };
         script::answer::write(&asking, &mut text);
         Some(text)
     }
@@ -256,8 +257,8 @@ impl Replay {
 
     fn apply_current(&mut self, index: usize) {
         let mut outcome = Outcome::default();
-        for op in self.plan.ops_of(index) {
-            let answer = self.space.apply(op, Some(&mut outcome.steps));
+        for op in self.plan.ops_of(&self.log, index) {
+            let answer = self.space.apply(&op, Some(&mut outcome.steps));
             outcome.answers.push(answer);
         }
         self.outcome = outcome;
@@ -269,6 +270,6 @@ impl Replay {
     pub fn heap_bytes(&self) -> u64 {
         let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
         let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes();
-        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes()
+        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes() + self.log.events.heap_bytes()
     }
 }

@@ -111,8 +111,8 @@ fn the_plan_of_a_trace_with_an_unknown_shape_replays_to_one_state() {
     let mut space = replay.start().clone();
     let (mut exact, mut allocs) = (0, 0);
     for (index, event) in replay.log().events.iter().enumerate() {
-        for op in replay.plan().ops_of(index) {
-            let answer = space.apply(op, None);
+        for op in replay.plan().ops_of(replay.log(), index) {
+            let answer = space.apply(&op, None);
             if let (Answer::Placed(extent), EventKind::Alloc { addr, .. }) = (answer, event.kind) {
                 assert_eq!(extent.start(), addr.0, "record {index}");
                 exact += 1;
@@ -130,8 +130,8 @@ fn the_plan_of_a_trace_with_an_unknown_shape_replays_to_one_state() {
 fn the_plan_of_a_damaged_trace_replays_to_one_state() {
     let replay = damaged("amd64-612-boot-smp2", |log| drop(falsify(log, &mut Dice(2))));
     let mut space = replay.start().clone();
-    for op in replay.plan().ops() {
-        space.apply(op, None);
+    for op in replay.plan().ops(replay.log()) {
+        space.apply(&op, None);
     }
     assert_eq!(space.digest(), replay.space().digest());
     let mut again = replay.clone();
@@ -140,8 +140,8 @@ fn the_plan_of_a_damaged_trace_replays_to_one_state() {
         let target = dice.roll(replay.len() as u64) as usize;
         again.seek(target, usize::MAX);
         let mut space = replay.start().clone();
-        (0..target).flat_map(|index| replay.plan().ops_of(index)).for_each(|op| {
-            space.apply(op, None);
+        (0..target).flat_map(|index| replay.plan().ops_of(replay.log(), index)).for_each(|op| {
+            space.apply(&op, None);
         });
         assert_eq!(space.digest(), again.space().digest(), "after {target} records");
     }

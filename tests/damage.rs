@@ -131,8 +131,8 @@ fn is_one_history(replay: &Replay, what: &str) {
             assert_eq!(*sample, Sample::of(index, space.allocator()), "{what}: sample before record {index}");
         }
         let mut freed = false;
-        for op in plan.ops_of(index) {
-            let answer = space.apply(op, None);
+        for op in plan.ops_of(log, index) {
+            let answer = space.apply(&op, None);
             match (answer, event.kind) {
                 (Answer::Freed(area), EventKind::Free { nr_lazy, .. }) => {
                     freed = true;
@@ -143,7 +143,7 @@ fn is_one_history(replay: &Replay, what: &str) {
                 (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                     num_purged_differs += u64::from(purged.num_purged != num_purged);
                 }
-                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if *born == index as u32) =>
+                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if born == index as u32) =>
                 {
                     let is_believed =
                         plan.verdict(Seq(index as u32)) != Verdict::Adopted(vmaplens::replay::Cause::Impossible);

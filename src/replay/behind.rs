@@ -6,18 +6,19 @@
 use std::sync::Arc;
 
 use super::{Checkpoints, Plan};
+use crate::log::Log;
 use crate::model::{AddressSpace, HelperOrder, Usages};
 use crate::request::{DataFrames, memory_of};
 
 /// Checkpoints that know what is behind the areas.
-pub(super) fn follow(plan: &Plan, start: AddressSpace, usages: Arc<Usages>) -> Checkpoints {
+pub(super) fn follow(log: &Log, plan: &Plan, start: AddressSpace, usages: Arc<Usages>) -> Checkpoints {
     let facts = plan.machine.facts(HelperOrder::default());
     let memory = memory_of(&facts, usages, DataFrames::Counted);
     let mut space = start.with_memory(memory);
     let mut checkpoints = Checkpoints::new(space.clone());
-    for index in 0..plan.upto.len() {
-        for op in plan.ops_of(index) {
-            space.apply(op, None);
+    for index in 0..plan.len() {
+        for op in plan.ops_of(log, index) {
+            space.apply(&op, None);
         }
         checkpoints.offer(index + 1, &space);
     }

@@ -33,7 +33,7 @@ pub(in crate::replay) fn open(
     log.events = Events::new();
     let mut pass = Pass {
         checkpoints: Checkpoints::new(run.space().clone()),
-        plan: Plan::empty(machine, script.ops.len()),
+        plan: Plan::empty(machine, run.allocator().n_nodes(), script.ops.len()),
         tally: Tally::default(),
         run,
         log,
@@ -57,8 +57,7 @@ pub(in crate::replay) fn open(
         if done.said.is_some() {
             pass.plan.said.push(index as u32);
         }
-        pass.plan.ops.extend_from_slice(&done.ops);
-        pass.plan.upto.push(pass.plan.ops.len() as u32);
+        pass.plan.ops.push(&pass.log, &done.ops);
         pass.checkpoints.offer(index + 1, pass.run.space());
     }
     pass.sample(script.ops.len());
