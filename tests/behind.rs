@@ -88,7 +88,7 @@ fn areas_are_the_same_with_and_without_what_is_behind() {
         };
         assert_eq!(end(&bare).digest(), end(&followed).digest(), "{name}");
         assert!(end(&bare).memory().is_none() && end(&followed).memory().is_some(), "{name}");
-        let is_told = |op: &Op| matches!(op, Op::Memory(_) | Op::Search { .. } | Op::Remove { .. });
+        let is_told = |op: Op| matches!(op, Op::Memory(_) | Op::Search { .. } | Op::Remove { .. });
         assert!(!followed.plan().ops(followed.log()).any(is_told), "a trace makes no requests");
     }
 }
