@@ -8,6 +8,7 @@ pub mod events;
 pub mod kernel_state;
 pub mod names;
 pub mod origin;
+pub mod progress;
 pub mod script;
 pub mod stacks;
 
@@ -17,6 +18,7 @@ pub use events::Events;
 pub use kernel_state::{KernelState, TreeNode};
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
+pub use progress::{Progress, Watched};
 pub use script::{Expected, ScriptLog};
 pub use stacks::{FrameRef, StackId, Stacks};
 
@@ -50,6 +52,8 @@ pub struct Log {
     pub problems: Vec<FileProblem>,
     /// What had to be assumed about the inputs, one sentence each.
     pub notes: Vec<String>,
+    /// Who waits while it is read.
+    pub watched: Watched,
 }
 
 /// A damaged place, with the member of the input it was found in.

@@ -25,7 +25,7 @@ pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use crate::event::{Event, Seq};
-use crate::log::Log;
+use crate::log::{Log, Progress};
 use crate::model::{AddressSpace, Op, Outcome, Usages};
 
 /// How far a [`Replay::seek`] got.
@@ -65,11 +65,19 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
+        Self::open_watched(log, settings, &Progress::default())
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Replay::open`].
+    pub fn open_watched(log: Arc<Log>, settings: &Settings, progress: &Progress) -> Result<Self, OpenError> {
         let mut usages = OnceLock::new();
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
-                let (plan, checkpoints) = Plan::make(&log, settings)?;
+                let (plan, checkpoints) = Plan::make(&log, settings, progress)?;
                 let checkpoints = match settings.memory {
                     Follow::Nothing => checkpoints,
                     Follow::Memory => {
@@ -78,7 +86,7 @@ impl Replay {
                         let start = checkpoints.start().clone();
                         // Two sets of checkpoints are one too many.
                         drop(checkpoints);
-                        behind::follow(&log, &plan, start, known)
+                        behind::follow(&log, &plan, start, known, progress)
                     }
                 };
                 (log, plan, checkpoints)

@@ -6,12 +6,18 @@
 use std::sync::Arc;
 
 use super::{Checkpoints, Plan};
-use crate::log::Log;
+use crate::log::{Log, Progress};
 use crate::model::{AddressSpace, HelperOrder, Usages};
 use crate::request::{DataFrames, memory_of};
 
 /// Checkpoints that know what is behind the areas.
-pub(super) fn follow(log: &Log, plan: &Plan, start: AddressSpace, usages: Arc<Usages>) -> Checkpoints {
+pub(super) fn follow(
+    log: &Log,
+    plan: &Plan,
+    start: AddressSpace,
+    usages: Arc<Usages>,
+    progress: &Progress,
+) -> Checkpoints {
     let facts = plan.machine.facts(HelperOrder::default());
     let memory = memory_of(&facts, usages, DataFrames::Counted);
     let mut space = start.with_memory(memory);
@@ -21,6 +27,9 @@ pub(super) fn follow(log: &Log, plan: &Plan, start: AddressSpace, usages: Arc<Us
             space.apply(&op, None);
         }
         checkpoints.offer(index + 1, &space);
+        if index.is_multiple_of(Progress::EVERY) {
+            progress.set_resolved((plan.len() + index) as u64, 2 * plan.len() as u64);
+        }
     }
     checkpoints
 }

@@ -14,7 +14,7 @@
 mod ops;
 
 use crate::event::Seq;
-use crate::log::Log;
+use crate::log::{Log, Progress};
 use crate::model::{Extent, Op};
 use crate::policy;
 
@@ -23,7 +23,7 @@ use super::resolve::Resolver;
 pub use ops::OpsOf;
 pub(super) use ops::{Ops, purge_op};
 
-use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
+use super::{Checkpoints, Divergence, Follow, Machine, OpenError, Settings, Tally, Timeline, Verdict};
 
 /// `mate` of a record that has none.
 pub const NO_MATE: u32 = u32::MAX;
@@ -103,11 +103,11 @@ impl Plan {
         }
     }
 
-    /// Resolves a log, laying checkpoints on the way.
+    /// Resolves a log, laying checkpoints on the way; says how far it is now and then.
     ///
     /// # Errors
     /// As [`Machine::of`]; or there is neither an event nor an area.
-    pub fn make(log: &Log, settings: &Settings) -> Result<(Self, Checkpoints), OpenError> {
+    pub fn make(log: &Log, settings: &Settings, progress: &Progress) -> Result<(Self, Checkpoints), OpenError> {
         if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
             return Err(OpenError::Nothing);
         }
@@ -115,7 +115,9 @@ impl Plan {
         if machine.policy_from == PolicyFrom::Assumed {
             machine = likeliest(log, machine);
         }
-        Ok(Resolver::new(log, machine).run())
+        // What is behind the areas is followed in a second pass.
+        let passes = if settings.memory == Follow::Memory { 2 } else { 1 };
+        Ok(Resolver::new(log, machine).run(|n| progress.set_resolved(n as u64, passes * log.events.len() as u64)))
     }
 
     /// Operations of a record of `log`, which the plan was made of, in order; none for an index past the end.

@@ -153,12 +153,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> (Plan, Checkpoints) {
+    pub(super) fn run(mut self, progress: impl Fn(usize)) -> (Plan, Checkpoints) {
         let n = self.log.events.len();
         let stride = n.div_ceil(Timeline::MAX_SAMPLES).max(1);
         for index in 0..n {
             if index % TALLY_EVERY == 0 {
                 self.plan.tallies.push(self.tally);
+                progress(index);
             }
             if index % stride == 0 {
                 self.sample(index);

@@ -38,7 +38,7 @@ pub fn open(inputs: &[Input], reading: &Reading) -> Result<Log, SourceError> {
     let mut joint = Joint::default();
     let mut flaws = Vec::new();
     for input in inputs {
-        match stream::open(input)? {
+        match stream::open_watched(input, &reading.watched)? {
             Opened::Text(stream) => joint.text(stream, input, inputs.len() == 1, reading)?,
             Opened::Members(members) if capture::is_capture(&members) => joint.captures.push(members),
             Opened::Members(members) => {
@@ -124,7 +124,13 @@ impl Joint {
                 "open one after the other",
             ));
         }
-        let mut log = Log::default();
+        let mut log = Log { watched: reading.watched.clone(), ..Log::default() };
+        if let Some(watched) = &log.watched
+            && (1 < self.traces.len() || !self.snapshots.is_empty() || !self.logs.is_empty())
+        {
+            // What is read later says what came first, or what was there before.
+            watched.hand_out_nothing();
+        }
         if let Some(capture) = self.captures.pop() {
             capture::read(&capture, &mut log)?;
             log.origin.name.clone_from(&capture.name);
@@ -179,6 +185,9 @@ struct Taken {
 pub fn traces(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError> {
     if let [one] = &mut streams[..] {
         return capture::read_trace(one, log);
+    }
+    if let Some(watched) = &log.watched {
+        watched.hand_out_nothing();
     }
     streams.sort_by(|one, other| one.name.cmp(&other.name));
     let mut taken: Vec<Taken> = Vec::new();

@@ -27,7 +27,7 @@ struct Seen {
 }
 
 /// Collects the probe records of a trace while it is read; [`Probes::settle`] turns them into events at the end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Probes {
     seen: Vec<Seen>,
     /// Parts of purges, with their events.

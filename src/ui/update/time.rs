@@ -63,6 +63,7 @@ pub(super) fn jump(app: &mut App, target: usize) {
 
 /// Sets out for `target`. What is near is reached at once.
 pub(super) fn head_for(app: &mut App, target: usize) {
+    app.awaited = None;
     app.seeking = Some(Seeking { target, at: app.replay.cursor() });
     go_on(app);
 }
