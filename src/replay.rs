@@ -20,15 +20,15 @@ use std::sync::{Arc, OnceLock};
 
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
-pub use plan::{NO_MATE, Plan};
+pub use plan::{NO_MATE, OpsOf, Plan};
 pub use timeline::{Sample, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use behind::{AT_ONCE, Behind};
 
 use crate::event::{Event, Seq};
-use crate::log::Log;
-use crate::model::{AddressSpace, Outcome, Usages};
+use crate::log::{Log, Progress};
+use crate::model::{AddressSpace, Op, Outcome, Usages};
 
 /// How far a [`Replay::seek`] got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Replay {
     space: AddressSpace,
     outcome: Outcome,
     cursor: usize,
+    /// The record before the cursor.
+    shown: Option<Event>,
     /// A seek under way: state after `.1` records, on its way to a target; or the memory for one.
     going: Option<(AddressSpace, usize)>,
     /// The states at the cursor lack what is behind the areas: it follows.
@@ -76,18 +78,26 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
+        Self::open_watched(log, settings, &Progress::default())
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Replay::open`].
+    pub fn open_watched(log: Arc<Log>, settings: &Settings, progress: &Progress) -> Result<Self, OpenError> {
         let usages = OnceLock::new();
         let mut behind = None;
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
-                let (plan, checkpoints) = Plan::make(&log, settings)?;
+                let (plan, checkpoints) = Plan::make(&log, settings, progress)?;
                 if settings.memory == Follow::Memory {
                     let known = usages.get_or_init(|| Arc::new(usages::usages_of(&log, &plan)));
                     let budget = settings.checkpoint_bytes() / BEHIND_SHARE;
                     let mut lane = Behind::new(&plan, checkpoints.start(), Arc::clone(known), budget);
                     if plan.len() <= PREPARED_AT_ONCE {
-                        lane.prepare(&plan, usize::MAX);
+                        lane.prepare((&log, &plan), usize::MAX);
                     }
                     behind = Some(lane);
                 }
@@ -105,6 +115,7 @@ impl Replay {
             space,
             outcome: Outcome::default(),
             cursor: 0,
+            shown: None,
             going: None,
             lags: false,
         })
@@ -148,7 +159,7 @@ impl Replay {
     /// The record the screen shows: the last one applied.
     pub fn current(&self) -> Option<(Seq, &Event)> {
         let index = self.cursor.checked_sub(1)?;
-        Some((Seq(index as u32), &self.log.events[index]))
+        Some((Seq(index as u32), self.shown.as_ref()?))
     }
 
     /// State after the current record.
@@ -203,7 +214,7 @@ impl Replay {
             let start = self.behind.as_ref().map_or(&self.checkpoints, |behind| &behind.checkpoints).start();
             self.space.clone_from(start);
             self.before.clone_from(start);
-            (self.outcome, self.cursor, self.lags) = (Outcome::default(), 0, false);
+            (self.outcome, self.cursor, self.shown, self.lags) = (Outcome::default(), 0, None, false);
             return Seek::Done;
         }
         // The state before the target's own record is wanted, so that its steps can be recorded.
@@ -216,7 +227,7 @@ impl Replay {
         }
         if let Some(behind) = &mut self.behind
             && stop - behind.checkpoints.at_or_before(stop) <= AT_ONCE
-            && let Ok(state) = behind.chase(&self.plan, stop, AT_ONCE)
+            && let Ok(state) = behind.chase((&self.log, &self.plan), stop, AT_ONCE)
         {
             self.stop();
             self.arrive(state, stop);
@@ -226,7 +237,7 @@ impl Replay {
         let (mut state, mut at) = self.start_for(stop);
         let end = stop.min(at.saturating_add(budget));
         while at < end {
-            behind::apply(&self.plan, at, &mut state);
+            behind::apply(&self.log, &self.plan, at, &mut state);
             at += 1;
             self.checkpoints.offer(at, &mut state);
             self.checkpoints.offer_near(at, stop, &mut state);
@@ -250,7 +261,7 @@ impl Replay {
         let (true, Some(behind), Some(stop)) = (self.lags, &mut self.behind, self.cursor.checked_sub(1)) else {
             return Seek::Done;
         };
-        match behind.chase(&self.plan, stop, budget) {
+        match behind.chase((&self.log, &self.plan), stop, budget) {
             Ok(state) => {
                 self.arrive(state, stop);
                 self.lags = false;
@@ -262,7 +273,7 @@ impl Replay {
 
     /// Lays checkpoints for what is behind the areas, going through at most `budget` records: what is far settles sooner.
     pub fn prepare(&mut self, budget: usize) -> Seek {
-        self.behind.as_mut().map_or(Seek::Done, |behind| behind.prepare(&self.plan, budget))
+        self.behind.as_mut().map_or(Seek::Done, |behind| behind.prepare((&self.log, &self.plan), budget))
     }
 
     /// Forgets what the cursor was on its way to; the memory is kept.
@@ -288,9 +299,9 @@ impl Replay {
     /// Goes forward to record `stop` with both states: that is less than a copy.
     fn step_to(&mut self, stop: usize) {
         for index in self.cursor.saturating_sub(1)..stop {
-            behind::apply(&self.plan, index, &mut self.before);
+            behind::apply(&self.log, &self.plan, index, &mut self.before);
             if index >= self.cursor {
-                behind::apply(&self.plan, index, &mut self.space);
+                behind::apply(&self.log, &self.plan, index, &mut self.space);
             }
         }
         self.apply_current(stop);
@@ -309,9 +320,10 @@ impl Replay {
             return self.plan.answer(seq).map(|answer| format!("{answer}\n"));
         }
         let rules = self.plan.machine.policy.rules;
-        let (ops, answers) = (self.plan.ops_of(seq.index()), self.outcome.answers.as_slice());
+        let ops: Vec<Op> = self.plan.ops_of(&self.log, seq.index()).collect();
+        let answers = self.outcome.answers.as_slice();
         let mut text = String::new();
-        let asking = script::answer::Asking { op, ops, answers, said: None, space: &self.space, rules };
+        let asking = script::answer::Asking { op, ops: &ops, answers, said: None, space: &self.space, rules };
         script::answer::write(&asking, &mut text);
         Some(text)
     }
@@ -336,12 +348,13 @@ impl Replay {
 
     fn apply_current(&mut self, index: usize) {
         let mut outcome = Outcome::default();
-        for op in self.plan.ops_of(index) {
-            let answer = self.space.apply(op, Some(&mut outcome.steps));
+        for op in self.plan.ops_of(&self.log, index) {
+            let answer = self.space.apply(&op, Some(&mut outcome.steps));
             outcome.answers.push(answer);
         }
         self.outcome = outcome;
         self.cursor = index + 1;
+        self.shown = self.log.events.get(index);
     }
 
     /// Memory held by states and checkpoints, in bytes.
@@ -349,6 +362,6 @@ impl Replay {
         let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
         let behind = self.behind.as_ref().map_or(0, Behind::heap_bytes);
         let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes() + behind;
-        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes()
+        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes() + self.log.events.heap_bytes()
     }
 }

@@ -187,7 +187,13 @@ impl InputArgs {
     /// How the input is to be read.
     pub fn reading(&self) -> Reading {
         let expect = Expect::default();
-        Reading { format: self.format.into(), before: self.snapshot.clone(), after: self.after.clone(), expect }
+        Reading {
+            format: self.format.into(),
+            before: self.snapshot.clone(),
+            after: self.after.clone(),
+            expect,
+            watched: None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{Checkpoints, Plan, Seek};
+use crate::log::Log;
 use crate::model::{AddressSpace, HelperOrder, Usages};
 use crate::request::{DataFrames, memory_of};
 
@@ -33,7 +34,12 @@ impl Behind {
     }
 
     /// Goes towards the state after `stop` records, `budget` records at most; hands it out when it is there.
-    pub(super) fn chase(&mut self, plan: &Plan, stop: usize, budget: usize) -> Result<AddressSpace, usize> {
+    pub(super) fn chase(
+        &mut self,
+        (log, plan): (&Log, &Plan),
+        stop: usize,
+        budget: usize,
+    ) -> Result<AddressSpace, usize> {
         let kept = self.checkpoints.at_or_before(stop);
         let (mut state, mut at) = match self.chase.take() {
             Some((state, at)) if kept <= at && at <= stop => (state, at),
@@ -45,7 +51,7 @@ impl Behind {
         };
         let end = stop.min(at.saturating_add(budget));
         while at < end {
-            apply(plan, at, &mut state);
+            apply(log, plan, at, &mut state);
             at += 1;
             self.checkpoints.offer(at, &mut state);
             self.checkpoints.offer_near(at, stop, &mut state);
@@ -64,7 +70,7 @@ impl Behind {
     }
 
     /// Lays checkpoints towards the end of the log, `budget` records at most.
-    pub(super) fn prepare(&mut self, plan: &Plan, budget: usize) -> Seek {
+    pub(super) fn prepare(&mut self, (log, plan): (&Log, &Plan), budget: usize) -> Seek {
         let n = plan.len();
         let (mut state, mut at) = self.front.take().unwrap_or_else(|| {
             let mut state = self.checkpoints.start().clone();
@@ -73,7 +79,7 @@ impl Behind {
         });
         let end = n.min(at.saturating_add(budget));
         while at < end {
-            apply(plan, at, &mut state);
+            apply(log, plan, at, &mut state);
             at += 1;
             self.checkpoints.offer(at, &mut state);
         }
@@ -92,8 +98,8 @@ impl Behind {
 }
 
 /// Applies the operations of a record.
-pub(super) fn apply(plan: &Plan, index: usize, state: &mut AddressSpace) {
-    for op in plan.ops_of(index) {
-        state.apply(op, None);
+pub(super) fn apply(log: &Log, plan: &Plan, index: usize, state: &mut AddressSpace) {
+    for op in plan.ops_of(log, index) {
+        state.apply(&op, None);
     }
 }

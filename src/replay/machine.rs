@@ -146,7 +146,7 @@ pub(super) fn releases_to_try(log: &Log) -> &'static [Release] {
 
 /// Were allocations seen by probes?
 fn is_probed(log: &Log) -> bool {
-    let probes = |event: &crate::event::Event| {
+    let probes = |event: crate::event::Event| {
         matches!(event.kind, EventKind::Request { .. } | EventKind::Unasked { .. } | EventKind::FreeProbe { .. })
     };
     log.events.iter().any(probes)

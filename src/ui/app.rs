@@ -143,6 +143,10 @@ pub(crate) struct App {
     pub(crate) lesson_need: Option<(u16, u16)>,
     /// What was open before a lesson was opened over it.
     pub(crate) previous: Option<Box<App>>,
+    /// Only the beginning of the input is here: how far the rest is; or why there will be none.
+    pub(crate) loading: Option<Result<String, String>>,
+    /// Where `:goto` leads when that is read.
+    pub(crate) awaited: Option<String>,
     pub(crate) dirty: bool,
 }
 
@@ -192,6 +196,8 @@ impl App {
             map_need: MapNeed::default(),
             lesson_need: None,
             previous: None,
+            loading: None,
+            awaited: None,
             dirty: true,
         };
         lesson::arrive(&mut app);
@@ -270,7 +276,9 @@ impl App {
         if self.playing.is_some() {
             return Some(Duration::from_millis(16));
         }
-        let waiting = matches!(self.pending, Pending::Count { single: Some(_), .. }) || self.message.is_some();
+        let waiting = matches!(self.loading, Some(Ok(_)))
+            || matches!(self.pending, Pending::Count { single: Some(_), .. })
+            || self.message.is_some();
         waiting.then(|| Duration::from_millis(100))
     }
 }

@@ -60,13 +60,16 @@ pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
 pub(crate) struct Loading<'a> {
     /// Name of the input.
     pub(crate) name: &'a str,
+    /// How far it is.
+    pub(crate) words: &'a str,
 }
 
 /// Puts the sentence of a long read on the frame.
 pub(crate) fn loading(loading: &Loading<'_>, since: Duration, frame: &mut Frame<'_>) {
     let size = frame.area().as_size();
     let seconds = since.as_secs();
-    let text = format!("Reading {} and replaying it once: {seconds} s. Ctrl-C or q leaves.", loading.name);
+    let text =
+        format!("Reading {} and replaying it once: {}, {seconds} s. Ctrl-C or q leaves.", loading.name, loading.words);
     sentence(frame.buffer_mut(), size, &text);
 }
 
@@ -128,6 +131,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         speed: app.speed.label(),
         seeking: app.seeking.map(|seeking| (seeking.at, seeking.target)),
         message: None,
+        loading: app.loading.clone(),
     };
     let mut rows = match (area.width, area.height) {
         (..NARROW, 2) => {

@@ -2,6 +2,7 @@
 //! [`Msg::Tick`], wishes leave as [`Effect`]s.
 
 mod actions;
+mod arrive;
 mod goto;
 mod inside;
 mod mouse;
@@ -51,6 +52,14 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Tick(now) => tick(app, now),
+        Msg::Arrived(arrived) => {
+            arrive::arrived(app, *arrived);
+            Vec::new()
+        }
+        Msg::Loading(words) => {
+            arrive::told(app, words);
+            Vec::new()
+        }
     }
 }
 

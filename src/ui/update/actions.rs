@@ -7,7 +7,7 @@ use super::super::lesson;
 use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::{PaneId, Subject};
-use super::{inside, overlays, time, worth};
+use super::{goto, inside, overlays, time, worth};
 use crate::event::EventKind;
 use crate::model::TreeId;
 use crate::view::free::FreeOrder;
@@ -43,7 +43,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::PreviousPurge => worth::go(app, worth::What::Purge, false),
         Action::NextTouching => time::next_touching(app),
         Action::Start => time::jump(app, 0),
-        Action::End => time::jump(app, app.replay.len()),
+        Action::End => goto::go(app, "end"),
         Action::Goto => overlays::open_palette(app, "goto "),
         Action::Line => overlays::open_palette(app, "line "),
         Action::SubForward => inside::sub_step(app, true),
@@ -155,7 +155,9 @@ fn follow(app: &mut App) {
 
 /// One thing at a time, the most recent first; never quits.
 fn cancel(app: &mut App) {
-    if app.seeking.is_some() {
+    if app.awaited.take().is_some() {
+        app.say("the cursor stays where it is");
+    } else if app.seeking.is_some() {
         time::forget_target(app);
     } else if app.playing.is_some() {
         app.playing = None;

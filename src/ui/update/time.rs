@@ -63,6 +63,7 @@ pub(super) fn jump(app: &mut App, target: usize) {
 
 /// Sets out for `target`. What is near is reached at once.
 pub(super) fn head_for(app: &mut App, target: usize) {
+    app.awaited = None;
     app.seeking = Some(Seeking { target, at: app.replay.cursor() });
     go_on(app);
 }
@@ -161,9 +162,9 @@ pub(super) fn play(app: &mut App, now: Duration) {
 fn reached(replay: &Replay, from: usize, owed: &mut u64) -> usize {
     let events = &replay.log().events;
     let Some(next) = events.get(from) else { return from };
-    let mut at = from.checked_sub(1).map_or(next.at.0, |index| events[index].at.0);
+    let mut at = from.checked_sub(1).map_or(next.at.0, |index| events.nth(index).at.0);
     let mut target = from;
-    for event in &events[from..] {
+    for event in events.range(from..) {
         // Stamps of different CPUs can stand in the wrong order by a little.
         let wait = event.at.0.saturating_sub(at);
         if *owed < wait {
@@ -232,7 +233,7 @@ pub(super) fn next_touching(app: &mut App) {
     let lazy = matches!(app.replay.space().allocator().lookup(extent.start()), Place::Lazy { .. });
     let from = app.replay.cursor();
     let events = &app.replay.log().events;
-    match events[from..].iter().position(|event| touches(&event.kind, extent, lazy)) {
+    match events.range(from..).position(|event| touches(&event.kind, extent, lazy)) {
         Some(ahead) => {
             // The thing stays selected while the cursor moves on, so that `f` can be pressed again.
             if app.selection == Selection::Follow {
