@@ -5,6 +5,7 @@
 pub mod allocator;
 pub mod areas;
 pub mod audit;
+pub mod bulk;
 pub mod contrast;
 pub mod costs;
 pub mod extent;
@@ -27,6 +28,7 @@ pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
 };
 pub use areas::{AreaId, Areas, NIL, VmapArea};
+pub use bulk::{Bulk, BulkOp};
 pub use extent::{Extent, Fit, fit_of};
 pub use memory::{BlockPlan, Memory, MemoryAnswer, MemoryOp, MemorySetup};
 pub use metrics::Metrics;
