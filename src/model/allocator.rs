@@ -4,6 +4,7 @@ use std::fmt::{Debug, Write};
 
 use super::areas::{AreaId, Areas, VmapArea};
 use super::audit::Broken;
+use super::bulk::{self, Bulk, BulkOp, Touched};
 use super::extent::Extent;
 use super::metrics::Metrics;
 use super::rbtree::{TreeId, TreeView};
@@ -160,6 +161,24 @@ pub trait Allocator: Debug + Send + Sync {
         born: u32,
         steps: Option<&mut Steps>,
     ) -> Option<Extent>;
+
+    /// The two at once: one allocation.
+    ///
+    /// # Errors
+    /// As [`Allocator::place`].
+    fn alloc(&mut self, request: &Request, born: u32, mut steps: Option<&mut Steps>) -> Result<Extent, Refusal> {
+        let answer = self.place(request, steps.as_deref_mut());
+        match (self.settle(request, answer, born, steps), answer) {
+            (Some(extent), _) => Ok(extent),
+            (None, Err(refusal)) => Err(refusal),
+            (None, Ok(_)) => unreachable!("a placement settles into an area"),
+        }
+    }
+
+    /// Runs plain ops one after another: compiled for each era, so that nothing in it is called through a table.
+    fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk, touched: &mut Touched<'_>) {
+        bulk::run(self, ops, bulk, touched);
+    }
 
     /// Makes `extent` busy whatever the state says of it. Overlapping areas are dropped, their rest becomes free.
     /// Answers how many areas in use had to go.

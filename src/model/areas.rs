@@ -5,15 +5,17 @@
 //! checkpoint ([`Areas::keep`]) puts aside what has changed since the last one and shares the rest.
 
 mod kept;
+mod near;
 #[cfg(test)]
 mod tests;
 
 use kept::{KeptPages, PAGE_SLOTS};
+use near::Near;
 
 /// Index of a slot in [`Areas`]. [`NIL`] is no area.
 pub type AreaId = u32;
 
-/// No area. Slot 0 exists and has `subtree_max` 0, so that "largest hole of no subtree" needs no branch.
+/// No area. Slot 0 exists, is black and stays as it is, so that many a look at no area needs no branch.
 pub const NIL: AreaId = 0;
 
 /// Left child, for [`VmapArea::child`].
@@ -21,15 +23,28 @@ pub const LEFT: usize = 0;
 /// Right child, for [`VmapArea::child`].
 pub const RIGHT: usize = 1;
 
-/// A range with its links: the kernel's `vmap_area`.
+/// Where an area is, as far as its tree can be told from that alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    /// Lazy, pooled, in no tree, or in an era that keeps no holes.
+    #[default]
+    Other,
+    /// In the free tree.
+    Free,
+    /// In the busy tree of the node of its address.
+    Busy,
+}
+
+/// A range with its links: the kernel's `vmap_area`. One cache line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(align(64))]
 pub struct VmapArea {
     /// First address (`va_start`).
     pub start: u64,
     /// First address after it (`va_end`), guard page included.
     pub end: u64,
-    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
-    pub subtree_max: u64,
+    /// Free tree only: [`VmapArea::subtree_max`] of the left and the right child, 0 of none.
+    pub(super) max: [u64; 2],
     /// Left and right child in the tree this area is in.
     pub child: [AreaId; 2],
     /// Parent in that tree, shifted by one; bit 0 set: black.
@@ -45,6 +60,7 @@ pub struct VmapArea {
     pub owner: u32,
     /// Freed and waiting for the purge while its place in the tree of areas is kept (`VM_LAZY_FREE`, 2.6.28 to 5.1).
     pub lazy: bool,
+    pub(crate) kind: Kind,
 }
 
 impl VmapArea {
@@ -54,6 +70,11 @@ impl VmapArea {
     /// Bytes in the range.
     pub fn len_bytes(&self) -> u64 {
         self.end.wrapping_sub(self.start)
+    }
+
+    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
+    pub fn subtree_max(&self) -> u64 {
+        self.len_bytes().max(self.max[LEFT]).max(self.max[RIGHT])
     }
 
     /// Parent in the tree, or [`NIL`].
@@ -81,13 +102,18 @@ pub struct Areas {
     kept: KeptPages,
     /// Pages of slots that have changed since.
     changed: Vec<bool>,
+    /// Where areas are, by their addresses.
+    near: Near,
 }
+
+const _: () = assert!(size_of::<VmapArea>() == 64, "an area is one cache line");
 
 impl Default for Areas {
     fn default() -> Self {
         // Slot 0 is NIL: black, so that a missing child counts as black.
         let nil = VmapArea { parent_colour: 1, ..VmapArea::default() };
-        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept: KeptPages::default(), changed: vec![true] }
+        let (kept, near) = (KeptPages::default(), Near::default());
+        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept, changed: vec![true], near }
     }
 }
 
@@ -95,6 +121,9 @@ impl Areas {
     /// Takes a slot for `[start, end)`.
     pub fn add(&mut self, start: u64, end: u64) -> AreaId {
         self.live += 1;
+        if self.near.is_small_for(self.live) {
+            self.near.grow(self.live, &self.slots);
+        }
         let area = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
         if self.unused == NIL {
             self.slots.push(area);
@@ -147,7 +176,15 @@ impl Areas {
         self.kept.update(&self.slots, &self.changed);
         self.changed.fill(false);
         let Self { n_slots, unused, live, ref kept, .. } = *self;
-        Self { slots: Vec::new(), n_slots, unused, live, kept: kept.clone(), changed: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            n_slots,
+            unused,
+            live,
+            kept: kept.clone(),
+            changed: Vec::new(),
+            near: Near::default(),
+        }
     }
 
     /// Becomes what was put aside. Costs what differs.
@@ -163,14 +200,15 @@ impl Areas {
 
     /// Memory held, in bytes. What is put aside belongs to whoever keeps it.
     pub fn heap_bytes(&self) -> u64 {
-        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64
+        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64 + self.near.heap_bytes()
     }
 }
 
 impl Clone for Areas {
     fn clone(&self) -> Self {
-        let Self { ref slots, n_slots, unused, live, ref kept, ref changed } = *self;
-        Self { slots: slots.clone(), n_slots, unused, live, kept: kept.clone(), changed: changed.clone() }
+        let Self { ref slots, n_slots, unused, live, ref kept, ref changed, ref near } = *self;
+        let (slots, kept, changed) = (slots.clone(), kept.clone(), changed.clone());
+        Self { slots, n_slots, unused, live, kept, changed, near: near.clone() }
     }
 
     /// Costs what differs, where both come from the same copy put aside.
@@ -189,6 +227,7 @@ impl Clone for Areas {
         }
         self.kept.adopt(&from.kept);
         self.changed.clone_from(&from.changed);
+        self.near.clone_from(&from.near);
         (self.n_slots, self.unused, self.live) = (from.n_slots, from.unused, from.live);
     }
 }

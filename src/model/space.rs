@@ -1,6 +1,7 @@
 //! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
 
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, PurgePart, Purged};
+use super::bulk::{Bulk, BulkOp, Touched};
 use super::extent::Extent;
 use super::memory::{Memory, MemoryAnswer, MemoryOp};
 use super::page_table::{Geometry, TablesTouched};
@@ -281,6 +282,15 @@ impl AddressSpace {
             memory.count_ranges(self.allocator.areas().live());
         }
         answer
+    }
+
+    /// Runs plain ops without a word about them. Of what is behind areas only page tables are counted: a space that
+    /// follows the rest applies its operations one by one.
+    pub(crate) fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk) {
+        let refused = bulk.refusals;
+        let mut touched = Touched { geometry: self.geometry, tables: &mut self.tables };
+        self.allocator.run_bulk(ops, bulk, &mut touched);
+        self.failures += bulk.refusals - refused;
     }
 
     fn search(&mut self, request: &Request, born: u32, mut steps: Option<&mut Steps>) -> Answer {

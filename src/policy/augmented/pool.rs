@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{AreaId, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree};
+use crate::model::{AreaId, At, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree, TreeId};
 
 use super::super::rules::Decay;
 use super::Augmented;
@@ -68,7 +68,7 @@ impl Augmented {
             return None;
         }
         let node = self.cpu_node(request.cpu);
-        let pages = request.size / self.page_size;
+        let pages = request.size >> self.page_shift;
         let mut answered = |answer| sink.step(|| Step::PoolAsked { node, pages, answer });
         if !request.first_attempt || !self.is_poolable(request) {
             answered(PoolAnswer::NotEligible);
@@ -82,7 +82,7 @@ impl Augmented {
             answered(PoolAnswer::Empty);
             return None;
         };
-        if head.start().is_multiple_of(request.align) {
+        if head.start() & (request.align - 1) == 0 {
             answered(PoolAnswer::Hit(head));
             return Some(Placement { start: head.start(), source: Source::Pool { node, area: pool.head } });
         }
@@ -92,13 +92,14 @@ impl Augmented {
 
     /// Node whose pools the CPU uses.
     pub(super) fn cpu_node(&self, cpu: u32) -> u32 {
-        cpu % self.nodes.len() as u32
+        let n_nodes = self.nodes.len() as u32;
+        if n_nodes.is_power_of_two() { cpu & (n_nodes - 1) } else { cpu % n_nodes }
     }
 
     /// Parks an area at the head of its pool; `false` if areas of that size are never pooled.
     pub(super) fn join_pool(&mut self, node: u32, id: AreaId) -> bool {
         let bytes = self.areas[id].len_bytes();
-        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return false };
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes >> self.page_shift) else { return false };
         let old = pool.head;
         pool.head = id;
         pool.len += 1;
@@ -118,7 +119,7 @@ impl Augmented {
     pub(super) fn leave_pool(&mut self, node: u32, id: AreaId) {
         let bytes = self.areas[id].len_bytes();
         let (prev, next) = (self.areas[id].prev, self.areas[id].next);
-        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return };
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes >> self.page_shift) else { return };
         if prev == NIL {
             pool.head = next;
         } else {
@@ -140,8 +141,8 @@ impl Augmented {
             return;
         }
         let node = self.cpu_node(request.cpu);
-        let Some(pool) = self.nodes[node as usize].pools.of_pages(request.size / self.page_size) else { return };
-        if pool.len < 2 || self.areas[pool.head].start.is_multiple_of(request.align) {
+        let Some(pool) = self.nodes[node as usize].pools.of_pages(request.size >> self.page_shift) else { return };
+        if pool.len < 2 || self.areas[pool.head].start & (request.align - 1) == 0 {
             return;
         }
         self.head_to_tail(node, pool.head);
@@ -181,7 +182,11 @@ impl Augmented {
                 let next = self.areas[id].next;
                 self.leave_pool(node, id);
                 // Pooled areas lie apart, so the private tree cannot refuse one.
-                let _ = self.areas.merge_or_add::<false>(&mut decayed, id);
+                let _ = self.areas.merge_or_add::<false, ()>(
+                    &mut decayed,
+                    id,
+                    &mut At { tree: TreeId::Lazy(node), sink: &mut () },
+                );
                 id = next;
             }
         }
@@ -197,9 +202,10 @@ impl Augmented {
     /// kernel drops it with a warning.
     pub(super) fn give_back<S: Sink>(&mut self, id: AreaId, sink: &mut S) {
         let range = self.areas.extent(id);
-        match (self.areas.merge_or_add::<true>(&mut self.free, id), range) {
+        let to = &mut At { tree: TreeId::Free, sink };
+        match (self.areas.merge_or_add::<true, S>(&mut self.free, id, to), range) {
             (Ok((hole, merge)), Some(extent)) => {
-                sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
+                to.sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
             }
             (Ok(_), None) => {}
             (Err(_), _) => self.areas.remove(id),
