@@ -26,7 +26,7 @@ pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use behind::{AT_ONCE, Behind};
 
-use crate::event::{Event, Seq};
+use crate::event::{Event, EventKind, Seq};
 use crate::log::{Log, Progress};
 use crate::model::{AddressSpace, Op, Outcome, Usages};
 
@@ -326,6 +326,32 @@ impl Replay {
         let asking = script::answer::Asking { op, ops: &ops, answers, said: None, space: &self.space, rules };
         script::answer::write(&asking, &mut text);
         Some(text)
+    }
+
+    /// The record that placed the area a record is about: its own for an allocation, the mate of a free.
+    pub fn area_of(&self, seq: Seq) -> Option<Seq> {
+        match self.log.get(seq)?.kind {
+            EventKind::Free { .. } | EventKind::FreeProbe { .. } => self.plan.mate(seq),
+            EventKind::Alloc { .. } | EventKind::Unasked { .. } => Some(seq),
+            _ => None,
+        }
+    }
+
+    /// A copy of the latest state kept at or before `at` records, the one at the cursor among them, and after how many
+    /// records it is. With what is behind the areas, if that is wanted and followed.
+    pub fn kept(&self, at: usize, with_memory: bool) -> (AddressSpace, usize) {
+        let lane = match &self.behind {
+            Some(behind) if with_memory => &behind.checkpoints,
+            _ => &self.checkpoints,
+        };
+        let is_here = lane.at_or_before(at) < self.cursor && self.cursor <= at && !(with_memory && self.lags);
+        let copy_of = |state: &AddressSpace| if with_memory { state.clone() } else { state.without_memory() };
+        if is_here {
+            return (copy_of(&self.space), self.cursor);
+        }
+        let mut state = copy_of(lane.start());
+        let begins = lane.restore(at, &mut state);
+        (copy_of(&state), begins)
     }
 
     /// How many verdicts of each kind up to the cursor.

@@ -278,6 +278,14 @@ pub trait Allocator: Debug + Send + Sync {
     /// Bytes in use; cheap.
     fn busy_bytes(&self) -> u64;
 
+    /// Bytes in pools; cheap.
+    fn pooled_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Bytes of all holes inside the window; cheap.
+    fn free_bytes(&self) -> u64;
+
     /// Holes; cheap.
     fn n_holes(&self) -> u32;
 

@@ -23,13 +23,16 @@ pub(super) struct Gaps {
     largest: u64,
     /// No other hole is longer than this.
     others_at_most: u64,
+    /// Bytes of all holes, cut to the window.
+    free_bytes: u64,
 }
 
 impl Gaps {
     /// One hole, from 1 to `top`.
     pub(super) fn new(window: Window, top: u64) -> Self {
-        let mut new = Self { window, top, count: 1, largest: 0, others_at_most: 0 };
+        let mut new = Self { window, top, count: 1, largest: 0, others_at_most: 0, free_bytes: 0 };
         new.largest = new.inside(BOTTOM, top);
+        new.free_bytes = new.largest;
         new
     }
 
@@ -39,6 +42,10 @@ impl Gaps {
 
     pub(super) fn largest(&self) -> u64 {
         self.largest
+    }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.free_bytes
     }
 
     pub(super) fn top(&self) -> u64 {
@@ -115,10 +122,11 @@ impl Gaps {
         let [below, above, whole] = self.around(areas, id);
         self.count += u32::from(below.is_some()) + u32::from(above.is_some());
         self.count -= u32::from(whole.is_some());
-        if self.bytes(whole) < self.largest {
+        let (below, above, whole) = (self.bytes(below), self.bytes(above), self.bytes(whole));
+        self.free_bytes -= whole - (below + above);
+        if whole < self.largest {
             return;
         }
-        let (below, above) = (self.bytes(below), self.bytes(above));
         if below.max(above) >= self.others_at_most {
             self.largest = below.max(above);
             self.others_at_most = self.others_at_most.max(below.min(above));
@@ -132,7 +140,9 @@ impl Gaps {
         let [below, above, whole] = self.around(areas, id);
         self.count += u32::from(whole.is_some());
         self.count -= u32::from(below.is_some()) + u32::from(above.is_some());
-        let (parts, whole) = (self.bytes(below).max(self.bytes(above)), self.bytes(whole));
+        let (below, above, whole) = (self.bytes(below), self.bytes(above), self.bytes(whole));
+        self.free_bytes += whole - (below + above);
+        let parts = below.max(above);
         if whole <= self.largest {
             self.others_at_most = self.others_at_most.max(whole);
             return;
@@ -199,6 +209,9 @@ impl Gaps {
         let mut measured = *self;
         measured.measure(areas, list);
         compare("largest hole", self.largest, measured.largest)?;
+        let mut free = 0;
+        self.each(areas, list, |hole| free += self.inside(hole.start(), hole.end()));
+        compare("free bytes", self.free_bytes, free)?;
         let bound = self.others_at_most.max(measured.others_at_most);
         compare("bound of the other holes", self.others_at_most, bound)
     }

@@ -150,6 +150,14 @@ impl Allocator for Augmented {
         self.busy_bytes
     }
 
+    fn pooled_bytes(&self) -> u64 {
+        self.pooled_bytes
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+
     fn n_holes(&self) -> u32 {
         self.free.len
     }

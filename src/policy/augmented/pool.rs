@@ -205,6 +205,7 @@ impl Augmented {
         let to = &mut At { tree: TreeId::Free, sink };
         match (self.areas.merge_or_add::<true, S>(&mut self.free, id, to), range) {
             (Ok((hole, merge)), Some(extent)) => {
+                self.free_bytes += self.inside(extent.start(), extent.end());
                 to.sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
             }
             (Ok(_), None) => {}

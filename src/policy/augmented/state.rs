@@ -70,7 +70,7 @@ impl Augmented {
         let mut id = self.free.first;
         while id != NIL {
             let hole = &self.areas[id];
-            let inside = hole.end.min(window.vend).saturating_sub(hole.start.max(window.vstart));
+            let inside = self.inside(hole.start, hole.end);
             metrics.free_bytes += inside;
             metrics.holes += u64::from(inside > 0);
             id = hole.next;
@@ -119,6 +119,10 @@ impl Augmented {
         }
         compare("busy areas", self.busy_areas, busy_areas)?;
         compare("busy bytes", self.busy_bytes, busy_bytes)?;
+        compare("free bytes", self.free_bytes, self.count_metrics().free_bytes)?;
+        let largest = view(self.free, true).ascending().map(|(_, hole)| self.inside(hole.start, hole.end)).max();
+        let found = largest_hole_in(&self.areas, &self.free, self.window.vstart, self.window.vend);
+        compare("largest hole", found, largest.unwrap_or(0))?;
         let lazy: Vec<Extent> = self.each_lazy().filter_map(|(_, id)| extent(id)).collect();
         let lazy_bytes: u64 = lazy.iter().map(|e| e.len_bytes()).sum();
         compare("lazy pages", self.lazy_pages, lazy_bytes / self.page_size)?;

@@ -90,6 +90,10 @@ impl Allocator for BusyTree {
         self.busy_bytes
     }
 
+    fn free_bytes(&self) -> u64 {
+        self.gaps.free_bytes()
+    }
+
     fn n_holes(&self) -> u32 {
         self.gaps.count()
     }
