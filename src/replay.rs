@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
 pub use plan::{NO_MATE, Plan};
-pub use timeline::{Sample, Timeline};
+pub use timeline::{METRICS, Metric, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use crate::event::{Event, Seq};
@@ -67,7 +67,7 @@ impl Replay {
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
-                let (plan, checkpoints) = Plan::make(&log, settings)?;
+                let (mut plan, checkpoints) = Plan::make(&log, settings)?;
                 let checkpoints = match settings.memory {
                     Follow::Nothing => checkpoints,
                     Follow::Memory => {
@@ -76,7 +76,7 @@ impl Replay {
                         let start = checkpoints.start().clone();
                         // Two sets of checkpoints are one too many.
                         drop(checkpoints);
-                        behind::follow(&plan, start, known)
+                        behind::follow(&mut plan, start, known)
                     }
                 };
                 (log, plan, checkpoints)

@@ -24,6 +24,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod time;
 mod update;
 
 use std::io::{IsTerminal, stdout};

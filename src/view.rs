@@ -18,12 +18,14 @@ pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
 pub(crate) mod script;
+pub mod series;
 pub mod step;
 pub mod text;
 pub mod timeline;
 pub mod tree;
 pub(crate) mod unplaced;
 pub(crate) mod usage;
+pub mod visible;
 pub(crate) mod within;
 
 pub use focus::focus_address;

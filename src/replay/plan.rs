@@ -158,7 +158,7 @@ impl Plan {
             + self.verdicts.capacity() * size_of::<Verdict>()
             + self.answers.text.capacity()
             + self.answers.ends.capacity() * size_of::<usize>();
-        bytes as u64
+        bytes as u64 + self.timeline.heap_bytes()
     }
 }
 

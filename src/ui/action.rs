@@ -56,6 +56,9 @@ pub(crate) enum Action {
     MapIn,
     MapOut,
     MapWhole,
+    TimeIn,
+    TimeOut,
+    TimeWhole,
     FreeOrder,
     TreeNext,
     Palette,
@@ -209,6 +212,9 @@ pub(crate) const ACTIONS: &[Spec] = &[
         .hint("closer"),
     row(Action::MapOut, Section::Panes, "map-out", "map: more bytes in a cell").within(PaneId::Map).hint("wider"),
     row(Action::MapWhole, Section::Panes, "map-whole", "map: the whole range").within(PaneId::Map).hint("whole"),
+    row(Action::TimeIn, Section::Panes, "time-in", "timeline and charts: fewer events, around the cursor"),
+    row(Action::TimeOut, Section::Panes, "time-out", "timeline and charts: more events"),
+    row(Action::TimeWhole, Section::Panes, "time-whole", "timeline and charts: the whole trace"),
     row(Action::FreeOrder, Section::Panes, "free-order", "free: holes by address or by size")
         .within(PaneId::Free)
         .hint("order"),

@@ -16,6 +16,7 @@ use super::pane::{PaneId, Subject};
 use super::search::Search;
 use super::speed::Speed;
 use super::theme::Theme;
+use super::time::TimeScale;
 use crate::model::TreeId;
 use crate::replay::Replay;
 use crate::view::events::EventFilter;
@@ -129,6 +130,8 @@ pub(crate) struct App {
     pub(crate) seek_budget: usize,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
+    /// What of the trace timeline and charts show.
+    pub(crate) time: TimeScale,
     pub(crate) search: Search,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) pending: Pending,
@@ -179,6 +182,7 @@ impl App {
             seek_budget: SEEK_BUDGET,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
+            time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
             pending: Pending::Nothing,

@@ -35,7 +35,7 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         PaneId::Free => view::free::rows(&scene, width, height, scroll, app.panes.free_order),
         PaneId::Tables => view::page_table::rows(&scene, width, height, scroll),
         PaneId::Detail => view::detail::rows(&scene, width, height, scroll),
-        PaneId::Timeline => view::timeline::rows(&scene, width, height),
+        PaneId::Timeline => view::timeline::rows(&scene, width, height, &app.time_view()),
         PaneId::Lesson => view::lesson::rows(&scene, width, height, scroll),
     }
 }
@@ -108,7 +108,7 @@ fn own_title(app: &App, id: PaneId) -> Vec<Span> {
         PaneId::Free => view::free::title(&scene),
         PaneId::Tables => view::page_table::title(&scene),
         PaneId::Detail => view::detail::title(&scene),
-        PaneId::Timeline => vec![Span::new("timeline", Role::Title)],
+        PaneId::Timeline => view::timeline::title(&scene, &app.time_view()),
         PaneId::Lesson => view::lesson::title(&scene),
     }
 }

@@ -6,8 +6,8 @@ use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, PurgePart, Purged,
-    Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, PurgePart,
+    Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -152,6 +152,10 @@ impl Allocator for Augmented {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {

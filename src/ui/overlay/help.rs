@@ -14,7 +14,7 @@ const WORDS: usize = 16;
 /// What the mouse does.
 const MOUSE: &[(&str, &str)] = &[
     ("click", "focus the pane, and go to what is under the pointer"),
-    ("wheel", "scroll what is under the pointer; over the map closer or wider; over the timeline step"),
+    ("wheel", "scroll what is under the pointer; over the map or the timeline closer or wider, around the pointer"),
     ("click", "on a key in the lower border of a lesson: go on, or back"),
     ("drag", "on the timeline: seek"),
     ("Shift", "held while dragging, most terminals select text as usual; --no-mouse gives the mouse back"),

@@ -249,8 +249,8 @@ pub(super) fn activate(app: &mut App) {
 fn column(app: &mut App, right: bool) -> bool {
     let width = content::size_of(app, PaneId::Timeline).width;
     let here = app.heading();
-    let scene = app.scene();
-    let stops = (0..width).map(|column| view::timeline::seq_at(&scene, width, column));
+    let view = app.time_view();
+    let stops = (0..width).map(|column| view::timeline::seq_at(&view, width, column));
     let next = if right { stops.filter(|&at| here < at).min() } else { stops.filter(|&at| at < here).max() };
     match next {
         Some(target) => time::step(app, target.cast_signed() - here.cast_signed()),

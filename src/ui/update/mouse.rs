@@ -47,7 +47,10 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
 fn turn(app: &mut App, at: Position, down: bool) {
     let Some(pane) = app.regions().at(at).copied() else { return };
     match pane.id {
-        PaneId::Timeline => time::step(app, if down { 1 } else { -1 }),
+        PaneId::Timeline => {
+            let around = state_under(app, &pane, at);
+            app.zoom_time(around, !down);
+        }
         PaneId::Map => {
             let action = if down { super::Action::MapOut } else { super::Action::MapIn };
             actions::focus(app, PaneId::Map);
@@ -119,8 +122,14 @@ fn drag(app: &mut App, at: Position) {
     }
 }
 
+/// Seeks to what is under the pointer.
 fn seek_to(app: &mut App, pane: &PaneBox, at: Position) {
-    let column = at.x.saturating_sub(pane.inner.x).min(pane.inner.width.saturating_sub(1));
-    let target = view::timeline::seq_at(&app.scene(), pane.inner.width, column);
+    let target = state_under(app, pane, at);
     time::jump(app, target);
+}
+
+/// Records applied at a column of the timeline.
+fn state_under(app: &App, pane: &PaneBox, at: Position) -> usize {
+    let column = at.x.saturating_sub(pane.inner.x).min(pane.inner.width.saturating_sub(1));
+    view::timeline::seq_at(&app.time_view(), pane.inner.width, column)
 }
