@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod charts;
 mod content;
 mod draw;
 mod footer;

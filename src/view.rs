@@ -3,6 +3,7 @@
 //! Every pane is a pure function of a [`Scene`] and a size. What it returns is painted by one painter in `ui`, and the
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
+pub mod charts;
 pub mod detail;
 pub(crate) mod divergence;
 pub mod events;

@@ -53,6 +53,9 @@ pub(crate) enum Action {
     PreviousPane,
     Zoom,
     ArrangeStep,
+    ArrangeCharts,
+    ChartToggle,
+    ChartAlone,
     MapIn,
     MapOut,
     MapWhole,
@@ -225,6 +228,13 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::PreviousPane, Section::Panes, "previous-pane", "focus the previous pane"),
     row(Action::Zoom, Section::Panes, "zoom", "the focused pane alone, or all of them again").hint("zoom"),
     row(Action::ArrangeStep, Section::Panes, "arrange-step", "all panes around the current event"),
+    row(Action::ArrangeCharts, Section::Panes, "arrange-charts", "charts: how the metrics changed"),
+    row(Action::ChartToggle, Section::Panes, "chart-toggle", "charts: show or hide the picked one")
+        .within(PaneId::Charts)
+        .hint("show or hide"),
+    row(Action::ChartAlone, Section::Panes, "chart-alone", "charts: the picked one alone, or all of them again")
+        .within(PaneId::Charts)
+        .hint("alone"),
     row(Action::Problems, Section::Program, "problems", "what was damaged in the input"),
     row(Action::Palette, Section::Program, "palette", "any action by name").hint("actions"),
     row(Action::Help, Section::Program, "help", "help for the focused pane, signs and words").hint("help"),

@@ -63,7 +63,7 @@ pub fn seq_at(view: &TimeView<'_>, width: u16, column: u16) -> usize {
     if column + 1 >= bars {
         return view.visible.to;
     }
-    view.visible.at(column, bars)
+    view.visible.lasting(column, bars).start
 }
 
 /// The rows; with few of them those that matter most.
@@ -118,7 +118,8 @@ impl Pane<'_, '_> {
         let scale = self.scale(track);
         for column in 0..self.bars {
             let states = self.view.visible.states(column, self.bars);
-            let at = states.start;
+            let lasting = self.view.visible.lasting(column, self.bars);
+            let at = lasting.start;
             let future = cursor.map_or(now < at, |cursor| cursor < column);
             let mark = match track {
                 Track::Metric(_) if alone => sign_of(self.scene, self.view, &records_of(&states)),
@@ -130,7 +131,7 @@ impl Pane<'_, '_> {
             let (glyph, role) = match (mark, track) {
                 (Some(mark), _) => mark,
                 (None, Track::Metric(metric)) => {
-                    let band = Series::Metric(metric).band(self.scene, states);
+                    let band = Series::Metric(metric).band(self.scene, lasting);
                     let (glyph, role) = self.bar(metric, band, scale);
                     // What has not happened yet is written less loudly.
                     (glyph, if future { Role::Muted } else { role })

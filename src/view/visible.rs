@@ -68,9 +68,25 @@ impl Visible {
         Self { from, to: from + len }
     }
 
-    /// Records applied at the left edge of column `column` of `columns`.
-    pub fn at(self, column: usize, columns: usize) -> usize {
-        self.from + (column as u128 * self.len() as u128 / columns.max(1) as u128) as usize
+    /// Where column `column` of `columns` begins: the first state that [`Visible::column`] puts into it or a later one.
+    fn edge(self, column: usize, columns: usize) -> usize {
+        self.from + (column as u128 * self.len() as u128).div_ceil(columns.max(1) as u128) as usize
+    }
+
+    /// The states that belong to a column: none, if columns are many and states are few.
+    pub fn states(self, column: usize, columns: usize) -> Range<usize> {
+        // The last column has the last state too.
+        self.edge(column, columns)..self.edge(column + 1, columns) + usize::from(column + 1 == columns)
+    }
+
+    /// The same; of a column without a state of its own the one before it, which lasts until the next.
+    pub fn lasting(self, column: usize, columns: usize) -> Range<usize> {
+        let states = self.states(column, columns);
+        if !states.is_empty() {
+            return states;
+        }
+        let before = states.start.saturating_sub(1).max(self.from);
+        before..before + 1
     }
 
     /// The column of a number of records applied, if it is in sight.
@@ -80,14 +96,6 @@ impl Visible {
         }
         let column = (at - self.from) as u128 * columns as u128 / self.len().max(1) as u128;
         Some((column as usize).min(columns.saturating_sub(1)))
-    }
-
-    /// The states of a column: one at least.
-    pub fn states(self, column: usize, columns: usize) -> Range<usize> {
-        let from = self.at(column, columns);
-        // The last column has the last state too.
-        let to = self.at(column + 1, columns) + usize::from(column + 1 == columns);
-        from..to.max(from + 1)
     }
 
     /// `events 12,000–48,000 of 10.0 M, 1.2 s`; `None` if it is everything.
@@ -260,15 +268,17 @@ mod tests {
     }
 
     #[test]
-    fn columns_cover_every_state_once() {
+    fn every_state_is_in_its_column_and_in_no_other() {
         for (from, to) in [(0, 13), (7, 1_000), (5, 6)] {
             let shown = Visible { from, to };
             for columns in [1, 10, 77, 300] {
                 let mut next = from;
                 for column in 0..columns {
                     let states = shown.states(column, columns);
-                    assert!(states.start <= next && !states.is_empty());
+                    assert!(states.is_empty() || states.start == next, "{states:?} behind {next}");
+                    assert!(states.clone().all(|at| shown.column(at, columns) == Some(column)), "{states:?}");
                     next = next.max(states.end);
+                    assert!(!shown.lasting(column, columns).is_empty());
                 }
                 assert_eq!(next, to + 1);
             }
