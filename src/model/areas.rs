@@ -1,7 +1,14 @@
 //! [`Areas`]: every `vmap_area` of one address space in one arena, linked by `u32`.
 //!
-//! The kernel's object wanders between the free tree, a busy tree, a lazy store and a pool; here its slot does. One
-//! arena makes a checkpoint one memory copy.
+//! The kernel's object wanders between the free tree, a busy tree, a lazy store and a pool; here its slot does. Slots lie
+//! flat, so that the hot path reads and writes plain memory; each write marks its page of slots as changed, so that a
+//! checkpoint ([`Areas::keep`]) puts aside what has changed since the last one and shares the rest.
+
+mod kept;
+#[cfg(test)]
+mod tests;
+
+use kept::{KeptPages, PAGE_SLOTS};
 
 /// Index of a slot in [`Areas`]. [`NIL`] is no area.
 pub type AreaId = u32;
@@ -61,19 +68,26 @@ impl VmapArea {
 }
 
 /// The arena.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Areas {
-    pub(super) slots: Vec<VmapArea>,
+    /// None in a kept copy.
+    slots: Vec<VmapArea>,
+    /// Slots there are, kept or not.
+    n_slots: u32,
     /// Head of the list of unused slots, through `next`.
     unused: AreaId,
     live: u32,
+    /// What was put aside last.
+    kept: KeptPages,
+    /// Pages of slots that have changed since.
+    changed: Vec<bool>,
 }
 
 impl Default for Areas {
     fn default() -> Self {
         // Slot 0 is NIL: black, so that a missing child counts as black.
         let nil = VmapArea { parent_colour: 1, ..VmapArea::default() };
-        Self { slots: vec![nil], unused: NIL, live: 0 }
+        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept: KeptPages::default(), changed: vec![true] }
     }
 }
 
@@ -84,11 +98,17 @@ impl Areas {
         let area = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
         if self.unused == NIL {
             self.slots.push(area);
-            return (self.slots.len() - 1) as AreaId;
+            self.n_slots += 1;
+            let id = (self.slots.len() - 1) as AreaId;
+            if self.changed.len() * PAGE_SLOTS < self.slots.len() {
+                self.changed.push(true);
+            }
+            self.changed[id as usize / PAGE_SLOTS] = true;
+            return id;
         }
         let id = self.unused;
-        self.unused = self.slots[id as usize].next;
-        self.slots[id as usize] = area;
+        self.unused = self[id].next;
+        self[id] = area;
         id
     }
 
@@ -96,7 +116,8 @@ impl Areas {
     pub fn remove(&mut self, id: AreaId) {
         debug_assert!(id != NIL, "NIL is not an area");
         self.live -= 1;
-        self.slots[id as usize] = VmapArea { next: self.unused, ..VmapArea::default() };
+        let unused = self.unused;
+        self[id] = VmapArea { next: unused, ..VmapArea::default() };
         self.unused = id;
     }
 
@@ -112,7 +133,7 @@ impl Areas {
 
     /// The area in a slot, to change it. Ends may only change where the order of its tree stays.
     pub fn get_mut(&mut self, id: AreaId) -> &mut VmapArea {
-        &mut self.slots[id as usize]
+        &mut self[id]
     }
 
     /// Areas in use.
@@ -120,9 +141,55 @@ impl Areas {
         self.live
     }
 
-    /// Memory held, in bytes.
+    /// A copy to put aside. It has no slots that could be read: it is for [`Areas::restore`] alone. What has not changed
+    /// since the last copy, of this arena or of the one it was restored from, is shared with that.
+    pub(crate) fn keep(&mut self) -> Self {
+        self.kept.update(&self.slots, &self.changed);
+        self.changed.fill(false);
+        let Self { n_slots, unused, live, ref kept, .. } = *self;
+        Self { slots: Vec::new(), n_slots, unused, live, kept: kept.clone(), changed: Vec::new() }
+    }
+
+    /// Becomes what was put aside. Costs what differs.
+    pub(crate) fn restore(&mut self, kept: &Self) {
+        kept.kept.restore(&mut self.kept, &mut self.slots, &mut self.changed, kept.n_slots as usize);
+        (self.n_slots, self.unused, self.live) = (kept.n_slots, kept.unused, kept.live);
+    }
+
+    /// Memory that a copy put aside holds and `before` does not, in bytes.
+    pub(crate) fn kept_bytes_beside(&self, before: &Self) -> u64 {
+        self.kept.bytes_beside(&before.kept)
+    }
+
+    /// Memory held, in bytes. What is put aside belongs to whoever keeps it.
     pub fn heap_bytes(&self) -> u64 {
-        (self.slots.capacity() * size_of::<VmapArea>()) as u64
+        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64
+    }
+}
+
+impl Clone for Areas {
+    fn clone(&self) -> Self {
+        let Self { ref slots, n_slots, unused, live, ref kept, ref changed } = *self;
+        Self { slots: slots.clone(), n_slots, unused, live, kept: kept.clone(), changed: changed.clone() }
+    }
+
+    /// Costs what differs, where both come from the same copy put aside.
+    fn clone_from(&mut self, from: &Self) {
+        let n_before = self.slots.len();
+        self.slots.resize(from.slots.len(), VmapArea::default());
+        for (page, index) in self.slots.chunks_mut(PAGE_SLOTS).zip(0..) {
+            let first = index * PAGE_SLOTS;
+            let is_same = first + page.len() <= n_before
+                && self.changed.get(index) == Some(&false)
+                && from.changed.get(index) == Some(&false)
+                && self.kept.shares(&from.kept, index);
+            if !is_same {
+                page.copy_from_slice(&from.slots[first..first + page.len()]);
+            }
+        }
+        self.kept.adopt(&from.kept);
+        self.changed.clone_from(&from.changed);
+        (self.n_slots, self.unused, self.live) = (from.n_slots, from.unused, from.live);
     }
 }
 
@@ -136,6 +203,7 @@ impl std::ops::Index<AreaId> for Areas {
 
 impl std::ops::IndexMut<AreaId> for Areas {
     fn index_mut(&mut self, id: AreaId) -> &mut VmapArea {
+        self.changed[id as usize / PAGE_SLOTS] = true;
         &mut self.slots[id as usize]
     }
 }
