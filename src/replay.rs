@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
 pub use plan::{NO_MATE, OpsOf, Plan};
-pub use timeline::{Sample, Timeline};
+pub use timeline::{METRICS, Metric, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
 use behind::{AT_ONCE, Behind};
@@ -63,6 +63,8 @@ pub struct Replay {
     going: Option<(AddressSpace, usize)>,
     /// The states at the cursor lack what is behind the areas: it follows.
     lags: bool,
+    /// Checkpoints for what is behind the areas are laid.
+    is_prepared: bool,
 }
 
 /// Records that are gone through from the cursor instead of from a checkpoint.
@@ -91,19 +93,20 @@ impl Replay {
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
-                let (plan, checkpoints) = Plan::make(&log, settings, progress)?;
+                let (mut plan, checkpoints) = Plan::make(&log, settings, progress)?;
                 if settings.memory == Follow::Memory {
                     let known = usages.get_or_init(|| Arc::new(usages::usages_of(&log, &plan)));
                     let budget = settings.checkpoint_bytes() / BEHIND_SHARE;
                     let mut lane = Behind::new(&plan, checkpoints.start(), Arc::clone(known), budget);
                     if plan.len() <= PREPARED_AT_ONCE {
-                        lane.prepare((&log, &plan), usize::MAX);
+                        lane.prepare((&log, &mut plan), usize::MAX);
                     }
                     behind = Some(lane);
                 }
                 (log, plan, checkpoints)
             }
         };
+        let is_prepared = plan.len() <= PREPARED_AT_ONCE;
         let space = behind.as_ref().map_or(&checkpoints, |lane| &lane.checkpoints).start().clone();
         Ok(Self {
             log,
@@ -118,6 +121,7 @@ impl Replay {
             shown: None,
             going: None,
             lags: false,
+            is_prepared,
         })
     }
 
@@ -273,7 +277,14 @@ impl Replay {
 
     /// Lays checkpoints for what is behind the areas, going through at most `budget` records: what is far settles sooner.
     pub fn prepare(&mut self, budget: usize) -> Seek {
-        self.behind.as_mut().map_or(Seek::Done, |behind| behind.prepare((&self.log, &self.plan), budget))
+        match (&mut self.behind, Arc::get_mut(&mut self.plan)) {
+            (Some(behind), Some(plan)) if !self.is_prepared => {
+                let went = behind.prepare((&self.log, plan), budget);
+                self.is_prepared = went == Seek::Done;
+                went
+            }
+            _ => Seek::Done,
+        }
     }
 
     /// Forgets what the cursor was on its way to; the memory is kept.

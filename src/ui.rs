@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod charts;
 mod content;
 mod draw;
 mod footer;
@@ -25,6 +26,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod time;
 mod update;
 
 use std::io::{IsTerminal, stdout};

@@ -10,7 +10,8 @@ use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Seq};
 use vmaplens::log::Log;
 use vmaplens::model::{Answer, Op};
-use vmaplens::replay::{NO_MATE, Replay, Sample, Settings, Tally, Verdict};
+use vmaplens::replay::timeline::values_of;
+use vmaplens::replay::{METRICS, NO_MATE, Replay, Settings, Tally, Verdict};
 
 const CAPTURES: [&str; 12] = [
     "amd64-510-kprobes-smp1",
@@ -124,12 +125,12 @@ fn opened(log: Log, name: &str) -> Replay {
 fn is_one_history(replay: &Replay, what: &str) {
     let (plan, log) = (replay.plan(), replay.log());
     let mut space = replay.start().clone();
-    let mut samples = plan.timeline.samples.iter().peekable();
+    let metrics = &plan.timeline.metrics;
+    let known = |at: usize| METRICS.map(|metric| metrics.at(metric, at).expect(what));
+    assert_eq!((metrics.len(), metrics.bucket_states()), (log.events.len() + 1, 1), "{what}: a bucket for each state");
     let (mut nr_lazy_differs, mut num_purged_differs, mut unknown_frees) = (0, 0, 0);
     for (index, event) in log.events.iter().enumerate() {
-        while let Some(sample) = samples.next_if(|sample| sample.at as usize == index) {
-            assert_eq!(*sample, Sample::of(index, space.allocator()), "{what}: sample before record {index}");
-        }
+        assert_eq!(known(index), values_of(&space), "{what}: metrics before record {index}");
         let mut freed = false;
         for op in plan.ops_of(log, index) {
             let answer = space.apply(&op, None);
@@ -161,6 +162,7 @@ fn is_one_history(replay: &Replay, what: &str) {
         }
     }
     space.allocator().audit().expect(what);
+    assert_eq!(known(log.events.len()), values_of(&space), "{what}: metrics of the end");
     assert_eq!(space.digest(), replay.space().digest(), "{what}");
     let checks = plan.checks;
     assert_eq!(checks.nr_lazy_differs, nr_lazy_differs, "{what}");

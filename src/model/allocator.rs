@@ -6,7 +6,7 @@ use super::areas::{AreaId, Areas, VmapArea};
 use super::audit::Broken;
 use super::bulk::{self, Bulk, BulkOp, Touched};
 use super::extent::Extent;
-use super::metrics::Metrics;
+use super::metrics::{Gauges, Metrics};
 use super::rbtree::{TreeId, TreeView};
 use super::request::{Placement, Refusal, Request};
 use super::step::Steps;
@@ -299,6 +299,9 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// Counts and sums of the present state.
     fn metrics(&self) -> Metrics;
+
+    /// What of them is cheap: takes no longer than a search and a look at the holes outside the window.
+    fn gauges(&self) -> Gauges;
 
     /// The largest hole inside the window, in bytes; cheap.
     fn largest_hole(&self) -> u64;

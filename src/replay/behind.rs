@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Checkpoints, Plan, Seek};
+use super::{Checkpoints, Metric, Plan, Seek};
 use crate::log::Log;
 use crate::model::{AddressSpace, HelperOrder, Usages};
 use crate::request::{DataFrames, memory_of};
@@ -69,25 +69,30 @@ impl Behind {
         self.chase.get_or_insert((state, usize::MAX));
     }
 
-    /// Lays checkpoints towards the end of the log, `budget` records at most.
-    pub(super) fn prepare(&mut self, (log, plan): (&Log, &Plan), budget: usize) -> Seek {
+    /// Goes towards the end of the log, `budget` records at most, lays checkpoints, and tells the plan's timeline how many
+    /// page tables there really are.
+    pub(super) fn prepare(&mut self, (log, plan): (&Log, &mut Plan), budget: usize) -> Seek {
         let n = plan.len();
+        let mut timeline = std::mem::take(&mut plan.timeline);
         let (mut state, mut at) = self.front.take().unwrap_or_else(|| {
-            let mut state = self.checkpoints.start().clone();
-            let at = self.checkpoints.restore(self.checkpoints.frontier(), &mut state);
-            (state, at)
+            let start = self.checkpoints.start().clone();
+            timeline.metrics.metric_again(Metric::Tables, 0, start.n_tables());
+            (start, 0)
         });
         let end = n.min(at.saturating_add(budget));
         while at < end {
             apply(log, plan, at, &mut state);
             at += 1;
+            timeline.metrics.metric_again(Metric::Tables, at, state.n_tables());
             self.checkpoints.offer(at, &mut state);
         }
         if at == n {
-            return Seek::Done;
+            timeline.metrics.finish();
+        } else {
+            self.front = Some((state, at));
         }
-        self.front = Some((state, at));
-        Seek::Going { at }
+        plan.timeline = timeline;
+        if at == n { Seek::Done } else { Seek::Going { at } }
     }
 
     /// Memory held, in bytes.

@@ -66,11 +66,6 @@ impl Checkpoints {
         (self.even.len(), self.every)
     }
 
-    /// The last even one: records applied.
-    pub fn frontier(&self) -> usize {
-        self.even.last().map_or(0, |kept| kept.at)
-    }
-
     /// Offers the state after `at` records; it is kept if one is due there and none is.
     pub fn offer(&mut self, at: usize, state: &mut AddressSpace) {
         if at == 0 || !at.is_multiple_of(self.every) {

@@ -179,7 +179,7 @@ impl Plan {
             + self.verdicts.capacity() * size_of::<Verdict>()
             + self.answers.text.capacity()
             + self.answers.ends.capacity() * size_of::<usize>();
-        bytes as u64 + self.ops.heap_bytes()
+        bytes as u64 + self.ops.heap_bytes() + self.timeline.heap_bytes()
     }
 }
 

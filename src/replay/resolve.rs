@@ -35,7 +35,8 @@ use crate::policy::Shape;
 use super::checkpoints::BUDGET_BYTES;
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Plan, TALLY_EVERY, purge_op};
-use super::{Cause, Checkpoints, Divergence, Machine, Sample, Tally, Timeline, Timing, Verdict};
+use super::timeline::values_of;
+use super::{Cause, Checkpoints, Divergence, Machine, Tally, Timing, Verdict};
 
 /// How far before its purge record an allocation can stand that was carved after it, in records.
 const MAX_AFTER_PURGE: usize = 512;
@@ -158,45 +159,39 @@ impl<'a> Resolver<'a> {
     pub(super) fn run(mut self, checkpoint_bytes: u64, progress: impl Fn(usize)) -> (Plan, Checkpoints) {
         let n = self.log.events.len();
         self.checkpoints.set_budget(checkpoint_bytes);
-        let stride = n.div_ceil(Timeline::MAX_SAMPLES).max(1);
         for index in 0..n {
             if index % TALLY_EVERY == 0 {
                 self.plan.tallies.push(self.tally);
                 progress(index);
             }
-            if index % stride == 0 {
-                self.sample(index);
-            }
+            self.sample();
             self.take(index);
             self.checkpoints.offer(index + 1, &mut self.space);
         }
-        self.sample(n);
+        self.sample();
         self.sample_again();
         (self.plan, self.checkpoints)
     }
 
-    /// Samples taken before their records were resolved another way.
+    /// States taken in before their records were resolved another way.
     fn sample_again(&mut self) {
+        let metrics = &mut self.plan.timeline.metrics;
+        metrics.finish();
         let rewritten = std::mem::take(&mut self.rewritten);
-        let is_stale = |at: usize| rewritten.iter().any(|&(from, to)| from < at && at <= to);
-        let mut reached: Option<(AddressSpace, usize)> = None;
-        for place in 0..self.plan.timeline.samples.len() {
-            let at = self.plan.timeline.samples[place].at as usize;
-            if !is_stale(at) {
-                continue;
+        let stale = metrics.whole_buckets(rewritten.into_iter().map(|(from, to)| from + 1..to + 1));
+        for states in stale {
+            let mut space = self.checkpoints.start().clone();
+            let kept_at = self.checkpoints.restore(states.start, &mut space);
+            for at in kept_at..states.end {
+                if states.start <= at {
+                    self.plan.timeline.metrics.again(at, &values_of(&space));
+                }
+                for op in self.plan.ops_of(self.log, at) {
+                    space.apply(&op, None);
+                }
             }
-            let kept_at = self.checkpoints.at_or_before(at);
-            let (mut space, from) = reached.take().filter(|&(_, from)| kept_at <= from).unwrap_or_else(|| {
-                let mut space = self.checkpoints.start().clone();
-                let from = self.checkpoints.restore(at, &mut space);
-                (space, from)
-            });
-            (from..at).flat_map(|index| self.plan.ops_of(self.log, index)).for_each(|op| {
-                space.apply(&op, None);
-            });
-            self.plan.timeline.samples[place] = Sample::of(at, space.allocator());
-            reached = Some((space, at));
         }
+        self.plan.timeline.metrics.finish();
     }
 
     /// How well the machine's rules explain the first records: exact addresses, then counters that agree.
@@ -222,8 +217,8 @@ impl<'a> Resolver<'a> {
         self.now = done;
     }
 
-    fn sample(&mut self, at: usize) {
-        self.plan.timeline.samples.push(Sample::of(at, self.space.allocator()));
+    fn sample(&mut self) {
+        self.plan.timeline.metrics.push(&values_of(&self.space));
     }
 
     fn resolve(&mut self, index: usize, event: &Event) {

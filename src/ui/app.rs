@@ -12,12 +12,14 @@ use super::keymap::{Key, Keymap};
 use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
 use super::overlay::Overlay;
-use super::pane::{PaneId, Subject};
+use super::pane::{Arrangement, PaneId, Subject};
 use super::search::Search;
 use super::speed::Speed;
 use super::theme::Theme;
+use super::time::TimeScale;
 use crate::model::TreeId;
 use crate::replay::Replay;
+use crate::view::charts::ChartChoice;
 use crate::view::events::EventFilter;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
@@ -119,6 +121,8 @@ pub(crate) struct App {
     pub(crate) now: Duration,
     pub(crate) focus: PaneId,
     pub(crate) zoom: bool,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) charts: ChartChoice,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -131,6 +135,8 @@ pub(crate) struct App {
     pub(crate) preparing: bool,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
+    /// What of the trace timeline and charts show.
+    pub(crate) time: TimeScale,
     pub(crate) search: Search,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) pending: Pending,
@@ -161,6 +167,8 @@ impl App {
             now: Duration::ZERO,
             focus,
             zoom: false,
+            arrangement: Arrangement::Step,
+            charts: ChartChoice::default(),
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -186,6 +194,7 @@ impl App {
             preparing: true,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
+            time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
             pending: Pending::Nothing,
@@ -235,8 +244,13 @@ impl App {
     /// What the layout has to show.
     pub(crate) fn wanted(&self) -> Wanted {
         let band = self.lesson_need.map(|(_, rows)| Band { rows, show: lesson::shown(self) });
-        let Self { focus, zoom, map_need, .. } = *self;
-        Wanted { focus, zoom, subject: self.subject(), map_rows: map_need.rows, band }
+        let Self { focus, zoom, map_need, arrangement, .. } = *self;
+        Wanted { focus, zoom, arrangement, subject: self.subject(), map_rows: map_need.rows, band }
+    }
+
+    /// The panes that can be focused, in the order Tab goes through them.
+    pub(crate) fn focusable(&self) -> &'static [PaneId] {
+        self.arrangement.panes(self.subject())
     }
 
     /// A trace, a snapshot or a lesson.

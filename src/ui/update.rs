@@ -30,6 +30,7 @@ const MAX_COUNT: usize = u32::MAX as usize;
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     let effects = take(app, msg);
+    app.follow_time();
     app.fit_map();
     effects
 }

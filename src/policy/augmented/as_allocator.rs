@@ -7,8 +7,8 @@ use crate::model::audit::Broken;
 use crate::model::bulk::{self, Touched};
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Bulk, BulkOp, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind,
-    PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Bulk, BulkOp, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement,
+    PurgeKind, PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -176,6 +176,10 @@ impl Allocator for Augmented {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {
