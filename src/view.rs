@@ -4,6 +4,7 @@
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
 pub mod breaks;
+pub mod charts;
 pub mod detail;
 pub(crate) mod divergence;
 pub mod events;
@@ -19,12 +20,14 @@ pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
 pub(crate) mod script;
+pub mod series;
 pub mod step;
 pub mod text;
 pub mod timeline;
 pub mod tree;
 pub(crate) mod unplaced;
 pub(crate) mod usage;
+pub mod visible;
 pub(crate) mod within;
 
 pub use focus::focus_address;

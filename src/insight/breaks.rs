@@ -178,10 +178,7 @@ impl Run {
 
     /// A walker as near before `at` records as there is a state.
     fn walker_before(&self, replay: &Replay, at: usize) -> Walker {
-        let kept = replay.kept(at);
-        let here = (replay.space(), replay.cursor());
-        let (space, begins) = if kept.1 < here.1 && here.1 <= at { here } else { kept };
-        let space = if self.watch.needs_memory() { space.clone() } else { space.without_memory() };
+        let (space, begins) = replay.kept(at, self.watch.needs_memory());
         Walker { space, at: begins, held: Held::default() }
     }
 
@@ -247,8 +244,8 @@ impl Run {
     }
 
     fn walker_before_stretch(&self, replay: &Replay, upto: usize) -> Walker {
-        let (space, begins) = replay.kept(upto.saturating_sub(MIN_STRETCH).min(upto - 1));
-        let space = if self.watch.needs_memory() { space.clone() } else { space.without_memory() };
+        let at = upto.saturating_sub(MIN_STRETCH).min(upto - 1);
+        let (space, begins) = replay.kept(at, self.watch.needs_memory());
         Walker { space, at: begins, held: Held::default() }
     }
 }
@@ -347,9 +344,9 @@ impl Walker {
     /// Applies a record; answers what became true with it.
     fn step(&mut self, watch: &Watch, replay: &Replay) -> u64 {
         let mut may_change = false;
-        for op in replay.plan().ops_of(self.at) {
-            let answer = self.space.apply(op, None);
-            may_change |= self.held.thing.may_change(op, &answer);
+        for op in replay.plan().ops_of(replay.log(), self.at) {
+            let answer = self.space.apply(&op, None);
+            may_change |= self.held.thing.may_change(&op, &answer);
         }
         self.at += 1;
         let before = self.held;

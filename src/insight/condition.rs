@@ -318,7 +318,7 @@ impl Test {
 
 /// The record at `index`, if the log is that long.
 pub(super) fn event(replay: &Replay, index: usize) -> Option<Event> {
-    replay.log().get(Seq(index as u32)).copied()
+    replay.log().get(Seq(index as u32))
 }
 
 fn is_kind(kind: RecordKind, event: &Event, verdict: Verdict) -> bool {

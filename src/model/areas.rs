@@ -1,12 +1,21 @@
 //! [`Areas`]: every `vmap_area` of one address space in one arena, linked by `u32`.
 //!
-//! The kernel's object wanders between the free tree, a busy tree, a lazy store and a pool; here its slot does. One
-//! arena makes a checkpoint one memory copy.
+//! The kernel's object wanders between the free tree, a busy tree, a lazy store and a pool; here its slot does. Slots lie
+//! flat, so that the hot path reads and writes plain memory; each write marks its page of slots as changed, so that a
+//! checkpoint ([`Areas::keep`]) puts aside what has changed since the last one and shares the rest.
+
+mod kept;
+mod near;
+#[cfg(test)]
+mod tests;
+
+use kept::{KeptPages, PAGE_SLOTS};
+use near::Near;
 
 /// Index of a slot in [`Areas`]. [`NIL`] is no area.
 pub type AreaId = u32;
 
-/// No area. Slot 0 exists and has `subtree_max` 0, so that "largest hole of no subtree" needs no branch.
+/// No area. Slot 0 exists, is black and stays as it is, so that many a look at no area needs no branch.
 pub const NIL: AreaId = 0;
 
 /// Left child, for [`VmapArea::child`].
@@ -14,15 +23,28 @@ pub const LEFT: usize = 0;
 /// Right child, for [`VmapArea::child`].
 pub const RIGHT: usize = 1;
 
-/// A range with its links: the kernel's `vmap_area`.
+/// Where an area is, as far as its tree can be told from that alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    /// Lazy, pooled, in no tree, or in an era that keeps no holes.
+    #[default]
+    Other,
+    /// In the free tree.
+    Free,
+    /// In the busy tree of the node of its address.
+    Busy,
+}
+
+/// A range with its links: the kernel's `vmap_area`. One cache line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(align(64))]
 pub struct VmapArea {
     /// First address (`va_start`).
     pub start: u64,
     /// First address after it (`va_end`), guard page included.
     pub end: u64,
-    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
-    pub subtree_max: u64,
+    /// Free tree only: [`VmapArea::subtree_max`] of the left and the right child, 0 of none.
+    pub(super) max: [u64; 2],
     /// Left and right child in the tree this area is in.
     pub child: [AreaId; 2],
     /// Parent in that tree, shifted by one; bit 0 set: black.
@@ -38,6 +60,7 @@ pub struct VmapArea {
     pub owner: u32,
     /// Freed and waiting for the purge while its place in the tree of areas is kept (`VM_LAZY_FREE`, 2.6.28 to 5.1).
     pub lazy: bool,
+    pub(crate) kind: Kind,
 }
 
 impl VmapArea {
@@ -47,6 +70,11 @@ impl VmapArea {
     /// Bytes in the range.
     pub fn len_bytes(&self) -> u64 {
         self.end.wrapping_sub(self.start)
+    }
+
+    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
+    pub fn subtree_max(&self) -> u64 {
+        self.len_bytes().max(self.max[LEFT]).max(self.max[RIGHT])
     }
 
     /// Parent in the tree, or [`NIL`].
@@ -61,19 +89,31 @@ impl VmapArea {
 }
 
 /// The arena.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Areas {
-    pub(super) slots: Vec<VmapArea>,
+    /// None in a kept copy.
+    slots: Vec<VmapArea>,
+    /// Slots there are, kept or not.
+    n_slots: u32,
     /// Head of the list of unused slots, through `next`.
     unused: AreaId,
     live: u32,
+    /// What was put aside last.
+    kept: KeptPages,
+    /// Pages of slots that have changed since.
+    changed: Vec<bool>,
+    /// Where areas are, by their addresses.
+    near: Near,
 }
+
+const _: () = assert!(size_of::<VmapArea>() == 64, "an area is one cache line");
 
 impl Default for Areas {
     fn default() -> Self {
         // Slot 0 is NIL: black, so that a missing child counts as black.
         let nil = VmapArea { parent_colour: 1, ..VmapArea::default() };
-        Self { slots: vec![nil], unused: NIL, live: 0 }
+        let (kept, near) = (KeptPages::default(), Near::default());
+        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept, changed: vec![true], near }
     }
 }
 
@@ -81,14 +121,23 @@ impl Areas {
     /// Takes a slot for `[start, end)`.
     pub fn add(&mut self, start: u64, end: u64) -> AreaId {
         self.live += 1;
+        if self.near.is_small_for(self.live) {
+            self.near.grow(self.live, &self.slots);
+        }
         let area = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
         if self.unused == NIL {
             self.slots.push(area);
-            return (self.slots.len() - 1) as AreaId;
+            self.n_slots += 1;
+            let id = (self.slots.len() - 1) as AreaId;
+            if self.changed.len() * PAGE_SLOTS < self.slots.len() {
+                self.changed.push(true);
+            }
+            self.changed[id as usize / PAGE_SLOTS] = true;
+            return id;
         }
         let id = self.unused;
-        self.unused = self.slots[id as usize].next;
-        self.slots[id as usize] = area;
+        self.unused = self[id].next;
+        self[id] = area;
         id
     }
 
@@ -96,7 +145,8 @@ impl Areas {
     pub fn remove(&mut self, id: AreaId) {
         debug_assert!(id != NIL, "NIL is not an area");
         self.live -= 1;
-        self.slots[id as usize] = VmapArea { next: self.unused, ..VmapArea::default() };
+        let unused = self.unused;
+        self[id] = VmapArea { next: unused, ..VmapArea::default() };
         self.unused = id;
     }
 
@@ -112,7 +162,7 @@ impl Areas {
 
     /// The area in a slot, to change it. Ends may only change where the order of its tree stays.
     pub fn get_mut(&mut self, id: AreaId) -> &mut VmapArea {
-        &mut self.slots[id as usize]
+        &mut self[id]
     }
 
     /// Areas in use.
@@ -120,9 +170,65 @@ impl Areas {
         self.live
     }
 
-    /// Memory held, in bytes.
+    /// A copy to put aside. It has no slots that could be read: it is for [`Areas::restore`] alone. What has not changed
+    /// since the last copy, of this arena or of the one it was restored from, is shared with that.
+    pub(crate) fn keep(&mut self) -> Self {
+        self.kept.update(&self.slots, &self.changed);
+        self.changed.fill(false);
+        let Self { n_slots, unused, live, ref kept, .. } = *self;
+        Self {
+            slots: Vec::new(),
+            n_slots,
+            unused,
+            live,
+            kept: kept.clone(),
+            changed: Vec::new(),
+            near: Near::default(),
+        }
+    }
+
+    /// Becomes what was put aside. Costs what differs.
+    pub(crate) fn restore(&mut self, kept: &Self) {
+        kept.kept.restore(&mut self.kept, &mut self.slots, &mut self.changed, kept.n_slots as usize);
+        (self.n_slots, self.unused, self.live) = (kept.n_slots, kept.unused, kept.live);
+    }
+
+    /// Memory that a copy put aside holds and `before` does not, in bytes.
+    pub(crate) fn kept_bytes_beside(&self, before: &Self) -> u64 {
+        self.kept.bytes_beside(&before.kept)
+    }
+
+    /// Memory held, in bytes. What is put aside belongs to whoever keeps it.
     pub fn heap_bytes(&self) -> u64 {
-        (self.slots.capacity() * size_of::<VmapArea>()) as u64
+        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64 + self.near.heap_bytes()
+    }
+}
+
+impl Clone for Areas {
+    fn clone(&self) -> Self {
+        let Self { ref slots, n_slots, unused, live, ref kept, ref changed, ref near } = *self;
+        let (slots, kept, changed) = (slots.clone(), kept.clone(), changed.clone());
+        Self { slots, n_slots, unused, live, kept, changed, near: near.clone() }
+    }
+
+    /// Costs what differs, where both come from the same copy put aside.
+    fn clone_from(&mut self, from: &Self) {
+        let n_before = self.slots.len();
+        self.slots.resize(from.slots.len(), VmapArea::default());
+        for (page, index) in self.slots.chunks_mut(PAGE_SLOTS).zip(0..) {
+            let first = index * PAGE_SLOTS;
+            let is_same = first + page.len() <= n_before
+                && self.changed.get(index) == Some(&false)
+                && from.changed.get(index) == Some(&false)
+                && self.kept.shares(&from.kept, index);
+            if !is_same {
+                page.copy_from_slice(&from.slots[first..first + page.len()]);
+            }
+        }
+        self.kept.adopt(&from.kept);
+        self.changed.clone_from(&from.changed);
+        self.near.clone_from(&from.near);
+        (self.n_slots, self.unused, self.live) = (from.n_slots, from.unused, from.live);
     }
 }
 
@@ -136,6 +242,7 @@ impl std::ops::Index<AreaId> for Areas {
 
 impl std::ops::IndexMut<AreaId> for Areas {
     fn index_mut(&mut self, id: AreaId) -> &mut VmapArea {
+        self.changed[id as usize / PAGE_SLOTS] = true;
         &mut self.slots[id as usize]
     }
 }

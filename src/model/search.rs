@@ -46,7 +46,7 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
     while id != NIL {
         let hole = &areas[id];
         let [left, right] = hole.child;
-        if areas[left].subtree_max >= wanted.length && vstart < hole.start {
+        if hole.max[LEFT] >= wanted.length && vstart < hole.start {
             visited(sink, id, hole, Turn::Left);
             id = left;
             continue;
@@ -55,7 +55,7 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
             visited(sink, id, hole, Turn::Fits);
             return id;
         }
-        if areas[right].subtree_max >= wanted.length {
+        if hole.max[RIGHT] >= wanted.length {
             visited(sink, id, hole, Turn::Right);
             id = right;
             continue;
@@ -73,7 +73,7 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
                 return id;
             }
             let right = hole.child[RIGHT];
-            if areas[right].subtree_max >= wanted.length && vstart <= hole.start {
+            if hole.max[RIGHT] >= wanted.length && vstart <= hole.start {
                 if wanted.moves_vstart {
                     // Behind the node, so that the subtree already searched is not entered again.
                     vstart = hole.start.wrapping_add(1);
@@ -116,7 +116,7 @@ pub fn largest_hole_in(areas: &Areas, tree: &Tree, start: u64, end: u64) -> u64 
             best = best.max(clipped(hole));
             let is_inside = if outer == LEFT { bound <= hole.start } else { hole.start < bound };
             if is_inside {
-                best = best.max(areas[hole.child[inner]].subtree_max);
+                best = best.max(areas[hole.child[inner]].subtree_max());
                 id = hole.child[outer];
             } else {
                 id = hole.child[inner];
@@ -130,7 +130,7 @@ fn visited<S: Sink>(sink: &mut S, id: AreaId, hole: &VmapArea, turn: Turn) {
     sink.step(|| Step::Visited {
         hole: id,
         extent: Extent::new(hole.start, hole.end).expect("an area in a tree is never empty"),
-        subtree_max: hole.subtree_max,
+        subtree_max: hole.subtree_max(),
         turn,
     });
 }

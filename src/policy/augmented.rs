@@ -14,8 +14,8 @@ mod state;
 use crate::log::Window;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
-    AreaId, Areas, Extent, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step, Tree,
-    VmapArea,
+    AreaId, Areas, At, Extent, Kind, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
+    Tree, TreeId, VmapArea,
 };
 
 use super::refuse;
@@ -30,6 +30,8 @@ struct Node {
     busy: Tree,
     /// A tree, or up to 5.10 only its list, newest first.
     lazy: Tree,
+    /// In a bulk run: starts and slots of what is freed since, which is not in `lazy` yet.
+    queued: Vec<(u64, AreaId)>,
     pools: Pools,
     /// How far a purge has got that probes show in parts.
     phase: PurgePhase,
@@ -44,8 +46,12 @@ pub struct Augmented {
     nodes: Vec<Node>,
     window: Window,
     page_size: u64,
-    /// Addresses per step of the address-to-node map.
-    zone_bytes: u64,
+    /// The same as a power of two.
+    page_shift: u32,
+    /// Addresses per step of the address-to-node map, as a power of two.
+    zone_shift: u32,
+    /// Freed areas are put into their lazy trees when somebody looks, or never, if a purge comes first.
+    is_bulk: bool,
     /// First address the allocator never manages: `ULONG_MAX`.
     top: u64,
     lazy_pages: u64,
@@ -74,12 +80,14 @@ impl Augmented {
         let n_nodes = if per_node { setup.cpus_possible.clamp(1, MAX_NODES) } else { 1 };
         let mut new = Self {
             rules: setup.rules,
-            areas: Areas::default(),
+            areas: remembering(setup.page_size),
             free: Tree::default(),
             nodes: vec![Node::default(); n_nodes as usize],
             window: setup.window,
             page_size: setup.page_size,
-            zone_bytes: if n_nodes > 1 { ZONE_PAGES * setup.page_size } else { 1 },
+            page_shift: setup.page_size.trailing_zeros(),
+            zone_shift: (ZONE_PAGES * setup.page_size).trailing_zeros(),
+            is_bulk: false,
             top: setup.top(),
             lazy_pages: 0,
             lazy_max_pages: setup.lazy_max_pages(),
@@ -107,7 +115,8 @@ impl Augmented {
             && let Some(link) = self.areas.find_link(&self.free, start, end)
         {
             let id = self.areas.add(start, end);
-            self.areas.insert::<true>(&mut self.free, id, link);
+            let to = &mut At { tree: TreeId::Free, sink: &mut () };
+            self.areas.insert::<true, ()>(&mut self.free, id, link, to);
             self.free_bytes += self.inside(start, end);
         }
     }
@@ -119,7 +128,12 @@ impl Augmented {
 
     /// Node whose busy tree holds an address (`addr_to_node`).
     fn node_of(&self, addr: u64) -> u32 {
-        ((addr / self.zone_bytes) % self.nodes.len() as u64) as u32
+        let (zone, n_nodes) = (addr >> self.zone_shift, self.nodes.len() as u64);
+        match n_nodes {
+            1 => 0,
+            _ if n_nodes.is_power_of_two() => (zone & (n_nodes - 1)) as u32,
+            _ => (zone % n_nodes) as u32,
+        }
     }
 
     /// May the request use pools, and does its area go back to one?
@@ -140,10 +154,11 @@ impl Augmented {
         if hole == NIL {
             return refuse(RefusalReason::NoHole, sink);
         }
-        let start = align_up(self.areas[hole].start.max(vstart), request.align);
+        let hole_start = self.areas[hole].start;
+        let start = align_up(hole_start.max(vstart), request.align);
         match start.checked_add(request.size) {
             // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
-            Some(end) if self.areas[hole].start <= start && end <= request.window.vend => {
+            Some(end) if hole_start <= start && end <= request.window.vend => {
                 Ok(Placement { start, source: Source::Tree { hole } })
             }
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
@@ -196,9 +211,19 @@ impl Augmented {
         }
     }
 
+    /// One allocation: the search, and what it leads to.
+    fn alloc_with<S: Sink>(&mut self, request: &Request, born: u32, sink: &mut S) -> Result<Extent, Refusal> {
+        let answer = self.place_with(request, sink);
+        match (self.settle_with(request, answer, born, sink), answer) {
+            (Some(extent), _) => Ok(extent),
+            (None, Err(refusal)) => Err(refusal),
+            (None, Ok(_)) => unreachable!("a placement settles into an area"),
+        }
+    }
+
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
-        let fit = self.areas.clip(&mut self.free, hole, placed)?;
+        let fit = self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
         self.free_bytes -= self.inside(placed.start(), placed.end());
         sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
@@ -212,15 +237,36 @@ impl Augmented {
     }
 
     fn join_busy<S: Sink>(&mut self, id: AreaId, extent: Extent, sink: &mut S) {
-        let node = self.node_of(extent.start());
+        let (start, end) = (extent.start(), extent.end());
+        let node = self.node_of(start);
+        let (below, above) = self.busy_neighbours(node, extent);
         let busy = &mut self.nodes[node as usize].busy;
-        match self.areas.find_link(busy, extent.start(), extent.end()) {
-            Some(link) => self.areas.insert::<false>(busy, id, link),
+        let to = &mut At { tree: TreeId::Busy(node), sink };
+        match self.areas.link_beside(busy, (start, end), below, above) {
+            Some(link) => self.areas.insert::<false, S>(busy, id, link, to),
             // The kernel warns and drops the area; so do we, but its slot is not lost.
             None => return self.areas.remove(id),
         }
+        self.areas[id].kind = Kind::Busy;
+        self.areas.note(id, start, end);
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();
         sink.step(|| Step::BusyAdded { node, extent });
     }
+
+    /// The areas of a node's busy tree that touch `extent` from below or from above, the first that is remembered.
+    fn busy_neighbours(&self, node: u32, extent: Extent) -> (AreaId, AreaId) {
+        let of_node = |id: AreaId| if id != NIL && self.node_of(self.areas[id].start) == node { id } else { NIL };
+        match of_node(self.areas.ending_at(extent.start(), Kind::Busy)) {
+            NIL => (NIL, of_node(self.areas.starting_at(extent.end(), Kind::Busy))),
+            below => (below, NIL),
+        }
+    }
+}
+
+/// An arena that remembers where areas are.
+fn remembering(page_size: u64) -> Areas {
+    let mut areas = Areas::default();
+    areas.remember(page_size);
+    areas
 }

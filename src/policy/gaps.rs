@@ -4,7 +4,7 @@
 use crate::log::Window;
 use crate::model::audit::{Broken, compare};
 use crate::model::{
-    AreaId, Areas, Extent, Merge, Metrics, NIL, Pass, Refusal, RefusalReason, Sink, Step, Tree, VmapArea,
+    AreaId, Areas, Extent, Gauges, Merge, Metrics, NIL, Pass, Refusal, RefusalReason, Sink, Step, Tree, VmapArea,
 };
 
 use super::refuse;
@@ -196,6 +196,40 @@ impl Gaps {
             id = areas[id].next;
         }
         metrics
+    }
+
+    /// What is known of the holes without a walk over the list: `taken` bytes lie in its areas, of which only those
+    /// outside the window are looked at.
+    pub(super) fn gauges(&self, areas: &Areas, list: &Tree, taken: u64) -> Gauges {
+        // Bytes of areas outside, and holes that do not reach into the window.
+        let (mut outside, mut holes) = (0, 0);
+        let Window { vstart, vend } = self.window;
+        let mut below = NIL;
+        loop {
+            let above = if below == NIL { list.first } else { areas[below].next };
+            holes += u64::from(self.between(areas, below, above).is_some_and(|hole| hole.end() <= vstart));
+            if above == NIL || vstart <= areas[above].start {
+                break;
+            }
+            outside += areas[above].end.min(vstart) - areas[above].start;
+            below = above;
+        }
+        let mut above = NIL;
+        loop {
+            let below = if above == NIL { list.last } else { areas[above].prev };
+            holes += u64::from(self.between(areas, below, above).is_some_and(|hole| vend <= hole.start()));
+            if below == NIL || areas[below].end <= vend {
+                break;
+            }
+            outside += areas[below].end - areas[below].start.max(vend);
+            above = below;
+        }
+        Gauges {
+            free_bytes: self.window.len_bytes().saturating_sub(taken.saturating_sub(outside)),
+            holes: u64::from(self.count).saturating_sub(holes),
+            largest_hole: self.largest,
+            ..Gauges::default()
+        }
     }
 
     /// Compares what is kept with what a walk finds.

@@ -15,12 +15,14 @@ use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
 use super::marks::{Marks, Stored};
 use super::overlay::Overlay;
-use super::pane::{PaneId, Subject};
+use super::pane::{Arrangement, PaneId, Subject};
 use super::search::Search;
 use super::speed::Speed;
 use super::theme::Theme;
+use super::time::TimeScale;
 use crate::model::TreeId;
 use crate::replay::Replay;
+use crate::view::charts::ChartChoice;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
 use crate::view::map::MapZoom;
@@ -122,6 +124,8 @@ pub(crate) struct App {
     pub(crate) now: Duration,
     pub(crate) focus: PaneId,
     pub(crate) zoom: bool,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) charts: ChartChoice,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -130,6 +134,8 @@ pub(crate) struct App {
     pub(crate) speed: Speed,
     pub(crate) seeking: Option<Seeking>,
     pub(crate) seek_budget: usize,
+    /// Checkpoints are still laid for what is behind the areas.
+    pub(crate) preparing: bool,
     pub(crate) breaks: Breaks,
     /// A run to a break or to a use of the selection.
     pub(crate) hunting: Option<Hunt>,
@@ -139,6 +145,10 @@ pub(crate) struct App {
     pub(crate) reason: Vec<Condition>,
     pub(crate) jumps: Jumps,
     pub(crate) marks: Marks,
+    /// What was written down of an input of which only the beginning is here.
+    pub(crate) stored: Option<Stored>,
+    /// What of the trace timeline and charts show.
+    pub(crate) time: TimeScale,
     pub(crate) search: Search,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) pending: Pending,
@@ -151,6 +161,10 @@ pub(crate) struct App {
     pub(crate) lesson_need: Option<(u16, u16)>,
     /// What was open before a lesson was opened over it.
     pub(crate) previous: Option<Box<App>>,
+    /// Only the beginning of the input is here: how far the rest is; or why there will be none.
+    pub(crate) loading: Option<Result<String, String>>,
+    /// Where `:goto` leads when that is read.
+    pub(crate) awaited: Option<String>,
     pub(crate) dirty: bool,
 }
 
@@ -165,6 +179,8 @@ impl App {
             now: Duration::ZERO,
             focus,
             zoom: false,
+            arrangement: Arrangement::Step,
+            charts: ChartChoice::default(),
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -186,12 +202,15 @@ impl App {
             speed: Speed::default(),
             seeking: None,
             seek_budget: SEEK_BUDGET,
+            preparing: true,
             breaks: Breaks::default(),
             hunting: None,
             found: None,
             reason: Vec::new(),
             jumps: Jumps::default(),
             marks: Marks::unkept("this input is no file"),
+            stored: None,
+            time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
             pending: Pending::Nothing,
@@ -202,6 +221,8 @@ impl App {
             map_need: MapNeed::default(),
             lesson_need: None,
             previous: None,
+            loading: None,
+            awaited: None,
             dirty: true,
         };
         lesson::arrive(&mut app);
@@ -228,6 +249,12 @@ impl App {
 
     /// Takes over the marks that were written down for this input.
     pub(crate) fn open_marks(&mut self, stored: Stored) {
+        if matches!(self.loading, Some(Ok(_))) {
+            // Which trace they are of shows at its end.
+            self.stored = Some(stored);
+            self.marks = Marks::unkept("the rest of the input is still being read");
+            return;
+        }
         let (marks, said) = Marks::load(stored, &self.replay);
         self.marks = marks;
         if let Some(said) = said {
@@ -249,8 +276,13 @@ impl App {
     /// What the layout has to show.
     pub(crate) fn wanted(&self) -> Wanted {
         let band = self.lesson_need.map(|(_, rows)| Band { rows, show: lesson::shown(self) });
-        let Self { focus, zoom, map_need, .. } = *self;
-        Wanted { focus, zoom, subject: self.subject(), map_rows: map_need.rows, band }
+        let Self { focus, zoom, map_need, arrangement, .. } = *self;
+        Wanted { focus, zoom, arrangement, subject: self.subject(), map_rows: map_need.rows, band }
+    }
+
+    /// The panes that can be focused, in the order Tab goes through them.
+    pub(crate) fn focusable(&self) -> &'static [PaneId] {
+        self.arrangement.panes(self.subject())
     }
 
     /// A trace, a snapshot or a lesson.
@@ -284,13 +316,16 @@ impl App {
 
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
-        if self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale() {
+        let busy = self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale();
+        if busy || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }
         if self.playing.is_some() {
             return Some(Duration::from_millis(16));
         }
-        let waiting = matches!(self.pending, Pending::Count { single: Some(_), .. }) || self.message.is_some();
+        let waiting = matches!(self.loading, Some(Ok(_)))
+            || matches!(self.pending, Pending::Count { single: Some(_), .. })
+            || self.message.is_some();
         waiting.then(|| Duration::from_millis(100))
     }
 }

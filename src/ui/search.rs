@@ -53,6 +53,15 @@ impl Search {
         };
     }
 
+    /// Looks through another replay for the same text.
+    pub(crate) fn again(&mut self, replay: &Replay) {
+        let (text, wanted) = (std::mem::take(&mut self.text), self.wanted);
+        if !text.is_empty() {
+            self.set(&text, replay);
+            self.wanted = wanted;
+        }
+    }
+
     /// What is searched for.
     pub(crate) fn text(&self) -> &str {
         &self.text

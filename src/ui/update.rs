@@ -2,6 +2,7 @@
 //! [`Msg::Tick`], wishes leave as [`Effect`]s.
 
 mod actions;
+mod arrive;
 mod goto;
 mod hunt;
 mod inside;
@@ -31,6 +32,7 @@ const MAX_COUNT: usize = u32::MAX as usize;
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     let effects = take(app, msg);
+    app.follow_time();
     app.fit_map();
     effects
 }
@@ -55,6 +57,13 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Tick(now) => tick(app, now),
         Msg::MarksSaved(saved) => {
             time::marks_saved(app, saved);
+            Vec::new()
+        }
+        Msg::Arrived(arrived) => {
+            arrive::arrived(app, *arrived)
+        }
+        Msg::Loading(words) => {
+            arrive::told(app, words);
             Vec::new()
         }
     }
@@ -84,6 +93,8 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         hunt::go_on(app);
     } else if app.playing.is_some() {
         time::play(app, now);
+    } else {
+        time::catch_up(app);
     }
     match app.pending {
         Pending::Count { single: Some(key), since, .. } if since + DIGIT_WAITS < now => {

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use crate::log::Window;
 use crate::model::audit::Broken;
+use crate::model::bulk::{self, Touched};
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, PurgePart, Purged,
-    Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Bulk, BulkOp, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement,
+    PurgeKind, PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -26,6 +27,17 @@ impl Allocator for Augmented {
         steps: Option<&mut Steps>,
     ) -> Option<Extent> {
         with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
+    }
+
+    fn alloc(&mut self, request: &Request, born: u32, steps: Option<&mut Steps>) -> Result<Extent, Refusal> {
+        with_steps!(steps, sink => self.alloc_with(request, born, sink))
+    }
+
+    fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk, touched: &mut Touched<'_>) {
+        self.is_bulk = true;
+        bulk::run(self, ops, bulk, touched);
+        self.is_bulk = false;
+        self.catch_up();
     }
 
     fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32 {
@@ -90,6 +102,10 @@ impl Allocator for Augmented {
 
     fn areas(&self) -> &Areas {
         &self.areas
+    }
+
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
     }
 
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
@@ -160,6 +176,10 @@ impl Allocator for Augmented {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {

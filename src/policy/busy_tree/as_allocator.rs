@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::{
-    Allocator, AreaId, Areas, CachedHole, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind,
-    Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, AreaId, Areas, CachedHole, Extent, Freed, Gauges, HelperOrder, Metrics, Owner, Place, Placement,
+    PurgeKind, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::BusyTree;
@@ -62,6 +62,10 @@ impl Allocator for BusyTree {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         (id == TreeId::Busy(0)).then(|| self.view())
     }
@@ -110,6 +114,10 @@ impl Allocator for BusyTree {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {
