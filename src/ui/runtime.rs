@@ -14,6 +14,7 @@ use tokio_stream::{Stream, StreamExt};
 use super::app::App;
 use super::draw;
 use super::loading::{Arrived, Loading};
+use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
@@ -98,11 +99,11 @@ pub(crate) async fn load(screen: &mut Screen, loading: &mut Loading) -> Result<R
     }
 }
 
-/// Runs until something ends it. `rest` is what is still being read.
+/// Runs until something ends it. `rest` is what is still being read, `store` where marks are kept.
 pub(crate) async fn run(
     app: &mut App,
     screen: &mut Screen,
-    mut rest: Option<&mut Loading>,
+    (mut rest, store): (Option<&mut Loading>, &dyn MarkStore),
     panic_on_key: bool,
 ) -> Result<Ended> {
     let start = Instant::now();
@@ -145,8 +146,12 @@ pub(crate) async fn run(
             effects.extend(update(app, Msg::Loading(loading.words())));
         }
         if let Some(arrived) = arrived {
+            let is_all = matches!(arrived, Arrived::All(_));
             rest = rest.filter(|_| matches!(arrived, Arrived::Part(_)));
             effects.extend(update(app, Msg::Arrived(Box::new(arrived))));
+            if is_all && app.marks.places().is_empty() {
+                app.open_marks(store.load());
+            }
         }
         let mut next = first;
         for _ in 0..DRAIN {
@@ -164,6 +169,7 @@ pub(crate) async fn run(
                 Effect::Quit(ended) => return Ok(ended),
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
+                Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
                 Effect::Suspend => {
                     input = None;
                     screen.suspend().wrap_err("cannot take the terminal over again")?;

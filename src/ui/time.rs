@@ -10,14 +10,12 @@ pub(crate) struct TimeScale {
     zoom: Option<Visible>,
     /// Where the cursor was when the stretch was last brought to it.
     cursor: usize,
-    /// Records applied, and the sign of the mark; ascending.
-    marks: Vec<(usize, char)>,
 }
 
 impl App {
     /// What timeline and charts show.
     pub(crate) fn time_view(&self) -> TimeView<'_> {
-        TimeView { visible: self.time_visible(), marks: &self.time.marks }
+        TimeView { visible: self.time_visible(), marks: self.marks.places() }
     }
 
     /// The stretch of the trace in sight.
@@ -47,8 +45,5 @@ impl App {
             self.time.cursor = cursor;
             self.time.zoom = self.time.zoom.map(|shown| shown.following(n, cursor));
         }
-        self.time.marks.clear();
-        self.time.marks.extend(self.marks.iter().map(|(&sign, spot)| (spot.cursor, sign)));
-        self.time.marks.sort_unstable();
     }
 }
