@@ -95,6 +95,9 @@ fn exchange(app: &mut App, mut replay: Replay) {
     let cursor = app.replay.cursor().min(replay.len());
     replay.seek(cursor, usize::MAX);
     app.replay = replay;
+    // A run has states of the replay that is gone.
+    (app.hunting, app.found) = (None, None);
+    app.preparing = true;
     if let Some(Seeking { target, .. }) = app.seeking {
         app.seeking = Some(Seeking { target: target.min(app.replay.len()), at: cursor });
     }
