@@ -28,7 +28,7 @@ fn the_document_has_the_values() {
 
 #[test]
 fn a_script_and_a_trace_without_a_snapshot_are_run_too() {
-    let told = ok(&["replay", "traces/lessons/first-fit.ops", "--until", "free"]);
+    let told = ok(&["replay", "traces/lessons/merge-and-purge.ops", "--until", "free"]);
     assert!(told.starts_with("op "), "{told}");
     let trace = file("until.txt", TRACE);
     let told = ok(&["replay", &trace, "--until", "task init and free"]);
