@@ -50,7 +50,7 @@ fn marks_are_written_beside_the_trace_and_found_again() {
     session.wait_for("three steps", |screen| screen.contains("event 3 of"));
     assert_eq!(names(), 1);
     session.type_keys("mx");
-    session.wait_for("the mark", |screen| screen.contains("marked as x"));
+    session.wait_for("the mark", |screen| screen.contains("wrote trace.txt.zst.vmaplens.toml"));
     session.type_keys("q");
     assert_eq!(session.exit_code(), 0);
     assert_eq!(names(), 2, "one file, and nothing half written");

@@ -184,7 +184,7 @@ pub enum Comparison {
 
 impl Comparison {
     /// Does `left` compare with `right` like that?
-    pub fn holds<T: Ord>(self, left: T, right: T) -> bool {
+    pub fn holds<T: Ord + Copy>(self, left: T, right: T) -> bool {
         match self {
             Self::Less => left < right,
             Self::AtMost => left <= right,
