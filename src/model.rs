@@ -32,7 +32,7 @@ pub use areas::{AreaId, Areas, NIL, VmapArea};
 pub use bulk::{Bulk, BulkOp};
 pub use extent::{Extent, Fit, fit_of};
 pub use memory::{BlockPlan, Memory, MemoryAnswer, MemoryOp, MemorySetup};
-pub use metrics::Metrics;
+pub use metrics::{ALL_FRAGMENTED, Gauges, Metrics};
 pub use plant::Seedling;
 pub use rbtree::{Tree, TreeId, TreeView};
 pub use request::{BadRequest, Groups, Placement, Refusal, RefusalReason, Request, Source};

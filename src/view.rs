@@ -3,6 +3,7 @@
 //! Every pane is a pure function of a [`Scene`] and a size. What it returns is painted by one painter in `ui`, and the
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
+pub mod charts;
 pub mod detail;
 pub(crate) mod divergence;
 pub mod events;
@@ -18,12 +19,14 @@ pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
 pub(crate) mod script;
+pub mod series;
 pub mod step;
 pub mod text;
 pub mod timeline;
 pub mod tree;
 pub(crate) mod unplaced;
 pub(crate) mod usage;
+pub mod visible;
 pub(crate) mod within;
 
 pub use focus::focus_address;

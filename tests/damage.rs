@@ -10,7 +10,8 @@ use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Seq};
 use vmaplens::log::Log;
 use vmaplens::model::{Answer, Op};
-use vmaplens::replay::{NO_MATE, Replay, Sample, Settings, Tally, Verdict};
+use vmaplens::replay::timeline::values_of;
+use vmaplens::replay::{METRICS, NO_MATE, Replay, Settings, Tally, Verdict};
 
 const CAPTURES: [&str; 12] = [
     "amd64-510-kprobes-smp1",
@@ -59,13 +60,15 @@ fn is_use(event: &Event) -> bool {
 /// Moves one in a hundred recorded addresses; answers which.
 fn displace(log: &mut Log, dice: &mut Dice, by: impl Fn(&mut Dice, u64) -> u64) -> Vec<usize> {
     let mut moved = Vec::new();
-    for (index, event) in log.events.iter_mut().enumerate() {
-        if let EventKind::Alloc { addr, align, failed: false, .. } = &mut event.kind
-            && dice.roll(100) == 0
-        {
-            *addr = Addr(addr.0.wrapping_add(by(dice, (*align).max(4096))));
-            moved.push(index);
-        }
+    for index in 0..log.events.len() {
+        log.events.update(index, |event| {
+            if let EventKind::Alloc { addr, align, failed: false, .. } = &mut event.kind
+                && dice.roll(100) == 0
+            {
+                *addr = Addr(addr.0.wrapping_add(by(dice, (*align).max(4096))));
+                moved.push(index);
+            }
+        });
     }
     moved
 }
@@ -85,22 +88,22 @@ fn damage(log: &mut Log, kind: Damage, seed: u64) {
         Damage::None => {}
         Damage::Moved => drop(displace(log, dice, far)),
         Damage::MovedNear => drop(displace(log, dice, near)),
-        Damage::Missing => log.events.retain(|event| !is_use(event) || dice.roll(100) != 0),
+        Damage::Missing => log.events.edit(|events| events.retain(|event| !is_use(event) || dice.roll(100) != 0)),
         Damage::Doubled => {
-            let twice = |event: &Event| if dice.roll(100) == 0 { vec![*event; 2] } else { vec![*event] };
+            let twice = |event: Event| if dice.roll(100) == 0 { vec![event; 2] } else { vec![event] };
             log.events = log.events.iter().flat_map(twice).collect();
         }
         Damage::Exchanged => {
-            for at in 1..log.events.len() {
-                if dice.roll(100) == 0 {
-                    log.events.swap(at - 1, at);
-                }
-            }
+            let swap = |events: &mut Vec<Event>| {
+                let chosen = (1..events.len()).filter(|_| dice.roll(100) == 0);
+                chosen.collect::<Vec<_>>().into_iter().for_each(|at| events.swap(at - 1, at));
+            };
+            log.events.edit(swap);
         }
         Damage::Notices => {
-            for event in &mut log.events {
+            for index in 0..log.events.len() {
                 if dice.roll(100) == 0 {
-                    event.kind = EventKind::Lost { count: 1 };
+                    log.events.update(index, |event| event.kind = EventKind::Lost { count: 1 });
                 }
             }
         }
@@ -122,15 +125,15 @@ fn opened(log: Log, name: &str) -> Replay {
 fn is_one_history(replay: &Replay, what: &str) {
     let (plan, log) = (replay.plan(), replay.log());
     let mut space = replay.start().clone();
-    let mut samples = plan.timeline.samples.iter().peekable();
+    let metrics = &plan.timeline.metrics;
+    let known = |at: usize| METRICS.map(|metric| metrics.at(metric, at).expect(what));
+    assert_eq!((metrics.len(), metrics.bucket_states()), (log.events.len() + 1, 1), "{what}: a bucket for each state");
     let (mut nr_lazy_differs, mut num_purged_differs, mut unknown_frees) = (0, 0, 0);
     for (index, event) in log.events.iter().enumerate() {
-        while let Some(sample) = samples.next_if(|sample| sample.at as usize == index) {
-            assert_eq!(*sample, Sample::of(index, space.allocator()), "{what}: sample before record {index}");
-        }
+        assert_eq!(known(index), values_of(&space), "{what}: metrics before record {index}");
         let mut freed = false;
-        for op in plan.ops_of(index) {
-            let answer = space.apply(op, None);
+        for op in plan.ops_of(log, index) {
+            let answer = space.apply(&op, None);
             match (answer, event.kind) {
                 (Answer::Freed(area), EventKind::Free { nr_lazy, .. }) => {
                     freed = true;
@@ -141,7 +144,7 @@ fn is_one_history(replay: &Replay, what: &str) {
                 (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                     num_purged_differs += u64::from(purged.num_purged != num_purged);
                 }
-                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if *born == index as u32) =>
+                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if born == index as u32) =>
                 {
                     let is_believed =
                         plan.verdict(Seq(index as u32)) != Verdict::Adopted(vmaplens::replay::Cause::Impossible);
@@ -159,6 +162,7 @@ fn is_one_history(replay: &Replay, what: &str) {
         }
     }
     space.allocator().audit().expect(what);
+    assert_eq!(known(log.events.len()), values_of(&space), "{what}: metrics of the end");
     assert_eq!(space.digest(), replay.space().digest(), "{what}");
     let checks = plan.checks;
     assert_eq!(checks.nr_lazy_differs, nr_lazy_differs, "{what}");

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::lesson::{LESSONS, Lesson, named, nearest};
 use crate::replay::{Replay, Settings};
+use crate::ui::Source;
 
 use super::args::LessonArgs;
 use super::error::CliError;
@@ -58,8 +59,9 @@ pub fn run(args: &LessonArgs) -> Result<u8, CliError> {
         output::write(&args.output, &json(vec![row(&lesson, true)]))?;
         return Ok(0);
     }
-    let load = move || Ok(Replay::open(Arc::new(lesson.log()), &Settings::default())?);
-    ui::show(lesson.name, load, &args.screen.options(args.color))
+    let all = move || Ok(Replay::open(Arc::new(lesson.log()), &Settings::default())?);
+    let source = Source { name: lesson.name.to_owned(), progress: Arc::default(), all, part: |_| None };
+    ui::show(source, &args.screen.options(args.color))
 }
 
 fn unknown(name: &str) -> CliError {

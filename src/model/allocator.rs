@@ -6,7 +6,7 @@ use super::areas::{AreaId, Areas, VmapArea};
 use super::audit::Broken;
 use super::bulk::{self, Bulk, BulkOp, Touched};
 use super::extent::Extent;
-use super::metrics::Metrics;
+use super::metrics::{Gauges, Metrics};
 use super::rbtree::{TreeId, TreeView};
 use super::request::{Placement, Refusal, Request};
 use super::step::Steps;
@@ -252,6 +252,9 @@ pub trait Allocator: Debug + Send + Sync {
     /// The arena.
     fn areas(&self) -> &Areas;
 
+    /// The arena, to put it aside and to take it up again.
+    fn areas_mut(&mut self) -> &mut Areas;
+
     /// A tree, where the era has it. The free tree is there from 5.2 on. Up to 2.6.27 there is none at all; from 2.6.28
     /// to 5.1 the busy tree of node 0 holds lazily freed areas too.
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>>;
@@ -275,6 +278,14 @@ pub trait Allocator: Debug + Send + Sync {
     /// Bytes in use; cheap.
     fn busy_bytes(&self) -> u64;
 
+    /// Bytes in pools; cheap.
+    fn pooled_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Bytes of all holes inside the window; cheap.
+    fn free_bytes(&self) -> u64;
+
     /// Holes; cheap.
     fn n_holes(&self) -> u32;
 
@@ -288,6 +299,9 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// Counts and sums of the present state.
     fn metrics(&self) -> Metrics;
+
+    /// What of them is cheap: takes no longer than a search and a look at the holes outside the window.
+    fn gauges(&self) -> Gauges;
 
     /// The largest hole inside the window, in bytes; cheap.
     fn largest_hole(&self) -> u64;

@@ -91,26 +91,41 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
     NIL
 }
 
-/// The largest hole inside `[start, end)`, clipped to it; 0 if there is none.
+/// The largest hole inside `[start, end)`, clipped to it; 0 if there is none. Takes as long as the tree is deep: below
+/// the node where the two bounds part, every subtree on their inner side lies inside, and `subtree_max` tells its
+/// largest hole. Only the nodes on the two ways can reach over a bound.
 pub fn largest_hole_in(areas: &Areas, tree: &Tree, start: u64, end: u64) -> u64 {
-    // Left-first descent with pruning: a subtree that cannot beat the best found is left out. Depth is at most twice
-    // the logarithm of the tree's size, which 64 levels of a 32-bit arena cannot exceed.
-    fn descend(areas: &Areas, id: AreaId, window: (u64, u64), best: &mut u64) {
-        let area = &areas[id];
-        if id == NIL || area.subtree_max() <= *best {
-            return;
-        }
-        let clipped = area.end.min(window.1).saturating_sub(area.start.max(window.0));
-        *best = clipped.max(*best);
-        if area.end < window.1 {
-            descend(areas, area.child[RIGHT], window, best);
-        }
-        if area.start > window.0 {
-            descend(areas, area.child[LEFT], window, best);
+    let clipped = |hole: &VmapArea| hole.end.min(end).saturating_sub(hole.start.max(start));
+    let mut best = 0;
+    let mut split = tree.root;
+    while split != NIL {
+        let hole = &areas[split];
+        best = best.max(clipped(hole));
+        split = if hole.start < start {
+            hole.child[RIGHT]
+        } else if end <= hole.start {
+            hole.child[LEFT]
+        } else {
+            break;
+        };
+    }
+    if split == NIL {
+        return best;
+    }
+    for (bound, inner, outer) in [(start, RIGHT, LEFT), (end, LEFT, RIGHT)] {
+        let mut id = areas[split].child[outer];
+        while id != NIL {
+            let hole = &areas[id];
+            best = best.max(clipped(hole));
+            let is_inside = if outer == LEFT { bound <= hole.start } else { hole.start < bound };
+            if is_inside {
+                best = best.max(areas[hole.child[inner]].subtree_max());
+                id = hole.child[outer];
+            } else {
+                id = hole.child[inner];
+            }
         }
     }
-    let mut best = 0;
-    descend(areas, tree.root, (start, end), &mut best);
     best
 }
 

@@ -63,6 +63,8 @@ pub struct Augmented {
     busy_bytes: u64,
     pooled_areas: u64,
     pooled_bytes: u64,
+    /// Bytes of the holes inside the window.
+    free_bytes: u64,
     /// Reused by every purge.
     scratch: Vec<AreaId>,
 }
@@ -96,6 +98,7 @@ impl Augmented {
             busy_bytes: 0,
             pooled_areas: 0,
             pooled_bytes: 0,
+            free_bytes: 0,
             scratch: Vec::new(),
         };
         let mut cursor = 1;
@@ -115,7 +118,13 @@ impl Augmented {
             let id = self.areas.add(start, end);
             let to = &mut At { tree: TreeId::Free, sink: &mut () };
             self.areas.insert::<true, ()>(&mut self.free, id, link, to);
+            self.free_bytes += self.inside(start, end);
         }
+    }
+
+    /// Bytes of a range inside the window.
+    fn inside(&self, start: u64, end: u64) -> u64 {
+        end.min(self.window.vend).saturating_sub(start.max(self.window.vstart))
     }
 
     /// Node whose busy tree holds an address (`addr_to_node`).
@@ -238,6 +247,7 @@ impl Augmented {
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
         let fit = self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
+        self.free_bytes -= self.inside(placed.start(), placed.end());
         sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
     }

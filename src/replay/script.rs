@@ -106,6 +106,11 @@ impl ScriptRun {
         &self.space
     }
 
+    /// The state, to put it aside.
+    pub(super) fn space_mut(&mut self) -> &mut AddressSpace {
+        &mut self.space
+    }
+
     /// The allocator's part of it.
     pub fn allocator(&self) -> &dyn Allocator {
         self.space.allocator()

@@ -1,40 +1,17 @@
-//! [`Timeline`]: the whole trace at a glance, sampled while the plan is made.
+//! [`Timeline`]: the whole trace at a glance, taken in while the plan is made.
 
-use crate::model::Allocator;
+mod packed;
+pub mod pyramid;
 
-/// Metrics at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sample {
-    /// Records applied.
-    pub at: u32,
-    /// Bytes in use.
-    pub busy_bytes: u64,
-    /// Lazily freed pages.
-    pub lazy_pages: u64,
-    /// Largest hole inside the window, in bytes.
-    pub largest_hole: u64,
-    /// Nodes of the free tree.
-    pub holes: u32,
-}
+pub use pyramid::{Extremes, METRICS, Metric, Pyramid, Values};
 
-impl Sample {
-    /// The metrics of a state.
-    pub fn of(at: usize, allocator: &dyn Allocator) -> Self {
-        Self {
-            at: at as u32,
-            busy_bytes: allocator.busy_bytes(),
-            lazy_pages: allocator.lazy_pages(),
-            largest_hole: allocator.largest_hole(),
-            holes: allocator.n_holes(),
-        }
-    }
-}
+use crate::model::AddressSpace;
 
-/// Samples in even steps, and the records worth seeing, ascending.
+/// The metrics of every state, and the records worth seeing, ascending.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
-    /// At most [`Timeline::MAX_SAMPLES`], plus one for the end.
-    pub samples: Vec<Sample>,
+    /// The metrics.
+    pub metrics: Pyramid,
     /// Indices of failed allocations.
     pub failures: Vec<u32>,
     /// Indices of purges that returned something.
@@ -50,6 +27,25 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Enough for any screen's width several times over, and cheap to walk every frame.
-    pub const MAX_SAMPLES: usize = 2048;
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        let lists = [&self.failures, &self.purges, &self.divergences, &self.lost, &self.marks, &self.reports];
+        self.metrics.heap_bytes() + lists.iter().map(|list| list.capacity() as u64 * 4).sum::<u64>()
+    }
+}
+
+/// The metrics of a state; cheap enough to be asked for after every record.
+pub fn values_of(space: &AddressSpace) -> Values {
+    let allocator = space.allocator();
+    let gauges = allocator.gauges();
+    let page = allocator.page_size().max(1);
+    [
+        gauges.busy_bytes.div_ceil(page),
+        gauges.lazy_pages,
+        gauges.pooled_bytes.div_ceil(page),
+        gauges.holes,
+        gauges.largest_hole,
+        gauges.fragmentation(),
+        space.n_tables(),
+    ]
 }

@@ -53,9 +53,15 @@ pub(crate) enum Action {
     PreviousPane,
     Zoom,
     ArrangeStep,
+    ArrangeCharts,
+    ChartToggle,
+    ChartAlone,
     MapIn,
     MapOut,
     MapWhole,
+    TimeIn,
+    TimeOut,
+    TimeWhole,
     FreeOrder,
     TreeNext,
     Palette,
@@ -209,6 +215,9 @@ pub(crate) const ACTIONS: &[Spec] = &[
         .hint("closer"),
     row(Action::MapOut, Section::Panes, "map-out", "map: more bytes in a cell").within(PaneId::Map).hint("wider"),
     row(Action::MapWhole, Section::Panes, "map-whole", "map: the whole range").within(PaneId::Map).hint("whole"),
+    row(Action::TimeIn, Section::Panes, "time-in", "timeline and charts: fewer events, around the cursor"),
+    row(Action::TimeOut, Section::Panes, "time-out", "timeline and charts: more events"),
+    row(Action::TimeWhole, Section::Panes, "time-whole", "timeline and charts: the whole trace"),
     row(Action::FreeOrder, Section::Panes, "free-order", "free: holes by address or by size")
         .within(PaneId::Free)
         .hint("order"),
@@ -219,6 +228,13 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::PreviousPane, Section::Panes, "previous-pane", "focus the previous pane"),
     row(Action::Zoom, Section::Panes, "zoom", "the focused pane alone, or all of them again").hint("zoom"),
     row(Action::ArrangeStep, Section::Panes, "arrange-step", "all panes around the current event"),
+    row(Action::ArrangeCharts, Section::Panes, "arrange-charts", "charts: how the metrics changed"),
+    row(Action::ChartToggle, Section::Panes, "chart-toggle", "charts: show or hide the picked one")
+        .within(PaneId::Charts)
+        .hint("show or hide"),
+    row(Action::ChartAlone, Section::Panes, "chart-alone", "charts: the picked one alone, or all of them again")
+        .within(PaneId::Charts)
+        .hint("alone"),
     row(Action::Problems, Section::Program, "problems", "what was damaged in the input"),
     row(Action::Palette, Section::Program, "palette", "any action by name").hint("actions"),
     row(Action::Help, Section::Program, "help", "help for the focused pane, signs and words").hint("help"),

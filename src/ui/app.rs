@@ -12,12 +12,14 @@ use super::keymap::{Key, Keymap};
 use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
 use super::overlay::Overlay;
-use super::pane::{PaneId, Subject};
+use super::pane::{Arrangement, PaneId, Subject};
 use super::search::Search;
 use super::speed::Speed;
 use super::theme::Theme;
+use super::time::TimeScale;
 use crate::model::TreeId;
 use crate::replay::Replay;
+use crate::view::charts::ChartChoice;
 use crate::view::events::EventFilter;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
@@ -119,6 +121,8 @@ pub(crate) struct App {
     pub(crate) now: Duration,
     pub(crate) focus: PaneId,
     pub(crate) zoom: bool,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) charts: ChartChoice,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -127,8 +131,12 @@ pub(crate) struct App {
     pub(crate) speed: Speed,
     pub(crate) seeking: Option<Seeking>,
     pub(crate) seek_budget: usize,
+    /// Checkpoints are still laid for what is behind the areas.
+    pub(crate) preparing: bool,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
+    /// What of the trace timeline and charts show.
+    pub(crate) time: TimeScale,
     pub(crate) search: Search,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) pending: Pending,
@@ -141,6 +149,10 @@ pub(crate) struct App {
     pub(crate) lesson_need: Option<(u16, u16)>,
     /// What was open before a lesson was opened over it.
     pub(crate) previous: Option<Box<App>>,
+    /// Only the beginning of the input is here: how far the rest is; or why there will be none.
+    pub(crate) loading: Option<Result<String, String>>,
+    /// Where `:goto` leads when that is read.
+    pub(crate) awaited: Option<String>,
     pub(crate) dirty: bool,
 }
 
@@ -155,6 +167,8 @@ impl App {
             now: Duration::ZERO,
             focus,
             zoom: false,
+            arrangement: Arrangement::Step,
+            charts: ChartChoice::default(),
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -177,8 +191,10 @@ impl App {
             speed: Speed::default(),
             seeking: None,
             seek_budget: SEEK_BUDGET,
+            preparing: true,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
+            time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
             pending: Pending::Nothing,
@@ -189,6 +205,8 @@ impl App {
             map_need: MapNeed::default(),
             lesson_need: None,
             previous: None,
+            loading: None,
+            awaited: None,
             dirty: true,
         };
         lesson::arrive(&mut app);
@@ -226,8 +244,13 @@ impl App {
     /// What the layout has to show.
     pub(crate) fn wanted(&self) -> Wanted {
         let band = self.lesson_need.map(|(_, rows)| Band { rows, show: lesson::shown(self) });
-        let Self { focus, zoom, map_need, .. } = *self;
-        Wanted { focus, zoom, subject: self.subject(), map_rows: map_need.rows, band }
+        let Self { focus, zoom, map_need, arrangement, .. } = *self;
+        Wanted { focus, zoom, arrangement, subject: self.subject(), map_rows: map_need.rows, band }
+    }
+
+    /// The panes that can be focused, in the order Tab goes through them.
+    pub(crate) fn focusable(&self) -> &'static [PaneId] {
+        self.arrangement.panes(self.subject())
     }
 
     /// A trace, a snapshot or a lesson.
@@ -261,13 +284,15 @@ impl App {
 
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
-        if self.seeking.is_some() || self.search.is_stale() {
+        if self.seeking.is_some() || self.search.is_stale() || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }
         if self.playing.is_some() {
             return Some(Duration::from_millis(16));
         }
-        let waiting = matches!(self.pending, Pending::Count { single: Some(_), .. }) || self.message.is_some();
+        let waiting = matches!(self.loading, Some(Ok(_)))
+            || matches!(self.pending, Pending::Count { single: Some(_), .. })
+            || self.message.is_some();
         waiting.then(|| Duration::from_millis(100))
     }
 }

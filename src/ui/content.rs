@@ -4,6 +4,7 @@
 use ratatui::layout::Size;
 
 use super::app::{App, Pick};
+use super::charts;
 use super::paint::{self, Hit};
 use super::pane::PaneId;
 use crate::view::{self, Role, Row, Selection, Span, Target};
@@ -35,7 +36,9 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         PaneId::Free => view::free::rows(&scene, width, height, scroll, app.panes.free_order),
         PaneId::Tables => view::page_table::rows(&scene, width, height, scroll),
         PaneId::Detail => view::detail::rows(&scene, width, height, scroll),
-        PaneId::Timeline => view::timeline::rows(&scene, width, height),
+        PaneId::Timeline => view::timeline::rows(&scene, width, height, &app.time_view()),
+        // Its curves are no rows.
+        PaneId::Charts => Vec::new(),
         PaneId::Lesson => view::lesson::rows(&scene, width, height, scroll),
     }
 }
@@ -84,7 +87,7 @@ pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden
             let below = ahead.len().saturating_sub(shown.len().max(usize::from(size.height)));
             Hidden { above: scroll, below, at_least: below == usize::from(AHEAD) }
         }
-        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline => Hidden::default(),
+        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline | PaneId::Charts => Hidden::default(),
     }
 }
 
@@ -108,7 +111,11 @@ fn own_title(app: &App, id: PaneId) -> Vec<Span> {
         PaneId::Free => view::free::title(&scene),
         PaneId::Tables => view::page_table::title(&scene),
         PaneId::Detail => view::detail::title(&scene),
-        PaneId::Timeline => vec![Span::new("timeline", Role::Title)],
+        PaneId::Timeline => view::timeline::title(&scene, &app.time_view()),
+        PaneId::Charts => {
+            let arranged = charts::arranged(app, size_of(app, id));
+            view::charts::title(&scene, &app.time_view(), &arranged)
+        }
         PaneId::Lesson => view::lesson::title(&scene),
     }
 }
@@ -122,7 +129,7 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
         PaneId::Tables => app.panes.tables_scroll,
         PaneId::Detail => app.panes.detail_scroll,
         PaneId::Lesson => app.panes.lesson_scroll,
-        PaneId::Map | PaneId::Tree | PaneId::Timeline => 0,
+        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => 0,
     }
 }
 
@@ -135,7 +142,7 @@ pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
         PaneId::Tables => app.panes.tables_scroll = to,
         PaneId::Detail => app.panes.detail_scroll = to,
         PaneId::Lesson => app.panes.lesson_scroll = to,
-        PaneId::Map | PaneId::Tree | PaneId::Timeline => {}
+        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => {}
     }
 }
 

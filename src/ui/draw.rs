@@ -17,7 +17,7 @@ use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, help, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{content, lesson, paint};
+use super::{charts, content, lesson, paint};
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
 
@@ -60,13 +60,16 @@ pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
 pub(crate) struct Loading<'a> {
     /// Name of the input.
     pub(crate) name: &'a str,
+    /// How far it is.
+    pub(crate) words: &'a str,
 }
 
 /// Puts the sentence of a long read on the frame.
 pub(crate) fn loading(loading: &Loading<'_>, since: Duration, frame: &mut Frame<'_>) {
     let size = frame.area().as_size();
     let seconds = since.as_secs();
-    let text = format!("Reading {} and replaying it once: {seconds} s. Ctrl-C or q leaves.", loading.name);
+    let text =
+        format!("Reading {} and replaying it once: {}, {seconds} s. Ctrl-C or q leaves.", loading.name, loading.words);
     sentence(frame.buffer_mut(), size, &text);
 }
 
@@ -128,6 +131,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         speed: app.speed.label(),
         seeking: app.seeking.map(|seeking| (seeking.at, seeking.target)),
         message: None,
+        loading: app.loading.clone(),
     };
     let mut rows = match (area.width, area.height) {
         (..NARROW, 2) => {
@@ -160,7 +164,7 @@ pub(crate) struct Tab {
 
 /// Where the names of the tab strip are. Where they do not fit, the focused one and its neighbours are shown.
 pub(crate) fn tabs(app: &App, width: u16) -> Vec<Tab> {
-    let panes = app.subject().panes();
+    let panes = app.focusable();
     let widths: Vec<u16> = panes.iter().map(|pane| pane.name().width() as u16 + 2).collect();
     let at = panes.iter().position(|&pane| pane == app.focus).unwrap_or(0);
     let mut first = 0;
@@ -200,7 +204,7 @@ fn tab_strip(app: &App, buffer: &mut Buffer, area: Rect) {
         buffer.set_string(area.x + tab.x, area.y, text, style);
     }
     let (first, last) = (tabs.first().map(|tab| tab.pane), tabs.last());
-    let panes = app.subject().panes();
+    let panes = app.focusable();
     if first != panes.first().copied() {
         buffer[(area.x, area.y)].set_char(app.glyphs.ellipsis).set_style(muted);
     }
@@ -221,6 +225,10 @@ fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
             }
         }
         frame_of(buffer, pane.outer, focused, &title, app.theme, app.glyphs);
+    }
+    if pane.id == PaneId::Charts {
+        charts::draw(app, buffer, pane.inner);
+        return;
     }
     let rows = content::rows(app, pane.id, pane.inner.as_size());
     if pane.has_border() {

@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect, Size};
 
 pub(crate) use band::Band;
 
-use super::pane::{PaneId, Subject};
+use super::pane::{Arrangement, PaneId, Subject};
 
 /// Below this, one sentence.
 pub(crate) const SMALLEST: Size = Size { width: 40, height: 10 };
@@ -25,6 +25,10 @@ const LEAST_MAP: u16 = 2;
 const TABLES: u16 = 8;
 const DETAIL: u16 = 8;
 const FREE: u16 = 6;
+/// From so many rows on there is room for events below the charts.
+const CHARTS_AND_MORE: u16 = 36;
+/// From this width on two panes lie beside each other there.
+const BESIDE_EVENTS: u16 = 110;
 /// From this on, three columns.
 const THREE_COLUMNS: u16 = 170;
 
@@ -119,6 +123,7 @@ pub(crate) struct Wanted {
     pub(crate) focus: PaneId,
     /// The focused pane alone.
     pub(crate) zoom: bool,
+    pub(crate) arrangement: Arrangement,
     pub(crate) subject: Subject,
     /// Rows the map can fill: more would be blank.
     pub(crate) map_rows: u16,
@@ -165,6 +170,10 @@ pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
         regions.panes.push(PaneBox::bordered(focus, rest));
         return regions;
     }
+    if wanted.arrangement == Arrangement::Charts {
+        charts(&mut regions, rest, focus);
+        return regions;
+    }
     let free = rest.height + regions.header.height + regions.footer.height;
     let all = ALL_PANES.width <= size.width && ALL_PANES.height <= free;
     match (subject, all) {
@@ -207,7 +216,7 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
     } else if 120 <= rest.width {
         let third = match focus {
             PaneId::Tree | PaneId::Free | PaneId::Tables | PaneId::Detail => focus,
-            PaneId::Events | PaneId::Step | PaneId::Map | PaneId::Timeline | PaneId::Lesson => PaneId::Tree,
+            _ => PaneId::Tree,
         };
         let columns = share(rest.width, 30);
         regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut rest, columns)));
@@ -219,6 +228,29 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
     }
 }
 
+/// Charts, and below them what the cursor is on, where there is room for it or it has the focus.
+fn charts(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
+    let below = match focus {
+        _ if CHARTS_AND_MORE <= rest.height => share(rest.height, 22),
+        PaneId::Charts | PaneId::Lesson => 0,
+        _ => share(rest.height, 45),
+    };
+    let mut below = bottom(&mut rest, below);
+    regions.panes.push(PaneBox::bordered(PaneId::Charts, rest));
+    let first = if matches!(focus, PaneId::Charts | PaneId::Lesson) { PaneId::Events } else { focus };
+    if below.height == 0 {
+        return;
+    }
+    if BESIDE_EVENTS <= below.width {
+        let columns = share(below.width, 50);
+        regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut below, columns)));
+        let second = if first == PaneId::Events { PaneId::Step } else { first };
+        regions.panes.push(PaneBox::bordered(second, below));
+    } else {
+        regions.panes.push(PaneBox::bordered(first, below));
+    }
+}
+
 /// The focused pane's pair where only two fit, and whether they read better side by side than one over the other.
 fn pair(focus: PaneId) -> (PaneId, PaneId, bool) {
     match focus {
@@ -226,7 +258,7 @@ fn pair(focus: PaneId) -> (PaneId, PaneId, bool) {
         PaneId::Free => (PaneId::Free, PaneId::Detail, true),
         PaneId::Tables => (PaneId::Tables, PaneId::Detail, false),
         PaneId::Detail | PaneId::Map => (PaneId::Events, PaneId::Detail, true),
-        PaneId::Events | PaneId::Step | PaneId::Timeline | PaneId::Lesson => (PaneId::Events, PaneId::Step, true),
+        _ => (PaneId::Events, PaneId::Step, true),
     }
 }
 
@@ -311,7 +343,6 @@ fn some_of_snapshot(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pane::PANES;
     use super::*;
 
     fn every_part(regions: &Regions) -> Vec<Rect> {
@@ -324,15 +355,16 @@ mod tests {
     #[test]
     fn parts_never_overlap_nor_leave_the_screen_and_the_focus_is_shown() {
         for (width, height) in (1..=300).flat_map(|width| (1..=300).map(move |height| (width, height))) {
-            let trace = PANES.iter().map(|&focus| (focus, Subject::Trace));
+            let charts = Arrangement::Charts.panes(Subject::Trace).iter().map(|&focus| (focus, Subject::Trace));
+            let trace = Subject::Trace.panes().iter().map(|&focus| (focus, Subject::Trace));
             let snapshot = Subject::Snapshot.panes().iter().map(|&focus| (focus, Subject::Snapshot));
-            let trace = trace.filter(|(focus, _)| *focus != PaneId::Lesson);
-            let lesson = PANES.iter().map(|&focus| (focus, Subject::Lesson));
-            let all = trace.chain(snapshot).chain(lesson);
-            for ((focus, subject), zoom) in all.zip([false, false, false, true].into_iter().cycle()) {
+            let lesson = Subject::Lesson.panes().iter().map(|&focus| (focus, Subject::Lesson));
+            let all = trace.chain(snapshot).chain(lesson).map(|(focus, subject)| (focus, subject, Arrangement::Step));
+            let all = all.chain(charts.map(|(focus, subject)| (focus, subject, Arrangement::Charts)));
+            for ((focus, subject, arrangement), zoom) in all.zip([false, false, false, true].into_iter().cycle()) {
                 let band = Band { rows: 1 + width % 9, show: [PaneId::Tables, PaneId::Step, PaneId::Free] };
                 let band = Some(band).filter(|_| subject == Subject::Lesson);
-                let wanted = Wanted { focus, zoom, subject, map_rows: height / 7, band };
+                let wanted = Wanted { focus, zoom, arrangement, subject, map_rows: height / 7, band };
                 let regions = regions(Size { width, height }, wanted);
                 let screen = Rect { x: 0, y: 0, width, height };
                 let parts = every_part(&regions);
@@ -352,7 +384,9 @@ mod tests {
         let sizes = [Size { width: 120, height: 40 }, Size { width: 200, height: 60 }];
         let subjects = [Subject::Trace, Subject::Snapshot];
         for (size, subject) in sizes.into_iter().flat_map(|size| subjects.map(|subject| (size, subject))) {
-            let regions = regions(size, Wanted { focus: PaneId::Map, zoom: false, subject, map_rows: 5, band: None });
+            let arrangement = Arrangement::Step;
+            let wanted = Wanted { focus: PaneId::Map, zoom: false, arrangement, subject, map_rows: 5, band: None };
+            let regions = regions(size, wanted);
             assert_eq!(regions.panes.len(), subject.panes().len());
             let covered: u32 = every_part(&regions).iter().map(|part| part.area()).sum();
             assert_eq!(covered, u32::from(size.width) * u32::from(size.height));

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use super::loading::Arrived;
+
 /// Everything that can happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Msg {
     Key(KeyEvent),
     Mouse(MouseEvent),
@@ -16,6 +18,10 @@ pub(crate) enum Msg {
     },
     /// Time has passed: how much since the start.
     Tick(Duration),
+    /// The beginning of a long input, more of it, or all of it; or why there will be no more.
+    Arrived(Box<Arrived>),
+    /// How far the rest of the input is.
+    Loading(String),
 }
 
 /// Everything the outside world must do.

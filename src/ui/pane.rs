@@ -11,11 +11,39 @@ pub(crate) enum PaneId {
     Tables,
     Detail,
     Timeline,
+    Charts,
     Lesson,
 }
 
-/// Every pane, in the order Tab goes through them; the last one is there only where a script has notes.
+/// Every pane, in the order Tab goes through them; the last one is there only where a script has notes, and the one
+/// before it only in its own arrangement.
 pub(crate) const PANES: &[PaneId] = &[
+    PaneId::Events,
+    PaneId::Step,
+    PaneId::Tree,
+    PaneId::Free,
+    PaneId::Tables,
+    PaneId::Detail,
+    PaneId::Map,
+    PaneId::Timeline,
+    PaneId::Charts,
+    PaneId::Lesson,
+];
+
+/// The panes of a trace.
+const TRACE_PANES: &[PaneId] = &[
+    PaneId::Events,
+    PaneId::Step,
+    PaneId::Tree,
+    PaneId::Free,
+    PaneId::Tables,
+    PaneId::Detail,
+    PaneId::Map,
+    PaneId::Timeline,
+];
+
+/// The panes of a script with notes.
+const LESSON_PANES: &[PaneId] = &[
     PaneId::Events,
     PaneId::Step,
     PaneId::Tree,
@@ -26,6 +54,29 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Timeline,
     PaneId::Lesson,
 ];
+
+/// The panes beside the charts.
+const CHART_PANES: &[PaneId] = &[PaneId::Charts, PaneId::Events, PaneId::Step, PaneId::Detail, PaneId::Map];
+
+/// How the panes are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Arrangement {
+    /// All panes around the current event.
+    #[default]
+    Step,
+    /// Charts, and below them what the cursor is on.
+    Charts,
+}
+
+impl Arrangement {
+    /// The panes that can be focused, in the order Tab goes through them.
+    pub(crate) fn panes(self, subject: Subject) -> &'static [PaneId] {
+        match self {
+            Self::Step => subject.panes(),
+            Self::Charts => CHART_PANES,
+        }
+    }
+}
 
 /// The panes of a snapshot: nothing happens in it, and its areas take the place of the events.
 const SNAPSHOT_PANES: &[PaneId] =
@@ -46,9 +97,9 @@ impl Subject {
     /// The panes that can say something, in the order Tab goes through them.
     pub(crate) fn panes(self) -> &'static [PaneId] {
         match self {
-            Self::Trace => PANES.split_last().map_or(PANES, |(_, others)| others),
+            Self::Trace => TRACE_PANES,
             Self::Snapshot => SNAPSHOT_PANES,
-            Self::Lesson => PANES,
+            Self::Lesson => LESSON_PANES,
         }
     }
 }
@@ -65,6 +116,7 @@ impl PaneId {
             Self::Tables => "tables",
             Self::Detail => "detail",
             Self::Timeline => "timeline",
+            Self::Charts => "charts",
             Self::Lesson => "lesson",
         }
     }
@@ -80,6 +132,9 @@ impl PaneId {
             Self::Tables => "tables: what does this address cost in page tables?",
             Self::Detail => "detail: what is the selected thing?",
             Self::Timeline => "timeline: where in the trace should I look?",
+            Self::Charts => {
+                "charts: how did it change? Each column is a stretch of the trace, from its lowest value to its highest."
+            }
             Self::Lesson => "lesson: what is to be seen here? The notes of a script, told at its stops.",
         }
     }

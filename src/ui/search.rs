@@ -28,6 +28,12 @@ impl Search {
         }
     }
 
+    /// Looks through another replay for the same text.
+    pub(crate) fn again(&mut self) {
+        self.matches.clear();
+        self.stale = !self.text.is_empty();
+    }
+
     /// What is searched for.
     pub(crate) fn text(&self) -> &str {
         &self.text

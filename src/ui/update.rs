@@ -2,6 +2,7 @@
 //! [`Msg::Tick`], wishes leave as [`Effect`]s.
 
 mod actions;
+mod arrive;
 mod goto;
 mod inside;
 mod mouse;
@@ -29,6 +30,7 @@ const MAX_COUNT: usize = u32::MAX as usize;
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     let effects = take(app, msg);
+    app.follow_time();
     app.fit_map();
     effects
 }
@@ -51,6 +53,14 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Tick(now) => tick(app, now),
+        Msg::Arrived(arrived) => {
+            arrive::arrived(app, *arrived);
+            Vec::new()
+        }
+        Msg::Loading(words) => {
+            arrive::told(app, words);
+            Vec::new()
+        }
     }
 }
 
@@ -77,6 +87,8 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         app.dirty = true;
     } else if app.playing.is_some() {
         time::play(app, now);
+    } else {
+        time::catch_up(app);
     }
     match app.pending {
         Pending::Count { single: Some(key), since, .. } if since + DIGIT_WAITS < now => {

@@ -75,7 +75,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let last_top = log.events.len().saturating_sub(n_rows);
     let current = scene.replay.cursor().saturating_sub(1);
     let top = top.unwrap_or(current.saturating_sub(n_rows / 2)).min(last_top);
-    let shown = &log.events[top..log.events.len().min(top + n_rows)];
+    let shown: Vec<Event> = log.events.range(top..top + n_rows).collect();
     let stamps = shown.iter().filter(|_| !is_timeless(log));
     let time = stamps.map(|event| text::stamp(log, event.at).len()).max().map_or(1, |widest| widest.max(4));
     let matcher = Matcher::new(log, &filter.text);
@@ -83,7 +83,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
     let number = shown.iter().enumerate().map(|(offset, event)| number(log, top + offset, event).len()).max();
     let number = number.unwrap_or(0).max(5);
-    let whats = (top..).zip(shown).map(|(index, event)| word(scene.replay, Seq(index as u32), event).len());
+    let whats = (top..).zip(&shown).map(|(index, event)| word(scene.replay, Seq(index as u32), event).len());
     let what = whats.max().unwrap_or(0);
     let columns = Columns::for_width(width, time, what, number, widest.unwrap_or(0).max(8), matcher.is_some());
     let mut rows = Vec::with_capacity(height);
@@ -278,7 +278,7 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     }
     let Some(mate) = scene.replay.plan().mate(seq) else {
         let before = scene.replay.log().before.as_ref().filter(|before| before.pointers == Pointers::Real)?;
-        let addr = address(scene.replay.log().get(seq)?)?;
+        let addr = address(&scene.replay.log().get(seq)?)?;
         let row = before.areas.iter().find(|row| row.start == addr)?;
         return Some(row.end - row.start);
     };

@@ -262,7 +262,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
         return spans;
     }
     let allocator = state(scene).allocator();
-    let holes = text::plural(allocator.metrics().holes, "hole", "holes");
+    let holes = text::plural(allocator.gauges().holes, "hole", "holes");
     spans.push(Span::new(format!("  {holes}"), Role::Number));
     let largest = text::bytes(allocator.largest_hole());
     let rest = format!(" in the vmalloc range {} largest {largest}", scene.glyphs.dot);

@@ -389,7 +389,7 @@ pub fn title(scene: &Scene<'_>) -> Vec<Span> {
     }
     let space = scene.replay.space();
     let window = space.allocator().window();
-    let metrics = space.allocator().metrics();
+    let metrics = space.allocator().gauges();
     let areas = text::plural(metrics.busy_areas, "area", "areas");
     let all = text::bytes(focus::window_bytes(window));
     vec![

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::visible::TimeView;
 use super::*;
 use crate::event::{Addr, Event, EventKind, Nanos};
 use crate::log::{Log, Window};
@@ -137,7 +138,7 @@ fn all_panes(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<(
         ("free by size", free::rows(scene, width, height, scroll, free::FreeOrder::Size)),
         ("page tables", page_table::rows(scene, width, height, scroll)),
         ("detail", detail::rows(scene, width, height, scroll)),
-        ("timeline", timeline::rows(scene, width, height)),
+        ("timeline", timeline::rows(scene, width, height, &TimeView::whole(scene.replay))),
     ]
 }
 
@@ -191,7 +192,7 @@ proptest! {
         for row in header::rows(&scene, width, &play()) {
             check_row("header", &row, width);
         }
-        prop_assert!(timeline::seq_at(&scene, width, scroll as u16 * 5) <= replay.len());
+        prop_assert!(timeline::seq_at(&TimeView::whole(&replay), width, scroll as u16 * 5) <= replay.len());
     }
 }
 
@@ -295,9 +296,9 @@ fn nothing_yet_is_a_sentence() {
 fn seeking_by_the_timeline_covers_the_whole_log() {
     let replay = demo();
     let scene = scene(&replay, &UNICODE);
-    assert_eq!(timeline::seq_at(&scene, 100, 0), 0);
-    assert_eq!(timeline::seq_at(&scene, 100, 99), 13);
-    assert_eq!(timeline::rows(&scene, 100, 3).len(), 3);
+    assert_eq!(timeline::seq_at(&TimeView::whole(&replay), 100, 0), 0);
+    assert_eq!(timeline::seq_at(&TimeView::whole(&replay), 100, 99), 13);
+    assert_eq!(timeline::rows(&scene, 100, 3, &TimeView::whole(&replay)).len(), 3);
 }
 
 #[test]

@@ -1,39 +1,48 @@
-//! The timeline: where should I look? The whole trace in one row per metric.
+//! The timeline: where should I look? One row for each metric, over the whole trace or a stretch of it.
 
-use super::focus::window_bytes;
 use super::line::Line;
+use super::series::{Band, Series, records_of};
 use super::text;
+use super::visible::{HAPPENINGS, Happened, TimeView, sign_of, user_mark};
 use super::{Role, Row, Scene, Span, Target};
 use crate::event::Seq;
-use crate::replay::{Sample, Timeline, Verdict};
+use crate::replay::{Metric, Timeline};
 
 /// A window up to this size can really run out of room: then the largest hole matters more than the number of holes.
 const SMALL_WINDOW: u64 = 16 << 30;
-/// Divergences of one column that are looked at; one adopted among them is enough.
-const MAX_LOOKED: usize = 64;
+/// From so many rows on what happened is told kind by kind.
+const EACH_KIND: u16 = 14;
 
 /// What a row shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Metric {
-    Busy,
-    Lazy,
-    Largest,
-    Holes,
+enum Track {
+    Metric(Metric),
+    /// All that happened, the gravest first, and the user's marks.
+    Signs,
+    /// One kind of it.
+    Kind(Happened),
+    /// The user's marks alone.
     Marks,
 }
 
-/// The metrics worth the rows there are, in the order they stand.
-fn chosen(scene: &Scene<'_>, height: u16) -> Vec<Metric> {
-    let small = scene.replay.space().allocator().window().len_bytes() <= SMALL_WINDOW;
+/// What is worth the rows there are, in the order it stands.
+fn chosen(scene: &Scene<'_>, height: u16) -> Vec<Track> {
+    let allocator = scene.replay.space().allocator();
+    let small = allocator.window().len_bytes() <= SMALL_WINDOW;
     let (fourth, fifth) = if small { (Metric::Largest, Metric::Holes) } else { (Metric::Holes, Metric::Largest) };
-    match height {
-        0 => vec![],
-        1 => vec![Metric::Busy],
-        2 => vec![Metric::Busy, Metric::Marks],
-        3 => vec![Metric::Busy, Metric::Lazy, Metric::Marks],
-        4 => vec![Metric::Busy, Metric::Lazy, fourth, Metric::Marks],
-        _ => vec![Metric::Busy, Metric::Lazy, fourth, fifth, Metric::Marks],
+    let mut metrics = vec![Metric::Busy, Metric::Lazy, fourth, fifth, Metric::Fragmentation, Metric::Tables];
+    metrics.extend((allocator.n_nodes() > 1).then_some(Metric::Pooled));
+    let rows = usize::from(height);
+    let mut tracks: Vec<Track> = metrics.into_iter().map(Track::Metric).collect();
+    if height < EACH_KIND {
+        tracks.truncate(rows.saturating_sub(1).max(1));
+        tracks.push(Track::Signs);
+        tracks.truncate(rows);
+    } else {
+        tracks.extend(HAPPENINGS.map(Track::Kind));
+        tracks.push(Track::Marks);
     }
+    tracks
 }
 
 /// Columns of the labels, for the painter and the mouse alike.
@@ -46,24 +55,19 @@ fn label_width(width: u16) -> usize {
     }
 }
 
-/// Records applied at the left edge of a bar column.
-fn record_at(scene: &Scene<'_>, bars: usize, column: usize) -> usize {
-    (column as u128 * scene.replay.len() as u128 / bars.max(1) as u128) as usize
-}
-
 /// Records applied at a column of the rows, for clicks and drags.
-pub fn seq_at(scene: &Scene<'_>, width: u16, column: u16) -> usize {
+pub fn seq_at(view: &TimeView<'_>, width: u16, column: u16) -> usize {
     let label = label_width(width);
     let bars = usize::from(width).saturating_sub(label).max(1);
     let column = usize::from(column).saturating_sub(label);
     if column + 1 >= bars {
-        return scene.replay.len();
+        return view.visible.to;
     }
-    record_at(scene, bars, column)
+    view.visible.lasting(column, bars).start
 }
 
 /// The rows; with few of them those that matter most.
-pub fn rows(scene: &Scene<'_>, width: u16, height: u16) -> Vec<Row> {
+pub fn rows(scene: &Scene<'_>, width: u16, height: u16, view: &TimeView<'_>) -> Vec<Row> {
     if width == 0 || height == 0 {
         return Vec::new();
     }
@@ -73,14 +77,22 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16) -> Vec<Row> {
     }
     let label = label_width(width);
     let bars = usize::from(width).saturating_sub(label).max(1);
-    let pane = Pane { scene, width: width.into(), label, bars };
-    let metrics = chosen(scene, height);
-    let alone = metrics.len() == 1;
-    metrics.into_iter().map(|metric| pane.row(metric, alone)).collect()
+    let pane = Pane { scene, view, width: width.into(), label, bars };
+    let tracks = chosen(scene, height);
+    let alone = tracks.len() == 1;
+    tracks.into_iter().map(|track| pane.row(track, alone)).collect()
+}
+
+/// The title: which stretch is shown.
+pub fn title(scene: &Scene<'_>, view: &TimeView<'_>) -> Vec<Span> {
+    let mut spans = vec![Span::new("timeline", Role::Title)];
+    spans.extend(view.visible.told(scene).map(|told| Span::new(format!("  {told}"), Role::Number)));
+    spans
 }
 
 struct Pane<'s, 'a> {
     scene: &'s Scene<'a>,
+    view: &'s TimeView<'s>,
     width: usize,
     label: usize,
     bars: usize,
@@ -91,40 +103,46 @@ impl Pane<'_, '_> {
         &self.scene.replay.plan().timeline
     }
 
-    /// The column the cursor is in.
-    fn cursor(&self) -> usize {
-        let len = self.scene.replay.len().max(1) as u128;
-        let column = self.scene.replay.cursor() as u128 * self.bars as u128 / len;
-        (column as usize).min(self.bars - 1)
-    }
-
-    fn row(&self, metric: Metric, marks_too: bool) -> Row {
-        let (name, value) = self.label(metric);
+    fn row(&self, track: Track, alone: bool) -> Row {
         let mut line = Line::new(self.width, self.scene.glyphs);
         if self.label > 0 {
-            line = line.gap(1).put(name, Role::Muted);
+            let (name, value) = self.label(track);
+            line = line.gap(1).put(&name, Role::Muted);
             if self.label > 20 {
-                line = line.right(value, self.label.saturating_sub(name.len() + 2), Role::Number);
+                line = line.right(value, self.label.saturating_sub(text::width(&name) + 2), Role::Number);
             }
             line = line.to(self.label);
         }
-        let cursor = self.cursor();
-        let scale = self.scale(metric);
+        let now = self.scene.replay.cursor();
+        let cursor = self.view.visible.column(now, self.bars);
+        let scale = self.scale(track);
         for column in 0..self.bars {
-            let mark = if marks_too || metric == Metric::Marks { self.mark(column) } else { None };
-            let (glyph, role) = match (mark, metric) {
-                (Some(mark), _) => mark,
-                (None, Metric::Marks) if column == cursor => (self.scene.glyphs.up, Role::Key),
-                (None, Metric::Marks) => (' ', Role::Text),
-                (None, _) => self.bar(metric, column, scale),
+            let states = self.view.visible.states(column, self.bars);
+            let lasting = self.view.visible.lasting(column, self.bars);
+            let at = lasting.start;
+            let future = cursor.map_or(now < at, |cursor| cursor < column);
+            let mark = match track {
+                Track::Metric(_) if alone => sign_of(self.scene, self.view, &records_of(&states)),
+                Track::Metric(_) => None,
+                Track::Signs => sign_of(self.scene, self.view, &records_of(&states)),
+                Track::Kind(kind) => kind.sign(self.scene, &records_of(&states)),
+                Track::Marks => user_mark(self.view, &states),
             };
-            let at = record_at(self.scene, self.bars, column);
-            // What has not happened yet is written less loudly.
-            let role = if column > cursor && mark.is_none() { Role::Muted } else { role };
+            let (glyph, role) = match (mark, track) {
+                (Some(mark), _) => mark,
+                (None, Track::Metric(metric)) => {
+                    let band = Series::Metric(metric).band(self.scene, lasting);
+                    let (glyph, role) = self.bar(metric, band, scale);
+                    // What has not happened yet is written less loudly.
+                    (glyph, if future { Role::Muted } else { role })
+                }
+                (None, Track::Signs | Track::Marks) if cursor == Some(column) => (self.scene.glyphs.up, Role::Key),
+                (None, _) => (' ', Role::Text),
+            };
             line.span(Span {
                 text: glyph.to_string(),
                 role,
-                selected: column == cursor,
+                selected: cursor == Some(column),
                 target: Some(Target::Event(Seq(at as u32))),
                 ..Span::default()
             });
@@ -133,24 +151,44 @@ impl Pane<'_, '_> {
     }
 
     /// Name and present value.
-    fn label(&self, metric: Metric) -> (&'static str, String) {
-        let allocator = self.scene.replay.space().allocator();
-        match metric {
-            Metric::Busy => ("busy", text::bytes(allocator.metrics().busy_bytes)),
-            Metric::Lazy => {
-                let (lazy, limit) = (allocator.lazy_pages(), allocator.lazy_max_pages());
-                ("lazy pages", format!("{}/{}", text::count(lazy), text::count(limit)))
+    fn label(&self, track: Track) -> (String, String) {
+        let scene = self.scene;
+        let now = |metric| Series::Metric(metric).now(scene);
+        match track {
+            Track::Metric(Metric::Lazy) => {
+                let limit = scene.replay.space().allocator().lazy_max_pages();
+                ("lazy pages".to_owned(), format!("{}/{}", text::count(now(Metric::Lazy)), text::count(limit)))
             }
-            Metric::Largest => ("largest hole", text::bytes(allocator.largest_hole())),
             // Of the tree's nodes some lie outside the range; people count those inside.
-            Metric::Holes if self.label > 20 => ("holes in range", text::count(allocator.metrics().holes)),
-            Metric::Holes => ("holes", String::new()),
-            Metric::Marks => self.marks_label(),
+            Track::Metric(Metric::Holes) if self.label > 20 => {
+                ("holes in range".to_owned(), text::count(now(Metric::Holes)))
+            }
+            Track::Metric(metric) => {
+                let series = Series::Metric(metric);
+                (series.name().to_owned(), series.words(scene, now(metric)))
+            }
+            Track::Signs => self.signs_label(),
+            Track::Kind(kind) => {
+                let replay = scene.replay;
+                let all = kind.count(replay, &(0..replay.len()));
+                let so_far = kind.count(replay, &(0..replay.cursor()));
+                let value = format!("{} of {}", text::count(so_far), text::count(all));
+                (kind.name().to_owned(), if all == 0 { "none".to_owned() } else { value })
+            }
+            Track::Marks => {
+                let n = self.view.marks.len() as u64;
+                ("your marks".to_owned(), if n == 0 { "none".to_owned() } else { text::count(n) })
+            }
         }
     }
 
     /// Failed attempts and allocations that were not exact, each up to the cursor beside the total.
-    fn marks_label(&self) -> (&'static str, String) {
+    fn signs_label(&self) -> (String, String) {
+        let (name, value) = self.failed_label();
+        (name.to_owned(), value)
+    }
+
+    fn failed_label(&self) -> (&'static str, String) {
         let cursor = self.scene.replay.cursor();
         let count = |indices: &[u32], of: &str| {
             let n = indices.partition_point(|&index| (index as usize) < cursor) as u64;
@@ -177,79 +215,27 @@ impl Pane<'_, '_> {
         }
     }
 
-    /// The value that fills a bar.
-    fn scale(&self, metric: Metric) -> u64 {
-        let allocator = self.scene.replay.space().allocator();
-        let most = |value: fn(&Sample) -> u64| self.timeline().samples.iter().map(value).max().unwrap_or(0);
-        match metric {
-            Metric::Busy => most(|sample| sample.busy_bytes),
-            Metric::Lazy => allocator.lazy_max_pages(),
-            Metric::Largest => most(|sample| sample.largest_hole).min(window_bytes(allocator.window())),
-            Metric::Holes => most(|sample| sample.holes.into()),
-            Metric::Marks => 0,
-        }
-        .max(1)
+    /// The value that fills a bar: of what is in sight the highest, of lazy pages the limit.
+    fn scale(&self, track: Track) -> u64 {
+        let Track::Metric(metric) = track else { return 1 };
+        let series = Series::Metric(metric);
+        let states = self.view.visible.from..self.view.visible.to + 1;
+        let highest = || series.band(self.scene, states).map_or(0, |band| band.max);
+        series.limit(self.scene).unwrap_or_else(highest).max(1)
     }
 
     /// The bar of a column: its highest value, of the largest hole the lowest, since that is when it is tight.
-    fn bar(&self, metric: Metric, column: usize, scale: u64) -> (char, Role) {
+    fn bar(&self, metric: Metric, band: Option<Band>, scale: u64) -> (char, Role) {
         let glyphs = self.scene.glyphs;
-        let samples = self.samples(column);
-        let highest = |value: fn(&Sample) -> u64| samples.iter().map(value).max();
-        let (value, role) = match metric {
-            Metric::Busy => (highest(|sample| sample.busy_bytes), Role::Busy),
-            Metric::Lazy => (highest(|sample| sample.lazy_pages), Role::Lazy),
-            Metric::Largest => (samples.iter().map(|sample| sample.largest_hole).min(), Role::Free),
-            Metric::Holes => (highest(|sample| sample.holes.into()), Role::Text),
-            Metric::Marks => (None, Role::Text),
-        };
-        let Some(value) = value else { return (' ', Role::Text) };
+        let Some(band) = band else { return (' ', Role::Text) };
+        let value = if metric == Metric::Largest { band.min } else { band.max };
         if value == 0 {
             return (if glyphs.ascii { ' ' } else { glyphs.dot }, Role::Muted);
         }
         let eighth = u128::from(value) * 8 / u128::from(scale);
         // Above the limit is worth a look.
-        let role = if metric == Metric::Lazy && value > scale { Role::Warn } else { role };
+        let over = metric == Metric::Lazy && value > scale;
+        let role = if over { Role::Warn } else { Series::Metric(metric).role() };
         (glyphs.bars[(eighth as usize).min(7)], role)
-    }
-
-    /// The samples of a column; where there are fewer than columns, the last one before it.
-    fn samples(&self, column: usize) -> &[Sample] {
-        let samples = &self.timeline().samples;
-        let from = record_at(self.scene, self.bars, column) as u32;
-        let to = record_at(self.scene, self.bars, column + 1) as u32;
-        let low = samples.partition_point(|sample| sample.at < from);
-        let high = samples.partition_point(|sample| sample.at < to.max(from + 1));
-        if low < high { &samples[low..high] } else { &samples[low.saturating_sub(1)..low.min(samples.len())] }
-    }
-
-    /// The gravest thing among the records of a column.
-    fn mark(&self, column: usize) -> Option<(char, Role)> {
-        let glyphs = self.scene.glyphs;
-        let timeline = self.timeline();
-        let from = record_at(self.scene, self.bars, column) as u32;
-        let to = record_at(self.scene, self.bars, column + 1) as u32;
-        let within = |indices: &'_ [u32]| {
-            let low = indices.partition_point(|&index| index < from);
-            let high = indices.partition_point(|&index| index < to);
-            low..high.max(low)
-        };
-        if !within(&timeline.failures).is_empty() || !within(&timeline.reports).is_empty() {
-            return Some((glyphs.failure, Role::Bad));
-        }
-        let differing = &timeline.divergences[within(&timeline.divergences)];
-        if !differing.is_empty() {
-            let adopted = differing.iter().take(MAX_LOOKED).any(|&index| {
-                matches!(self.scene.replay.verdict(Seq(index)), Verdict::Adopted(_) | Verdict::Differs(_))
-            });
-            return Some(if adopted { (glyphs.adopted, Role::Bad) } else { (glyphs.inferred, Role::Warn) });
-        }
-        if !within(&timeline.lost).is_empty() {
-            return Some((glyphs.lost, Role::Warn));
-        }
-        if !within(&timeline.purges).is_empty() {
-            return Some((glyphs.purge, Role::Free));
-        }
-        (!within(&timeline.marks).is_empty()).then_some((glyphs.mark, Role::Key))
     }
 }

@@ -7,8 +7,8 @@ use crate::model::audit::Broken;
 use crate::model::bulk::{self, Touched};
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Bulk, BulkOp, Extent, Freed, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind,
-    PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Bulk, BulkOp, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement,
+    PurgeKind, PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -104,6 +104,10 @@ impl Allocator for Augmented {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         let node = |node: u32| self.nodes.get(node as usize);
         let (tree, augmented) = match id {
@@ -146,6 +150,14 @@ impl Allocator for Augmented {
         self.busy_bytes
     }
 
+    fn pooled_bytes(&self) -> u64 {
+        self.pooled_bytes
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+
     fn n_holes(&self) -> u32 {
         self.free.len
     }
@@ -164,6 +176,10 @@ impl Allocator for Augmented {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {

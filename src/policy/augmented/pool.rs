@@ -1,5 +1,7 @@
 //! Pools: areas of 1 to 256 pages that a purge parks per node instead of merging them (6.9 and later).
 
+use std::sync::Arc;
+
 use crate::model::{AreaId, At, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree, TreeId};
 
 use super::super::rules::Decay;
@@ -19,17 +21,18 @@ pub(super) struct Pool {
     pub(super) len: u32,
 }
 
-/// The pools of one node, made when the first area is parked.
+/// The pools of one node, made when the first area is parked. Copies share them until one of them changes: with 128 nodes
+/// they would be most of a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pools {
-    by_pages: Vec<Pool>,
+    by_pages: Option<Arc<[Pool; MAX_POOLED_PAGES as usize]>>,
 }
 
 impl Pools {
     /// The pool of areas of `pages` pages; `None` if areas of that size are never pooled.
     pub(super) fn of_pages(&self, pages: u64) -> Option<Pool> {
         let index = usize::try_from(pages.checked_sub(1)?).ok()?;
-        (pages <= MAX_POOLED_PAGES).then(|| self.by_pages.get(index).copied().unwrap_or_default())
+        (pages <= MAX_POOLED_PAGES).then(|| self.by_pages.as_ref().map_or_else(Pool::default, |pools| pools[index]))
     }
 
     /// The same, to change it.
@@ -37,19 +40,24 @@ impl Pools {
         if pages == 0 || pages > MAX_POOLED_PAGES {
             return None;
         }
-        if self.by_pages.is_empty() {
-            self.by_pages = vec![Pool::default(); MAX_POOLED_PAGES as usize];
-        }
-        self.by_pages.get_mut(pages as usize - 1)
+        let empty = || Arc::new([Pool::default(); MAX_POOLED_PAGES as usize]);
+        Arc::make_mut(self.by_pages.get_or_insert_with(empty)).get_mut(pages as usize - 1)
     }
 
     /// Pools that hold something, with their size in pages, ascending.
     pub(super) fn non_empty(&self) -> impl Iterator<Item = (u32, Pool)> {
-        self.by_pages.iter().zip(1_u32..).filter(|(pool, _)| pool.head != NIL).map(|(pool, pages)| (pages, *pool))
+        self.by_pages
+            .iter()
+            .flat_map(|pools| pools.iter())
+            .zip(1_u32..)
+            .filter(|(pool, _)| pool.head != NIL)
+            .map(|(pool, pages)| (pages, *pool))
     }
 
+    /// Memory held, in bytes: what is shared counts in parts.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.by_pages.capacity() * size_of::<Pool>()
+        let part = |pools: &Arc<_>| MAX_POOLED_PAGES as usize * size_of::<Pool>() / Arc::strong_count(pools);
+        self.by_pages.as_ref().map_or(0, part)
     }
 }
 
@@ -200,6 +208,7 @@ impl Augmented {
         let to = &mut At { tree: TreeId::Free, sink };
         match (self.areas.merge_or_add::<true, S>(&mut self.free, id, to), range) {
             (Ok((hole, merge)), Some(extent)) => {
+                self.free_bytes += self.inside(extent.start(), extent.end());
                 to.sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
             }
             (Ok(_), None) => {}

@@ -77,6 +77,7 @@ impl Augmented {
         let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
         new.areas = remembering(setup.page_size);
         new.free = Tree::default();
+        new.free_bytes = 0;
         new
     }
 
@@ -97,6 +98,7 @@ impl Augmented {
             return false;
         };
         self.free = tree;
+        self.free_bytes = self.count_metrics().free_bytes;
         true
     }
 

@@ -1,8 +1,9 @@
 //! Looking at the state: what lies where, what it amounts to, and whether it holds together.
 
 use crate::model::audit::{Broken, check_tree, compare};
+use crate::model::metrics::{check_gauges, holes_outside};
 use crate::model::search::largest_hole_in;
-use crate::model::{AreaId, Extent, Metrics, NIL, Place, Tree, TreeView};
+use crate::model::{AreaId, Extent, Gauges, Metrics, NIL, Place, Tree, TreeView};
 
 use super::super::rules::LazyStore;
 use super::purge::PurgePhase;
@@ -70,7 +71,7 @@ impl Augmented {
         let mut id = self.free.first;
         while id != NIL {
             let hole = &self.areas[id];
-            let inside = hole.end.min(window.vend).saturating_sub(hole.start.max(window.vstart));
+            let inside = self.inside(hole.start, hole.end);
             metrics.free_bytes += inside;
             metrics.holes += u64::from(inside > 0);
             id = hole.next;
@@ -79,6 +80,22 @@ impl Augmented {
         let highest = self.nodes.iter().filter_map(|node| self.highest_below(node.busy.root, middle)).max();
         metrics.span_bytes = highest.map_or(0, |end| end.saturating_sub(window.vstart));
         metrics
+    }
+
+    /// What is free inside the window is what is left of `[1, top)` once everything else is taken away.
+    pub(super) fn read_gauges(&self) -> Gauges {
+        let free = TreeView { areas: &self.areas, tree: self.free, augmented: true };
+        let (holes, bytes) = holes_outside(&free, self.window);
+        let taken = self.busy_bytes + self.lazy_pages * self.page_size + self.pooled_bytes;
+        Gauges {
+            busy_areas: self.busy_areas,
+            busy_bytes: self.busy_bytes,
+            lazy_pages: self.lazy_pages,
+            pooled_bytes: self.pooled_bytes,
+            free_bytes: (self.top - 1).saturating_sub(taken).saturating_sub(bytes),
+            holes: u64::from(self.free.len).saturating_sub(holes),
+            largest_hole: largest_hole_in(&self.areas, &self.free, self.window.vstart, self.window.vend),
+        }
     }
 
     /// End of the highest area of a tree that starts below `limit`.
@@ -119,6 +136,10 @@ impl Augmented {
         }
         compare("busy areas", self.busy_areas, busy_areas)?;
         compare("busy bytes", self.busy_bytes, busy_bytes)?;
+        compare("free bytes", self.free_bytes, self.count_metrics().free_bytes)?;
+        let largest = view(self.free, true).ascending().map(|(_, hole)| self.inside(hole.start, hole.end)).max();
+        let found = largest_hole_in(&self.areas, &self.free, self.window.vstart, self.window.vend);
+        compare("largest hole", found, largest.unwrap_or(0))?;
         let lazy: Vec<Extent> = self.each_lazy().filter_map(|(_, id)| extent(id)).collect();
         let lazy_bytes: u64 = lazy.iter().map(|e| e.len_bytes()).sum();
         compare("lazy pages", self.lazy_pages, lazy_bytes / self.page_size)?;
@@ -126,7 +147,8 @@ impl Augmented {
         let pooled = self.pooled_overlapping(Extent::new(0, u64::MAX).unwrap_or_else(|| unreachable!("not empty")));
         compare("pooled areas", self.pooled_areas, pooled.len() as u64)?;
         tiles.extend(pooled.into_iter().filter_map(|(_, id)| extent(id)).map(|e| (e, false)));
-        self.check_tiling(tiles)
+        self.check_tiling(tiles)?;
+        check_gauges(&self.read_gauges(), &self.count_metrics())
     }
 
     /// No gap and no overlap from 1 to the top; and no two holes touch, except for ranges the kernel itself leaves so.

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::{
-    Allocator, AreaId, Areas, CachedHole, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind,
-    Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, AreaId, Areas, CachedHole, Extent, Freed, Gauges, HelperOrder, Metrics, Owner, Place, Placement,
+    PurgeKind, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::BusyTree;
@@ -62,6 +62,10 @@ impl Allocator for BusyTree {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         (id == TreeId::Busy(0)).then(|| self.view())
     }
@@ -86,6 +90,10 @@ impl Allocator for BusyTree {
         self.busy_bytes
     }
 
+    fn free_bytes(&self) -> u64 {
+        self.gaps.free_bytes()
+    }
+
     fn n_holes(&self) -> u32 {
         self.gaps.count()
     }
@@ -106,6 +114,10 @@ impl Allocator for BusyTree {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {

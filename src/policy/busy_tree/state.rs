@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::model::audit::{Broken, check_tree, compare};
-use crate::model::{AreaId, Metrics, NIL, Place, TreeView, VmapArea};
+use crate::model::metrics::check_gauges;
+use crate::model::{AreaId, Gauges, Metrics, NIL, Place, TreeView, VmapArea};
 
 use super::super::dump::{Line, write_tree};
 use super::super::rules::PurgeOrder;
@@ -46,6 +47,12 @@ impl BusyTree {
             lazy_pages: self.lazy_pages,
             ..self.gaps.metrics(&self.areas, &self.tree)
         }
+    }
+
+    pub(super) fn read_gauges(&self) -> Gauges {
+        let lazy_bytes = self.lazy_pages * self.page_size;
+        let of_gaps = self.gaps.gauges(&self.areas, &self.tree, self.busy_bytes + lazy_bytes);
+        Gauges { busy_areas: self.busy_areas, busy_bytes: self.busy_bytes, lazy_pages: self.lazy_pages, ..of_gaps }
     }
 
     pub(super) fn write_dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result {
@@ -94,6 +101,7 @@ impl BusyTree {
         compare("lazy areas", self.lazy.len() as u64, lazy)?;
         compare("lazy areas that are flagged", waiting.len() as u64, lazy)?;
         self.gaps.audit(&self.areas, &self.tree)?;
+        check_gauges(&self.read_gauges(), &self.count_metrics())?;
         self.check_cached_hole()
     }
 

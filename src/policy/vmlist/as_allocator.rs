@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::log::Window;
 use crate::model::audit::Broken;
 use crate::model::{
-    Allocator, Areas, Extent, Freed, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind, Purged, Refusal,
+    Allocator, Areas, Extent, Freed, Gauges, HelperOrder, Metrics, Owner, Place, Placement, PurgeKind, Purged, Refusal,
     Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
@@ -62,6 +62,10 @@ impl Allocator for VmList {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, _id: TreeId) -> Option<TreeView<'_>> {
         None
     }
@@ -82,6 +86,10 @@ impl Allocator for VmList {
         self.busy_bytes
     }
 
+    fn free_bytes(&self) -> u64 {
+        self.gaps.free_bytes()
+    }
+
     fn n_holes(&self) -> u32 {
         self.gaps.count()
     }
@@ -100,6 +108,10 @@ impl Allocator for VmList {
 
     fn metrics(&self) -> Metrics {
         self.count_metrics()
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.read_gauges()
     }
 
     fn largest_hole(&self) -> u64 {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::model::audit::{Broken, compare};
-use crate::model::{AreaId, Metrics, NIL, Place};
+use crate::model::metrics::check_gauges;
+use crate::model::{AreaId, Gauges, Metrics, NIL, Place};
 
 use super::VmList;
 
@@ -33,6 +34,11 @@ impl VmList {
     pub(super) fn count_metrics(&self) -> Metrics {
         let of_gaps = self.gaps.metrics(&self.areas, &self.list);
         Metrics { busy_areas: self.list.len.into(), busy_bytes: self.busy_bytes, ..of_gaps }
+    }
+
+    pub(super) fn read_gauges(&self) -> Gauges {
+        let of_gaps = self.gaps.gauges(&self.areas, &self.list, self.busy_bytes);
+        Gauges { busy_areas: self.list.len.into(), busy_bytes: self.busy_bytes, ..of_gaps }
     }
 
     pub(super) fn write_dump(&self, free_only: bool, out: &mut dyn Write) -> std::fmt::Result {
@@ -65,6 +71,7 @@ impl VmList {
         compare("list length", self.list.len.into(), n)?;
         compare("areas in the arena", self.areas.live().into(), n)?;
         compare("busy bytes", self.busy_bytes, bytes)?;
+        check_gauges(&self.read_gauges(), &self.count_metrics())?;
         self.gaps.audit(&self.areas, &self.list)
     }
 }

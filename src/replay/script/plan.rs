@@ -8,12 +8,11 @@ use parsers::{Problem, ProblemKind};
 
 use super::{Done, ScriptRun, assumed, machine_of};
 use crate::event::{Addr, Event, EventKind, Nanos, ScriptOp, Seq, TaskId};
-use crate::log::{Clock, FileProblem, Log, ScriptLog, Window};
+use crate::log::{Clock, Events, FileProblem, Log, ScriptLog, Window};
 use crate::model::{Answer, Freed, Op, Purged, VmapArea};
 use crate::replay::plan::TALLY_EVERY;
-use crate::replay::{
-    Cause, Checkpoints, Divergence, Machine, OpenError, Plan, PolicyFrom, Sample, Settings, Tally, Timeline, Verdict,
-};
+use crate::replay::timeline::values_of;
+use crate::replay::{Cause, Checkpoints, Divergence, Machine, OpenError, Plan, PolicyFrom, Settings, Tally, Verdict};
 
 /// Runs a script once: its records, what each consists of, and how the answers compare with the expected ones.
 ///
@@ -30,24 +29,21 @@ pub(in crate::replay) fn open(
     let machine = machine_for(&mut log, script, settings)?;
     let run = ScriptRun::on(script, machine, true);
     log.origin.clock = Clock::None;
-    log.events = Vec::with_capacity(script.ops.len());
+    log.events = Events::new();
     let mut pass = Pass {
-        checkpoints: Checkpoints::new(run.space().clone()),
-        plan: Plan::empty(machine, script.ops.len()),
+        checkpoints: Checkpoints::new(run.space().clone(), settings.checkpoint_bytes()),
+        plan: Plan::empty(machine, run.allocator().n_nodes(), script.ops.len()),
         tally: Tally::default(),
         run,
         log,
         script,
     };
-    let stride = script.ops.len().div_ceil(Timeline::MAX_SAMPLES).max(1);
     let (mut done, mut text) = (Done::default(), String::new());
     for (index, asked) in script.ops.iter().enumerate() {
         if index % TALLY_EVERY == 0 {
             pass.plan.tallies.push(pass.tally);
         }
-        if index % stride == 0 {
-            pass.sample(index);
-        }
+        pass.sample();
         text.clear();
         let address = pass.address_before(&asked.op);
         pass.run.print(&asked.op, index as u32, &mut done, &mut text);
@@ -57,11 +53,11 @@ pub(in crate::replay) fn open(
         if done.said.is_some() {
             pass.plan.said.push(index as u32);
         }
-        pass.plan.ops.extend_from_slice(&done.ops);
-        pass.plan.upto.push(pass.plan.ops.len() as u32);
-        pass.checkpoints.offer(index + 1, pass.run.space());
+        pass.plan.ops.push(&pass.log, &done.ops);
+        pass.checkpoints.offer(index + 1, pass.run.space_mut());
     }
-    pass.sample(script.ops.len());
+    pass.sample();
+    pass.plan.timeline.metrics.finish();
     Ok((Arc::new(pass.log), pass.plan, pass.checkpoints))
 }
 
@@ -94,8 +90,8 @@ struct Pass<'s> {
 }
 
 impl Pass<'_> {
-    fn sample(&mut self, at: usize) {
-        self.plan.timeline.samples.push(Sample::of(at, self.run.allocator()));
+    fn sample(&mut self) {
+        self.plan.timeline.metrics.push(&values_of(self.run.space()));
     }
 
     /// The area that a free is about to free.

@@ -14,9 +14,13 @@ const WORDS: usize = 16;
 /// What the mouse does.
 const MOUSE: &[(&str, &str)] = &[
     ("click", "focus the pane, and go to what is under the pointer"),
-    ("wheel", "scroll what is under the pointer; over the map closer or wider; over the timeline step"),
+    (
+        "wheel",
+        "scroll what is under the pointer; over the map, the timeline or a chart closer or wider, around the pointer",
+    ),
     ("click", "on a key in the lower border of a lesson: go on, or back"),
-    ("drag", "on the timeline: seek"),
+    ("drag", "on the timeline or a chart: seek"),
+    ("click", "on a row of the list of charts: show or hide it"),
     ("Shift", "held while dragging, most terminals select text as usual; --no-mouse gives the mouse back"),
 ];
 
@@ -31,6 +35,11 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("guard", "the unmapped page that ends an area"),
     ("run of purges", "purges close behind each other: the way from event to event worth seeing stops at the first"),
     ("purge", "turns lazy areas into holes or pooled areas, after one TLB flush"),
+    (
+        "fragmentation",
+        "external: 1 - largest hole / free bytes, both inside the vmalloc window; 0 if one hole is all there is, near 100 % if what is free is scattered",
+    ),
+    ("in sight", "of a chart: over the stretch of the trace that is shown"),
     ("lazy limit", "lazy_max_pages: with more lazy pages than this a purge is due"),
     ("node", "a vmap_node, one for each CPU up to 128 (6.9 and later); a tree's is a tree node"),
     ("vmlist", "to 2.6.27: the list of all areas, walked from its head; there is no tree and nothing is lazy"),

@@ -159,8 +159,8 @@ fn the_palette_is_walked_by_pages_and_tells_the_picked_row_in_full() {
 fn an_unharmed_input_may_still_be_incomplete() {
     let mut log = log();
     let name = log.names.add_text(b"sched_switch");
-    log.events[11].kind = EventKind::Other { name };
-    log.events[12].kind = EventKind::Lost { count: 7 };
+    log.events.update(11, |event| event.kind = EventKind::Other { name });
+    log.events.update(12, |event| event.kind = EventKind::Lost { count: 7 });
     log.origin.overwritten = 3;
     let mut app = app_of(log);
     script(&mut app, "!");
@@ -179,9 +179,9 @@ fn an_unharmed_input_may_still_be_incomplete() {
 #[test]
 fn a_search_of_many_records_counts_between_keys() {
     let mut log = log();
-    let (alloc, mark) = (log.events[0], log.events[11]);
-    log.events = vec![mark; 3_000];
-    log.events.insert(1, alloc);
+    let (alloc, mark) = (log.events.nth(0), log.events.nth(11));
+    log.events = vec![mark; 3_000].into();
+    log.events.edit(|events| events.insert(1, alloc));
     let mut app = app_of(log);
     script(&mut app, "/half");
     assert_eq!(app.replay.cursor(), 1, "the first match is shown at once");

@@ -3,11 +3,11 @@
 use super::super::action::Action;
 use super::super::app::{App, Pending};
 use super::super::jumps::Spot;
-use super::super::lesson;
 use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
-use super::super::pane::{PaneId, Subject};
-use super::{inside, overlays, time, worth};
+use super::super::pane::{Arrangement, PaneId, Subject};
+use super::super::{charts, lesson};
+use super::{goto, inside, overlays, time, worth};
 use crate::event::EventKind;
 use crate::model::TreeId;
 use crate::view::free::FreeOrder;
@@ -43,7 +43,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::PreviousPurge => worth::go(app, worth::What::Purge, false),
         Action::NextTouching => time::next_touching(app),
         Action::Start => time::jump(app, 0),
-        Action::End => time::jump(app, app.replay.len()),
+        Action::End => goto::go(app, "end"),
         Action::Goto => overlays::open_palette(app, "goto "),
         Action::Line => overlays::open_palette(app, "line "),
         Action::SubForward => inside::sub_step(app, true),
@@ -73,12 +73,18 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::MapIn => map_zoom(app, MAP_STEP),
         Action::MapOut => map_zoom(app, -MAP_STEP),
         Action::MapWhole => app.panes.map_zoom = MapZoom::default(),
+        Action::TimeIn => app.zoom_time(app.replay.cursor(), true),
+        Action::TimeOut => app.zoom_time(app.replay.cursor(), false),
+        Action::TimeWhole => app.whole_time(),
         Action::FreeOrder => exchange_order(app),
         Action::TreeNext => next_tree(app),
-        Action::NextPane => focus(app, app.focus.next(1, app.subject().panes())),
-        Action::PreviousPane => focus(app, app.focus.next(-1, app.subject().panes())),
+        Action::NextPane => focus(app, app.focus.next(1, app.focusable())),
+        Action::PreviousPane => focus(app, app.focus.next(-1, app.focusable())),
         Action::Zoom => app.zoom = !app.zoom,
-        Action::ArrangeStep => app.zoom = false,
+        Action::ArrangeStep => arrange(app, Arrangement::Step),
+        Action::ArrangeCharts => arrange(app, Arrangement::Charts),
+        Action::ChartToggle => charts::toggle(app),
+        Action::ChartAlone => app.charts.alone = !app.charts.alone,
         Action::Palette => overlays::open_palette(app, ""),
         Action::Lesson => overlays::open_palette(app, "lesson "),
         Action::Help => app.overlays.push(Overlay::Help { scroll: 0 }),
@@ -146,6 +152,20 @@ pub(super) fn focus(app: &mut App, pane: PaneId) {
     }
 }
 
+/// Arranges the panes another way; the focus stays where it can.
+fn arrange(app: &mut App, arrangement: Arrangement) {
+    if arrangement == Arrangement::Charts && app.replay.is_empty() {
+        return app.say("this input is a snapshot: nothing changes in it");
+    }
+    app.zoom = false;
+    app.arrangement = arrangement;
+    match arrangement {
+        Arrangement::Charts => focus(app, PaneId::Charts),
+        Arrangement::Step if app.focus == PaneId::Charts => focus(app, PaneId::Events),
+        Arrangement::Step => {}
+    }
+}
+
 fn follow(app: &mut App) {
     app.pick = None;
     app.panes.events_top = None;
@@ -155,7 +175,9 @@ fn follow(app: &mut App) {
 
 /// One thing at a time, the most recent first; never quits.
 fn cancel(app: &mut App) {
-    if app.seeking.is_some() {
+    if app.awaited.take().is_some() {
+        app.say("the cursor stays where it is");
+    } else if app.seeking.is_some() {
         time::forget_target(app);
     } else if app.playing.is_some() {
         app.playing = None;

@@ -3,6 +3,7 @@
 
 use super::super::action::Action;
 use super::super::app::{App, Pick};
+use super::super::charts;
 use super::super::content;
 use super::super::paint::{self, Hit};
 use super::super::pane::PaneId;
@@ -38,7 +39,8 @@ pub(super) fn walk(app: &mut App, way: Way, count: usize) {
         let moved = match (app.focus, way) {
             (PaneId::Step, Way::Up) => walk_sub_step(app, false),
             (PaneId::Step, Way::Down) => walk_sub_step(app, true),
-            (PaneId::Timeline, _) => column(app, matches!(way, Way::Right | Way::Down)),
+            (PaneId::Charts, Way::Up | Way::Down) => charts::pick(app, way == Way::Down),
+            (PaneId::Timeline | PaneId::Charts, _) => column(app, matches!(way, Way::Right | Way::Down)),
             (pane, Way::Up | Way::Down) => vertically(app, pane, way == Way::Down),
             (pane, Way::Left | Way::Right) => sideways(app, pane, way == Way::Right),
         };
@@ -142,7 +144,7 @@ pub(super) fn scroll_by(app: &mut App, pane: PaneId, down: bool, n: usize) -> bo
             let dy = PAN.1.saturating_mul(i32::try_from(n).unwrap_or(i32::MAX));
             return pan(app, pane, 0, if down { dy } else { -dy });
         }
-        PaneId::Timeline => return false,
+        PaneId::Timeline | PaneId::Charts => return false,
         _ => {}
     }
     let from = content::scroll(app, pane);
@@ -211,7 +213,7 @@ fn repick(app: &mut App, pane: PaneId, y: Option<u16>) {
 pub(super) fn end(app: &mut App, bottom: bool) {
     let pane = app.focus;
     match pane {
-        PaneId::Timeline => return time::jump(app, if bottom { app.replay.len() } else { 0 }),
+        PaneId::Timeline | PaneId::Charts => return time::jump(app, if bottom { app.replay.len() } else { 0 }),
         PaneId::Step => {
             let last = app.replay.outcome().steps.len().checked_sub(1);
             return show_sub_step(app, if bottom { last } else { last.map(|_| 0) });
@@ -245,18 +247,30 @@ pub(super) fn activate(app: &mut App) {
     }
 }
 
-/// One column of the timeline.
+/// One column of the timeline or of the charts.
 fn column(app: &mut App, right: bool) -> bool {
-    let width = content::size_of(app, PaneId::Timeline).width;
     let here = app.heading();
-    let scene = app.scene();
-    let stops = (0..width).map(|column| view::timeline::seq_at(&scene, width, column));
+    let stops = column_starts(app);
+    let stops = stops.into_iter();
     let next = if right { stops.filter(|&at| here < at).min() } else { stops.filter(|&at| at < here).max() };
     match next {
         Some(target) => time::step(app, target.cast_signed() - here.cast_signed()),
         None => return false,
     }
     true
+}
+
+/// Where the columns of the focused pane begin, in records applied.
+fn column_starts(app: &App) -> Vec<usize> {
+    let view = app.time_view();
+    let size = content::size_of(app, app.focus);
+    if app.focus == PaneId::Charts {
+        let below = charts::arranged(app, size).below;
+        let width = below.first().map_or(0, |place| usize::from(place.width));
+        let starts = (0..width).map(|column| view.visible.lasting(column, width).start);
+        return starts.chain([view.visible.to]).collect();
+    }
+    (0..size.width).map(|column| view::timeline::seq_at(&view, size.width, column)).collect()
 }
 
 /// `s` and `S`.

@@ -9,10 +9,12 @@ use super::super::layout::PaneBox;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::pane::PaneId;
-use super::super::{content, lesson, paint};
+use super::super::{charts, content, lesson, paint};
 use super::super::{draw, footer};
 use super::{act, actions, inside, overlays, time};
 use crate::view;
+use crate::view::charts::Under;
+use crate::view::series::SERIES;
 
 /// Rows a turn of the wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -47,7 +49,17 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
 fn turn(app: &mut App, at: Position, down: bool) {
     let Some(pane) = app.regions().at(at).copied() else { return };
     match pane.id {
-        PaneId::Timeline => time::step(app, if down { 1 } else { -1 }),
+        PaneId::Timeline => {
+            let around = state_under(app, &pane, at);
+            app.zoom_time(around, !down);
+        }
+        PaneId::Charts => {
+            let around = match charts::under(app, &pane, at) {
+                Some(Under::Moment(around, _)) => around,
+                _ => app.replay.cursor(),
+            };
+            app.zoom_time(around, !down);
+        }
         PaneId::Map => {
             let action = if down { super::Action::MapOut } else { super::Action::MapIn };
             actions::focus(app, PaneId::Map);
@@ -88,6 +100,18 @@ fn click(app: &mut App, at: Position) -> Vec<Effect> {
         seek_to(app, &pane, at);
         return Vec::new();
     }
+    match charts::under(app, &pane, at) {
+        Some(Under::Listed(row)) => {
+            app.charts.picked = row.min(SERIES.len() - 1);
+            charts::toggle(app);
+        }
+        Some(Under::Moment(target, series)) => {
+            let picked = series.and_then(|series| SERIES.iter().position(|other| *other == series));
+            app.charts.picked = picked.unwrap_or(app.charts.picked);
+            time::jump(app, target);
+        }
+        None => {}
+    }
     if let Some(pick) = under(app, &pane, at) {
         app.pick = Some(pick);
         actions::go_to(app, pick.target);
@@ -107,20 +131,33 @@ fn under(app: &App, pane: &PaneBox, at: Position) -> Option<Pick> {
     Some(Pick { pane: pane.id, target: hit.target, x, y })
 }
 
-/// A drag that started anywhere seeks while it is over the timeline.
+/// A drag that started anywhere seeks while it is over the timeline or a chart.
 fn drag(app: &mut App, at: Position) {
     if !app.overlays.is_empty() {
         return;
     }
-    let regions = app.regions();
-    if let Some(pane) = regions.at(at).filter(|pane| pane.id == PaneId::Timeline) {
-        app.dirty = true;
-        seek_to(app, pane, at);
+    let Some(pane) = app.regions().at(at).copied() else { return };
+    let target = match (pane.id, charts::under(app, &pane, at)) {
+        (PaneId::Timeline, _) => state_under(app, &pane, at),
+        (_, Some(Under::Moment(target, _))) => target,
+        _ => return,
+    };
+    app.dirty = true;
+    // The place to return to is the one before the drag, which the click has noted.
+    if target != app.heading() {
+        app.playing = None;
+        time::head_for(app, target);
     }
 }
 
+/// Seeks to what is under the pointer.
 fn seek_to(app: &mut App, pane: &PaneBox, at: Position) {
-    let column = at.x.saturating_sub(pane.inner.x).min(pane.inner.width.saturating_sub(1));
-    let target = view::timeline::seq_at(&app.scene(), pane.inner.width, column);
+    let target = state_under(app, pane, at);
     time::jump(app, target);
+}
+
+/// Records applied at a column of the timeline.
+fn state_under(app: &App, pane: &PaneBox, at: Position) -> usize {
+    let column = at.x.saturating_sub(pane.inner.x).min(pane.inner.width.saturating_sub(1));
+    view::timeline::seq_at(&app.time_view(), pane.inner.width, column)
 }

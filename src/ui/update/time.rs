@@ -63,6 +63,7 @@ pub(super) fn jump(app: &mut App, target: usize) {
 
 /// Sets out for `target`. What is near is reached at once.
 pub(super) fn head_for(app: &mut App, target: usize) {
+    app.awaited = None;
     app.seeking = Some(Seeking { target, at: app.replay.cursor() });
     go_on(app);
 }
@@ -70,12 +71,21 @@ pub(super) fn head_for(app: &mut App, target: usize) {
 /// One turn of a seek.
 pub(super) fn go_on(app: &mut App) {
     let Some(Seeking { target, .. }) = app.seeking else { return };
-    match app.replay.seek(target, app.seek_budget) {
+    match app.replay.seek_places(target, app.seek_budget) {
         Seek::Done => {
             app.seeking = None;
             arrived(app);
         }
         Seek::Going { at } => app.seeking = Some(Seeking { target, at }),
+    }
+}
+
+/// What is behind the areas follows the cursor; when it is there, it gets ready for other places.
+pub(super) fn catch_up(app: &mut App) {
+    if !app.replay.is_settled() {
+        app.dirty |= app.replay.settle(app.seek_budget) == Seek::Done;
+    } else if app.preparing {
+        app.preparing = app.replay.prepare(app.seek_budget) != Seek::Done;
     }
 }
 
@@ -152,9 +162,9 @@ pub(super) fn play(app: &mut App, now: Duration) {
 fn reached(replay: &Replay, from: usize, owed: &mut u64) -> usize {
     let events = &replay.log().events;
     let Some(next) = events.get(from) else { return from };
-    let mut at = from.checked_sub(1).map_or(next.at.0, |index| events[index].at.0);
+    let mut at = from.checked_sub(1).map_or(next.at.0, |index| events.nth(index).at.0);
     let mut target = from;
-    for event in &events[from..] {
+    for event in events.range(from..) {
         // Stamps of different CPUs can stand in the wrong order by a little.
         let wait = event.at.0.saturating_sub(at);
         if *owed < wait {
@@ -223,7 +233,7 @@ pub(super) fn next_touching(app: &mut App) {
     let lazy = matches!(app.replay.space().allocator().lookup(extent.start()), Place::Lazy { .. });
     let from = app.replay.cursor();
     let events = &app.replay.log().events;
-    match events[from..].iter().position(|event| touches(&event.kind, extent, lazy)) {
+    match events.range(from..).position(|event| touches(&event.kind, extent, lazy)) {
         Some(ahead) => {
             // The thing stays selected while the cursor moves on, so that `f` can be pressed again.
             if app.selection == Selection::Follow {

@@ -87,7 +87,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, seq: Seq, event: &Event) {
         when.extend([muted(" by "), say(task), muted(text::on_cpu(event))]);
         facts.add("when", &when, None);
     }
-    let metrics = replay.space().allocator().metrics();
+    let metrics = replay.space().allocator().gauges();
     let state = [
         number(text::plural(metrics.busy_areas, "area", "areas")),
         muted(format!(" in use, {}; ", text::bytes(metrics.busy_bytes))),

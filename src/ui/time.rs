@@ -1,0 +1,54 @@
+//! [`TimeScale`]: which stretch of the trace timeline and charts show, and the user's marks on it.
+
+use super::app::App;
+use crate::view::visible::{TimeView, Visible};
+
+/// The stretch and the marks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TimeScale {
+    /// `None`: all of the trace.
+    zoom: Option<Visible>,
+    /// Where the cursor was when the stretch was last brought to it.
+    cursor: usize,
+    /// Records applied, and the sign of the mark; ascending.
+    marks: Vec<(usize, char)>,
+}
+
+impl App {
+    /// What timeline and charts show.
+    pub(crate) fn time_view(&self) -> TimeView<'_> {
+        TimeView { visible: self.time_visible(), marks: &self.time.marks }
+    }
+
+    /// The stretch of the trace in sight.
+    pub(crate) fn time_visible(&self) -> Visible {
+        let n = self.replay.len();
+        self.time.zoom.filter(|shown| shown.to <= n).unwrap_or(Visible::whole(n))
+    }
+
+    /// Closer or wider; the place `around` stays where it is on the screen.
+    pub(crate) fn zoom_time(&mut self, around: usize, closer: bool) {
+        let n = self.replay.len();
+        let shown = self.time_visible().zoomed(n, around, closer);
+        self.time.zoom = Some(shown).filter(|shown| !shown.is_whole(n));
+        self.dirty = true;
+    }
+
+    /// All of the trace again.
+    pub(crate) fn whole_time(&mut self) {
+        self.time.zoom = None;
+    }
+
+    /// Brings the stretch to the cursor if that has left it, and the marks up to date.
+    pub(crate) fn follow_time(&mut self) {
+        let cursor = self.replay.cursor();
+        let n = self.replay.len();
+        if self.time.cursor != cursor {
+            self.time.cursor = cursor;
+            self.time.zoom = self.time.zoom.map(|shown| shown.following(n, cursor));
+        }
+        self.time.marks.clear();
+        self.time.marks.extend(self.marks.iter().map(|(&sign, spot)| (spot.cursor, sign)));
+        self.time.marks.sort_unstable();
+    }
+}
