@@ -83,8 +83,7 @@ const SILENT: Duration = Duration::from_millis(50);
 /// [`Ended::status`].
 ///
 /// # Errors
-/// What the source says, unless a part of it is on the screen already; standard output is no terminal; the terminal
-/// cannot be used; the user's key table cannot be read.
+/// What the source says, unless a part of it is on the screen already; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
 pub fn run<E, F, P>(source: Source<F, P>, options: &UiOptions, store: &dyn MarkStore) -> Result<Ended>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -127,11 +126,8 @@ where
         };
         let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
         app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
-        if rest.is_none() {
-            // Marks are checked against the whole trace.
-            app.open_marks(store.load());
-        }
-        runtime::run(&mut app, &mut screen, (rest.as_mut(), store), panic_on_key).await
+        app.open_marks(store.load());
+        runtime::run(&mut app, &mut screen, rest.as_mut(), store, panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.
     runtime.shutdown_background();

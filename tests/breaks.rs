@@ -74,8 +74,8 @@ fn both_ways(replay: &Replay, watch: &Watch, dice: &mut Dice, what: &str) -> Vec
 }
 
 /// What one state and the record before it are, counted anew.
-struct Moment<'a> {
-    event: Option<&'a Event>,
+struct Moment {
+    event: Option<Event>,
     verdict: Verdict,
     figures: BTreeMap<&'static str, u128>,
     /// Bytes the record asks for or frees.
@@ -112,7 +112,7 @@ fn figures(replay: &Replay, at: usize) -> BTreeMap<&'static str, u128> {
 }
 
 /// Every state from zero, with the records.
-fn moments<'a>(replay: &Replay, log: &'a Log) -> Vec<Moment<'a>> {
+fn moments(replay: &Replay, log: &Log) -> Vec<Moment> {
     let mut live: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
     let mut replay = replay.clone();
     replay.seek(0, usize::MAX);
@@ -180,7 +180,7 @@ fn moments<'a>(replay: &Replay, log: &'a Log) -> Vec<Moment<'a>> {
 }
 
 /// Is it so? What is asked of a record is not so without one, nor is its contrary.
-fn holds(condition: &Condition, moment: &Moment<'_>, with_record: bool, wanted: bool, page_size: u64) -> bool {
+fn holds(condition: &Condition, moment: &Moment, with_record: bool, wanted: bool, page_size: u64) -> bool {
     let part = |part: &Condition| holds(part, moment, with_record, wanted, page_size);
     match condition {
         Condition::All(parts) if wanted => parts.iter().all(part),
@@ -209,7 +209,7 @@ fn compare(comparison: Comparison, left: u128, right: u128) -> bool {
     }
 }
 
-fn is_so(test: &RecordTest, moment: &Moment<'_>, page_size: u64) -> bool {
+fn is_so(test: &RecordTest, moment: &Moment, page_size: u64) -> bool {
     let event = moment.event.expect("asked with a record");
     let bytes = |value: u64, comparison: Comparison, number: Number| {
         let wanted = number.billionths_of(parsers::condition::Measure::Bytes, page_size);
@@ -246,7 +246,7 @@ fn is_so(test: &RecordTest, moment: &Moment<'_>, page_size: u64) -> bool {
 }
 
 /// A condition about what happens in the trace: thresholds are values that occur.
-fn random(dice: &mut Dice, moments: &[Moment<'_>], depth: u32) -> Condition {
+fn random(dice: &mut Dice, moments: &[Moment], depth: u32) -> Condition {
     use Comparison::{AtLeast, AtMost, Equal, Less, More, Unequal};
     let parts = |dice: &mut Dice| (0..2 + dice.roll(2)).map(|_| random(dice, moments, depth + 1)).collect();
     match dice.roll(if depth < 3 { 9 } else { 6 }) {
@@ -433,7 +433,7 @@ fn an_address_finds_what_happened_to_the_areas_that_contained_it() {
         assert!(at.contains(&index), "{index}: {at:?}");
         let Some(mate) = replay.plan().mate(Seq(index as u32)) else { continue };
         assert!(at.contains(&mate.index()), "{index}: {at:?}");
-        let purge = log.events[mate.index()..].iter().position(|event| event.kind.returned_something());
+        let purge = log.events.range(mate.index()..).position(|event| event.kind.returned_something());
         assert!(purge.is_none_or(|behind| at.contains(&(mate.index() + behind))), "{index}: {at:?}");
         n += 1;
     }

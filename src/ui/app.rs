@@ -136,8 +136,6 @@ pub(crate) struct App {
     pub(crate) seek_budget: usize,
     /// Checkpoints are still laid for what is behind the areas.
     pub(crate) preparing: bool,
-    /// What of the trace timeline and charts show.
-    pub(crate) time: TimeScale,
     pub(crate) breaks: Breaks,
     /// A run to a break or to a use of the selection.
     pub(crate) hunting: Option<Hunt>,
@@ -147,6 +145,10 @@ pub(crate) struct App {
     pub(crate) reason: Vec<Condition>,
     pub(crate) jumps: Jumps,
     pub(crate) marks: Marks,
+    /// What was written down of an input of which only the beginning is here.
+    pub(crate) stored: Option<Stored>,
+    /// What of the trace timeline and charts show.
+    pub(crate) time: TimeScale,
     pub(crate) search: Search,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) pending: Pending,
@@ -201,13 +203,14 @@ impl App {
             seeking: None,
             seek_budget: SEEK_BUDGET,
             preparing: true,
-            time: TimeScale::default(),
             breaks: Breaks::default(),
             hunting: None,
             found: None,
             reason: Vec::new(),
             jumps: Jumps::default(),
             marks: Marks::unkept("this input is no file"),
+            stored: None,
+            time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
             pending: Pending::Nothing,
@@ -246,6 +249,12 @@ impl App {
 
     /// Takes over the marks that were written down for this input.
     pub(crate) fn open_marks(&mut self, stored: Stored) {
+        if matches!(self.loading, Some(Ok(_))) {
+            // Which trace they are of shows at its end.
+            self.stored = Some(stored);
+            self.marks = Marks::unkept("the rest of the input is still being read");
+            return;
+        }
         let (marks, said) = Marks::load(stored, &self.replay);
         self.marks = marks;
         if let Some(said) = said {
@@ -307,8 +316,8 @@ impl App {
 
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
-        let has_work = self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale();
-        if has_work || !self.replay.is_settled() || self.preparing {
+        let busy = self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale();
+        if busy || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }
         if self.playing.is_some() {

@@ -103,7 +103,8 @@ pub(crate) async fn load(screen: &mut Screen, loading: &mut Loading) -> Result<R
 pub(crate) async fn run(
     app: &mut App,
     screen: &mut Screen,
-    (mut rest, store): (Option<&mut Loading>, &dyn MarkStore),
+    mut rest: Option<&mut Loading>,
+    store: &dyn MarkStore,
     panic_on_key: bool,
 ) -> Result<Ended> {
     let start = Instant::now();
@@ -146,12 +147,8 @@ pub(crate) async fn run(
             effects.extend(update(app, Msg::Loading(loading.words())));
         }
         if let Some(arrived) = arrived {
-            let is_all = matches!(arrived, Arrived::All(_));
             rest = rest.filter(|_| matches!(arrived, Arrived::Part(_)));
             effects.extend(update(app, Msg::Arrived(Box::new(arrived))));
-            if is_all && app.marks.places().is_empty() {
-                app.open_marks(store.load());
-            }
         }
         let mut next = first;
         for _ in 0..DRAIN {

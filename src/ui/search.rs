@@ -54,9 +54,12 @@ impl Search {
     }
 
     /// Looks through another replay for the same text.
-    pub(crate) fn again(&mut self) {
-        self.matches.clear();
-        self.stale = !self.text.is_empty();
+    pub(crate) fn again(&mut self, replay: &Replay) {
+        let (text, wanted) = (std::mem::take(&mut self.text), self.wanted);
+        if !text.is_empty() {
+            self.set(&text, replay);
+            self.wanted = wanted;
+        }
     }
 
     /// What is searched for.

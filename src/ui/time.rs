@@ -1,9 +1,9 @@
-//! [`TimeScale`]: which stretch of the trace timeline and charts show, and the user's marks on it.
+//! [`TimeScale`]: which stretch of the trace timeline and charts show.
 
 use super::app::App;
 use crate::view::visible::{TimeView, Visible};
 
-/// The stretch and the marks.
+/// The stretch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimeScale {
     /// `None`: all of the trace.
@@ -37,7 +37,7 @@ impl App {
         self.time.zoom = None;
     }
 
-    /// Brings the stretch to the cursor if that has left it, and the marks up to date.
+    /// Brings the stretch to the cursor if that has left it.
     pub(crate) fn follow_time(&mut self) {
         let cursor = self.replay.cursor();
         let n = self.replay.len();

@@ -59,10 +59,7 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             time::marks_saved(app, saved);
             Vec::new()
         }
-        Msg::Arrived(arrived) => {
-            arrive::arrived(app, *arrived);
-            Vec::new()
-        }
+        Msg::Arrived(arrived) => arrive::arrived(app, *arrived),
         Msg::Loading(words) => {
             arrive::told(app, words);
             Vec::new()

@@ -107,9 +107,9 @@ fn playing_stops_at_a_break() {
 #[test]
 fn a_long_run_goes_on_between_keys_and_escape_forgets_it() {
     let mut log = log();
-    let mark = log.events[11];
-    let failed = log.events[21];
-    log.events = vec![mark; 5_000];
+    let mark = log.events.nth(11);
+    let failed = log.events.nth(21);
+    log.events = vec![mark; 5_000].into();
     log.events.push(failed);
     let mut app = app_of(log);
     app.seek_budget = 100;

@@ -82,6 +82,15 @@ fn set_out(app: &mut App, goal: Goal, way: Way) {
     go_on(app);
 }
 
+/// The rest of a long input has come: what is looked for is looked for in that.
+pub(super) fn again(app: &mut App) {
+    changed(app);
+    if let Some(hunt) = app.hunting.take() {
+        let way = hunt.run.way();
+        app.hunting = Some(hunt.goal.hunt(&app.replay, way, app.heading()));
+    }
+}
+
 /// One turn of a run.
 pub(super) fn go_on(app: &mut App) {
     let Some(hunt) = &mut app.hunting else { return };
@@ -147,7 +156,11 @@ fn nowhere(app: &mut App, hunt: &Hunt) {
             format!("at no {noun} {side} this one: {}", goal.words())
         }
     };
-    app.say(said);
+    let so_far = match app.loading {
+        Some(Ok(_)) if is_forward => " so far: the rest is still being read",
+        _ => "",
+    };
+    app.say(format!("{said}{so_far}"));
 }
 
 /// Forgets the run; `false` if there is none.
