@@ -197,9 +197,25 @@ impl AddressSpace {
         self.allocator = kept.allocator.clone();
         areas.restore(kept.allocator.areas());
         *self.allocator.areas_mut() = areas;
-        self.tables.clone_from(&kept.tables);
-        (self.geometry, self.failures) = (kept.geometry, kept.failures);
-        match (&mut self.memory, &kept.memory) {
+        self.copy_rest(kept);
+    }
+
+    /// Becomes a copy of `from`, which stays what it is. Costs what differs, as far as areas go.
+    pub(crate) fn copy_from(&mut self, from: &mut Self) {
+        let mut areas = std::mem::take(self.allocator.areas_mut());
+        let theirs = std::mem::take(from.allocator.areas_mut());
+        areas.clone_from(&theirs);
+        self.allocator = from.allocator.clone();
+        *self.allocator.areas_mut() = areas;
+        *from.allocator.areas_mut() = theirs;
+        self.copy_rest(from);
+    }
+
+    /// All but the allocator.
+    fn copy_rest(&mut self, from: &Self) {
+        self.tables.clone_from(&from.tables);
+        (self.geometry, self.failures) = (from.geometry, from.failures);
+        match (&mut self.memory, &from.memory) {
             (Some(own), Some(memory)) => own.clone_from(memory),
             (own, memory) => own.clone_from(memory),
         }
