@@ -394,6 +394,21 @@ impl Replay {
         self.shown = self.log.events.get(index);
     }
 
+    /// Memory held, in bytes, by parts.
+    pub fn held(&self) -> [(&'static str, u64); 7] {
+        let Self { log, plan, .. } = self;
+        let timeline = plan.timeline.heap_bytes();
+        [
+            ("events", log.events.heap_bytes()),
+            ("stacks", log.stacks.heap_bytes()),
+            ("plan", plan.heap_bytes() - timeline),
+            ("timeline", timeline),
+            ("checkpoints", self.checkpoints.heap_bytes()),
+            ("behind", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
+            ("usages", self.usages.get().map_or(0, |usages| usages.heap_bytes())),
+        ]
+    }
+
     /// Memory held by states and checkpoints, in bytes.
     pub fn heap_bytes(&self) -> u64 {
         let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
