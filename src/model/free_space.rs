@@ -24,6 +24,7 @@ impl Areas {
     ///   RightEdge  |....####|    the node shrinks from above
     ///   NoEdge     |..####..|    the node keeps the upper rest, a new node takes the lower
     /// ```
+    #[inline]
     pub(crate) fn clip<S: Sink>(
         &mut self,
         tree: &mut Tree,
@@ -52,11 +53,11 @@ impl Areas {
                 self[hole].start = placed.end();
                 self.note(hole, placed.end(), end);
                 self.propagate(hole, to);
-                let lower = self.add(start, placed.start());
-                to.step(|| TreeStep::Spare { node: self.node(lower), hole: self.node(hole) });
+                to.step(|| TreeStep::Spare { start, end: placed.start(), hole: self.node(hole) });
                 // Directly below the rest of the hole.
                 let link = self.link_beside(tree, (start, placed.start()), NIL, hole)?;
-                self.insert::<true, S>(tree, lower, link, to);
+                let lower = VmapArea { start, end: placed.start(), born: VmapArea::UNBORN, ..VmapArea::default() };
+                self.insert_new::<true, S>(tree, lower, link, to);
             }
         }
         Some(fit)

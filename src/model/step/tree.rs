@@ -28,8 +28,10 @@ pub enum TreeStep {
     },
     /// `va_clip` cuts from the middle: a spare node (`ne_fit_preload_node`) takes the lower rest.
     Spare {
-        /// The spare node.
-        node: TreeNode,
+        /// Where the rest starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
         /// The hole, which keeps the upper rest.
         hole: TreeNode,
     },

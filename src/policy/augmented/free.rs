@@ -11,6 +11,7 @@ use super::purge::PurgePhase;
 
 impl Augmented {
     /// `find_unlink_vmap_area` and `free_vmap_area_noflush`.
+    #[inline(always)]
     pub(super) fn free_with<S: Sink>(&mut self, addr: u64, sink: &mut S) -> Result<Freed, UnknownArea> {
         let (node, id) = match self.areas.starting_at(addr, Kind::Busy) {
             NIL => self.find_busy(addr).ok_or(UnknownArea { addr })?,
@@ -46,10 +47,10 @@ impl Augmented {
     }
 
     /// Takes an area out of its busy tree.
+    #[inline(always)]
     fn erase_busy<S: Sink>(&mut self, node: u32, id: AreaId, sink: &mut S) {
         let busy = &mut self.nodes[node as usize].busy;
         self.areas.erase::<false, S>(busy, id, &mut At { tree: TreeId::Busy(node), sink });
-        self.areas[id].kind = Kind::Other;
     }
 
     /// What was freed in a bulk run and has not been purged joins its lazy store, in the order of the frees.

@@ -41,7 +41,7 @@ fn cursor_selection_marks_and_scroll_stay() {
 
 #[test]
 fn a_place_to_come_is_waited_for_unless_one_moves_or_gives_it_up() {
-    for (keys, reached) in [(":goto 25<enter>", 25), ("<end>", 30), (":goto 50%<enter>", 15), (":goto line 20<enter>", 16)]
+    for (keys, reached) in [(":goto 25<enter>", 25), ("$", 30), (":goto 50%<enter>", 15), (":goto line 20<enter>", 16)]
     {
         for (then, left_at) in [("", reached), ("<esc>", 2), (".", 3)] {
             let mut app = beginning(12);
@@ -70,13 +70,13 @@ fn what_arrives_under_a_lesson_waits_there() {
 #[test]
 fn a_rest_that_fails_leaves_the_beginning() {
     let mut app = beginning(12);
-    script(&mut app, "3.<end>");
+    script(&mut app, "3.$");
     let report = color_eyre::eyre::eyre!("the disk \u{1b}[2J is gone");
     update(&mut app, Msg::Arrived(Box::new(Arrived::Failed(report))));
     let page = screen(&app);
     assert!(page.contains("event 3 of 12 so far") && page.contains("the rest cannot be shown"), "{page}");
     assert!(page.contains("only the beginning is there") && !page.contains('\u{1b}'), "{page}");
-    script(&mut app, "<end>");
+    script(&mut app, "$");
     assert_eq!(app.replay.cursor(), 12);
 }
 
