@@ -402,12 +402,14 @@ impl Replay {
     }
 
     /// Memory held by each part, in bytes.
-    pub fn heap_parts(&self) -> [(&'static str, u64); 7] {
+    pub fn heap_parts(&self) -> [(&'static str, u64); 8] {
+        let timeline = self.plan.timeline.heap_bytes();
         let going = self.going.as_ref().map_or(0, |(state, _)| state.heap_bytes());
         [
             ("records", self.log.events.heap_bytes()),
             ("stacks", self.log.stacks.heap_bytes()),
-            ("plan", self.plan.heap_bytes()),
+            ("plan", self.plan.heap_bytes() - timeline),
+            ("timeline", timeline),
             ("usages", self.usages.get().map_or(0, |usages| usages.heap_bytes())),
             ("checkpoints", self.checkpoints.heap_bytes()),
             ("checkpoints_with_memory", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
