@@ -2,6 +2,7 @@
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use parsers::condition::WORDS;
 
 use super::args::{Cli, GenerateArgs, Generated};
 use super::error::CliError;
@@ -46,6 +47,7 @@ pub fn man() -> Result<String, CliError> {
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         push_command(&mut text, "vmaplens", sub)?;
     }
+    push_conditions(&mut text);
     text.push_str(EXIT_STATUS);
     Ok(text)
 }
@@ -57,10 +59,27 @@ const EXIT_STATUS: &str = "\
 Done, and the answer is good. A reader that closes the pipe early is no failure.
 .TP
 \\fB1\\fR
-Done, and the answer is no: an address was not the recorded one, a result not the expected one.
+Done, and the answer is no: an address was not the recorded one, a result not the expected one, a condition never true.
 .TP
 \\fB2\\fR
 The command line or the input cannot be used; standard error says why and what to do.
+";
+
+/// The language of `--until`.
+fn push_conditions(text: &mut String) {
+    text.push_str(CONDITIONS);
+    for word in WORDS {
+        let about = if word.of_state { "state" } else { "record" };
+        // A minus sign is a hyphen to the formatter.
+        let means = word.means.replace('-', "\\-");
+        text.extend([".TP\n\\fB", word.example, "\\fR (", about, ")\n", &means, "\n"]);
+    }
+}
+
+const CONDITIONS: &str = "\
+.SH CONDITIONS
+Tests joined by \\fBand\\fR, \\fBor\\fR, \\fBnot\\fR and parentheses. What is asked of a record is true at that record alone;
+what is asked of a state as long as the state is so. Comparisons: < <= > >= = !=. Units: B K M G T pages, %, ns us ms s min.
 ";
 
 /// One command as a subsection; commands below it follow. Their depth is that of the clap types.
