@@ -15,6 +15,7 @@ pub mod header;
 pub mod lesson;
 pub(crate) mod line;
 pub mod map;
+pub mod memo;
 pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
@@ -155,6 +156,8 @@ pub struct Scene<'a> {
     pub sub_step: Option<usize>,
     /// Characters to draw with.
     pub glyphs: &'a Glyphs,
+    /// What has been added up for this place of the cursor; `None`: everything is added up each time.
+    pub memo: Option<&'a memo::Memo>,
 }
 
 impl Scene<'_> {

@@ -24,6 +24,7 @@ use crate::view::events::EventFilter;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
 use crate::view::map::MapZoom;
+use crate::view::memo::Memo;
 use crate::view::tree::TreePan;
 use crate::view::{Glyphs, Scene, Selection, Target};
 
@@ -133,6 +134,8 @@ pub(crate) struct App {
     pub(crate) seek_budget: usize,
     pub(crate) jumps: Jumps,
     pub(crate) marks: BTreeMap<char, Spot>,
+    /// What has been added up for the place of the cursor.
+    pub(crate) memo: Memo,
     /// What of the trace timeline and charts show.
     pub(crate) time: TimeScale,
     pub(crate) search: Search,
@@ -187,6 +190,7 @@ impl App {
             seek_budget: SEEK_BUDGET,
             jumps: Jumps::default(),
             marks: BTreeMap::new(),
+            memo: Memo::default(),
             time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
@@ -224,7 +228,9 @@ impl App {
 
     /// What the views may look at.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { replay: &self.replay, selection: self.selection, sub_step: self.sub_step, glyphs: self.glyphs }
+        let Self { replay, selection, sub_step, glyphs, memo, .. } = self;
+        memo.enter(replay.cursor());
+        Scene { replay, selection: *selection, sub_step: *sub_step, glyphs, memo: Some(memo) }
     }
 
     /// Where everything is at the last known size.
@@ -282,6 +288,7 @@ impl App {
             return Some(Duration::from_millis(16));
         }
         let waiting = matches!(self.pending, Pending::Count { single: Some(_), .. }) || self.message.is_some();
+        let waiting = waiting || self.memo.waits();
         waiting.then(|| Duration::from_millis(100))
     }
 }

@@ -79,6 +79,7 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
     } else if app.playing.is_some() {
         time::play(app, now);
     }
+    app.rest();
     match app.pending {
         Pending::Count { single: Some(key), since, .. } if since + DIGIT_WAITS < now => {
             app.pending = Pending::Nothing;

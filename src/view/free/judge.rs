@@ -49,6 +49,13 @@ impl Judge {
         self.chosen.map(|(hole, ..)| hole.start())
     }
 
+    /// Could the request have used a hole, the chosen one included?
+    pub(super) fn could_use(&self, hole: Extent) -> bool {
+        let is_chosen = self.chosen.is_some_and(|(chosen, ..)| chosen.start() == hole.start());
+        let request = (self.size, self.align, self.window);
+        is_chosen || (hole.start() < self.window.vend && misfit(hole, request).is_none())
+    }
+
     /// Judges one hole of the state before the event.
     pub(super) fn judge(&self, hole: Extent) -> Judgement {
         if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
