@@ -14,8 +14,8 @@ use super::line::{Line, flow, scrolled, wrap};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span};
 pub use levels::signs;
-pub(crate) use price::Bill;
 use moment::{Moment, Tense};
+pub(crate) use price::Bill;
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {

@@ -1,7 +1,7 @@
 //! Rows in which more lies than can be looked at for a frame: each cell from a few places in it.
 
-use super::super::super::focus::kind_of_busy;
 use super::super::super::Scene;
+use super::super::super::focus::kind_of_busy;
 use super::{Canvas, KINDS, Kind};
 use crate::model::{AddressSpace, NIL, TreeId, TreeView};
 
@@ -12,7 +12,7 @@ const LOOKED: usize = 4;
 /// Lazily freed areas looked at for each cell.
 const LAZY: usize = 4;
 /// Nodes asked what an area in use is for.
-const NODES_ASKED: u32 = 4;
+const NODES_ASKED: u32 = 1;
 
 /// Bytes of a stretch that areas of a tree take, and of those the lazily freed ones.
 #[derive(Clone, Copy, Default)]
