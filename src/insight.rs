@@ -1,8 +1,13 @@
 //! Answers about what was read: pure functions from logs and models to plain values.
 
+pub mod breaks;
+pub mod condition;
 pub mod holder;
 pub mod layout;
 pub mod snapshot;
+pub mod touches;
 
+pub use breaks::{Edge, Run, Turn, Watch, Way};
+pub use condition::{Compiled, figure, figures_of, fragmentation};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -4,17 +4,21 @@
 
 pub mod baseline;
 pub mod escape;
+pub mod events;
 pub mod kernel_state;
 pub mod names;
 pub mod origin;
+pub mod progress;
 pub mod script;
 pub mod stacks;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};
 pub use escape::escape;
+pub use events::Events;
 pub use kernel_state::{KernelState, TreeNode};
 pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
+pub use progress::{Progress, Watched};
 pub use script::{Expected, ScriptLog};
 pub use stacks::{FrameRef, StackId, Stacks};
 
@@ -26,7 +30,7 @@ use crate::event::{Event, EventKind, Nanos, Seq};
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     /// The records, in the order of the input.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// Tasks, texts and windows the events refer to.
     pub names: Names,
     /// The kernel stacks of records, where the trace has them.
@@ -48,6 +52,8 @@ pub struct Log {
     pub problems: Vec<FileProblem>,
     /// What had to be assumed about the inputs, one sentence each.
     pub notes: Vec<String>,
+    /// Who waits while it is read.
+    pub watched: Watched,
 }
 
 /// A damaged place, with the member of the input it was found in.
@@ -120,7 +126,7 @@ impl Log {
     /// in the order it is in.
     pub fn sort_by_time(&mut self) {
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
-        order.sort_by_key(|&index| self.events[index as usize].at);
+        order.sort_by_key(|&index| self.events.nth(index as usize).at);
         self.reorder(&order);
     }
 
@@ -128,8 +134,9 @@ impl Log {
     pub fn merge_from(&mut self, first: usize) {
         let mut latest = Nanos(0);
         // Stamps of a recording may go back a little; a place is after the last record that is not later.
-        let reached: Vec<Nanos> = self.events[..first]
-            .iter()
+        let reached: Vec<Nanos> = self
+            .events
+            .range(..first)
             .map(|event| {
                 latest = latest.max(event.at);
                 latest
@@ -139,14 +146,14 @@ impl Log {
         let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
         order.sort_by_key(|&index| match index as usize {
             index if index < first => (index, true),
-            index => (place(self.events[index].at), false),
+            index => (place(self.events.nth(index).at), false),
         });
         self.reorder(&order);
     }
 
     /// Puts the records into another order: which one was where that now stands at each place.
     fn reorder(&mut self, order: &[u32]) {
-        self.events = order.iter().map(|&index| self.events[index as usize]).collect();
+        self.events.reorder(order);
         self.stacks.reorder(order);
     }
 
@@ -166,11 +173,11 @@ impl Log {
             EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(wanted),
             _ => false,
         };
-        self.events.iter().position(is_it).map(|index| index + 1)
+        self.events.iter().position(|event| is_it(&event)).map(|index| index + 1)
     }
 
     /// The event at `seq`, if the log is that long.
-    pub fn get(&self, seq: Seq) -> Option<&Event> {
+    pub fn get(&self, seq: Seq) -> Option<Event> {
         self.events.get(seq.index())
     }
 }

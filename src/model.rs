@@ -5,6 +5,7 @@
 pub mod allocator;
 pub mod areas;
 pub mod audit;
+pub mod bulk;
 pub mod contrast;
 pub mod costs;
 pub mod extent;
@@ -26,7 +27,9 @@ pub mod usage;
 pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
 };
+pub(crate) use areas::Kind;
 pub use areas::{AreaId, Areas, NIL, VmapArea};
+pub use bulk::{Bulk, BulkOp};
 pub use extent::{Extent, Fit, fit_of};
 pub use memory::{BlockPlan, Memory, MemoryAnswer, MemoryOp, MemorySetup};
 pub use metrics::{ALL_FRAGMENTED, Gauges, Metrics};
@@ -35,5 +38,7 @@ pub use rbtree::{Tree, TreeId, TreeView};
 pub use request::{BadRequest, Groups, Placement, Refusal, RefusalReason, Request, Source};
 pub use space::{AddressSpace, Answer, Op, Outcome};
 pub use stage::Stage;
-pub use step::{LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, Turn, WalkFrom};
+pub use step::{
+    At, LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, TreeNode, TreeStep, Turn, WalkFrom,
+};
 pub use usage::{CallerId, Provenance, Usage, UsageKind, Usages};

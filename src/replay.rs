@@ -20,13 +20,15 @@ use std::sync::{Arc, OnceLock};
 
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
-pub use plan::{NO_MATE, Plan};
+pub use plan::{NO_MATE, OpsOf, Plan};
 pub use timeline::{METRICS, Metric, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 
-use crate::event::{Event, Seq};
-use crate::log::Log;
-use crate::model::{AddressSpace, Outcome, Usages};
+use behind::{AT_ONCE, Behind};
+
+use crate::event::{Event, EventKind, Seq};
+use crate::log::{Log, Progress};
+use crate::model::{AddressSpace, Op, Outcome, Usages};
 
 /// How far a [`Replay::seek`] got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +49,30 @@ pub struct Replay {
     plan: Arc<Plan>,
     usages: OnceLock<Arc<Usages>>,
     checkpoints: Checkpoints,
+    /// Of a trace: what is behind its areas, if that is followed. A script has it in its one state.
+    behind: Option<Behind>,
     /// State before the current record (equal to `space` at cursor 0).
     before: AddressSpace,
     /// State after the current record.
     space: AddressSpace,
     outcome: Outcome,
     cursor: usize,
-    /// A seek under way: state after `.1` records, on its way to a target.
+    /// The record before the cursor.
+    shown: Option<Event>,
+    /// A seek under way: state after `.1` records, on its way to a target; or the memory for one.
     going: Option<(AddressSpace, usize)>,
+    /// The states at the cursor lack what is behind the areas: it follows.
+    lags: bool,
+    /// Checkpoints for what is behind the areas are laid.
+    is_prepared: bool,
 }
+
+/// Records that are gone through from the cursor instead of from a checkpoint.
+const STEPS_AHEAD: usize = 512;
+/// Logs of up to this many records are gone through with what is behind the areas when they are opened.
+const PREPARED_AT_ONCE: usize = 200_000;
+/// Part of the budget that the states with memory get.
+const BEHIND_SHARE: u64 = 4;
 
 impl Replay {
     /// Resolves the log and puts the cursor before the first record.
@@ -63,36 +80,48 @@ impl Replay {
     /// # Errors
     /// The log cannot be replayed: it has neither events nor a usable snapshot, or the policy is not known.
     pub fn open(log: Arc<Log>, settings: &Settings) -> Result<Self, OpenError> {
-        let mut usages = OnceLock::new();
+        Self::open_watched(log, settings, &Progress::default())
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Replay::open`].
+    pub fn open_watched(log: Arc<Log>, settings: &Settings, progress: &Progress) -> Result<Self, OpenError> {
+        let usages = OnceLock::new();
+        let mut behind = None;
         let (log, plan, checkpoints) = match log.script.clone() {
             Some(script) => script::open(Arc::unwrap_or_clone(log), &script, settings)?,
             None => {
-                let (mut plan, checkpoints) = Plan::make(&log, settings)?;
-                let checkpoints = match settings.memory {
-                    Follow::Nothing => checkpoints,
-                    Follow::Memory => {
-                        let known = Arc::new(usages::usages_of(&log, &plan));
-                        usages = OnceLock::from(Arc::clone(&known));
-                        let start = checkpoints.start().clone();
-                        // Two sets of checkpoints are one too many.
-                        drop(checkpoints);
-                        behind::follow(&mut plan, start, known)
+                let (mut plan, checkpoints) = Plan::make(&log, settings, progress)?;
+                if settings.memory == Follow::Memory {
+                    let known = usages.get_or_init(|| Arc::new(usages::usages_of(&log, &plan)));
+                    let budget = settings.checkpoint_bytes() / BEHIND_SHARE;
+                    let mut lane = Behind::new(&plan, checkpoints.start(), Arc::clone(known), budget);
+                    if plan.len() <= PREPARED_AT_ONCE {
+                        lane.prepare((&log, &mut plan), usize::MAX);
                     }
-                };
+                    behind = Some(lane);
+                }
                 (log, plan, checkpoints)
             }
         };
-        let space = checkpoints.start().clone();
+        let is_prepared = plan.len() <= PREPARED_AT_ONCE;
+        let space = behind.as_ref().map_or(&checkpoints, |lane| &lane.checkpoints).start().clone();
         Ok(Self {
             log,
             plan: Arc::new(plan),
             usages,
             checkpoints,
+            behind,
             before: space.clone(),
             space,
             outcome: Outcome::default(),
             cursor: 0,
+            shown: None,
             going: None,
+            lags: false,
+            is_prepared,
         })
     }
 
@@ -113,7 +142,7 @@ impl Replay {
 
     /// The initial state.
     pub fn start(&self) -> &AddressSpace {
-        self.checkpoints.start()
+        self.behind.as_ref().map_or(&self.checkpoints, |behind| &behind.checkpoints).start()
     }
 
     /// Records applied: 0 is the initial state, `len()` the end.
@@ -134,7 +163,7 @@ impl Replay {
     /// The record the screen shows: the last one applied.
     pub fn current(&self) -> Option<(Seq, &Event)> {
         let index = self.cursor.checked_sub(1)?;
-        Some((Seq(index as u32), &self.log.events[index]))
+        Some((Seq(index as u32), self.shown.as_ref()?))
     }
 
     /// State after the current record.
@@ -159,13 +188,7 @@ impl Replay {
 
     /// One record forward; `false` at the end.
     pub fn step(&mut self) -> bool {
-        if self.cursor >= self.len() {
-            return false;
-        }
-        self.going = None;
-        self.before.clone_from(&self.space);
-        self.apply_current(self.cursor);
-        true
+        self.cursor < self.len() && self.seek(self.cursor + 1, usize::MAX) == Seek::Done
     }
 
     /// One record back; `false` at the start.
@@ -177,39 +200,122 @@ impl Replay {
     /// Moves towards `target` records applied, applying at most `budget` records. The cursor only changes when the
     /// target is reached; a new target forgets the old one.
     pub fn seek(&mut self, target: usize, budget: usize) -> Seek {
+        match self.seek_places(target, budget) {
+            Seek::Done => self.settle(budget),
+            going @ Seek::Going { .. } => going,
+        }
+    }
+
+    /// The same, but where that takes long, the states there lack what is behind the areas: [`Replay::settle`] brings it.
+    pub fn seek_places(&mut self, target: usize, budget: usize) -> Seek {
         let target = target.min(self.len());
         if target == self.cursor {
-            self.going = None;
+            self.stop();
             return Seek::Done;
         }
         if target == 0 {
-            self.space.clone_from(self.checkpoints.start());
-            self.before.clone_from(self.checkpoints.start());
-            self.outcome = Outcome::default();
-            self.cursor = 0;
-            self.going = None;
+            self.stop();
+            let start = self.behind.as_ref().map_or(&self.checkpoints, |behind| &behind.checkpoints).start();
+            self.space.clone_from(start);
+            self.before.clone_from(start);
+            (self.outcome, self.cursor, self.shown, self.lags) = (Outcome::default(), 0, None, false);
             return Seek::Done;
         }
         // The state before the target's own record is wanted, so that its steps can be recorded.
         let stop = target - 1;
+        let ahead = stop.checked_sub(self.cursor);
+        if ahead.is_some_and(|ahead| ahead <= STEPS_AHEAD.min(budget)) {
+            self.stop();
+            self.step_to(stop);
+            return Seek::Done;
+        }
+        if let Some(behind) = &mut self.behind
+            && stop - behind.checkpoints.at_or_before(stop) <= AT_ONCE
+            && let Ok(state) = behind.chase((&self.log, &self.plan), stop, AT_ONCE)
+        {
+            self.stop();
+            self.arrive(state, stop);
+            self.lags = false;
+            return Seek::Done;
+        }
         let (mut state, mut at) = self.start_for(stop);
         let end = stop.min(at.saturating_add(budget));
         while at < end {
-            for op in self.plan.ops_of(at) {
-                state.apply(op, None);
-            }
+            behind::apply(&self.log, &self.plan, at, &mut state);
             at += 1;
-            self.checkpoints.offer_near(at, stop, &state);
+            self.checkpoints.offer(at, &mut state);
+            self.checkpoints.offer_near(at, stop, &mut state);
         }
         if at < stop {
             self.going = Some((state, at));
             return Seek::Going { at };
         }
-        self.going = None;
-        self.space.clone_from(&state);
-        self.before = state;
-        self.apply_current(stop);
+        self.arrive(state, stop);
+        self.lags = self.behind.is_some();
         Seek::Done
+    }
+
+    /// Is all there that is followed?
+    pub fn is_settled(&self) -> bool {
+        !self.lags
+    }
+
+    /// Brings what is behind the areas to the cursor, applying at most `budget` records.
+    pub fn settle(&mut self, budget: usize) -> Seek {
+        let (true, Some(behind), Some(stop)) = (self.lags, &mut self.behind, self.cursor.checked_sub(1)) else {
+            return Seek::Done;
+        };
+        match behind.chase((&self.log, &self.plan), stop, budget) {
+            Ok(state) => {
+                self.arrive(state, stop);
+                self.lags = false;
+                Seek::Done
+            }
+            Err(at) => Seek::Going { at },
+        }
+    }
+
+    /// Lays checkpoints for what is behind the areas, going through at most `budget` records: what is far settles sooner.
+    pub fn prepare(&mut self, budget: usize) -> Seek {
+        match (&mut self.behind, Arc::get_mut(&mut self.plan)) {
+            (Some(behind), Some(plan)) if !self.is_prepared => {
+                let went = behind.prepare((&self.log, plan), budget);
+                self.is_prepared = went == Seek::Done;
+                went
+            }
+            _ => Seek::Done,
+        }
+    }
+
+    /// Forgets what the cursor was on its way to; the memory is kept.
+    fn stop(&mut self) {
+        if let Some((_, at)) = &mut self.going {
+            *at = usize::MAX;
+        }
+    }
+
+    /// The cursor is behind record `stop`, `state` the one before it.
+    fn arrive(&mut self, state: AddressSpace, stop: usize) {
+        let old = std::mem::replace(&mut self.before, state);
+        match (&mut self.behind, &self.going) {
+            (Some(behind), _) if old.memory().is_some() => behind.give_back(old),
+            (_, None) => self.going = Some((old, usize::MAX)),
+            _ => {}
+        }
+        let kept = self.before.keep();
+        self.space.restore(&kept);
+        self.apply_current(stop);
+    }
+
+    /// Goes forward to record `stop` with both states: that is less than a copy.
+    fn step_to(&mut self, stop: usize) {
+        for index in self.cursor.saturating_sub(1)..stop {
+            behind::apply(&self.log, &self.plan, index, &mut self.before);
+            if index >= self.cursor {
+                behind::apply(&self.log, &self.plan, index, &mut self.space);
+            }
+        }
+        self.apply_current(stop);
     }
 
     /// The op of a script behind a record; `None` in a trace.
@@ -225,11 +331,38 @@ impl Replay {
             return self.plan.answer(seq).map(|answer| format!("{answer}\n"));
         }
         let rules = self.plan.machine.policy.rules;
-        let (ops, answers) = (self.plan.ops_of(seq.index()), self.outcome.answers.as_slice());
+        let ops: Vec<Op> = self.plan.ops_of(&self.log, seq.index()).collect();
+        let answers = self.outcome.answers.as_slice();
         let mut text = String::new();
-        let asking = script::answer::Asking { op, ops, answers, said: None, space: &self.space, rules };
+        let asking = script::answer::Asking { op, ops: &ops, answers, said: None, space: &self.space, rules };
         script::answer::write(&asking, &mut text);
         Some(text)
+    }
+
+    /// The record that placed the area a record is about: its own for an allocation, the mate of a free.
+    pub fn area_of(&self, seq: Seq) -> Option<Seq> {
+        match self.log.get(seq)?.kind {
+            EventKind::Free { .. } | EventKind::FreeProbe { .. } => self.plan.mate(seq),
+            EventKind::Alloc { .. } | EventKind::Unasked { .. } => Some(seq),
+            _ => None,
+        }
+    }
+
+    /// A copy of the latest state kept at or before `at` records, the one at the cursor among them, and after how many
+    /// records it is. With what is behind the areas, if that is wanted and followed.
+    pub fn kept(&self, at: usize, with_memory: bool) -> (AddressSpace, usize) {
+        let lane = match &self.behind {
+            Some(behind) if with_memory => &behind.checkpoints,
+            _ => &self.checkpoints,
+        };
+        let is_here = lane.at_or_before(at) < self.cursor && self.cursor <= at && !(with_memory && self.lags);
+        let copy_of = |state: &AddressSpace| if with_memory { state.clone() } else { state.without_memory() };
+        if is_here {
+            return (copy_of(&self.space), self.cursor);
+        }
+        let mut state = copy_of(lane.start());
+        let begins = lane.restore(at, &mut state);
+        (copy_of(&state), begins)
     }
 
     /// How many verdicts of each kind up to the cursor.
@@ -239,32 +372,49 @@ impl Replay {
 
     /// The best state to start from for `stop` records applied.
     fn start_for(&mut self, stop: usize) -> (AddressSpace, usize) {
-        let going = self.going.take();
         let near = self.checkpoints.at_or_before(stop);
-        match going {
-            Some((state, at)) if at <= stop && at >= near.1 => return (state, at),
-            _ => {}
+        match self.going.take() {
+            Some((state, at)) if near <= at && at <= stop => (state, at),
+            old => {
+                let mut state = old.map_or_else(|| self.checkpoints.start().clone(), |(state, _)| state);
+                let at = self.checkpoints.restore(stop, &mut state);
+                (state, at)
+            }
         }
-        if self.cursor <= stop && self.cursor >= near.1 {
-            return (self.space.clone(), self.cursor);
-        }
-        (near.0.clone(), near.1)
     }
 
     fn apply_current(&mut self, index: usize) {
         let mut outcome = Outcome::default();
-        for op in self.plan.ops_of(index) {
-            let answer = self.space.apply(op, Some(&mut outcome.steps));
+        for op in self.plan.ops_of(&self.log, index) {
+            let answer = self.space.apply(&op, Some(&mut outcome.steps));
             outcome.answers.push(answer);
         }
         self.outcome = outcome;
         self.cursor = index + 1;
+        self.shown = self.log.events.get(index);
     }
 
-    /// Memory held by states and checkpoints, in bytes.
+    /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
-        let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes();
-        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes()
+        self.heap_parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Memory held by each part, in bytes.
+    pub fn heap_parts(&self) -> [(&'static str, u64); 7] {
+        let going = self.going.as_ref().map_or(0, |(state, _)| state.heap_bytes());
+        [
+            ("records", self.log.events.heap_bytes()),
+            ("stacks", self.log.stacks.heap_bytes()),
+            ("plan", self.plan.heap_bytes()),
+            ("usages", self.usages.get().map_or(0, |usages| usages.heap_bytes())),
+            ("checkpoints", self.checkpoints.heap_bytes()),
+            ("checkpoints_with_memory", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
+            ("states", self.space.heap_bytes() + self.before.heap_bytes() + going),
+        ]
+    }
+
+    /// How many checkpoints of the areas there are, and how many records lie between two of them.
+    pub fn checkpoint_spacing(&self) -> (usize, usize) {
+        self.checkpoints.spacing()
     }
 }

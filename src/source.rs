@@ -31,7 +31,7 @@ use parsers::sniff::Format;
 pub use error::SourceError;
 pub use script::Expect;
 
-use crate::log::Log;
+use crate::log::{Log, Watched};
 
 /// What a user names as input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct Reading {
     pub after: Option<PathBuf>,
     /// `--expect`: what an op script should answer.
     pub expect: Expect,
+    /// Who waits for it.
+    pub watched: Watched,
 }
 
 /// Reads an input, by its content and never by its name.
@@ -142,9 +144,25 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
     if log.origin.name.is_empty() {
         log.origin.name = name;
     }
+    log.watched = None;
     state::compare(&mut log);
     snapshot::check_same_machine(&log)?;
     Ok(log)
+}
+
+/// Completes the beginning of an input, as [`Progress`](crate::log::Progress) hands it out: its name, and the snapshot
+/// that the user names. `None` if that snapshot cannot be had a second time.
+pub fn complete(mut part: Log, input: &Input, reading: &Reading) -> Option<Log> {
+    if let Some(path) = &reading.before {
+        let file = Input::from_arg(Some(path), Input::Stdin);
+        if file == Input::Stdin {
+            return None;
+        }
+        let text = bytes::text(&file, &mut part.problems).ok()?;
+        part.before = Some(snapshot::read(&file.name(), &text, &mut part.problems).ok()?);
+    }
+    part.origin.name = input.name();
+    Some(part)
 }
 
 /// Reads a capture; an op script is refused with a hint.

@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod breaks;
 mod charts;
 mod content;
 mod draw;
@@ -14,6 +15,8 @@ mod jumps;
 mod keymap;
 mod layout;
 mod lesson;
+mod loading;
+mod marks;
 mod msg;
 mod overlay;
 mod paint;
@@ -35,15 +38,18 @@ use color_eyre::eyre::{Result, WrapErr, bail};
 
 pub use headless::Headless;
 pub use keymap::KeymapError;
+pub use loading::Source;
+pub use marks::{MAX_FILE_BYTES, MarkStore, NoStore, Stored};
 pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
 
 use app::App;
-use draw::Loading;
 use keymap::Keymap;
+use loading::{Arrived, Loading};
 use terminal::Screen;
 use theme::Theme;
 
+use crate::log::Log;
 use crate::replay::Replay;
 use crate::view::{ASCII, UNICODE};
 
@@ -68,19 +74,21 @@ impl Default for UiOptions {
     }
 }
 
-/// How long a read may take before the screen says so.
-const SILENT: Duration = Duration::from_millis(200);
+/// How long a read may take before the screen shows what is there.
+const SILENT: Duration = Duration::from_millis(50);
 
-/// Opens the interface on what `load` reads, until the user leaves or a signal ends it. Reading runs beside the screen,
-/// so that a long one can be watched and left; what fails at once never touches the terminal. The terminal is given
-/// back as it was, whatever happens; the exit status is in [`Ended::status`].
+/// Opens the interface on what a source reads, until the user leaves or a signal ends it. Reading runs beside the
+/// screen: of a long input the beginning is shown first, and makes room for the whole when that is there. What fails at
+/// once never touches the terminal. The terminal is given back as it was, whatever happens; the exit status is in
+/// [`Ended::status`].
 ///
 /// # Errors
-/// What `load` says; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
-pub fn run<E, F>(name: &str, load: F, options: &UiOptions) -> Result<Ended>
+/// What the source says, unless a part of it is on the screen already; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
+pub fn run<E, F, P>(source: Source<F, P>, options: &UiOptions, store: &dyn MarkStore) -> Result<Ended>
 where
     E: std::error::Error + Send + Sync + 'static,
     F: FnOnce() -> Result<Replay, E> + Send + 'static,
+    P: Fn(Log) -> Option<Replay> + Send + Sync + 'static,
 {
     if !stdout().is_terminal() {
         bail!("the terminal interface needs a terminal on standard output");
@@ -95,19 +103,31 @@ where
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().wrap_err("cannot start the event loop")?;
     let ended = runtime.block_on(async {
-        let mut job = tokio::task::spawn_blocking(move || load().map_err(color_eyre::Report::new));
-        let early = tokio::time::timeout(SILENT, &mut job).await;
-        let early = early.ok().map(|done| done.wrap_err("reading ended in a panic")).transpose()?.transpose()?;
+        let mut loading = Loading::begin(source);
+        let mut early = tokio::time::timeout(SILENT, loading.next()).await.ok().transpose()?;
+        if early.is_none() && loading.take_part() {
+            early = tokio::time::timeout(SILENT, loading.next()).await.ok().transpose()?;
+        }
+        if let Some(Arrived::Failed(report)) = early {
+            return Err(report);
+        }
         let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
-        let replay = match early {
-            Some(replay) => replay,
-            None => match runtime::load(&mut screen, &Loading { name }, &mut job).await? {
-                Ok(replay) => replay,
+        let first = match early {
+            Some(arrived) => arrived,
+            None => match runtime::load(&mut screen, &mut loading).await? {
+                Ok(arrived) => arrived,
                 Err(ended) => return Ok(ended),
             },
         };
+        let (replay, mut rest) = match first {
+            Arrived::All(replay) => (replay, None),
+            Arrived::Part(replay) => (replay, Some(loading)),
+            Arrived::Failed(report) => return Err(report),
+        };
         let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
-        runtime::run(&mut app, &mut screen, panic_on_key).await
+        app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
+        app.open_marks(store.load());
+        runtime::run(&mut app, &mut screen, rest.as_mut(), store, panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.
     runtime.shutdown_background();

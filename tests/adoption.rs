@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::Dice;
-use vmaplens::event::{Addr, EventKind};
+use vmaplens::event::{Addr, Event, EventKind};
 use vmaplens::log::Log;
 use vmaplens::model::Answer;
 use vmaplens::replay::{Cause, Replay, Settings, Timing, Verdict};
@@ -23,14 +23,16 @@ fn damaged(name: &str, damage: impl FnOnce(&mut Log)) -> Replay {
 /// Moves one in a hundred recorded addresses far away; answers which records lie now.
 fn falsify(log: &mut Log, dice: &mut Dice) -> Vec<usize> {
     let mut moved = Vec::new();
-    for (index, event) in log.events.iter_mut().enumerate() {
-        if let EventKind::Alloc { addr, failed: false, .. } = &mut event.kind
-            && dice.roll(100) == 0
-        {
-            let by = (dice.roll(0xf000) + 0x1000) << 16;
-            *addr = Addr(addr.0.wrapping_sub(by));
-            moved.push(index);
-        }
+    for index in 0..log.events.len() {
+        log.events.update(index, |event| {
+            if let EventKind::Alloc { addr, failed: false, .. } = &mut event.kind
+                && dice.roll(100) == 0
+            {
+                let by = (dice.roll(0xf000) + 0x1000) << 16;
+                *addr = Addr(addr.0.wrapping_sub(by));
+                moved.push(index);
+            }
+        });
     }
     moved
 }
@@ -64,9 +66,10 @@ fn missing_records_are_found_out() {
     {
         let mut dice = Dice(5);
         let replay = damaged(name, |log| {
-            log.events.retain(|event| {
+            let keep = |event: &Event| {
                 !matches!(event.kind, EventKind::Alloc { .. } | EventKind::Free { .. }) || dice.roll(400) != 0
-            });
+            };
+            log.events.edit(|events| events.retain(keep));
         });
         let tally = replay.tally();
         assert!(tally.exact * 100 >= tally.allocs * at_least, "{name}: {tally:?}");
@@ -77,7 +80,7 @@ fn missing_records_are_found_out() {
 #[test]
 fn purges_without_records_show_in_what_they_give_back() {
     for name in ["amd64-612-boot-smp1", "amd64-612-exhaust-range", "amd64-612-vmstress-10k", "i386-65-exhaust-smp1"] {
-        let replay = damaged(name, |log| log.events.retain(|event| !event.kind.ends_purge()));
+        let replay = damaged(name, |log| log.events.edit(|events| events.retain(|event| !event.kind.ends_purge())));
         let tally = replay.tally();
         assert_eq!(tally.adopted, 0, "{name}: {tally:?}");
         assert!(tally.exact * 100 >= tally.allocs * 75, "{name}: {tally:?}");
@@ -108,8 +111,8 @@ fn the_plan_of_a_trace_with_an_unknown_shape_replays_to_one_state() {
     let mut space = replay.start().clone();
     let (mut exact, mut allocs) = (0, 0);
     for (index, event) in replay.log().events.iter().enumerate() {
-        for op in replay.plan().ops_of(index) {
-            let answer = space.apply(op, None);
+        for op in replay.plan().ops_of(replay.log(), index) {
+            let answer = space.apply(&op, None);
             if let (Answer::Placed(extent), EventKind::Alloc { addr, .. }) = (answer, event.kind) {
                 assert_eq!(extent.start(), addr.0, "record {index}");
                 exact += 1;
@@ -127,8 +130,8 @@ fn the_plan_of_a_trace_with_an_unknown_shape_replays_to_one_state() {
 fn the_plan_of_a_damaged_trace_replays_to_one_state() {
     let replay = damaged("amd64-612-boot-smp2", |log| drop(falsify(log, &mut Dice(2))));
     let mut space = replay.start().clone();
-    for op in replay.plan().ops() {
-        space.apply(op, None);
+    for op in replay.plan().ops(replay.log()) {
+        space.apply(&op, None);
     }
     assert_eq!(space.digest(), replay.space().digest());
     let mut again = replay.clone();
@@ -137,8 +140,8 @@ fn the_plan_of_a_damaged_trace_replays_to_one_state() {
         let target = dice.roll(replay.len() as u64) as usize;
         again.seek(target, usize::MAX);
         let mut space = replay.start().clone();
-        (0..target).flat_map(|index| replay.plan().ops_of(index)).for_each(|op| {
-            space.apply(op, None);
+        (0..target).flat_map(|index| replay.plan().ops_of(replay.log(), index)).for_each(|op| {
+            space.apply(&op, None);
         });
         assert_eq!(space.digest(), again.space().digest(), "after {target} records");
     }

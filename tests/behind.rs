@@ -81,15 +81,15 @@ fn areas_are_the_same_with_and_without_what_is_behind() {
         let (bare, followed) = (open(Follow::Nothing), open(Follow::Memory));
         let end = |replay: &Replay| -> AddressSpace {
             let mut space = replay.start().clone();
-            for op in replay.plan().ops() {
-                space.apply(op, None);
+            for op in replay.plan().ops(replay.log()) {
+                space.apply(&op, None);
             }
             space
         };
         assert_eq!(end(&bare).digest(), end(&followed).digest(), "{name}");
         assert!(end(&bare).memory().is_none() && end(&followed).memory().is_some(), "{name}");
-        let is_told = |op: &Op| matches!(op, Op::Memory(_) | Op::Search { .. } | Op::Remove { .. });
-        assert!(!followed.plan().ops().iter().any(is_told), "a trace makes no requests");
+        let is_told = |op: Op| matches!(op, Op::Memory(_) | Op::Search { .. } | Op::Remove { .. });
+        assert!(!followed.plan().ops(followed.log()).any(is_told), "a trace makes no requests");
     }
 }
 
@@ -136,8 +136,8 @@ fn back_and_forth_gives_the_same_behind() {
         let mut straight = Vec::new();
         for &at in &at {
             for index in done..at {
-                for op in replay.plan().ops_of(index) {
-                    space.apply(op, None);
+                for op in replay.plan().ops_of(replay.log(), index) {
+                    space.apply(&op, None);
                 }
             }
             done = at;

@@ -74,7 +74,7 @@ fn an_allocation_recorded_behind_a_purge_is_put_in_its_place() {
     let replay = at_the_end("amd64-72-boot-smp1");
     let [divergence] = &replay.plan().divergences[..] else { panic!("one divergence") };
     assert_eq!(divergence.verdict, Verdict::Inferred(Timing::BeforePurge));
-    assert_eq!(replay.log().events[divergence.seq.index()].line, 3850);
+    assert_eq!(replay.log().events.nth(divergence.seq.index()).line, 3850);
 }
 
 /// What several CPUs leave open is adopted, not guessed, and the replay goes on to the right end.
@@ -98,10 +98,12 @@ fn probed_parts_of_purges_are_followed() {
     assert_eq!(replay.plan().checks.num_purged_differs, 0);
     let mut log = vmaplens::log::Log::clone(replay.log());
     let name = log.names.add_text(b"hidden");
-    for event in &mut log.events {
-        if matches!(event.kind, EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. }) {
-            event.kind = EventKind::Other { name };
-        }
+    for index in 0..log.events.len() {
+        log.events.update(index, |event| {
+            if matches!(event.kind, EventKind::NodeDecay { .. } | EventKind::NodeReturn { .. }) {
+                event.kind = EventKind::Other { name };
+            }
+        });
     }
     let without = Replay::open(Arc::new(log), &Settings::default()).expect("opens");
     let blind = without.plan().tally(without.len());
@@ -115,7 +117,7 @@ fn a_late_trace_is_exact_up_to_page_alignment() {
     let replay = at_the_end("amd64-612-snaptrace-smp1");
     let log = replay.log();
     for divergence in &replay.plan().divergences {
-        let event = log.events[divergence.seq.index()];
+        let event = log.events.nth(divergence.seq.index());
         let vmaplens::event::EventKind::Alloc { align, .. } = event.kind else { panic!("an allocation") };
         assert!(align > 4096, "{divergence:?}");
     }

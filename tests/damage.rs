@@ -60,13 +60,15 @@ fn is_use(event: &Event) -> bool {
 /// Moves one in a hundred recorded addresses; answers which.
 fn displace(log: &mut Log, dice: &mut Dice, by: impl Fn(&mut Dice, u64) -> u64) -> Vec<usize> {
     let mut moved = Vec::new();
-    for (index, event) in log.events.iter_mut().enumerate() {
-        if let EventKind::Alloc { addr, align, failed: false, .. } = &mut event.kind
-            && dice.roll(100) == 0
-        {
-            *addr = Addr(addr.0.wrapping_add(by(dice, (*align).max(4096))));
-            moved.push(index);
-        }
+    for index in 0..log.events.len() {
+        log.events.update(index, |event| {
+            if let EventKind::Alloc { addr, align, failed: false, .. } = &mut event.kind
+                && dice.roll(100) == 0
+            {
+                *addr = Addr(addr.0.wrapping_add(by(dice, (*align).max(4096))));
+                moved.push(index);
+            }
+        });
     }
     moved
 }
@@ -86,22 +88,22 @@ fn damage(log: &mut Log, kind: Damage, seed: u64) {
         Damage::None => {}
         Damage::Moved => drop(displace(log, dice, far)),
         Damage::MovedNear => drop(displace(log, dice, near)),
-        Damage::Missing => log.events.retain(|event| !is_use(event) || dice.roll(100) != 0),
+        Damage::Missing => log.events.edit(|events| events.retain(|event| !is_use(event) || dice.roll(100) != 0)),
         Damage::Doubled => {
-            let twice = |event: &Event| if dice.roll(100) == 0 { vec![*event; 2] } else { vec![*event] };
+            let twice = |event: Event| if dice.roll(100) == 0 { vec![event; 2] } else { vec![event] };
             log.events = log.events.iter().flat_map(twice).collect();
         }
         Damage::Exchanged => {
-            for at in 1..log.events.len() {
-                if dice.roll(100) == 0 {
-                    log.events.swap(at - 1, at);
-                }
-            }
+            let swap = |events: &mut Vec<Event>| {
+                let chosen = (1..events.len()).filter(|_| dice.roll(100) == 0);
+                chosen.collect::<Vec<_>>().into_iter().for_each(|at| events.swap(at - 1, at));
+            };
+            log.events.edit(swap);
         }
         Damage::Notices => {
-            for event in &mut log.events {
+            for index in 0..log.events.len() {
                 if dice.roll(100) == 0 {
-                    event.kind = EventKind::Lost { count: 1 };
+                    log.events.update(index, |event| event.kind = EventKind::Lost { count: 1 });
                 }
             }
         }
@@ -130,8 +132,8 @@ fn is_one_history(replay: &Replay, what: &str) {
     for (index, event) in log.events.iter().enumerate() {
         assert_eq!(known(index), values_of(&space), "{what}: metrics before record {index}");
         let mut freed = false;
-        for op in plan.ops_of(index) {
-            let answer = space.apply(op, None);
+        for op in plan.ops_of(log, index) {
+            let answer = space.apply(&op, None);
             match (answer, event.kind) {
                 (Answer::Freed(area), EventKind::Free { nr_lazy, .. }) => {
                     freed = true;
@@ -142,7 +144,7 @@ fn is_one_history(replay: &Replay, what: &str) {
                 (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                     num_purged_differs += u64::from(purged.num_purged != num_purged);
                 }
-                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if *born == index as u32) =>
+                (Answer::Placed(extent), EventKind::Alloc { addr, .. }) if matches!(op, Op::Alloc { born, .. } if born == index as u32) =>
                 {
                     let is_believed =
                         plan.verdict(Seq(index as u32)) != Verdict::Adopted(vmaplens::replay::Cause::Impossible);

@@ -69,7 +69,7 @@ fn without_the_state_only_the_shape_is_open() {
         let replay = to_the_end(log);
         let free_of_shape = if name.contains("510") { 1 } else { 4096 };
         for divergence in &replay.plan().divergences {
-            let EventKind::Alloc { align, .. } = replay.log().events[divergence.seq.index()].kind else {
+            let EventKind::Alloc { align, .. } = replay.log().events.nth(divergence.seq.index()).kind else {
                 panic!("an allocation")
             };
             assert!(align > free_of_shape, "{name} {divergence:?}");
@@ -90,7 +90,7 @@ fn the_shape_is_learned_from_the_answers() {
         log.state_before = None;
         let mut replay = to_the_end(log);
         let is_large = |event: &Event| matches!(event.kind, EventKind::Alloc { align: 4097.., .. });
-        let large = (0_u32..).zip(&replay.log().events).filter(|(_, event)| is_large(event));
+        let large = (0_u32..).zip(&replay.log().events).filter(|(_, event)| is_large(&event));
         let exact = large.filter(|(seq, _)| replay.verdict(Seq(*seq)) == Verdict::Exact).count();
         assert!(exact >= at_least, "{name}: {exact}");
         check_end(&replay, name);
@@ -124,13 +124,14 @@ fn records_before_the_snapshots_marker_are_in_it_already() {
     // The marker of a recorder that switches tracing on before it takes the snapshot, and an allocation before it that
     // the snapshot shows.
     let text = log.names.add_text(b"vmlab: snapshot before end");
-    let first = log.events[0];
+    let first = log.events.nth(0);
     let window = log.names.add_window(Window { vstart: 0xffff_d3af_8000_0000, vend: 0xffff_f3af_7fff_ffff });
     let (start, end) = log.state_before.as_ref().expect("state").busy[0];
     let addr = vmaplens::event::Addr(start);
     let early = EventKind::Alloc { addr, size: end - start, align: 1, window, failed: false };
     let marker = EventKind::Mark { text };
-    log.events.splice(0..0, [Event { kind: early, ..first }, Event { kind: marker, ..first }]);
+    let added = [Event { kind: early, ..first }, Event { kind: marker, ..first }];
+    log.events.edit(|events| events.splice(0..0, added).count());
     let replay = to_the_end(log);
     let tally = replay.tally();
     assert_eq!((tally.allocs, tally.exact), (1758, 1758), "the early record is not judged");

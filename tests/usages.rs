@@ -28,7 +28,7 @@ fn with_stacks(name: &str) -> Replay {
 fn allocations(log: &Log) -> impl Iterator<Item = u32> {
     let allocates =
         |kind: &EventKind| matches!(kind, EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. });
-    (0..log.events.len() as u32).filter(move |&record| allocates(&log.events[record as usize].kind))
+    (0..log.events.len() as u32).filter(move |&record| allocates(&log.events.nth(record as usize).kind))
 }
 
 fn of_record(usages: &Usages, record: u32) -> Usage {

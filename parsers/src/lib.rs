@@ -7,6 +7,7 @@
 
 pub mod allocator_state;
 pub mod bpftrace;
+pub mod condition;
 mod digits;
 pub mod dmesg;
 pub mod ftrace;

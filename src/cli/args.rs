@@ -76,6 +76,10 @@ pub struct InputArgs {
     /// Bytes in a page, where the input does not say.
     #[arg(long, value_name = "N", value_parser = parse_page_size)]
     pub page_size: Option<u64>,
+
+    /// What checkpoints of the state may hold, in bytes or as 64M: more makes long jumps shorter
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub checkpoints: Option<u64>,
     /// A damaged record is an error instead of a reported problem.
     #[arg(long)]
     pub strict: bool,
@@ -176,13 +180,20 @@ impl InputArgs {
             range: self.range,
             page_size: self.page_size,
             memory: Follow::Memory,
+            checkpoint_bytes: self.checkpoints,
         }
     }
 
     /// How the input is to be read.
     pub fn reading(&self) -> Reading {
         let expect = Expect::default();
-        Reading { format: self.format.into(), before: self.snapshot.clone(), after: self.after.clone(), expect }
+        Reading {
+            format: self.format.into(),
+            before: self.snapshot.clone(),
+            after: self.after.clone(),
+            expect,
+            watched: None,
+        }
     }
 }
 
@@ -248,6 +259,10 @@ pub struct ReplayArgs {
     /// Expected results of an op script: compared byte for byte.
     #[arg(long, value_name = "FILE.out")]
     pub expect: Option<PathBuf>,
+    /// Say where this becomes true first, and only that: `failed`, `largest_hole < 2M and lazy > 100M`; see CONDITIONS.
+    /// The exit code is 1 if it never does.
+    #[arg(long, value_name = "CONDITION", conflicts_with_all = ["seeks", "expect"])]
+    pub until: Option<String>,
     /// Time N random seeks in a replay as the UI holds it.
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
@@ -334,6 +349,19 @@ pub enum Generated {
 }
 
 /// What any architecture could have.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KIB" => 10,
+        "M" | "MIB" => 20,
+        "G" | "GIB" => 30,
+        _ => return Err("a size is a number of bytes, or one with K, M or G behind it".to_owned()),
+    };
+    let number = digits.parse::<u64>().map_err(|error| error.to_string())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there are addresses".to_owned())
+}
+
 fn parse_page_size(text: &str) -> Result<u64, String> {
     let bytes: u64 = text.parse().map_err(|_| "a number of bytes is wanted".to_owned())?;
     let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);

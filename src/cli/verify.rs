@@ -213,7 +213,7 @@ impl Told {
 
 fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
     let Told { verdict, cause, because, decided_by } = Told::of(divergence);
-    let event = log.events[divergence.seq.index()];
+    let event = log.events.nth(divergence.seq.index());
     let (size, align) = match event.kind {
         EventKind::Alloc { size, align, .. } => (size, align),
         _ => (0, 0),

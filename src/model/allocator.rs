@@ -4,6 +4,7 @@ use std::fmt::{Debug, Write};
 
 use super::areas::{AreaId, Areas, VmapArea};
 use super::audit::Broken;
+use super::bulk::{self, Bulk, BulkOp, Touched};
 use super::extent::Extent;
 use super::metrics::{Gauges, Metrics};
 use super::rbtree::{TreeId, TreeView};
@@ -161,6 +162,24 @@ pub trait Allocator: Debug + Send + Sync {
         steps: Option<&mut Steps>,
     ) -> Option<Extent>;
 
+    /// The two at once: one allocation.
+    ///
+    /// # Errors
+    /// As [`Allocator::place`].
+    fn alloc(&mut self, request: &Request, born: u32, mut steps: Option<&mut Steps>) -> Result<Extent, Refusal> {
+        let answer = self.place(request, steps.as_deref_mut());
+        match (self.settle(request, answer, born, steps), answer) {
+            (Some(extent), _) => Ok(extent),
+            (None, Err(refusal)) => Err(refusal),
+            (None, Ok(_)) => unreachable!("a placement settles into an area"),
+        }
+    }
+
+    /// Runs plain ops one after another: compiled for each era, so that nothing in it is called through a table.
+    fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk, touched: &mut Touched<'_>) {
+        bulk::run(self, ops, bulk, touched);
+    }
+
     /// Makes `extent` busy whatever the state says of it. Overlapping areas are dropped, their rest becomes free.
     /// Answers how many areas in use had to go.
     fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32;
@@ -233,6 +252,9 @@ pub trait Allocator: Debug + Send + Sync {
     /// The arena.
     fn areas(&self) -> &Areas;
 
+    /// The arena, to put it aside and to take it up again.
+    fn areas_mut(&mut self) -> &mut Areas;
+
     /// A tree, where the era has it. The free tree is there from 5.2 on. Up to 2.6.27 there is none at all; from 2.6.28
     /// to 5.1 the busy tree of node 0 holds lazily freed areas too.
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>>;
@@ -255,6 +277,14 @@ pub trait Allocator: Debug + Send + Sync {
 
     /// Bytes in use; cheap.
     fn busy_bytes(&self) -> u64;
+
+    /// Bytes in pools; cheap.
+    fn pooled_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Bytes of all holes inside the window; cheap.
+    fn free_bytes(&self) -> u64;
 
     /// Holes; cheap.
     fn n_holes(&self) -> u32;

@@ -5,15 +5,17 @@
 //! checkpoint ([`Areas::keep`]) puts aside what has changed since the last one and shares the rest.
 
 mod kept;
+mod near;
 #[cfg(test)]
 mod tests;
 
 use kept::{KeptPages, PAGE_SLOTS};
+use near::Near;
 
 /// Index of a slot in [`Areas`]. [`NIL`] is no area.
 pub type AreaId = u32;
 
-/// No area. Slot 0 exists and has `subtree_max` 0, so that "largest hole of no subtree" needs no branch.
+/// No area. Slot 0 exists, is black and stays as it is, so that many a look at no area needs no branch.
 pub const NIL: AreaId = 0;
 
 /// Left child, for [`VmapArea::child`].
@@ -21,19 +23,32 @@ pub const LEFT: usize = 0;
 /// Right child, for [`VmapArea::child`].
 pub const RIGHT: usize = 1;
 
-/// A range with its links: the kernel's `vmap_area`.
+/// Where an area is, as far as its tree can be told from that alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    /// Lazy, pooled, in no tree, or in an era that keeps no holes.
+    #[default]
+    Other,
+    /// In the free tree.
+    Free,
+    /// In the busy tree of the node of its address.
+    Busy,
+}
+
+/// A range with its links: the kernel's `vmap_area`. One cache line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(align(64))]
 pub struct VmapArea {
     /// First address (`va_start`).
     pub start: u64,
     /// First address after it (`va_end`), guard page included.
     pub end: u64,
-    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
-    pub subtree_max: u64,
+    /// Free tree only: [`VmapArea::subtree_max`] of the left and the right child, 0 of none.
+    pub(crate) max: [u64; 2],
     /// Left and right child in the tree this area is in.
     pub child: [AreaId; 2],
     /// Parent in that tree, shifted by one; bit 0 set: black.
-    pub(super) parent_colour: u32,
+    pub(crate) parent_colour: u32,
     /// Next lower area of the same tree, or the previous element of a list.
     pub prev: AreaId,
     /// Next higher area of the same tree, or the next element of a list.
@@ -45,6 +60,7 @@ pub struct VmapArea {
     pub owner: u32,
     /// Freed and waiting for the purge while its place in the tree of areas is kept (`VM_LAZY_FREE`, 2.6.28 to 5.1).
     pub lazy: bool,
+    pub(crate) kind: Kind,
 }
 
 impl VmapArea {
@@ -54,6 +70,11 @@ impl VmapArea {
     /// Bytes in the range.
     pub fn len_bytes(&self) -> u64 {
         self.end.wrapping_sub(self.start)
+    }
+
+    /// Free tree only: the largest hole below and including this node, in bytes (`subtree_max_size`).
+    pub fn subtree_max(&self) -> u64 {
+        self.len_bytes().max(self.max[LEFT]).max(self.max[RIGHT])
     }
 
     /// Parent in the tree, or [`NIL`].
@@ -87,38 +108,56 @@ pub struct Areas {
     kept: KeptPages,
     /// Pages of slots that have changed since.
     changed: Vec<bool>,
+    /// Where areas are, by their addresses.
+    near: Near,
 }
+
+const _: () = assert!(size_of::<VmapArea>() == 64, "an area is one cache line");
 
 impl Default for Areas {
     fn default() -> Self {
         // Slot 0 is NIL: black, so that a missing child counts as black.
         let nil = VmapArea { parent_colour: 1, ..VmapArea::default() };
-        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept: KeptPages::default(), changed: vec![true] }
+        let (kept, near) = (KeptPages::default(), Near::default());
+        Self { slots: vec![nil], n_slots: 1, unused: NIL, live: 0, kept, changed: vec![true], near }
     }
 }
 
 impl Areas {
     /// Takes a slot for `[start, end)`.
     pub fn add(&mut self, start: u64, end: u64) -> AreaId {
-        self.live += 1;
-        let area = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
-        if self.unused == NIL {
-            self.slots.push(area);
-            self.n_slots += 1;
-            let id = (self.slots.len() - 1) as AreaId;
-            if self.changed.len() * PAGE_SLOTS < self.slots.len() {
-                self.changed.push(true);
-            }
-            self.changed[id as usize / PAGE_SLOTS] = true;
-            return id;
-        }
-        let id = self.unused;
-        self.unused = self[id].next;
-        self[id] = area;
+        let id = self.take_slot();
+        self[id] = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
         id
     }
 
+    /// Takes a slot, whatever stands in it.
+    #[inline]
+    pub(super) fn take_slot(&mut self) -> AreaId {
+        self.live += 1;
+        if self.near.is_small_for(self.live) {
+            self.near.grow(self.live, &self.slots);
+        }
+        let id = self.unused;
+        if id == NIL {
+            return self.push_slot();
+        }
+        self.unused = self[id].next;
+        id
+    }
+
+    #[inline(never)]
+    fn push_slot(&mut self) -> AreaId {
+        self.slots.push(VmapArea::default());
+        self.n_slots += 1;
+        if self.changed.len() * PAGE_SLOTS < self.slots.len() {
+            self.changed.push(true);
+        }
+        (self.slots.len() - 1) as AreaId
+    }
+
     /// Gives a slot back. The area must be in no tree, list or pool.
+    #[inline]
     pub fn remove(&mut self, id: AreaId) {
         debug_assert!(id != NIL, "NIL is not an area");
         self.live -= 1;
@@ -153,7 +192,15 @@ impl Areas {
         self.kept.update(&self.slots, &self.changed);
         self.changed.fill(false);
         let Self { n_slots, unused, live, ref kept, .. } = *self;
-        Self { slots: Vec::new(), n_slots, unused, live, kept: kept.clone(), changed: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            n_slots,
+            unused,
+            live,
+            kept: kept.clone(),
+            changed: Vec::new(),
+            near: Near::default(),
+        }
     }
 
     /// Becomes what was put aside. Costs what differs.
@@ -169,14 +216,15 @@ impl Areas {
 
     /// Memory held, in bytes. What is put aside belongs to whoever keeps it.
     pub fn heap_bytes(&self) -> u64 {
-        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64
+        (self.slots.capacity() * size_of::<VmapArea>() + self.changed.capacity()) as u64 + self.near.heap_bytes()
     }
 }
 
 impl Clone for Areas {
     fn clone(&self) -> Self {
-        let Self { ref slots, n_slots, unused, live, ref kept, ref changed } = *self;
-        Self { slots: slots.clone(), n_slots, unused, live, kept: kept.clone(), changed: changed.clone() }
+        let Self { ref slots, n_slots, unused, live, ref kept, ref changed, ref near } = *self;
+        let (slots, kept, changed) = (slots.clone(), kept.clone(), changed.clone());
+        Self { slots, n_slots, unused, live, kept, changed, near: near.clone() }
     }
 
     /// Costs what differs, where both come from the same copy put aside.
@@ -195,6 +243,7 @@ impl Clone for Areas {
         }
         self.kept.adopt(&from.kept);
         self.changed.clone_from(&from.changed);
+        self.near.clone_from(&from.near);
         (self.n_slots, self.unused, self.live) = (from.n_slots, from.unused, from.live);
     }
 }
@@ -202,6 +251,7 @@ impl Clone for Areas {
 impl std::ops::Index<AreaId> for Areas {
     type Output = VmapArea;
 
+    #[inline(always)]
     fn index(&self, id: AreaId) -> &VmapArea {
         #[cfg(test)]
         LOOKED_AT.with(|looked_at| looked_at.set(looked_at.get() + 1));
@@ -210,6 +260,7 @@ impl std::ops::Index<AreaId> for Areas {
 }
 
 impl std::ops::IndexMut<AreaId> for Areas {
+    #[inline(always)]
     fn index_mut(&mut self, id: AreaId) -> &mut VmapArea {
         self.changed[id as usize / PAGE_SLOTS] = true;
         &mut self.slots[id as usize]

@@ -92,9 +92,12 @@ fn check_below(areas: &Areas, id: AreaId, augmented: bool, in_order: &mut Vec<Ar
     if left != right {
         return Err(Broken::RedBlack { start, rule: "all paths have the same number of black nodes" });
     }
-    let computed = areas.computed_max(id);
-    if augmented && area.subtree_max != computed {
-        return Err(Broken::SubtreeMax { start, stored: area.subtree_max, computed });
+    for side in [LEFT, RIGHT] {
+        // By recursion each child's own value is right, and so what it should be here.
+        let (stored, computed) = (area.max[side], areas.max_of_child(area.child[side]));
+        if augmented && stored != computed {
+            return Err(Broken::SubtreeMax { start, stored, computed });
+        }
     }
     Ok(left + u32::from(area.is_black()))
 }

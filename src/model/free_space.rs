@@ -1,9 +1,9 @@
 //! Holes: cutting an area out of one, and giving a range back (`va_clip`, `merge_or_add_vmap_area`).
 
-use super::areas::{AreaId, Areas, NIL};
+use super::areas::{AreaId, Areas, Kind, NIL, VmapArea};
 use super::extent::{Extent, Fit, fit_of};
 use super::rbtree::Tree;
-use super::step::Merge;
+use super::step::{At, Merge, Sink, TreeStep};
 
 /// A range overlaps an area that is already in the tree: the kernel warns and drops it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,28 +24,40 @@ impl Areas {
     ///   RightEdge  |....####|    the node shrinks from above
     ///   NoEdge     |..####..|    the node keeps the upper rest, a new node takes the lower
     /// ```
-    pub fn clip(&mut self, tree: &mut Tree, hole: AreaId, placed: Extent) -> Option<Fit> {
-        let extent = self.extent(hole)?;
-        let fit = fit_of(extent, placed)?;
+    #[inline]
+    pub(crate) fn clip<S: Sink>(
+        &mut self,
+        tree: &mut Tree,
+        hole: AreaId,
+        placed: Extent,
+        to: &mut At<'_, S>,
+    ) -> Option<Fit> {
+        let VmapArea { start, end, .. } = self[hole];
+        let fit = fit_of(Extent::new(start, end)?, placed)?;
         match fit {
             Fit::Full => {
-                self.erase::<true>(tree, hole);
+                self.erase::<true, S>(tree, hole, to);
                 self.remove(hole);
             }
             Fit::LeftEdge => {
                 self[hole].start = placed.end();
-                self.propagate(hole);
+                self.note(hole, placed.end(), end);
+                self.propagate(hole, to);
             }
             Fit::RightEdge => {
                 self[hole].end = placed.start();
-                self.propagate(hole);
+                self.note(hole, start, placed.start());
+                self.propagate(hole, to);
             }
             Fit::NoEdge => {
                 self[hole].start = placed.end();
-                self.propagate(hole);
-                let lower = self.add(extent.start(), placed.start());
-                let link = self.find_link(tree, extent.start(), placed.start())?;
-                self.insert::<true>(tree, lower, link);
+                self.note(hole, placed.end(), end);
+                self.propagate(hole, to);
+                to.step(|| TreeStep::Spare { start, end: placed.start(), hole: self.node(hole) });
+                // Directly below the rest of the hole.
+                let link = self.link_beside(tree, (start, placed.start()), NIL, hole)?;
+                let lower = VmapArea { start, end: placed.start(), born: VmapArea::UNBORN, ..VmapArea::default() };
+                self.insert_new::<true, S>(tree, lower, link, to);
             }
         }
         Some(fit)
@@ -56,42 +68,57 @@ impl Areas {
     ///
     /// # Errors
     /// The range overlaps the tree; nothing is changed and `id` stays the caller's.
-    pub fn merge_or_add<const AUGMENTED: bool>(
+    pub(crate) fn merge_or_add<const AUGMENTED: bool, S: Sink>(
         &mut self,
         tree: &mut Tree,
         id: AreaId,
+        to: &mut At<'_, S>,
     ) -> Result<(AreaId, Merge), Overlap> {
         let (start, end) = (self[id].start, self[id].end);
-        let link = self.find_link(tree, start, end).ok_or(Overlap { start, end })?;
+        let link = if AUGMENTED {
+            let below = self.ending_at(start, Kind::Free);
+            let above = if below == NIL { self.starting_at(end, Kind::Free) } else { NIL };
+            self.link_beside(tree, (start, end), below, above)
+        } else {
+            self.find_link(tree, start, end)
+        };
+        let link = link.ok_or(Overlap { start, end })?;
         if tree.root == NIL {
-            self.insert::<AUGMENTED>(tree, id, link);
+            self.insert::<AUGMENTED, S>(tree, id, link, to);
             return Ok((id, Merge::None));
         }
         let next = self.next_above(link);
         let previous = if next == NIL { tree.last } else { self[next].prev };
-        let mut joined = id;
-        let mut merge = Merge::None;
-        if next != NIL && self[next].start == end {
-            self[next].start = start;
-            self.remove(id);
-            joined = next;
-            merge = Merge::Next;
-        }
-        if previous != NIL && self[previous].end == start {
-            let end = self[joined].end;
-            if merge == Merge::Next {
-                // The neighbours close the gap: the upper one's node goes, the lower one's stays.
-                self.erase::<AUGMENTED>(tree, joined);
+        to.step(|| TreeStep::Siblings { below: self.node(previous), above: self.node(next) });
+        let joins_next = next != NIL && self[next].start == end;
+        let joins_previous = previous != NIL && self[previous].end == start;
+        let (joined, merge, range) = match (joins_previous, joins_next) {
+            (false, false) => {
+                self.insert::<AUGMENTED, S>(tree, id, link, to);
+                return Ok((id, Merge::None));
             }
-            self.remove(joined);
-            self[previous].end = end;
-            joined = previous;
-            merge = if merge == Merge::Next { Merge::Both } else { Merge::Previous };
-        }
-        if merge == Merge::None {
-            self.insert::<AUGMENTED>(tree, id, link);
-        } else if AUGMENTED {
-            self.propagate(joined);
+            (false, true) => {
+                self[next].start = start;
+                (next, Merge::Next, (start, self[next].end))
+            }
+            (true, false) => {
+                self[previous].end = end;
+                (previous, Merge::Previous, (self[previous].start, end))
+            }
+            (true, true) => {
+                // The neighbours close the gap: the upper one's node goes, the lower one's stays.
+                let end = self[next].end;
+                self[next].start = start;
+                self.erase::<AUGMENTED, S>(tree, next, to);
+                self.remove(next);
+                self[previous].end = end;
+                (previous, Merge::Both, (self[previous].start, end))
+            }
+        };
+        self.remove(id);
+        if AUGMENTED {
+            self.note(joined, range.0, range.1);
+            self.propagate(joined, to);
         }
         Ok((joined, merge))
     }

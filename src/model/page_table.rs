@@ -105,10 +105,12 @@ fn blocks(extent: Extent, shift: u32) -> std::ops::RangeInclusive<u64> {
 
 /// The tables that areas have needed so far. Tables are never freed when a mapping goes (`vunmap_range` keeps them), so
 /// the set only grows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct TablesTouched {
     /// Per level that is not preallocated, from the top.
     levels: Vec<BlockRuns>,
+    /// Addresses, first and last, that need no further table at any level: most areas lie there.
+    warm: Option<(u64, u64)>,
 }
 
 /// Blocks that have a table, as runs `first..=last`, ascending, neither overlapping nor touching. An area of many GiB
@@ -119,7 +121,8 @@ struct BlockRuns {
 }
 
 impl BlockRuns {
-    fn add(&mut self, first: u64, last: u64) {
+    /// Adds blocks; answers the run they are part of now.
+    fn add(&mut self, first: u64, last: u64) -> (u64, u64) {
         // Runs that overlap or touch the new one become part of it.
         let from = self.runs.partition_point(|&(_, end)| end < first && first - end > 1);
         let to = self.runs.partition_point(|&(start, _)| start <= last || start - last == 1);
@@ -127,10 +130,11 @@ impl BlockRuns {
             && start <= first
             && last <= end
         {
-            return;
+            return (start, end);
         }
         let joined = self.runs[from..to].iter().fold((first, last), |(a, b), &(start, end)| (a.min(start), b.max(end)));
         self.runs.splice(from..to, [joined]);
+        joined
     }
 
     fn count(&self) -> u64 {
@@ -140,7 +144,15 @@ impl BlockRuns {
 
 impl TablesTouched {
     /// Notes the tables a mapping of `extent` needs. The last page is left out: nearly always it is the guard.
+    #[inline]
     pub fn map(&mut self, geometry: &Geometry, extent: Extent) {
+        if self.warm.is_none_or(|(first, last)| extent.start() < first || last < extent.end() - 1) {
+            self.map_cold(geometry, extent);
+        }
+    }
+
+    #[inline(never)]
+    fn map_cold(&mut self, geometry: &Geometry, extent: Extent) {
         let without_guard = Extent::new(extent.start(), extent.end().saturating_sub(geometry.page_size));
         let mapped = without_guard.unwrap_or(extent);
         let below_top = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated);
@@ -148,8 +160,11 @@ impl TablesTouched {
             if self.levels.len() <= depth {
                 self.levels.push(BlockRuns::default());
             }
-            let touched = blocks(mapped, pair[0].shift);
-            self.levels[depth].add(*touched.start(), *touched.end());
+            let shift = pair[0].shift;
+            let touched = blocks(mapped, shift);
+            let (first, last) = self.levels[depth].add(*touched.start(), *touched.end());
+            // The last level is the finest: what has its tables there has those above.
+            self.warm = Some((first << shift, (last << shift) | ((1 << shift) - 1)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A tree in a given shape: where the kernel's own is known, it need not be guessed by inserting.
 
-use super::areas::{Areas, LEFT, NIL, RIGHT};
+use super::areas::{Areas, Kind, LEFT, NIL, RIGHT};
 use super::audit::check_tree;
 use super::extent::Extent;
 use super::rbtree::{Tree, TreeView};
@@ -48,7 +48,9 @@ impl Areas {
             return None;
         }
         for &id in ids.iter().rev() {
-            self[id].subtree_max = self.computed_max(id);
+            let max = self[id].child.map(|child| self.max_of_child(child));
+            self[id].max = max;
+            self[id].kind = Kind::Free;
         }
         let mut order: Vec<u32> = ids.to_vec();
         order.sort_by_key(|&id| self[id].start);

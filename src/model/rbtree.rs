@@ -1,9 +1,16 @@
 //! The kernel's red-black tree over [`Areas`], plain or augmented with `subtree_max`.
 //!
+//! A node keeps the `subtree_max` of its children beside them, not its own: what a search or an update needs to know of a
+//! node stands in one cache line, and siblings are not touched.
+//!
 //! Shape, colours and rotations are the kernel's, because above page alignment the shape decides the answer. Left and
 //! right are indices, so each case is written once.
 
-use super::areas::{AreaId, Areas, LEFT, NIL, RIGHT, VmapArea};
+mod erase;
+mod insert;
+
+use super::areas::{AreaId, Areas, Kind, LEFT, NIL, RIGHT, VmapArea};
+use super::step::{At, Sink, TreeNode, TreeStep};
 
 /// A tree over areas of an arena, and the ascending list the kernel threads through the same nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,8 +63,8 @@ impl<'a> TreeView<'a> {
 /// Where a new area hangs: its parent and the side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    parent: AreaId,
-    side: usize,
+    pub(super) parent: AreaId,
+    pub(super) side: usize,
 }
 
 impl Areas {
@@ -78,6 +85,30 @@ impl Areas {
             id = area.child[side];
         }
         Some(link)
+    }
+
+    /// The same, asked after a neighbour: `below` ends where the range begins, or `above` begins where it ends; `NIL` if
+    /// not known. The place in the order decides the place in the tree, so nothing has to be searched.
+    #[inline]
+    pub(crate) fn link_beside(
+        &self,
+        tree: &Tree,
+        (start, end): (u64, u64),
+        below: AreaId,
+        above: AreaId,
+    ) -> Option<Link> {
+        let (below, above) = match (below, above) {
+            _ if tree.root == NIL => return Some(Link { parent: NIL, side: LEFT }),
+            (NIL, NIL) => return self.find_link(tree, start, end),
+            (NIL, above) => (self[above].prev, above),
+            (below, _) => (below, self[below].next),
+        };
+        let is_apart = (below == NIL || self[below].end <= start) && (above == NIL || end <= self[above].start);
+        is_apart.then(|| match below {
+            NIL => Link { parent: above, side: LEFT },
+            _ if self[below].child[RIGHT] == NIL => Link { parent: below, side: RIGHT },
+            _ => Link { parent: above, side: LEFT },
+        })
     }
 
     /// Where an area would hang that lies directly behind `below` or, if that is [`NIL`], below everything else.
@@ -121,118 +152,36 @@ impl Areas {
         if link.side == LEFT { link.parent } else { self[link.parent].next }
     }
 
-    /// Hangs `id` at `link`, balances, and keeps `subtree_max` if `AUGMENTED` (`link_va`).
-    pub fn insert<const AUGMENTED: bool>(&mut self, tree: &mut Tree, id: AreaId, link: Link) {
-        self.thread(tree, id, link);
-        let size = self[id].len_bytes();
-        let area = &mut self[id];
-        area.child = [NIL; 2];
-        area.parent_colour = link.parent << 1;
-        area.subtree_max = if AUGMENTED { size } else { 0 };
-        if link.parent == NIL {
-            tree.root = id;
-        } else {
-            self[link.parent].child[link.side] = id;
-            if AUGMENTED {
-                self.raise_max(link.parent, size);
-            }
-        }
-        tree.len += 1;
-        self.balance_insert::<AUGMENTED>(tree, id);
-    }
-
-    /// Takes `id` out of the tree and its list (`unlink_va`). The slot stays.
-    pub fn erase<const AUGMENTED: bool>(&mut self, tree: &mut Tree, id: AreaId) {
-        self.unthread(tree, id);
-        tree.len -= 1;
-        let VmapArea { child: [left, right], parent_colour, subtree_max, .. } = self[id];
-        let parent = parent_colour >> 1;
-        if left == NIL || right == NIL {
-            // A single child is red and childless: it takes the place and the colour.
-            let child = if left == NIL { right } else { left };
-            let side = self.replace(tree, id, parent, child);
-            if child != NIL {
-                self[child].parent_colour = parent_colour;
-            }
-            if AUGMENTED {
-                self.propagate(parent);
-            }
-            if child == NIL && parent_colour & 1 == 1 && parent != NIL {
-                self.balance_erase::<AUGMENTED>(tree, parent, side);
-            }
-            return;
-        }
-        // Two children: the in-order successor takes the place and the colour.
-        let mut heir = right;
-        while self[heir].child[LEFT] != NIL {
-            heir = self[heir].child[LEFT];
-        }
-        let orphan = self[heir].child[RIGHT];
-        let heir_was_black = self[heir].is_black();
-        let (short, short_side) = if heir == right {
-            (heir, RIGHT)
-        } else {
-            let above = self[heir].parent();
-            self[above].child[LEFT] = orphan;
-            self[heir].child[RIGHT] = right;
-            self.set_parent(right, heir);
-            (above, LEFT)
-        };
-        self[heir].child[LEFT] = left;
-        self.set_parent(left, heir);
-        self.replace(tree, id, parent, heir);
-        self[heir].parent_colour = parent_colour;
-        if orphan != NIL {
-            self[orphan].parent_colour = (short << 1) | 1;
-        }
-        if AUGMENTED {
-            self[heir].subtree_max = subtree_max;
-            if short != heir {
-                self.propagate_below(short, heir);
-            }
-            self.propagate(heir);
-        }
-        if orphan == NIL && heir_was_black {
-            self.balance_erase::<AUGMENTED>(tree, short, short_side);
-        }
-    }
-
     /// Recomputes `subtree_max` from `id` upwards until a stored value is already right
     /// (`augment_tree_propagate_from`).
-    pub fn propagate(&mut self, id: AreaId) {
-        self.propagate_below(id, NIL);
-    }
-
-    /// What `subtree_max` of a node must be.
-    pub fn computed_max(&self, id: AreaId) -> u64 {
-        let area = &self[id];
-        let [left, right] = area.child;
-        area.len_bytes().max(self[left].subtree_max).max(self[right].subtree_max)
-    }
-
-    fn propagate_below(&mut self, mut id: AreaId, stop: AreaId) {
-        while id != stop {
-            let max = self.computed_max(id);
-            if self[id].subtree_max == max {
-                break;
+    #[inline]
+    pub(super) fn propagate<S: Sink>(&mut self, id: AreaId, to: &mut At<'_, S>) {
+        let (mut id, mut max) = (id, self.subtree_max(id));
+        loop {
+            let parent = self[id].parent();
+            if parent == NIL {
+                return;
             }
-            self[id].subtree_max = max;
-            id = self[id].parent();
+            let side = self.side_of(id, parent);
+            let old = self[parent].max[side];
+            if old == max {
+                to.step(|| TreeStep::Settled { node: self.node(id), max });
+                return;
+            }
+            to.step(|| TreeStep::Propagated { node: self.node(id), old, new: max });
+            self[parent].max[side] = max;
+            (id, max) = (parent, self.subtree_max(parent));
         }
     }
 
-    /// A new node below can only raise the value, so its ancestors need no recomputation.
-    fn raise_max(&mut self, mut id: AreaId, size: u64) {
-        while id != NIL && self[id].subtree_max < size {
-            self[id].subtree_max = size;
-            id = self[id].parent();
-        }
+    /// What a node has to keep of a child.
+    pub(super) fn max_of_child(&self, child: AreaId) -> u64 {
+        if child == NIL { 0 } else { self.subtree_max(child) }
     }
 
-    /// Joins the list beside the parent: a left child directly before it, a right child directly after it.
-    fn thread(&mut self, tree: &mut Tree, id: AreaId, link: Link) {
-        let prev = if link.side == LEFT { self[link.parent].prev } else { link.parent };
-        self.thread_behind(tree, id, prev);
+    /// `subtree_max` of a node: the largest hole below it and itself, in bytes.
+    pub fn subtree_max(&self, id: AreaId) -> u64 {
+        self[id].subtree_max()
     }
 
     /// Puts `id` into the list of `tree` alone, behind `prev` or, if that is [`NIL`], before everything else.
@@ -253,31 +202,43 @@ impl Areas {
     }
 
     /// Takes `id` out of the list of `tree` alone.
+    #[inline]
     pub fn unthread(&mut self, tree: &mut Tree, id: AreaId) {
         let VmapArea { prev, next, .. } = self[id];
-        if prev == NIL {
-            tree.first = next;
-        } else {
-            self[prev].next = next;
+        self.unlist(tree, prev, next);
+    }
+
+    /// Makes neighbours of what is before and behind an area.
+    #[inline]
+    fn unlist(&mut self, tree: &mut Tree, prev: AreaId, next: AreaId) {
+        match prev {
+            NIL => tree.first = next,
+            prev => self[prev].next = next,
         }
-        if next == NIL {
-            tree.last = prev;
-        } else {
-            self[next].prev = prev;
+        match next {
+            NIL => tree.last = prev,
+            next => self[next].prev = prev,
         }
+    }
+
+    /// A node, for a step.
+    pub(super) fn node(&self, id: AreaId) -> TreeNode {
+        TreeNode { id, start: self[id].start, end: self[id].end }
     }
 
     fn set_parent(&mut self, id: AreaId, parent: AreaId) {
-        let colour = self[id].parent_colour & 1;
-        self[id].parent_colour = (parent << 1) | colour;
+        let area = &mut self[id];
+        area.parent_colour = (parent << 1) | (area.parent_colour & 1);
     }
 
-    fn set_black(&mut self, id: AreaId) {
-        self[id].parent_colour |= 1;
-    }
-
-    fn set_red(&mut self, id: AreaId) {
-        self[id].parent_colour &= !1;
+    /// `rb_set_black`, `rb_set_red`.
+    fn set_colour<S: Sink>(&mut self, id: AreaId, black: bool, to: &mut At<'_, S>) {
+        let area = &mut self[id];
+        let old = area.parent_colour;
+        area.parent_colour = (old & !1) | u32::from(black);
+        if S::WANTED && old != area.parent_colour {
+            to.step(|| TreeStep::Recoloured { node: self.node(id), black });
+        }
     }
 
     /// Which child of `parent` is `id`?
@@ -286,17 +247,19 @@ impl Areas {
     }
 
     /// Puts `new` where `old` hangs below `parent`; answers the side. The links of `new` itself are the caller's.
+    #[inline]
     fn replace(&mut self, tree: &mut Tree, old: AreaId, parent: AreaId, new: AreaId) -> usize {
         if parent == NIL {
             tree.root = new;
             return LEFT;
         }
-        let side = self.side_of(old, parent);
-        self[parent].child[side] = new;
+        let area = &mut self[parent];
+        let side = usize::from(area.child[RIGHT] == old);
+        area.child[side] = new;
         side
     }
 
-    /// Turns `id` down towards `side`; its other child comes up and takes its `subtree_max`.
+    /// Turns `id` down towards `side`; its other child comes up. What hangs below their parent stays the same.
     ///
     /// ```text
     ///     id                 up
@@ -305,89 +268,31 @@ impl Areas {
     ///       /  \   LEFT   /  \
     ///      b    c        a    b
     /// ```
-    fn rotate<const AUGMENTED: bool>(&mut self, tree: &mut Tree, id: AreaId, side: usize) -> AreaId {
-        let up = self[id].child[1 - side];
-        let between = self[up].child[side];
-        let parent = self[id].parent();
-        self[id].child[1 - side] = between;
+    fn rotate<const AUGMENTED: bool, S: Sink>(
+        &mut self,
+        tree: &mut Tree,
+        id: AreaId,
+        side: usize,
+        to: &mut At<'_, S>,
+    ) -> AreaId {
+        let VmapArea { child, parent_colour, .. } = self[id];
+        let (up, parent) = (child[1 - side], parent_colour >> 1);
+        to.step(|| TreeStep::Rotated { down: self.node(id), up: self.node(up), side });
+        let upper = &mut self[up];
+        let (between, between_max) = (upper.child[side], upper.max[side]);
+        upper.child[side] = id;
+        upper.parent_colour = (parent << 1) | (upper.parent_colour & 1);
+        let area = &mut self[id];
+        area.child[1 - side] = between;
+        area.parent_colour = (up << 1) | (parent_colour & 1);
+        if AUGMENTED {
+            area.max[1 - side] = between_max;
+            self[up].max[side] = self.subtree_max(id);
+        }
         if between != NIL {
             self.set_parent(between, id);
         }
         self.replace(tree, id, parent, up);
-        self.set_parent(up, parent);
-        self[up].child[side] = id;
-        self.set_parent(id, up);
-        if AUGMENTED {
-            self[up].subtree_max = self[id].subtree_max;
-            self[id].subtree_max = self.computed_max(id);
-        }
         up
-    }
-
-    fn balance_insert<const AUGMENTED: bool>(&mut self, tree: &mut Tree, mut id: AreaId) {
-        loop {
-            let mut parent = self[id].parent();
-            if parent == NIL {
-                self.set_black(id);
-                return;
-            }
-            if self[parent].is_black() {
-                return;
-            }
-            let grand = self[parent].parent();
-            let side = self.side_of(parent, grand);
-            let uncle = self[grand].child[1 - side];
-            if uncle != NIL && !self[uncle].is_black() {
-                self.set_black(parent);
-                self.set_black(uncle);
-                self.set_red(grand);
-                id = grand;
-                continue;
-            }
-            if self.side_of(id, parent) != side {
-                parent = self.rotate::<AUGMENTED>(tree, parent, side);
-            }
-            self.set_black(parent);
-            self.set_red(grand);
-            self.rotate::<AUGMENTED>(tree, grand, 1 - side);
-            return;
-        }
-    }
-
-    /// The paths through `parent`'s child on `side` are one black node short.
-    fn balance_erase<const AUGMENTED: bool>(&mut self, tree: &mut Tree, mut parent: AreaId, mut side: usize) {
-        loop {
-            let mut sibling = self[parent].child[1 - side];
-            if !self[sibling].is_black() {
-                self.rotate::<AUGMENTED>(tree, parent, side);
-                self.set_black(sibling);
-                self.set_red(parent);
-                sibling = self[parent].child[1 - side];
-            }
-            let near = self[sibling].child[side];
-            let mut far = self[sibling].child[1 - side];
-            if self[far].is_black() {
-                if self[near].is_black() {
-                    self.set_red(sibling);
-                    let grand = self[parent].parent();
-                    if !self[parent].is_black() || grand == NIL {
-                        self.set_black(parent);
-                        return;
-                    }
-                    side = self.side_of(parent, grand);
-                    parent = grand;
-                    continue;
-                }
-                self.rotate::<AUGMENTED>(tree, sibling, 1 - side);
-                far = sibling;
-                sibling = near;
-            }
-            let colour = self[parent].parent_colour & 1;
-            self.rotate::<AUGMENTED>(tree, parent, side);
-            self[sibling].parent_colour = (self[sibling].parent_colour & !1) | colour;
-            self.set_black(parent);
-            self.set_black(far);
-            return;
-        }
     }
 }

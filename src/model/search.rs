@@ -24,6 +24,7 @@ pub struct Wanted {
 /// Where `[.., size)` would start in a hole at or above `vstart`; `None` if it does not fit (`is_within_this_va`).
 ///
 /// Arithmetic wraps as the kernel's `unsigned long` does, and a wrapped answer is no answer.
+#[inline]
 fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
     let from = hole.start.max(vstart);
     let start = align_up(from, wanted.align);
@@ -32,6 +33,7 @@ fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
 }
 
 /// `x` rounded up to a multiple of the power of two `align`, wrapping.
+#[inline]
 pub fn align_up(x: u64, align: u64) -> u64 {
     x.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
 }
@@ -40,13 +42,14 @@ pub fn align_up(x: u64, align: u64) -> u64 {
 ///
 /// As `find_vmap_lowest_match`, 5.2 to 7.3. With `length == size` this is the lowest hole that fits; with more it
 /// depends on the shape of the tree, which is why the shape is kept.
+#[inline(always)]
 pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, sink: &mut S) -> AreaId {
     let mut id = tree.root;
     let mut vstart = wanted.vstart;
     while id != NIL {
         let hole = &areas[id];
         let [left, right] = hole.child;
-        if areas[left].subtree_max >= wanted.length && vstart < hole.start {
+        if hole.max[LEFT] >= wanted.length && vstart < hole.start {
             visited(sink, id, hole, Turn::Left);
             id = left;
             continue;
@@ -55,7 +58,7 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
             visited(sink, id, hole, Turn::Fits);
             return id;
         }
-        if areas[right].subtree_max >= wanted.length {
+        if hole.max[RIGHT] >= wanted.length {
             visited(sink, id, hole, Turn::Right);
             id = right;
             continue;
@@ -73,7 +76,7 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
                 return id;
             }
             let right = hole.child[RIGHT];
-            if areas[right].subtree_max >= wanted.length && vstart <= hole.start {
+            if hole.max[RIGHT] >= wanted.length && vstart <= hole.start {
                 if wanted.moves_vstart {
                     // Behind the node, so that the subtree already searched is not entered again.
                     vstart = hole.start.wrapping_add(1);
@@ -88,26 +91,41 @@ pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, s
     NIL
 }
 
-/// The largest hole inside `[start, end)`, clipped to it; 0 if there is none.
+/// The largest hole inside `[start, end)`, clipped to it; 0 if there is none. Takes as long as the tree is deep: below
+/// the node where the two bounds part, every subtree on their inner side lies inside, and `subtree_max` tells its
+/// largest hole. Only the nodes on the two ways can reach over a bound.
 pub fn largest_hole_in(areas: &Areas, tree: &Tree, start: u64, end: u64) -> u64 {
-    // Left-first descent with pruning: a subtree that cannot beat the best found is left out. Depth is at most twice
-    // the logarithm of the tree's size, which 64 levels of a 32-bit arena cannot exceed.
-    fn descend(areas: &Areas, id: AreaId, window: (u64, u64), best: &mut u64) {
-        let area = &areas[id];
-        if id == NIL || area.subtree_max <= *best {
-            return;
-        }
-        let clipped = area.end.min(window.1).saturating_sub(area.start.max(window.0));
-        *best = clipped.max(*best);
-        if area.end < window.1 {
-            descend(areas, area.child[RIGHT], window, best);
-        }
-        if area.start > window.0 {
-            descend(areas, area.child[LEFT], window, best);
+    let clipped = |hole: &VmapArea| hole.end.min(end).saturating_sub(hole.start.max(start));
+    let mut best = 0;
+    let mut split = tree.root;
+    while split != NIL {
+        let hole = &areas[split];
+        best = best.max(clipped(hole));
+        split = if hole.start < start {
+            hole.child[RIGHT]
+        } else if end <= hole.start {
+            hole.child[LEFT]
+        } else {
+            break;
+        };
+    }
+    if split == NIL {
+        return best;
+    }
+    for (bound, inner, outer) in [(start, RIGHT, LEFT), (end, LEFT, RIGHT)] {
+        let mut id = areas[split].child[outer];
+        while id != NIL {
+            let hole = &areas[id];
+            best = best.max(clipped(hole));
+            let is_inside = if outer == LEFT { bound <= hole.start } else { hole.start < bound };
+            if is_inside {
+                best = best.max(areas[hole.child[inner]].subtree_max());
+                id = hole.child[outer];
+            } else {
+                id = hole.child[inner];
+            }
         }
     }
-    let mut best = 0;
-    descend(areas, tree.root, (start, end), &mut best);
     best
 }
 
@@ -115,7 +133,7 @@ fn visited<S: Sink>(sink: &mut S, id: AreaId, hole: &VmapArea, turn: Turn) {
     sink.step(|| Step::Visited {
         hole: id,
         extent: Extent::new(hole.start, hole.end).expect("an area in a tree is never empty"),
-        subtree_max: hole.subtree_max,
+        subtree_max: hole.subtree_max(),
         turn,
     });
 }

@@ -1,6 +1,7 @@
 //! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
 
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, PurgePart, Purged};
+use super::bulk::{Bulk, BulkOp, Touched};
 use super::extent::Extent;
 use super::memory::{Memory, MemoryAnswer, MemoryOp};
 use super::page_table::{Geometry, TablesTouched};
@@ -180,6 +181,35 @@ impl AddressSpace {
         Self { allocator, geometry: self.geometry, tables, memory: None, failures: self.failures }
     }
 
+    /// A copy to put aside, for [`AddressSpace::restore`] alone: its areas cannot be read. Areas that have not changed since
+    /// the last one are shared with it.
+    pub(crate) fn keep(&mut self) -> Self {
+        let kept = self.allocator.areas_mut().keep();
+        let awake = std::mem::replace(self.allocator.areas_mut(), kept);
+        let copy = self.clone();
+        *self.allocator.areas_mut() = awake;
+        copy
+    }
+
+    /// Becomes what was put aside. Costs what differs, as far as areas go.
+    pub(crate) fn restore(&mut self, kept: &Self) {
+        let mut areas = std::mem::take(self.allocator.areas_mut());
+        self.allocator = kept.allocator.clone();
+        areas.restore(kept.allocator.areas());
+        *self.allocator.areas_mut() = areas;
+        self.tables.clone_from(&kept.tables);
+        (self.geometry, self.failures) = (kept.geometry, kept.failures);
+        match (&mut self.memory, &kept.memory) {
+            (Some(own), Some(memory)) => own.clone_from(memory),
+            (own, memory) => own.clone_from(memory),
+        }
+    }
+
+    /// Memory that a copy put aside holds and `before` does not, in bytes.
+    pub(crate) fn kept_bytes_beside(&self, before: &Self) -> u64 {
+        self.heap_bytes() + self.allocator.areas().kept_bytes_beside(before.allocator.areas())
+    }
+
     /// Applies one operation; the only way state changes.
     pub fn apply(&mut self, op: &Op, mut steps: Option<&mut Steps>) -> Answer {
         let answer = match *op {
@@ -252,6 +282,15 @@ impl AddressSpace {
             memory.count_ranges(self.allocator.areas().live());
         }
         answer
+    }
+
+    /// Runs plain ops without a word about them. Of what is behind areas only page tables are counted: a space that
+    /// follows the rest applies its operations one by one.
+    pub(crate) fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk) {
+        let refused = bulk.refusals;
+        let mut touched = Touched { geometry: self.geometry, tables: &mut self.tables };
+        self.allocator.run_bulk(ops, bulk, &mut touched);
+        self.failures += bulk.refusals - refused;
     }
 
     fn search(&mut self, request: &Request, born: u32, mut steps: Option<&mut Steps>) -> Answer {

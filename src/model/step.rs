@@ -2,10 +2,15 @@
 //!
 //! The hot path is generic over [`Sink`]; with `()` every step costs nothing.
 
+pub mod tree;
+
 use super::areas::AreaId;
 use super::extent::{Extent, Fit};
+use super::rbtree::TreeId;
 use super::request::RefusalReason;
 use super::stage::Stage;
+
+pub use tree::{At, TreeNode, TreeStep};
 
 /// The steps of one operation.
 pub type Steps = Vec<Step>;
@@ -326,6 +331,13 @@ pub enum Step {
     UnknownFree {
         /// The address.
         addr: u64,
+    },
+    /// What happened inside a tree.
+    Tree {
+        /// The tree.
+        tree: TreeId,
+        /// What.
+        what: TreeStep,
     },
     /// A stage of a request around the allocator.
     Stage(Stage),

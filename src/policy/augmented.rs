@@ -12,10 +12,11 @@ mod start;
 mod state;
 
 use crate::log::Window;
+use crate::model::rbtree::Link;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
-    AreaId, Areas, Extent, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step, Tree,
-    VmapArea,
+    AreaId, Areas, At, Extent, Kind, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
+    Tree, TreeId, VmapArea,
 };
 
 use super::refuse;
@@ -30,6 +31,8 @@ struct Node {
     busy: Tree,
     /// A tree, or up to 5.10 only its list, newest first.
     lazy: Tree,
+    /// In a bulk run: starts and slots of what is freed since, which is not in `lazy` yet.
+    queued: Vec<(u64, AreaId)>,
     pools: Pools,
     /// How far a purge has got that probes show in parts.
     phase: PurgePhase,
@@ -44,8 +47,12 @@ pub struct Augmented {
     nodes: Vec<Node>,
     window: Window,
     page_size: u64,
-    /// Addresses per step of the address-to-node map.
-    zone_bytes: u64,
+    /// The same as a power of two.
+    page_shift: u32,
+    /// Addresses per step of the address-to-node map, as a power of two.
+    zone_shift: u32,
+    /// Freed areas are put into their lazy trees when somebody looks, or never, if a purge comes first.
+    is_bulk: bool,
     /// First address the allocator never manages: `ULONG_MAX`.
     top: u64,
     lazy_pages: u64,
@@ -56,6 +63,10 @@ pub struct Augmented {
     busy_bytes: u64,
     pooled_areas: u64,
     pooled_bytes: u64,
+    /// Bytes of the holes inside the window.
+    free_bytes: u64,
+    /// Holes that reach into the window.
+    holes_inside: u32,
     /// Reused by every purge.
     scratch: Vec<AreaId>,
 }
@@ -72,12 +83,14 @@ impl Augmented {
         let n_nodes = if per_node { setup.cpus_possible.clamp(1, MAX_NODES) } else { 1 };
         let mut new = Self {
             rules: setup.rules,
-            areas: Areas::default(),
+            areas: remembering(setup.page_size),
             free: Tree::default(),
             nodes: vec![Node::default(); n_nodes as usize],
             window: setup.window,
             page_size: setup.page_size,
-            zone_bytes: if n_nodes > 1 { ZONE_PAGES * setup.page_size } else { 1 },
+            page_shift: setup.page_size.trailing_zeros(),
+            zone_shift: (ZONE_PAGES * setup.page_size).trailing_zeros(),
+            is_bulk: false,
             top: setup.top(),
             lazy_pages: 0,
             lazy_max_pages: setup.lazy_max_pages(),
@@ -87,6 +100,8 @@ impl Augmented {
             busy_bytes: 0,
             pooled_areas: 0,
             pooled_bytes: 0,
+            free_bytes: 0,
+            holes_inside: 0,
             scratch: Vec::new(),
         };
         let mut cursor = 1;
@@ -104,43 +119,71 @@ impl Augmented {
             && let Some(link) = self.areas.find_link(&self.free, start, end)
         {
             let id = self.areas.add(start, end);
-            self.areas.insert::<true>(&mut self.free, id, link);
+            let to = &mut At { tree: TreeId::Free, sink: &mut () };
+            self.areas.insert::<true, ()>(&mut self.free, id, link, to);
+            self.free_bytes += self.inside(start, end);
+            self.holes_inside += self.is_inside(start, end);
         }
     }
 
+    /// Bytes of a range inside the window.
+    fn inside(&self, start: u64, end: u64) -> u64 {
+        end.min(self.window.vend).saturating_sub(start.max(self.window.vstart))
+    }
+
+    /// 1 for a hole that reaches into the window, else 0.
+    fn is_inside(&self, start: u64, end: u64) -> u32 {
+        u32::from(self.inside(start, end) > 0)
+    }
+
     /// Node whose busy tree holds an address (`addr_to_node`).
+    #[inline(always)]
     fn node_of(&self, addr: u64) -> u32 {
-        ((addr / self.zone_bytes) % self.nodes.len() as u64) as u32
+        let (zone, n_nodes) = (addr >> self.zone_shift, self.nodes.len() as u64);
+        match n_nodes {
+            1 => 0,
+            _ if n_nodes.is_power_of_two() => (zone & (n_nodes - 1)) as u32,
+            _ => (zone % n_nodes) as u32,
+        }
     }
 
     /// May the request use pools, and does its area go back to one?
+    #[inline(always)]
     fn is_poolable(&self, request: &Request) -> bool {
         self.nodes.len() > 1 && request.window == self.window
     }
 
+    #[inline(always)]
     fn place_with<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<Placement, Refusal> {
         if let Some(placement) = self.ask_pool(request, sink) {
             return Ok(placement);
         }
+        let (hole, start) = self.search_tree(request, sink)?;
+        Ok(Placement { start, source: Source::Tree { hole } })
+    }
+
+    /// `__alloc_vmap_area`, up to where it clips: the hole, and the address in it.
+    #[inline(always)]
+    fn search_tree<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<(AreaId, u64), Refusal> {
+        let Request { size, align, window, .. } = *request;
         let (length, why) = self.search_length(request);
-        let vstart = request.window.vstart;
+        let vstart = window.vstart;
         sink.step(|| Step::SearchBegun { length, why, vstart });
-        let wanted =
-            Wanted { size: request.size, align: request.align, vstart, length, moves_vstart: self.rules.moves_vstart };
+        let wanted = Wanted { size, align, vstart, length, moves_vstart: self.rules.moves_vstart };
         let hole = find_lowest_match(&self.areas, &self.free, &wanted, sink);
         if hole == NIL {
             return refuse(RefusalReason::NoHole, sink);
         }
-        let start = align_up(self.areas[hole].start.max(vstart), request.align);
-        match start.checked_add(request.size) {
+        let hole_start = self.areas[hole].start;
+        let start = align_up(hole_start.max(vstart), align);
+        match start.checked_add(size) {
             // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
-            Some(end) if self.areas[hole].start <= start && end <= request.window.vend => {
-                Ok(Placement { start, source: Source::Tree { hole } })
-            }
+            Some(end) if hole_start <= start && end <= window.vend => Ok((hole, start)),
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
         }
     }
 
+    #[inline(always)]
     fn search_length(&self, request: &Request) -> (u64, LengthReason) {
         let Request { size, align, window, .. } = *request;
         // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
@@ -155,6 +198,7 @@ impl Augmented {
         }
     }
 
+    #[inline(always)]
     fn settle_with<S: Sink>(
         &mut self,
         request: &Request,
@@ -187,30 +231,91 @@ impl Augmented {
         }
     }
 
+    /// One allocation: the search, and what it leads to.
+    #[inline(always)]
+    fn alloc_with<S: Sink>(&mut self, request: &Request, born: u32, sink: &mut S) -> Result<Extent, Refusal> {
+        if self.nodes.len() > 1 {
+            let answer = self.place_with(request, sink);
+            return match (self.settle_with(request, answer, born, sink), answer) {
+                (Some(extent), _) => Ok(extent),
+                (None, Err(refusal)) => Err(refusal),
+                (None, Ok(_)) => unreachable!("a placement settles into an area"),
+            };
+        }
+        let (hole, start) = self.search_tree(request, sink)?;
+        match Extent::sized(start, request.size) {
+            Some(extent) if self.carve(hole, extent, sink).is_some() => {
+                self.add_busy(extent, 0, born, sink);
+                Ok(extent)
+            }
+            _ => unreachable!("a hole that was found holds the area"),
+        }
+    }
+
+    #[inline(always)]
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
-        let fit = self.areas.clip(&mut self.free, hole, placed)?;
+        let fit = self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
+        self.free_bytes -= self.inside(placed.start(), placed.end());
+        self.holes_inside +=
+            self.is_inside(before.start(), placed.start()) + self.is_inside(placed.end(), before.end());
+        self.holes_inside -= self.is_inside(before.start(), before.end());
         sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
     }
 
+    #[inline(always)]
     fn add_busy<S: Sink>(&mut self, extent: Extent, owner: u32, born: u32, sink: &mut S) {
-        let id = self.areas.add(extent.start(), extent.end());
-        self.areas[id].owner = owner;
-        self.areas[id].born = born;
-        self.join_busy(id, extent, sink);
+        let (start, end) = (extent.start(), extent.end());
+        let area = VmapArea { start, end, owner, born, kind: Kind::Busy, ..VmapArea::default() };
+        // The kernel warns and drops an area that overlaps one in use.
+        let Some((node, link)) = self.busy_link(extent) else { return };
+        let to = &mut At { tree: TreeId::Busy(node), sink };
+        self.areas.insert_new::<false, S>(&mut self.nodes[node as usize].busy, area, link, to);
+        self.count_busy(node, extent, sink);
     }
 
+    /// `insert_vmap_area`.
     fn join_busy<S: Sink>(&mut self, id: AreaId, extent: Extent, sink: &mut S) {
-        let node = self.node_of(extent.start());
-        let busy = &mut self.nodes[node as usize].busy;
-        match self.areas.find_link(busy, extent.start(), extent.end()) {
-            Some(link) => self.areas.insert::<false>(busy, id, link),
-            // The kernel warns and drops the area; so do we, but its slot is not lost.
-            None => return self.areas.remove(id),
-        }
+        // The kernel warns and drops the area; so do we, but its slot is not lost.
+        let Some((node, link)) = self.busy_link(extent) else { return self.areas.remove(id) };
+        self.areas[id].kind = Kind::Busy;
+        let to = &mut At { tree: TreeId::Busy(node), sink };
+        self.areas.insert::<false, S>(&mut self.nodes[node as usize].busy, id, link, to);
+        self.count_busy(node, extent, sink);
+    }
+
+    #[inline(always)]
+    fn count_busy<S: Sink>(&mut self, node: u32, extent: Extent, sink: &mut S) {
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();
         sink.step(|| Step::BusyAdded { node, extent });
     }
+
+    /// The node whose busy tree an area joins, and where; `None` if it overlaps one.
+    #[inline(always)]
+    fn busy_link(&self, extent: Extent) -> Option<(u32, Link)> {
+        let node = self.node_of(extent.start());
+        let busy = &self.nodes[node as usize].busy;
+        let (below, above) = if busy.root == NIL { (NIL, NIL) } else { self.busy_neighbours(node, extent) };
+        Some((node, self.areas.link_beside(busy, (extent.start(), extent.end()), below, above)?))
+    }
+
+    /// The areas of a node's busy tree that touch `extent` from below or from above, the first that is remembered.
+    #[inline(always)]
+    fn busy_neighbours(&self, node: u32, extent: Extent) -> (AreaId, AreaId) {
+        let is_of_node = |id: AreaId| self.nodes.len() == 1 || self.node_of(self.areas[id].start) == node;
+        let of_node = |id: AreaId| if id != NIL && is_of_node(id) { id } else { NIL };
+        match of_node(self.areas.ending_at(extent.start(), Kind::Busy)) {
+            NIL => (NIL, of_node(self.areas.starting_at(extent.end(), Kind::Busy))),
+            below => (below, NIL),
+        }
+    }
+}
+
+/// An arena that remembers where areas are.
+fn remembering(page_size: u64) -> Areas {
+    let mut areas = Areas::default();
+    areas.remember(page_size);
+    areas
 }

@@ -11,7 +11,9 @@ mod search;
 mod state;
 
 use crate::log::Window;
-use crate::model::{AreaId, Areas, Extent, NIL, Placement, Refusal, Request, Sink, Source, Step, Tree, VmapArea};
+use crate::model::{
+    AreaId, Areas, At, Extent, NIL, Placement, Refusal, Request, Sink, Source, Step, Tree, TreeId, VmapArea,
+};
 
 use super::gaps::Gaps;
 use super::rules::{BusyTreeRules, FreeSpace};
@@ -130,7 +132,8 @@ impl BusyTree {
         let link = self.areas.link_behind(&self.tree, below);
         let id = self.areas.add(extent.start(), extent.end());
         self.areas[id].born = born;
-        self.areas.insert::<false>(&mut self.tree, id, link);
+        let to = &mut At { tree: TreeId::Busy(0), sink };
+        self.areas.insert::<false, S>(&mut self.tree, id, link, to);
         self.gaps.filled(&self.areas, &self.tree, id);
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();

@@ -24,7 +24,7 @@ pub(super) fn write_tree(areas: &Areas, tree: &Tree, line: Line, out: &mut dyn W
         let colour = if area.is_black() { 'B' } else { 'R' };
         match line {
             Line::Free => {
-                writeln!(out, "f {depth} {side} {:x} {:x} {:x} {colour}", area.start, area.end, area.subtree_max)?;
+                writeln!(out, "f {depth} {side} {:x} {:x} {:x} {colour}", area.start, area.end, area.subtree_max())?;
             }
             Line::Plain(letter) => {
                 writeln!(out, "{letter} {depth} {side} {:x} {:x} {colour}", area.start, area.end)?;

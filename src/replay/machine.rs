@@ -33,9 +33,16 @@ pub struct Settings {
     pub page_size: Option<u64>,
     /// What is followed besides the allocator.
     pub memory: Follow,
+    /// `--checkpoints`: what checkpoints may hold, in bytes.
+    pub checkpoint_bytes: Option<u64>,
 }
 
 impl Settings {
+    /// What checkpoints may hold, in bytes.
+    pub fn checkpoint_bytes(&self) -> u64 {
+        self.checkpoint_bytes.unwrap_or(super::checkpoints::BUDGET_BYTES)
+    }
+
     /// The policy the user asks for: `--policy`, else that of `--kernel`.
     pub(super) fn chosen(&self) -> Result<Option<Chosen>, OpenError> {
         if let Some(id) = self.policy.as_deref().filter(|id| *id != "auto") {
@@ -139,7 +146,7 @@ pub(super) fn releases_to_try(log: &Log) -> &'static [Release] {
 
 /// Were allocations seen by probes?
 fn is_probed(log: &Log) -> bool {
-    let probes = |event: &crate::event::Event| {
+    let probes = |event: crate::event::Event| {
         matches!(event.kind, EventKind::Request { .. } | EventKind::Unasked { .. } | EventKind::FreeProbe { .. })
     };
     log.events.iter().any(probes)

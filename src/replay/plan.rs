@@ -1,12 +1,28 @@
 //! [`Plan`]: what every record did, resolved once.
+//!
+//! What a record costs once a log is loaded, in bytes:
+//!
+//! | part | bytes |
+//! | --- | --- |
+//! | its row in [`Events`](crate::log::Events) | 24.1 |
+//! | what it did ([`Ops`](ops)) | 1, and 80 for each operation that does not follow from the record |
+//! | its verdict | 2 |
+//! | the record of the other end of the area | 4 |
+//! | its stack, where the trace has stacks | 4 |
+//! | what its area is used for, once that is asked | 4 |
+
+mod ops;
 
 use crate::event::Seq;
-use crate::log::Log;
+use crate::log::{Log, Progress};
 use crate::model::{Extent, Op};
 use crate::policy;
 
 use super::machine::{PolicyFrom, releases_to_try};
 use super::resolve::Resolver;
+pub use ops::OpsOf;
+pub(super) use ops::{Ops, purge_op};
+
 use super::{Checkpoints, Divergence, Machine, OpenError, Settings, Tally, Timeline, Verdict};
 
 /// `mate` of a record that has none.
@@ -42,9 +58,7 @@ pub struct Plan {
     pub checks: Checks,
     /// Per-CPU chunks that no record announces, where they were carved.
     pub(super) chunks: Vec<Extent>,
-    pub(super) ops: Vec<Op>,
-    /// Per record: operations applied once it is applied.
-    pub(super) upto: Vec<u32>,
+    pub(super) ops: Ops,
     pub(super) verdicts: Vec<Verdict>,
     /// Alloc record ↔ the free record of its area.
     pub(super) mates: Vec<u32>,
@@ -73,15 +87,14 @@ impl Answers {
 
 impl Plan {
     /// A plan without records yet.
-    pub(super) fn empty(machine: Machine, n_records: usize) -> Self {
+    pub(super) fn empty(machine: Machine, n_nodes: u32, n_records: usize) -> Self {
         Self {
             machine,
             timeline: Timeline::default(),
             divergences: Vec::new(),
             checks: Checks::default(),
             chunks: Vec::new(),
-            ops: Vec::with_capacity(n_records),
-            upto: Vec::with_capacity(n_records),
+            ops: Ops::new(n_nodes, n_records),
             verdicts: vec![Verdict::NotJudged; n_records],
             mates: vec![NO_MATE; n_records],
             tallies: Vec::new(),
@@ -90,11 +103,11 @@ impl Plan {
         }
     }
 
-    /// Resolves a log, laying checkpoints on the way.
+    /// Resolves a log, laying checkpoints on the way; says how far it is now and then.
     ///
     /// # Errors
     /// As [`Machine::of`]; or there is neither an event nor an area.
-    pub fn make(log: &Log, settings: &Settings) -> Result<(Self, Checkpoints), OpenError> {
+    pub fn make(log: &Log, settings: &Settings, progress: &Progress) -> Result<(Self, Checkpoints), OpenError> {
         if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
             return Err(OpenError::Nothing);
         }
@@ -102,19 +115,29 @@ impl Plan {
         if machine.policy_from == PolicyFrom::Assumed {
             machine = likeliest(log, machine);
         }
-        Ok(Resolver::new(log, machine).run())
+        let n = log.events.len() as u64;
+        Ok(Resolver::new(log, machine).run(settings.checkpoint_bytes(), |at| progress.set_resolved(at as u64, n)))
     }
 
-    /// Operations of a record, in order; empty for an index past the end.
-    pub fn ops_of(&self, index: usize) -> &[Op] {
-        let end = self.upto.get(index).map_or(0, |&end| end as usize);
-        let start = index.checked_sub(1).map_or(0, |before| self.upto.get(before).map_or(end, |&n| n as usize));
-        self.ops.get(start..end).unwrap_or(&[])
+    /// Operations of a record of `log`, which the plan was made of, in order; none for an index past the end.
+    #[inline]
+    pub fn ops_of(&self, log: &Log, index: usize) -> OpsOf<'_> {
+        self.ops.of(log, index)
     }
 
     /// Every operation, in the order it is applied.
-    pub fn ops(&self) -> &[Op] {
-        &self.ops
+    pub fn ops(&self, log: &Log) -> impl Iterator<Item = Op> {
+        (0..self.ops.len()).flat_map(move |index| self.ops.of(log, index))
+    }
+
+    /// Records there are operations of: all of the log.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Is there no record?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// What the model said of a record.
@@ -152,13 +175,11 @@ impl Plan {
 
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let bytes = self.ops.capacity() * size_of::<Op>()
-            + self.upto.capacity() * 4
-            + self.mates.capacity() * 4
+        let bytes = self.mates.capacity() * 4
             + self.verdicts.capacity() * size_of::<Verdict>()
             + self.answers.text.capacity()
             + self.answers.ends.capacity() * size_of::<usize>();
-        bytes as u64 + self.timeline.heap_bytes()
+        bytes as u64 + self.ops.heap_bytes() + self.timeline.heap_bytes()
     }
 }
 

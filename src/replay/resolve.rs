@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
-use crate::model::{AddressSpace, Answer, HelperOrder, Op, PurgeKind, Request};
+use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
 use adopt::Difference;
 pub(super) use initial::first_record;
@@ -32,8 +32,9 @@ use unseen::Unseen;
 
 use crate::policy::Shape;
 
+use super::checkpoints::BUDGET_BYTES;
 use super::percpu::{ChunkRules, ChunkWatch};
-use super::plan::{Plan, TALLY_EVERY};
+use super::plan::{Plan, TALLY_EVERY, purge_op};
 use super::timeline::values_of;
 use super::{Cause, Checkpoints, Divergence, Machine, Tally, Timing, Verdict};
 
@@ -55,7 +56,8 @@ enum Overflow {
 /// The state before the latest purge, to try an allocation there.
 struct BeforePurge {
     index: usize,
-    first_op: usize,
+    /// Operations of that record before the purge.
+    n_before: usize,
     space: AddressSpace,
 }
 
@@ -66,6 +68,8 @@ pub(super) struct Resolver<'a> {
     space: AddressSpace,
     checkpoints: Checkpoints,
     plan: Plan,
+    /// Operations of the present record so far.
+    now: Vec<Op>,
     tally: Tally,
     chunks: ChunkWatch,
     overflow: Vec<Overflow>,
@@ -112,10 +116,10 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(log: &'a Log, machine: Machine) -> Self {
         let space = initial_space(log, &machine, Shape::default());
         let n = log.events.len();
-        let plan = Plan::empty(machine, n);
+        let plan = Plan::empty(machine, space.allocator().n_nodes(), n);
         let n_tasks = log.names.tasks().len();
         let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
-        let checkpoints = Checkpoints::new(space.clone());
+        let checkpoints = Checkpoints::new(space.clone(), BUDGET_BYTES);
         let overflow = vec![Overflow::None; n_tasks];
         let mut first_with_pid = HashMap::new();
         let tasks = log.names.tasks().iter().enumerate();
@@ -126,6 +130,7 @@ impl<'a> Resolver<'a> {
             space,
             checkpoints,
             plan,
+            now: Vec::new(),
             tally: Tally::default(),
             chunks,
             overflow,
@@ -150,15 +155,18 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> (Plan, Checkpoints) {
+    /// Goes through the records, and says how far it is now and then. Checkpoints may hold `checkpoint_bytes`.
+    pub(super) fn run(mut self, checkpoint_bytes: u64, progress: impl Fn(usize)) -> (Plan, Checkpoints) {
         let n = self.log.events.len();
+        self.checkpoints.set_budget(checkpoint_bytes);
         for index in 0..n {
             if index % TALLY_EVERY == 0 {
                 self.plan.tallies.push(self.tally);
+                progress(index);
             }
             self.sample();
             self.take(index);
-            self.checkpoints.offer(index + 1, &self.space);
+            self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample();
         self.sample_again();
@@ -172,14 +180,14 @@ impl<'a> Resolver<'a> {
         let rewritten = std::mem::take(&mut self.rewritten);
         let stale = metrics.whole_buckets(rewritten.into_iter().map(|(from, to)| from + 1..to + 1));
         for states in stale {
-            let (kept, kept_at) = self.checkpoints.at_or_before(states.start);
-            let mut space = kept.clone();
+            let mut space = self.checkpoints.start().clone();
+            let kept_at = self.checkpoints.restore(states.start, &mut space);
             for at in kept_at..states.end {
                 if states.start <= at {
                     self.plan.timeline.metrics.again(at, &values_of(&space));
                 }
-                for op in self.plan.ops_of(at) {
-                    space.apply(op, None);
+                for op in self.plan.ops_of(self.log, at) {
+                    space.apply(&op, None);
                 }
             }
         }
@@ -198,12 +206,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn take(&mut self, index: usize) {
-        let event = self.log.events[index];
+        let event = self.log.events.nth(index);
         self.resolve(index, &event);
-        self.plan.upto.push(self.plan.ops.len() as u32);
+        self.plan.ops.push(self.log, &self.now);
         self.tally.count(self.plan.verdicts[index]);
         self.follow_shadows(index, &event);
-        self.follow_shapes(index, &event);
+        let mut done = std::mem::take(&mut self.now);
+        self.follow_shapes(index, &event, &done);
+        done.clear();
+        self.now = done;
     }
 
     fn sample(&mut self) {
@@ -243,7 +254,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn apply(&mut self, op: Op) -> Answer {
-        self.plan.ops.push(op);
+        self.now.push(op);
         self.space.apply(&op, None)
     }
 
@@ -271,7 +282,7 @@ impl<'a> Resolver<'a> {
         if model == recorded {
             self.plan.verdicts[index] = Verdict::Exact;
             self.trust = MAX_TRUST.min(self.trust + 1);
-            self.plan.ops.push(Op::Alloc { request, born });
+            self.now.push(Op::Alloc { request, born });
             self.space.settle(&request, answer, born, None);
             return;
         }
@@ -306,8 +317,8 @@ impl<'a> Resolver<'a> {
         }
         // Nothing comes back from an idle purge that could have been taken before it.
         if num_purged > 0 && !self.parts.seen && self.can_be_exchanged() {
-            let first_op = self.plan.ops.len();
-            self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
+            let n_before = self.now.len();
+            self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
         }
         if let Answer::Purged(purged) = self.apply(purge_op(kind)) {
             self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
@@ -344,11 +355,6 @@ impl<'a> Resolver<'a> {
         let divergence = Divergence { seq, model: model.map(Addr), recorded: recorded.map(Addr), verdict };
         self.plan.divergences.push(divergence);
     }
-}
-
-/// Whoever purged: the work that a free had queued finds nothing more to do.
-fn purge_op(kind: PurgeKind) -> Op {
-    Op::Purge { kind, helpers: HelperOrder::default(), unqueues: true }
 }
 
 fn placed(answer: &Answer) -> Option<u64> {

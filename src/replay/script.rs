@@ -4,6 +4,7 @@
 //! keeps it.
 
 pub mod answer;
+mod bulk;
 pub mod compare;
 mod names;
 mod plan;
@@ -28,6 +29,7 @@ use super::{Machine, OpenError, PolicyFrom, Settings};
 use answer::Asking;
 use names::{Named, Names};
 
+pub use bulk::{BulkRun, BulkScript};
 pub use compare::{Comparison, ExpectedState, Mismatch, compare};
 pub(super) use plan::open;
 
@@ -104,6 +106,11 @@ impl ScriptRun {
         &self.space
     }
 
+    /// The state, to put it aside.
+    pub(super) fn space_mut(&mut self) -> &mut AddressSpace {
+        &mut self.space
+    }
+
     /// The allocator's part of it.
     pub fn allocator(&self) -> &dyn Allocator {
         self.space.allocator()
@@ -177,15 +184,9 @@ impl ScriptRun {
         if self.is_taken(id, done) {
             return;
         }
-        let rules = self.machine.policy.rules;
-        let page_size = self.machine.page_size;
-        // `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
-        let size = if rules.adds_guard { request.size.wrapping_add(page_size) } else { request.size };
-        let request = Request { size, ..*request };
-        let bad = match rules.bad_arguments {
-            BadArguments::Unchecked => (size == 0).then_some(BadRequest::Empty),
-            BadArguments::Bug | BadArguments::Einval => request.check(page_size).err(),
-        };
+        let (rules, page_size) = (self.machine.policy.rules, self.machine.page_size);
+        let request = self.guarded(request);
+        let bad = self.bad(&request);
         if let Some(bad) = bad {
             self.failures += 1;
             return self.apply(Op::Reject { bad }, done);
@@ -201,6 +202,20 @@ impl ScriptRun {
                 self.live.insert(id, Named { addr: extent.start(), pages: 0 }, page_size);
             }
             _ => self.failures += 1,
+        }
+    }
+
+    /// `get_vm_area` takes a size without the guard page; one that wraps to nothing is refused before the search.
+    fn guarded(&self, request: &Request) -> Request {
+        let guard = if self.machine.policy.rules.adds_guard { self.machine.page_size } else { 0 };
+        Request { size: request.size.wrapping_add(guard), ..*request }
+    }
+
+    /// What the kernel objects to before it searches.
+    fn bad(&self, request: &Request) -> Option<BadRequest> {
+        match self.machine.policy.rules.bad_arguments {
+            BadArguments::Unchecked => (request.size == 0).then_some(BadRequest::Empty),
+            BadArguments::Bug | BadArguments::Einval => request.check(self.machine.page_size).err(),
         }
     }
 

@@ -106,8 +106,8 @@ fn preorder(view: TreeView<'_>) -> Vec<TreeLine> {
             continue;
         }
         let area = &view.areas[id];
-        let VmapArea { start, end, subtree_max, .. } = *area;
-        lines.push(TreeLine { depth, black: area.is_black(), start, end, subtree_max });
+        let VmapArea { start, end, .. } = *area;
+        lines.push(TreeLine { depth, black: area.is_black(), start, end, subtree_max: area.subtree_max() });
         let [left, right] = area.child;
         stack.extend([(right, depth + 1), (left, depth + 1)]);
     }

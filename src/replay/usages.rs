@@ -71,7 +71,7 @@ impl<'a> Collector<'a> {
 
     fn run(mut self) -> Usages {
         for (index, event) in self.log.events.iter().enumerate() {
-            self.take(index as u32, event);
+            self.take(index as u32, &event);
         }
         for task in 0..self.waiting.len() {
             self.settle(task, Next::Unknown);
@@ -148,7 +148,7 @@ impl<'a> Collector<'a> {
     /// Keeps what a request looks like, unless its stack says better.
     fn keep(&mut self, record: u32, ask: &Ask, guess: &Guess) {
         let usage = self.usage(ask.size, guess);
-        let task = self.log.events[record as usize].task;
+        let task = self.log.events.nth(record as usize).task;
         let usage = self.told_by_stack(record, task, Some(ask), usage);
         self.found.note(record, usage);
     }

@@ -4,7 +4,8 @@
 
 use parsers::sniff::Format;
 
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
+use crate::log::events::Iter;
 use crate::log::{Baseline, InputKind, Log, Window};
 
 use super::capture;
@@ -37,7 +38,7 @@ pub fn open(inputs: &[Input], reading: &Reading) -> Result<Log, SourceError> {
     let mut joint = Joint::default();
     let mut flaws = Vec::new();
     for input in inputs {
-        match stream::open(input)? {
+        match stream::open_watched(input, &reading.watched)? {
             Opened::Text(stream) => joint.text(stream, input, inputs.len() == 1, reading)?,
             Opened::Members(members) if capture::is_capture(&members) => joint.captures.push(members),
             Opened::Members(members) => {
@@ -123,7 +124,13 @@ impl Joint {
                 "open one after the other",
             ));
         }
-        let mut log = Log::default();
+        let mut log = Log { watched: reading.watched.clone(), ..Log::default() };
+        if let Some(watched) = &log.watched
+            && (1 < self.traces.len() || !self.snapshots.is_empty() || !self.logs.is_empty())
+        {
+            // What is read later says what came first, or what was there before.
+            watched.hand_out_nothing();
+        }
         if let Some(capture) = self.captures.pop() {
             capture::read(&capture, &mut log)?;
             log.origin.name.clone_from(&capture.name);
@@ -179,6 +186,9 @@ pub fn traces(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError
     if let [one] = &mut streams[..] {
         return capture::read_trace(one, log);
     }
+    if let Some(watched) = &log.watched {
+        watched.hand_out_nothing();
+    }
     streams.sort_by(|one, other| one.name.cmp(&other.name));
     let mut taken: Vec<Taken> = Vec::new();
     let clock = log.origin.clock;
@@ -211,24 +221,25 @@ pub fn traces(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError
 fn check_one_recording(log: &Log, one: &Taken, other: &Taken) -> Result<(), SourceError> {
     const HINT: &str = "open one after the other; the files of several CPUs are per_cpu/cpuN/trace of one recording";
     let refused = |why: &str| Err(apart(format!("{} and {} {why}", one.name, other.name), HINT));
-    let [ones, others] = [one, other].map(|taken| &log.events[taken.from..taken.to]);
-    let cpus = |events: &[Event]| -> std::collections::BTreeSet<u16> { events.iter().map(|event| event.cpu).collect() };
-    if !cpus(ones).is_disjoint(&cpus(others)) {
+    let [ones, others] = [one, other].map(|taken| log.events.range(taken.from..taken.to));
+    let cpus =
+        |events: &Iter<'_>| -> std::collections::BTreeSet<u16> { events.clone().map(|event| event.cpu).collect() };
+    if !cpus(&ones).is_disjoint(&cpus(&others)) {
         return refused("are two recordings: both have records of the same CPU");
     }
-    let span = |events: &[Event]| {
-        let stamps = events.iter().map(|event| event.at.0);
+    let span = |events: &Iter<'_>| {
+        let stamps = events.clone().map(|event| event.at.0);
         Some((stamps.clone().min()?, stamps.max()?))
     };
-    let (Some(a), Some(b)) = (span(ones), span(others)) else { return Ok(()) };
+    let (Some(a), Some(b)) = (span(&ones), span(&others)) else { return Ok(()) };
     let gap = b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1));
     // A CPU can be idle for as long as the others work, and a second more.
     if 1_000_000_000 + (a.1 - a.0) + (b.1 - b.0) < gap {
         return refused("are two recordings: their times lie far apart");
     }
-    let windows = |events: &[Event]| -> Vec<Window> {
+    let windows = |events: &Iter<'_>| -> Vec<Window> {
         let ids: std::collections::BTreeSet<_> = events
-            .iter()
+            .clone()
             .filter_map(|event| match event.kind {
                 EventKind::Alloc { window, .. } | EventKind::Request { window, .. } => Some(window),
                 _ => None,
@@ -236,7 +247,7 @@ fn check_one_recording(log: &Log, one: &Taken, other: &Taken) -> Result<(), Sour
             .collect();
         ids.into_iter().map(|id| log.names.window(id)).collect()
     };
-    let (ones, others) = (windows(ones), windows(others));
+    let (ones, others) = (windows(&ones), windows(&others));
     let crosses = |a: &Window, b: &Window| {
         let (low, high) = if a.vstart <= b.vstart { (a, b) } else { (b, a) };
         low.vstart < high.vstart && high.vstart < low.vend && low.vend < high.vend

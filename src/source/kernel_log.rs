@@ -47,8 +47,8 @@ fn read(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError> {
         log.merge_from(first);
     } else if 0 < first {
         // Seconds since boot say nothing about the stamps of another clock.
-        let last = log.events[..first].iter().map(|event| event.at).max().unwrap_or(Nanos(0));
-        log.events[first..].iter_mut().for_each(|event| event.at = last);
+        let last = log.events.range(..first).map(|event| event.at).max().unwrap_or(Nanos(0));
+        (first..log.events.len()).for_each(|index| log.events.update(index, |event| event.at = last));
         log.origin.clock = clock;
         if first < log.events.len() {
             log.notes.push(format!("the failures of {name} stand at the end: the stamps of the recording are no time"));

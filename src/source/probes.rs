@@ -27,7 +27,7 @@ struct Seen {
 }
 
 /// Collects the probe records of a trace while it is read; [`Probes::settle`] turns them into events at the end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Probes {
     seen: Vec<Seen>,
     /// Parts of purges, with their events.
@@ -100,9 +100,7 @@ fn settle_parts(parts: &[(usize, PurgePart)], log: &mut Log) {
             PurgePart::Decay { .. } => EventKind::NodeDecay { node, full },
             PurgePart::Return { .. } => EventKind::NodeReturn { node },
         };
-        if let Some(event) = log.events.get_mut(*index) {
-            event.kind = kind;
-        }
+        log.events.update(*index, |event| event.kind = kind);
     }
 }
 
@@ -248,9 +246,7 @@ impl Pairing<'_> {
     }
 
     fn becomes(&mut self, seen: &Seen, kind: EventKind) {
-        if let Some(event) = self.log.events.get_mut(seen.index) {
-            event.kind = kind;
-        }
+        self.log.events.update(seen.index, |event| event.kind = kind);
     }
 
     fn runner(&self, seen: &Seen) -> Runner {

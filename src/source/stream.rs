@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use parsers::sniff::{Doubt, Format, judge};
 
-use crate::log::FileProblem;
+use crate::log::{FileProblem, Progress, Watched};
 
 use super::dat::Pages;
 use super::members::{Members, flaw};
 use super::pack::codec::decoder;
 use super::pack::limits::{Fault, Faults, Limits, MAX_LAYERS, MAX_RATIO, MAX_WHOLE};
 use super::pack::{Packing, Unpacked, unread};
-use super::read_at::{Disk, Places, Section};
+use super::read_at::{Disk, Places, ReadAt, Section};
 use super::{Input, SourceError};
 
 /// What is looked at to know what a text is.
@@ -57,6 +57,14 @@ pub enum Opened {
 /// # Errors
 /// It cannot be read, is empty, or holds what no capture holds.
 pub fn open(input: &Input) -> Result<Opened, SourceError> {
+    open_watched(input, &None)
+}
+
+/// The same for somebody who waits.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_watched(input: &Input, watched: &Watched) -> Result<Opened, SourceError> {
     let unreadable = |reason| SourceError::Unreadable { name: input.typed(), reason };
     let limits = Limits::default();
     let faults = Faults::default();
@@ -69,6 +77,7 @@ pub fn open(input: &Input) -> Result<Opened, SourceError> {
         Input::Embedded | Input::Several(_) => (Box::new(std::io::empty()), None),
     };
     let name = input.typed();
+    let source = counted(source, places.as_deref(), watched);
     let peeled = peel(&name, source, 0, &limits, &faults)?;
     let Some(packing) = peeled.archive else {
         let places = places.filter(|_| peeled.layers.is_empty());
@@ -84,6 +93,27 @@ pub fn open(input: &Input) -> Result<Opened, SourceError> {
         }
     };
     Ok(Opened::Members(Members::archive(&name, bytes, packing, layers, limits)?))
+}
+
+/// Counts what is read for somebody who waits.
+fn counted(source: Box<dyn Read + Send>, places: Option<&Places>, watched: &Watched) -> Box<dyn Read + Send> {
+    let Some(progress) = watched else { return source };
+    progress.expect_bytes(places.map_or(0, ReadAt::len));
+    Box::new(Counted { source, progress: Arc::clone(progress) })
+}
+
+/// A source whose bytes are counted.
+struct Counted {
+    source: Box<dyn Read + Send>,
+    progress: Arc<Progress>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.source.read(buf)?;
+        self.progress.add_bytes(n as u64);
+        Ok(n)
+    }
 }
 
 fn from_file(file: File) -> (Box<dyn Read + Send>, Option<Arc<Places>>) {

@@ -11,7 +11,7 @@ use parsers::stream::{self, Form};
 use parsers::{Problem, perf};
 
 use crate::event::{Addr, Event, EventKind, Nanos, Seq, TaskId};
-use crate::log::{Clock, FileProblem, Log, Window};
+use crate::log::{Clock, FileProblem, Log, Progress, Window};
 
 use super::probes::Probes;
 
@@ -112,14 +112,30 @@ impl<'a> Intake<'a> {
         self.probes.note(record, index);
         if let Some(event) = event_of(record, &mut self.last, self.log) {
             self.log.events.push(event);
+            if self.log.events.len().is_multiple_of(Progress::EVERY) && self.log.watched.is_some() {
+                self.tell();
+            }
+        }
+    }
+
+    /// Says how far it is to somebody who waits, and hands out the beginning when there is enough of it.
+    #[cold]
+    fn tell(&self) {
+        let Some(watched) = &self.log.watched else { return };
+        let n = self.log.events.len();
+        watched.set_events(n as u64);
+        if watched.wants_part(n) {
+            let mut part = self.log.clone();
+            self.probes.clone().settle("", &mut part);
+            watched.hand_out(part);
         }
     }
 
     /// Settles what only the end decides.
     pub fn settle(self, name: &str) {
-        let own = &self.log.events[self.first..];
-        let places = |event: &Event| matches!(event.kind, EventKind::Alloc { .. } | EventKind::Other { .. });
-        if own.iter().any(places) && own.iter().all(|event| event.known_cpu().is_none()) {
+        let mut own = self.log.events.range(self.first..);
+        let places = |event: Event| matches!(event.kind, EventKind::Alloc { .. } | EventKind::Other { .. });
+        if own.clone().any(places) && own.all(|event| event.known_cpu().is_none()) {
             self.log.notes.push(format!("{name} does not tell the CPU of a record: all are taken for those of one"));
         }
         self.probes.settle(name, self.log);

@@ -72,7 +72,7 @@ impl Headless {
 
     /// Is a long seek still under way?
     pub fn is_seeking(&self) -> bool {
-        self.app.seeking.is_some()
+        self.app.seeking.is_some() || !self.app.replay.is_settled()
     }
 
     /// Draws a frame.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use super::loading::Arrived;
+
 /// Everything that can happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Msg {
     Key(KeyEvent),
     Mouse(MouseEvent),
@@ -14,8 +16,14 @@ pub(crate) enum Msg {
         width: u16,
         height: u16,
     },
+    /// The marks have been written to a file of this name, or not, and why.
+    MarksSaved(Result<String, String>),
     /// Time has passed: how much since the start.
     Tick(Duration),
+    /// The beginning of a long input, more of it, or all of it; or why there will be no more.
+    Arrived(Box<Arrived>),
+    /// How far the rest of the input is.
+    Loading(String),
 }
 
 /// Everything the outside world must do.
@@ -23,6 +31,8 @@ pub(crate) enum Msg {
 pub(crate) enum Effect {
     /// Put a text on the clipboard.
     Copy(String),
+    /// Write the marks down.
+    SaveMarks(String),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

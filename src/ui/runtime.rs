@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 use color_eyre::eyre::{Result, WrapErr};
 use crossterm::event::{Event, EventStream, KeyCode, KeyModifiers};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
-use super::draw::Loading;
+use super::draw;
+use super::loading::{Arrived, Loading};
+use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
 
-/// How often the seconds of a long read are counted.
-const LOADING_FRAME: Duration = Duration::from_millis(100);
+/// How often somebody looks how far a long read is.
+const LOADING_FRAME: Duration = Duration::from_millis(50);
 /// At most so often a frame is drawn.
 const FRAME: Duration = Duration::from_millis(16);
 /// Terminal events taken before a frame is drawn: a held key must not keep the screen still.
@@ -62,17 +63,15 @@ impl Signals {
     }
 }
 
-/// Shows what is being read until it is there. `None`: the user or a signal ended the wait.
-pub(crate) async fn load<T>(
-    screen: &mut Screen,
-    loading: &Loading<'_>,
-    job: &mut JoinHandle<Result<T>>,
-) -> Result<Result<T, Ended>> {
+/// Says what is being read until something of it is there; an error if the user or a signal ended the wait.
+pub(crate) async fn load(screen: &mut Screen, loading: &mut Loading) -> Result<Result<Arrived, Ended>> {
     let start = Instant::now();
     let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
     let mut input = EventStream::new();
     loop {
-        screen.draw_loading(loading, start.elapsed()).wrap_err("cannot draw on the terminal")?;
+        let words = loading.words();
+        let said = draw::Loading { name: &loading.name, words: &words };
+        screen.draw_loading(&said, start.elapsed()).wrap_err("cannot draw on the terminal")?;
         tokio::select! {
             biased;
             told = signals.next() => match told {
@@ -83,7 +82,7 @@ pub(crate) async fn load<T>(
                     input = EventStream::new();
                 }
             },
-            done = &mut *job => return done.wrap_err("reading ended in a panic")?.map(Ok),
+            arrived = loading.next() => return arrived.map(Ok),
             event = input.next() => match event {
                 Some(event) => {
                     let key = event.wrap_err("cannot read from the terminal")?.as_key_press_event();
@@ -100,8 +99,14 @@ pub(crate) async fn load<T>(
     }
 }
 
-/// Runs until something ends it.
-pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) -> Result<Ended> {
+/// Runs until something ends it. `rest` is what is still being read, `store` where marks are kept.
+pub(crate) async fn run(
+    app: &mut App,
+    screen: &mut Screen,
+    mut rest: Option<&mut Loading>,
+    store: &dyn MarkStore,
+    panic_on_key: bool,
+) -> Result<Ended> {
     let start = Instant::now();
     let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
     let mut input = Some(EventStream::new());
@@ -113,6 +118,7 @@ pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) 
             drawn = Some(Instant::now());
         }
         let wait = wait_for(app, drawn);
+        let mut arrived = None;
         let stream = input.get_or_insert_with(EventStream::new);
         let first = tokio::select! {
             biased;
@@ -130,9 +136,20 @@ pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) 
                 Some(event) => Some(event.wrap_err("cannot read from the terminal")?),
                 None => return Ok(Ended::HungUp),
             },
+            more = next_of(&mut rest) => {
+                arrived = Some(more?);
+                None
+            }
             () = sleep(wait) => None,
         };
         let mut effects = update(app, Msg::Tick(start.elapsed()));
+        if let Some(loading) = &rest {
+            effects.extend(update(app, Msg::Loading(loading.words())));
+        }
+        if let Some(arrived) = arrived {
+            rest = rest.filter(|_| matches!(arrived, Arrived::Part(_)));
+            effects.extend(update(app, Msg::Arrived(Box::new(arrived))));
+        }
         let mut next = first;
         for _ in 0..DRAIN {
             let Some(event) = next else { break };
@@ -149,6 +166,7 @@ pub(crate) async fn run(app: &mut App, screen: &mut Screen, panic_on_key: bool) 
                 Effect::Quit(ended) => return Ok(ended),
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
+                Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
                 Effect::Suspend => {
                     input = None;
                     screen.suspend().wrap_err("cannot take the terminal over again")?;
@@ -167,6 +185,14 @@ fn wait_for(app: &App, drawn: Option<Instant>) -> Option<Duration> {
     match (frame, app.wants_tick()) {
         (Some(frame), Some(tick)) => Some(frame.min(tick)),
         (frame, tick) => frame.or(tick),
+    }
+}
+
+/// What arrives next of a long input; without one nothing does.
+async fn next_of(rest: &mut Option<&mut Loading>) -> Result<Arrived> {
+    match rest {
+        Some(loading) => loading.next().await,
+        None => std::future::pending().await,
     }
 }
 

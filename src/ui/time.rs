@@ -1,4 +1,4 @@
-//! [`TimeScale`]: which stretch of the trace timeline and charts show, and the user's marks on it.
+//! [`TimeScale`]: which stretch of the trace timeline and charts show.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::view::visible::{TimeView, Visible};
 /// How long the cursor stays before what takes long is added up.
 const REST: Duration = Duration::from_millis(200);
 
-/// The stretch and the marks.
+/// The stretch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimeScale {
     /// `None`: all of the trace.
@@ -17,14 +17,12 @@ pub(crate) struct TimeScale {
     cursor: usize,
     /// Since when it has been there.
     since: Duration,
-    /// Records applied, and the sign of the mark; ascending.
-    marks: Vec<(usize, char)>,
 }
 
 impl App {
     /// What timeline and charts show.
     pub(crate) fn time_view(&self) -> TimeView<'_> {
-        TimeView { visible: self.time_visible(), marks: &self.time.marks }
+        TimeView { visible: self.time_visible(), marks: self.marks.places() }
     }
 
     /// The stretch of the trace in sight.
@@ -54,7 +52,7 @@ impl App {
         }
     }
 
-    /// Brings the stretch to the cursor if that has left it, and the marks up to date.
+    /// Brings the stretch to the cursor if that has left it.
     pub(crate) fn follow_time(&mut self) {
         let cursor = self.replay.cursor();
         let n = self.replay.len();
@@ -63,8 +61,5 @@ impl App {
             self.time.since = self.now;
             self.time.zoom = self.time.zoom.map(|shown| shown.following(n, cursor));
         }
-        self.time.marks.clear();
-        self.time.marks.extend(self.marks.iter().map(|(&sign, spot)| (spot.cursor, sign)));
-        self.time.marks.sort_unstable();
     }
 }

@@ -212,7 +212,7 @@ fn hole(facts: &mut Facts<'_, '_>, thing: &Thing) {
         (false, guessed) => vec![
             say(format!("{colour} node of the free tree")),
             muted(", largest hole from there down "),
-            number(text::bytes(area.subtree_max)),
+            number(text::bytes(area.subtree_max())),
             muted(if guessed { " (shape guessed from the snapshot)" } else { "" }),
         ],
     };

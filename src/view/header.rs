@@ -28,8 +28,12 @@ pub struct Play {
     pub speed: String,
     /// A seek under way: records applied, and target.
     pub seeking: Option<(usize, usize)>,
+    /// A run under way: forwards, and records looked at and in all.
+    pub hunting: Option<(bool, (usize, usize))>,
     /// A message for the person.
     pub message: Option<String>,
+    /// The rest of the input is still being read: how far that is; or why there is no rest.
+    pub loading: Option<Result<String, String>>,
 }
 
 /// Some words that stay or go together; the higher the rank, the sooner they go.
@@ -129,12 +133,13 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
         return vec![Group::new(0, vec![known]), Group::new(0, vec![why])];
     }
     let (cursor, len) = (replay.cursor() as u64, replay.len() as u64);
+    let so_far = if play.loading.is_some() { " so far" } else { "" };
     let mut groups = vec![Group::new(
         0,
         vec![
             Span::new(format!("{} ", noun(replay.log())), Role::Muted),
             Span { strong: true, ..Span::new(text::count(cursor), Role::Number) },
-            Span::new(format!(" of {}", text::count(len)), Role::Muted),
+            Span::new(format!(" of {}{so_far}", text::count(len)), Role::Muted),
         ],
     )];
     if let Some((_, event)) = replay.current() {
@@ -144,7 +149,12 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
         }
     }
     let glyphs = scene.glyphs;
+    let looking = play.hunting.map(|(is_forward, (at, all))| {
+        let percent = at.saturating_mul(100).checked_div(all).unwrap_or(0);
+        format!("looking {}: {percent} %", if is_forward { "on" } else { "back" })
+    });
     let state = match play.seeking {
+        None if looking.is_some() => looking.unwrap_or_default(),
         Some((at, target)) => {
             let percent = at as u64 * 100 / (target as u64).max(1);
             format!("going to {}: {percent} %", text::count(target as u64))
@@ -153,6 +163,13 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
         None => glyphs.paused.to_string(),
     };
     groups.push(Group::new(1, vec![Span::new(state, Role::Key)]));
+    groups.extend(play.loading.as_ref().map(|loading| {
+        let span = match loading {
+            Ok(words) => Span::new(words.as_str(), Role::Key),
+            Err(why) => Span::new(format!("{} {}", glyphs.failure, text::escape(why.as_bytes())), Role::Bad),
+        };
+        Group::new(0, vec![span])
+    }));
     groups
 }
 

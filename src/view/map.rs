@@ -14,11 +14,11 @@ use super::line::Line;
 use super::script::is_script;
 use super::text::{self, Addresses};
 use super::unplaced::Unplaced;
-use super::{Glyphs, Role, Row, Scene, Selection, Span, Target};
+use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::event::EventKind;
 use crate::model::{Answer, Extent};
 use crate::policy::rules::LazyStore;
-use cells::{Cell, Filled};
+use cells::{Cell, Filled, share, sums};
 use lines::Stretch;
 
 /// How close the map looks.
@@ -287,23 +287,6 @@ impl Painter<'_, '_> {
             line = line.put("  % of the row taken", Role::Muted);
         }
         line.done()
-    }
-}
-
-/// Bytes taken and all bytes of a row.
-fn sums(cells: &[Cell]) -> (u64, u64) {
-    cells.iter().fold((0, 0), |(taken, all), cell| (taken + cell.taken_bytes(), all + cell.length()))
-}
-
-/// A share in percent that is 0 only for nothing and 100 only for everything; an estimate says that it is one.
-fn share(taken: u64, all: u64, estimate: Option<&Glyphs>) -> String {
-    let percent = u128::from(taken) * 100 / u128::from(all.max(1));
-    if let Some(glyphs) = estimate {
-        return format!("{}{percent} %", if glyphs.ascii { '~' } else { glyphs.inferred });
-    }
-    match percent {
-        0 if taken > 0 => "<1 %".to_owned(),
-        _ => format!("{percent} %"),
     }
 }
 

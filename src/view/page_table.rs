@@ -26,9 +26,18 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Ro
     let addr = focus::focus_address(scene);
     let rows = match Moment::of(scene) {
         Some(moment) => followed(scene, &moment, addr, columns, height),
-        None => wrap("What is behind the areas is not followed.", Role::Muted, columns, 0, scene.glyphs),
+        None => wrap(absent(scene), Role::Muted, columns, 0, scene.glyphs),
     };
     scrolled(rows, scroll, height)
+}
+
+/// Why nothing is known of what is behind the areas.
+fn absent(scene: &Scene<'_>) -> &'static str {
+    if scene.replay.is_settled() {
+        "What is behind the areas is not followed."
+    } else {
+        "Working out what is behind the areas here …"
+    }
 }
 
 /// Why there is no address.

@@ -73,11 +73,11 @@ pub(crate) fn first_attempt(scene: &Scene<'_>, seq: Seq) -> Option<Seq> {
     let events = &scene.replay.log().events;
     let event = events.get(seq.index())?;
     let from = seq.index().saturating_sub(MAX_LOOKED);
-    let asked = (from..seq.index()).rev().filter(|&at| events[at].task == event.task);
-    let mut asked = asked.filter(|&at| matches!(events[at].kind, EventKind::Alloc { .. }));
+    let asked = (from..seq.index()).rev().filter(|&at| events.nth(at).task == event.task);
+    let mut asked = asked.filter(|&at| matches!(events.nth(at).kind, EventKind::Alloc { .. }));
     // Failures come in pairs: of an even number before this one all requests are over.
     let before: Vec<usize> =
-        asked.by_ref().take_while(|&at| failed(&events[at]) && is_same(&events[at], event)).collect();
+        asked.by_ref().take_while(|&at| failed(&events.nth(at)) && is_same(&events.nth(at), &event)).collect();
     let first = *before.first()?;
     (before.len() % 2 == 1).then_some(Seq(first as u32))
 }
@@ -105,12 +105,12 @@ pub(crate) fn aftermath(scene: &Scene<'_>) -> Option<Aftermath> {
         return Some(aftermath);
     }
     let later = (seq.index() + 1..events.len()).take(MAX_LOOKED);
-    for at in later.filter(|&at| events[at].task == event.task) {
+    for at in later.filter(|&at| events.nth(at).task == event.task) {
         let next = Seq(at as u32);
-        match events[at].kind {
+        match events.nth(at).kind {
             EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => aftermath.purge = aftermath.purge.or(Some(next)),
             EventKind::Alloc { addr, failed, .. } => {
-                if is_same(event, &events[at]) {
+                if is_same(event, &events.nth(at)) {
                     aftermath.after = if failed {
                         After::Failed { retry: next }
                     } else {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::VmapArea;
+use super::{Kind, VmapArea};
 
 /// Slots in a page: few, so that changes here and there do not keep everything; enough, so that what a page costs
 /// besides its slots is little.
@@ -95,15 +95,16 @@ const ARC_BYTES: usize = 32;
 fn pack(slots: &[VmapArea], out: &mut Vec<u8>) {
     let mut last_start = 0;
     for area in slots {
-        let VmapArea { start, end, subtree_max, child, parent_colour, prev, next, born, owner, lazy } = *area;
+        let VmapArea { start, end, max, child, parent_colour, prev, next, born, owner, lazy, kind } = *area;
         // Nearly every boundary is a page's: four kilobytes are the smallest.
         put_address(out, start.wrapping_sub(last_start));
         put_address(out, end.wrapping_sub(start));
-        put_address(out, subtree_max);
+        put_address(out, max[0]);
+        put_address(out, max[1]);
         for number in [child[0], child[1], parent_colour, prev, next, born.wrapping_add(1)] {
             put(out, u64::from(number));
         }
-        put(out, u64::from(owner) << 1 | u64::from(lazy));
+        put(out, u64::from(owner) << 3 | (kind as u64) << 1 | u64::from(lazy));
         last_start = start;
     }
 }
@@ -115,7 +116,7 @@ fn unpack(bytes: &[u8], slots: &mut [VmapArea]) {
     for area in slots {
         let start = last_start.wrapping_add(take_address(&mut rest));
         let end = start.wrapping_add(take_address(&mut rest));
-        let subtree_max = take_address(&mut rest);
+        let max = [take_address(&mut rest), take_address(&mut rest)];
         let mut number = || take(&mut rest) as u32;
         let child = [number(), number()];
         let (parent_colour, prev, next) = (number(), number(), number());
@@ -124,14 +125,19 @@ fn unpack(bytes: &[u8], slots: &mut [VmapArea]) {
         *area = VmapArea {
             start,
             end,
-            subtree_max,
+            max,
             child,
             parent_colour,
             prev,
             next,
             born,
-            owner: (owner >> 1) as u32,
+            owner: (owner >> 3) as u32,
             lazy: owner & 1 == 1,
+            kind: match owner >> 1 & 3 {
+                0 => Kind::Other,
+                1 => Kind::Free,
+                _ => Kind::Busy,
+            },
         };
         last_start = start;
     }

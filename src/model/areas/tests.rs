@@ -12,7 +12,7 @@ fn slot() -> impl Strategy<Value = VmapArea> {
         |((start, end, subtree_max), [left, right, parent_colour, prev, next, born], lazy)| VmapArea {
             start,
             end,
-            subtree_max,
+            max: [subtree_max, subtree_max >> 1],
             child: [left, right],
             parent_colour,
             prev,
@@ -20,6 +20,7 @@ fn slot() -> impl Strategy<Value = VmapArea> {
             born,
             owner: born.rotate_left(16),
             lazy,
+            kind: [Kind::Other, Kind::Free, Kind::Busy][start as usize % 3],
         },
     )
 }

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use crate::log::Window;
 use crate::model::audit::Broken;
+use crate::model::bulk::{self, Touched};
 use crate::model::search::largest_hole_in;
 use crate::model::{
-    Allocator, Areas, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement, PurgeKind, PurgePart,
-    Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
+    Allocator, Areas, Bulk, BulkOp, Extent, Freed, Gauges, HelperOrder, Metrics, NIL, Owner, Place, Placement,
+    PurgeKind, PurgePart, Purged, Refusal, Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore};
@@ -26,6 +27,17 @@ impl Allocator for Augmented {
         steps: Option<&mut Steps>,
     ) -> Option<Extent> {
         with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
+    }
+
+    fn alloc(&mut self, request: &Request, born: u32, steps: Option<&mut Steps>) -> Result<Extent, Refusal> {
+        with_steps!(steps, sink => self.alloc_with(request, born, sink))
+    }
+
+    fn run_bulk(&mut self, ops: &[BulkOp], bulk: &mut Bulk, touched: &mut Touched<'_>) {
+        self.is_bulk = true;
+        bulk::run(self, ops, bulk, touched);
+        self.is_bulk = false;
+        self.catch_up();
     }
 
     fn adopt(&mut self, extent: Extent, owner: Owner, born: u32, steps: Option<&mut Steps>) -> u32 {
@@ -92,6 +104,10 @@ impl Allocator for Augmented {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         let node = |node: u32| self.nodes.get(node as usize);
         let (tree, augmented) = match id {
@@ -132,6 +148,14 @@ impl Allocator for Augmented {
 
     fn busy_bytes(&self) -> u64 {
         self.busy_bytes
+    }
+
+    fn pooled_bytes(&self) -> u64 {
+        self.pooled_bytes
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.free_bytes
     }
 
     fn n_holes(&self) -> u32 {

@@ -1,7 +1,8 @@
 //! Freeing, purging, draining, and forcing a recorded address into the state.
 
 use crate::model::{
-    AreaId, Extent, Freed, HelperOrder, Merge, NIL, Owner, PurgeKind, Purged, Sink, Step, Tree, UnknownArea,
+    AreaId, At, Extent, Freed, HelperOrder, Kind, Merge, NIL, Owner, PurgeKind, Purged, Sink, Step, Tree, TreeId,
+    UnknownArea, VmapArea,
 };
 
 use super::super::rules::{Drain, LazyStore, LookupOrder};
@@ -10,20 +11,29 @@ use super::purge::PurgePhase;
 
 impl Augmented {
     /// `find_unlink_vmap_area` and `free_vmap_area_noflush`.
+    #[inline(always)]
     pub(super) fn free_with<S: Sink>(&mut self, addr: u64, sink: &mut S) -> Result<Freed, UnknownArea> {
-        let (node, id) = self.find_busy(addr).ok_or(UnknownArea { addr })?;
-        self.areas.erase::<false>(&mut self.nodes[node as usize].busy, id);
-        let area = self.areas[id];
+        let (node, id) = match self.areas.starting_at(addr, Kind::Busy) {
+            NIL => self.find_busy(addr).ok_or(UnknownArea { addr })?,
+            id => (self.node_of(addr), id),
+        };
+        self.erase_busy(node, id, sink);
+        let VmapArea { owner, born, .. } = self.areas[id];
         let extent = self.areas.extent(id).ok_or(UnknownArea { addr })?;
         self.busy_areas -= 1;
         self.busy_bytes -= extent.len_bytes();
         sink.step(|| Step::BusyRemoved { node, extent });
-        self.lazy_pages += extent.len_bytes() / self.page_size;
-        let target = match area.owner {
+        self.lazy_pages += extent.len_bytes() >> self.page_shift;
+        let target = match owner {
             0 => self.node_of(extent.start()),
             owner => owner - 1,
         };
-        let merge = self.join_lazy(target, id);
+        let merge = if self.is_bulk && !S::WANTED && self.rules.lazy != LazyStore::Stack {
+            self.nodes[target as usize].queued.push((extent.start(), id));
+            Merge::None
+        } else {
+            self.join_lazy(target, id, sink)
+        };
         let (nr_lazy, lazy_max_pages) = (self.lazy_pages, self.lazy_max_pages);
         sink.step(|| Step::LazyAdded { node: target, extent, merge, lazy_pages: nr_lazy, lazy_max_pages });
         let above = nr_lazy > lazy_max_pages;
@@ -33,7 +43,25 @@ impl Augmented {
             sink.step(|| Step::DrainDue { lazy_pages: nr_lazy, lazy_max_pages, inline });
             self.drain_pending = !inline;
         }
-        Ok(Freed { extent, born: area.born, nr_lazy, drain_due })
+        Ok(Freed { extent, born, nr_lazy, drain_due })
+    }
+
+    /// Takes an area out of its busy tree.
+    #[inline(always)]
+    fn erase_busy<S: Sink>(&mut self, node: u32, id: AreaId, sink: &mut S) {
+        let busy = &mut self.nodes[node as usize].busy;
+        self.areas.erase::<false, S>(busy, id, &mut At { tree: TreeId::Busy(node), sink });
+    }
+
+    /// What was freed in a bulk run and has not been purged joins its lazy store, in the order of the frees.
+    pub(super) fn catch_up(&mut self) {
+        for node in 0..self.nodes.len() {
+            let mut queued = std::mem::take(&mut self.nodes[node].queued);
+            for (_, id) in queued.drain(..) {
+                self.join_lazy(node as u32, id, &mut ());
+            }
+            self.nodes[node].queued = queued;
+        }
     }
 
     /// The busy area that contains an address: first in the node of the address, then in the others in turn.
@@ -50,7 +78,8 @@ impl Augmented {
         })
     }
 
-    pub(super) fn join_lazy(&mut self, node: u32, id: AreaId) -> Merge {
+    pub(super) fn join_lazy<S: Sink>(&mut self, node: u32, id: AreaId, sink: &mut S) -> Merge {
+        let to = &mut At { tree: TreeId::Lazy(node), sink };
         let lazy = &mut self.nodes[node as usize].lazy;
         match self.rules.lazy {
             // The eras of those two have allocators of their own.
@@ -66,10 +95,12 @@ impl Augmented {
                 lazy.len += 1;
                 Merge::None
             }
-            LazyStore::MergingTree => self.areas.merge_or_add::<false>(lazy, id).map_or(Merge::None, |joined| joined.1),
+            LazyStore::MergingTree => {
+                self.areas.merge_or_add::<false, S>(lazy, id, to).map_or(Merge::None, |joined| joined.1)
+            }
             LazyStore::PerNode => {
                 if let Some(link) = self.areas.find_link(lazy, self.areas[id].start, self.areas[id].end) {
-                    self.areas.insert::<false>(lazy, id, link);
+                    self.areas.insert::<false, S>(lazy, id, link, to);
                 }
                 Merge::None
             }
@@ -116,7 +147,7 @@ impl Augmented {
         let mut displaced = 0;
         for node in 0..self.nodes.len() {
             while let Some(id) = self.overlapping(&self.nodes[node].busy, extent) {
-                self.areas.erase::<false>(&mut self.nodes[node].busy, id);
+                self.erase_busy(node as u32, id, sink);
                 self.busy_areas -= 1;
                 self.busy_bytes -= self.areas[id].len_bytes();
                 displaced += 1;
@@ -154,14 +185,15 @@ impl Augmented {
     /// Takes a lazy area that overlaps `extent` out of a node's store.
     fn overlapping_lazy(&mut self, node: usize, extent: Extent) -> Option<AreaId> {
         if self.rules.lazy != LazyStore::Stack {
+            let to = &mut At { tree: TreeId::Lazy(node as u32), sink: &mut () };
             let state = &self.nodes[node];
             if let Some(id) = self.overlapping(&state.lazy, extent) {
-                self.areas.erase::<false>(&mut self.nodes[node].lazy, id);
+                self.areas.erase::<false, ()>(&mut self.nodes[node].lazy, id, to);
                 return Some(id);
             }
             let PurgePhase::Detached(mut list) = state.phase else { return None };
             let id = self.overlapping(&list, extent)?;
-            self.areas.erase::<false>(&mut list, id);
+            self.areas.erase::<false, ()>(&mut list, id, to);
             self.nodes[node].phase = PurgePhase::Detached(list);
             return Some(id);
         }

@@ -1,6 +1,8 @@
 //! Pools: areas of 1 to 256 pages that a purge parks per node instead of merging them (6.9 and later).
 
-use crate::model::{AreaId, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree};
+use std::sync::Arc;
+
+use crate::model::{AreaId, At, Extent, NIL, Placement, PoolAnswer, Request, Sink, Source, Step, Tree, TreeId};
 
 use super::super::rules::Decay;
 use super::Augmented;
@@ -19,17 +21,18 @@ pub(super) struct Pool {
     pub(super) len: u32,
 }
 
-/// The pools of one node, made when the first area is parked.
+/// The pools of one node, made when the first area is parked. Copies share them until one of them changes: with 128 nodes
+/// they would be most of a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pools {
-    by_pages: Vec<Pool>,
+    by_pages: Option<Arc<[Pool; MAX_POOLED_PAGES as usize]>>,
 }
 
 impl Pools {
     /// The pool of areas of `pages` pages; `None` if areas of that size are never pooled.
     pub(super) fn of_pages(&self, pages: u64) -> Option<Pool> {
         let index = usize::try_from(pages.checked_sub(1)?).ok()?;
-        (pages <= MAX_POOLED_PAGES).then(|| self.by_pages.get(index).copied().unwrap_or_default())
+        (pages <= MAX_POOLED_PAGES).then(|| self.by_pages.as_ref().map_or_else(Pool::default, |pools| pools[index]))
     }
 
     /// The same, to change it.
@@ -37,30 +40,36 @@ impl Pools {
         if pages == 0 || pages > MAX_POOLED_PAGES {
             return None;
         }
-        if self.by_pages.is_empty() {
-            self.by_pages = vec![Pool::default(); MAX_POOLED_PAGES as usize];
-        }
-        self.by_pages.get_mut(pages as usize - 1)
+        let empty = || Arc::new([Pool::default(); MAX_POOLED_PAGES as usize]);
+        Arc::make_mut(self.by_pages.get_or_insert_with(empty)).get_mut(pages as usize - 1)
     }
 
     /// Pools that hold something, with their size in pages, ascending.
     pub(super) fn non_empty(&self) -> impl Iterator<Item = (u32, Pool)> {
-        self.by_pages.iter().zip(1_u32..).filter(|(pool, _)| pool.head != NIL).map(|(pool, pages)| (pages, *pool))
+        self.by_pages
+            .iter()
+            .flat_map(|pools| pools.iter())
+            .zip(1_u32..)
+            .filter(|(pool, _)| pool.head != NIL)
+            .map(|(pool, pages)| (pages, *pool))
     }
 
+    /// Memory held, in bytes: what is shared counts in parts.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.by_pages.capacity() * size_of::<Pool>()
+        let part = |pools: &Arc<_>| MAX_POOLED_PAGES as usize * size_of::<Pool>() / Arc::strong_count(pools);
+        self.by_pages.as_ref().map_or(0, part)
     }
 }
 
 impl Augmented {
     /// `node_pool_del_va`: the pool's head, if the request may use pools and the head is aligned. Changes nothing.
+    #[inline]
     pub(super) fn ask_pool<S: Sink>(&self, request: &Request, sink: &mut S) -> Option<Placement> {
         if self.nodes.len() == 1 {
             return None;
         }
         let node = self.cpu_node(request.cpu);
-        let pages = request.size / self.page_size;
+        let pages = request.size >> self.page_shift;
         let mut answered = |answer| sink.step(|| Step::PoolAsked { node, pages, answer });
         if !request.first_attempt || !self.is_poolable(request) {
             answered(PoolAnswer::NotEligible);
@@ -74,7 +83,7 @@ impl Augmented {
             answered(PoolAnswer::Empty);
             return None;
         };
-        if head.start().is_multiple_of(request.align) {
+        if head.start() & (request.align - 1) == 0 {
             answered(PoolAnswer::Hit(head));
             return Some(Placement { start: head.start(), source: Source::Pool { node, area: pool.head } });
         }
@@ -83,14 +92,16 @@ impl Augmented {
     }
 
     /// Node whose pools the CPU uses.
+    #[inline]
     pub(super) fn cpu_node(&self, cpu: u32) -> u32 {
-        cpu % self.nodes.len() as u32
+        let n_nodes = self.nodes.len() as u32;
+        if n_nodes.is_power_of_two() { cpu & (n_nodes - 1) } else { cpu % n_nodes }
     }
 
     /// Parks an area at the head of its pool; `false` if areas of that size are never pooled.
     pub(super) fn join_pool(&mut self, node: u32, id: AreaId) -> bool {
         let bytes = self.areas[id].len_bytes();
-        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return false };
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes >> self.page_shift) else { return false };
         let old = pool.head;
         pool.head = id;
         pool.len += 1;
@@ -110,7 +121,7 @@ impl Augmented {
     pub(super) fn leave_pool(&mut self, node: u32, id: AreaId) {
         let bytes = self.areas[id].len_bytes();
         let (prev, next) = (self.areas[id].prev, self.areas[id].next);
-        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes / self.page_size) else { return };
+        let Some(pool) = self.nodes[node as usize].pools.of_pages_mut(bytes >> self.page_shift) else { return };
         if prev == NIL {
             pool.head = next;
         } else {
@@ -127,13 +138,14 @@ impl Augmented {
     }
 
     /// What a look at a pool with a misaligned head leaves behind: the head goes to the tail.
+    #[inline]
     pub(super) fn rotate_pool(&mut self, request: &Request) {
         if !request.first_attempt || !self.is_poolable(request) {
             return;
         }
         let node = self.cpu_node(request.cpu);
-        let Some(pool) = self.nodes[node as usize].pools.of_pages(request.size / self.page_size) else { return };
-        if pool.len < 2 || self.areas[pool.head].start.is_multiple_of(request.align) {
+        let Some(pool) = self.nodes[node as usize].pools.of_pages(request.size >> self.page_shift) else { return };
+        if pool.len < 2 || self.areas[pool.head].start & (request.align - 1) == 0 {
             return;
         }
         self.head_to_tail(node, pool.head);
@@ -173,7 +185,11 @@ impl Augmented {
                 let next = self.areas[id].next;
                 self.leave_pool(node, id);
                 // Pooled areas lie apart, so the private tree cannot refuse one.
-                let _ = self.areas.merge_or_add::<false>(&mut decayed, id);
+                let _ = self.areas.merge_or_add::<false, ()>(
+                    &mut decayed,
+                    id,
+                    &mut At { tree: TreeId::Lazy(node), sink: &mut () },
+                );
                 id = next;
             }
         }
@@ -189,9 +205,15 @@ impl Augmented {
     /// kernel drops it with a warning.
     pub(super) fn give_back<S: Sink>(&mut self, id: AreaId, sink: &mut S) {
         let range = self.areas.extent(id);
-        match (self.areas.merge_or_add::<true>(&mut self.free, id), range) {
+        let to = &mut At { tree: TreeId::Free, sink };
+        match (self.areas.merge_or_add::<true, S>(&mut self.free, id, to), range) {
             (Ok((hole, merge)), Some(extent)) => {
-                sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
+                let whole = self.areas.extent(hole).unwrap_or(extent);
+                to.sink.step(|| Step::Returned { extent, hole: whole, merge });
+                self.free_bytes += self.inside(extent.start(), extent.end());
+                self.holes_inside += self.is_inside(whole.start(), whole.end());
+                self.holes_inside -= self.is_inside(whole.start(), extent.start());
+                self.holes_inside -= self.is_inside(extent.end(), whole.end());
             }
             (Ok(_), None) => {}
             (Err(_), _) => self.areas.remove(id),

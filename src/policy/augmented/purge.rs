@@ -1,6 +1,6 @@
 //! Purging: all at once, or in the parts a trace with probes shows.
 
-use crate::model::{HelperOrder, NIL, PurgeKind, PurgePart, Purged, Sink, Step, Tree};
+use crate::model::{AreaId, HelperOrder, NIL, PurgeKind, PurgePart, Purged, Sink, Step, Tree};
 
 use super::super::rules::LazyStore;
 use super::Augmented;
@@ -27,7 +27,7 @@ impl Augmented {
         let lazy_before = self.lazy_pages;
         sink.step(|| Step::PurgeBegun { full, lazy_pages: lazy_before });
         let mut flush: Option<(u64, u64)> = None;
-        let mut detached: Vec<(u32, Tree)> = Vec::new();
+        let mut detached: Vec<(u32, Tree, Vec<(u64, AreaId)>)> = Vec::new();
         let mut num_purged = 0;
         for node in 0..self.nodes.len() as u32 {
             let state = &mut self.nodes[node as usize];
@@ -43,18 +43,20 @@ impl Augmented {
                     std::mem::take(&mut self.nodes[node as usize].lazy)
                 }
             };
-            if lazy.len == 0 {
+            let queued = std::mem::take(&mut self.nodes[node as usize].queued);
+            if lazy.len == 0 && queued.is_empty() {
                 continue;
             }
-            let (low, high) = self.bounds_of(&lazy);
+            let (lazy, queued) = self.ordered(node, lazy, queued);
+            let (low, high) = self.bounds_of(&lazy, &queued);
             flush = Some(flush.map_or((low, high), |(start, end)| (start.min(low), end.max(high))));
-            detached.push((node, lazy));
+            detached.push((node, lazy, queued));
         }
         if let Some((start, end)) = flush {
             sink.step(|| Step::Flushed { start, end });
             self.order_for_helpers(&mut detached, helpers);
-            for (node, lazy) in detached {
-                num_purged += self.purge_node(node, lazy, full, sink);
+            for (node, lazy, queued) in detached {
+                num_purged += self.purge_node(node, lazy, queued, full, sink);
             }
         }
         let lazy_pages = self.lazy_pages;
@@ -87,7 +89,7 @@ impl Augmented {
             }
             PurgePart::Return { node, full } if node < n_nodes => {
                 let PurgePhase::Detached(lazy) = self.nodes[node as usize].phase else { return 0 };
-                let n_areas = self.purge_node(node, lazy, full, sink);
+                let n_areas = self.purge_node(node, lazy, Vec::new(), full, sink);
                 self.nodes[node as usize].phase = PurgePhase::Returned(n_areas);
                 n_areas
             }
@@ -97,20 +99,49 @@ impl Augmented {
 
     /// The lowest nodes are handed to workers, the more the further the counter is above the limit. A worker bound to
     /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
-    fn order_for_helpers(&self, detached: &mut [(u32, Tree)], helpers: HelperOrder) {
+    fn order_for_helpers<T>(&self, detached: &mut [(u32, Tree, T)], helpers: HelperOrder) {
         let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
         let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
         let at_once = match helpers {
             HelperOrder::AtFlush => 0,
             HelperOrder::AtSchedule => {
-                detached.iter().take(n_helpers).filter(|(node, _)| *node < self.cpus_online).count()
+                detached.iter().take(n_helpers).filter(|(node, ..)| *node < self.cpus_online).count()
             }
         };
         detached[at_once..].rotate_left(n_helpers - at_once);
     }
 
+    /// What waits in a node, in the order of its store: either as its tree, or as the areas a bulk run has queued, which
+    /// then need no tree any more.
+    fn ordered(&mut self, node: u32, mut lazy: Tree, mut queued: Vec<(u64, AreaId)>) -> (Tree, Vec<(u64, AreaId)>) {
+        if lazy.len > 0 && !queued.is_empty() {
+            // Some were there before the run: theirs is the tree.
+            std::mem::swap(&mut self.nodes[node as usize].lazy, &mut lazy);
+            for (_, id) in queued.drain(..) {
+                self.join_lazy(node, id, &mut ());
+            }
+            lazy = std::mem::take(&mut self.nodes[node as usize].lazy);
+        }
+        // No two start at the same address.
+        queued.sort_unstable_by_key(|&(start, _)| start);
+        if self.rules.lazy == LazyStore::MergingTree {
+            queued.dedup_by(|&mut (start, upper), &mut (_, lower)| {
+                let touches = self.areas[lower].end == start;
+                if touches {
+                    self.areas[lower].end = self.areas[upper].end;
+                    self.areas.remove(upper);
+                }
+                touches
+            });
+        }
+        (lazy, queued)
+    }
+
     /// Lowest start and highest end of a lazy store; a stack is in no order.
-    fn bounds_of(&self, lazy: &Tree) -> (u64, u64) {
+    fn bounds_of(&self, lazy: &Tree, queued: &[(u64, AreaId)]) -> (u64, u64) {
+        if let (Some(&(start, _)), Some(&(_, last))) = (queued.first(), queued.last()) {
+            return (start, self.areas[last].end);
+        }
         if self.rules.lazy != LazyStore::Stack {
             return (self.areas[lazy.first].start, self.areas[lazy.last].end);
         }
@@ -125,9 +156,19 @@ impl Augmented {
 
     /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
     /// 6.9 everything is returned in the order of the store.
-    fn purge_node<S: Sink>(&mut self, node: u32, lazy: Tree, full: bool, sink: &mut S) -> u32 {
+    fn purge_node<S: Sink>(
+        &mut self,
+        node: u32,
+        lazy: Tree,
+        mut queued: Vec<(u64, AreaId)>,
+        full: bool,
+        sink: &mut S,
+    ) -> u32 {
         let mut ids = std::mem::take(&mut self.scratch);
         ids.clear();
+        ids.extend(queued.drain(..).map(|(_, id)| id));
+        // The vector is kept for what is freed next.
+        self.nodes[node as usize].queued = queued;
         let mut id = lazy.first;
         while id != NIL {
             ids.push(id);
@@ -136,7 +177,7 @@ impl Augmented {
         let mut pages = 0;
         let mut n_areas = 0;
         ids.retain(|&id| {
-            pages += self.areas[id].len_bytes() / self.page_size;
+            pages += self.areas[id].len_bytes() >> self.page_shift;
             n_areas += 1;
             let parked = self.areas[id].owner != 0 && !full && self.join_pool(node, id);
             if parked && let Some(extent) = self.areas.extent(id) {

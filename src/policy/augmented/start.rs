@@ -1,11 +1,11 @@
 //! A start in the middle: from a snapshot, or from the kernel's own state.
 
 use crate::log::KernelState;
-use crate::model::{Areas, Extent, Seedling, Tree, VmapArea};
+use crate::model::{Extent, Seedling, Tree, VmapArea};
 
 use super::super::rules::LazyStore;
 use super::super::setup::Shape;
-use super::{Augmented, Setup};
+use super::{Augmented, Setup, remembering};
 
 impl Augmented {
     /// The state a snapshot shows: `busy` and `lazy` areas, ascending and apart; everything else is free. The shape of
@@ -59,7 +59,7 @@ impl Augmented {
             let id = new.areas.add(extent.start(), extent.end());
             new.areas[id].owner = if new.likely_owner(extent) == 0 { 0 } else { node % n_nodes + 1 };
             new.lazy_pages += extent.len_bytes() / new.page_size;
-            new.join_lazy(node % n_nodes, id);
+            new.join_lazy(node % n_nodes, id, &mut ());
         }
         // What is given out next stands first and is parked last.
         for &(node, start, end) in state.pooled.iter().rev() {
@@ -75,8 +75,9 @@ impl Augmented {
     /// Neither hole nor area.
     fn bare(setup: &Setup) -> Self {
         let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
-        new.areas = Areas::default();
+        new.areas = remembering(setup.page_size);
         new.free = Tree::default();
+        (new.free_bytes, new.holes_inside) = (0, 0);
         new
     }
 
@@ -97,6 +98,8 @@ impl Augmented {
             return false;
         };
         self.free = tree;
+        let counted = self.count_metrics();
+        (self.free_bytes, self.holes_inside) = (counted.free_bytes, counted.holes as u32);
         true
     }
 

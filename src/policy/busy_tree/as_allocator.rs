@@ -62,6 +62,10 @@ impl Allocator for BusyTree {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, id: TreeId) -> Option<TreeView<'_>> {
         (id == TreeId::Busy(0)).then(|| self.view())
     }
@@ -84,6 +88,10 @@ impl Allocator for BusyTree {
 
     fn busy_bytes(&self) -> u64 {
         self.busy_bytes
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.gaps.free_bytes()
     }
 
     fn n_holes(&self) -> u32 {

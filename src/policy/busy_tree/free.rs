@@ -1,6 +1,6 @@
 //! Freeing, purging, and forcing a recorded address into the state.
 
-use crate::model::{AreaId, Extent, Freed, Merge, NIL, PurgeKind, Purged, Sink, Step, UnknownArea};
+use crate::model::{AreaId, At, Extent, Freed, Merge, NIL, PurgeKind, Purged, Sink, Step, TreeId, UnknownArea};
 
 use super::super::rules::{Lookup, PurgeOrder};
 use super::BusyTree;
@@ -76,7 +76,8 @@ impl BusyTree {
             }
         }
         self.gaps.opening(&self.areas, id);
-        self.areas.erase::<false>(&mut self.tree, id);
+        let to = &mut At { tree: TreeId::Busy(0), sink };
+        self.areas.erase::<false, S>(&mut self.tree, id, to);
         self.areas.remove(id);
         if self.window.vstart < extent.end() && extent.end() <= self.window.vend {
             self.pcpu_hole = self.pcpu_hole.max(extent.end());

@@ -62,6 +62,10 @@ impl Allocator for VmList {
         &self.areas
     }
 
+    fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     fn tree(&self, _id: TreeId) -> Option<TreeView<'_>> {
         None
     }
@@ -80,6 +84,10 @@ impl Allocator for VmList {
 
     fn busy_bytes(&self) -> u64 {
         self.busy_bytes
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.gaps.free_bytes()
     }
 
     fn n_holes(&self) -> u32 {

@@ -140,12 +140,12 @@ impl Resolver<'_> {
         if !self.may_look_at(index.min(MAX_LOOK_BACK) as u64) {
             return true;
         }
-        let earlier = self.log.events[..index].iter().rev().take(MAX_LOOK_BACK);
+        let earlier = self.log.events.range(..index).rev().take(MAX_LOOK_BACK);
         let same = |event: &Event| match event.kind {
             EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size) == Some(extent),
             _ => false,
         };
-        earlier.into_iter().any(same)
+        earlier.into_iter().any(|event| same(&event))
     }
 
     /// Looking at records and holes has a price, and a trace of nothing but differences would pay it each time.
@@ -185,13 +185,12 @@ impl Resolver<'_> {
     /// Can a purge be running on another CPU at this record? It ends at the next purge record, and began after its
     /// task's record before that.
     fn purge_runs_elsewhere(&self, index: usize) -> bool {
-        let ahead = &self.log.events[index..self.log.events.len().min(index + MAX_AFTER_PURGE)];
-        let next = ahead.iter().position(|later| later.kind.ends_purge());
+        let next = self.log.events.range(index..index + MAX_AFTER_PURGE).position(|later| later.kind.ends_purge());
         next.is_some_and(|next| {
-            let purge = ahead[next];
+            let purge = self.log.events.nth(index + next);
             purge.kind.returned_something()
-                && purge.cpu != ahead[0].cpu
-                && !ahead[..next].iter().any(|between| between.task == purge.task)
+                && purge.cpu != self.log.events.nth(index).cpu
+                && !self.log.events.range(index..index + next).any(|between| between.task == purge.task)
         })
     }
 

@@ -12,7 +12,7 @@ pub(super) fn early_areas(log: &Log, before: &Baseline) -> Vec<Extent> {
     let rows = || before.areas.iter().filter(|area| area.state == BaselineState::Busy && area.kind() != "per-CPU");
     let mut first_alloc: HashMap<u64, usize> = HashMap::new();
     for (index, event) in log.events.iter().enumerate() {
-        if let Some(start) = super::recorded_of(event) {
+        if let Some(start) = super::recorded_of(&event) {
             first_alloc.entry(start).or_insert(index);
         }
     }

@@ -36,8 +36,8 @@ impl Resolver<'_> {
             _ => return,
         };
         if self.can_be_exchanged() {
-            let first_op = self.plan.ops.len();
-            self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
+            let n_before = self.now.len();
+            self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
         }
         self.do_part(part);
     }
@@ -73,18 +73,17 @@ impl Resolver<'_> {
     /// Takes the latest part back, if all that was recorded since comes out without it.
     fn put_part_off(&mut self, index: usize) {
         let Some(before) = self.before_purge.as_ref().filter(|_| self.copied_bytes < MAX_COPIED_BYTES) else { return };
-        let (from, first_op) = (before.index, before.first_op);
-        let Some(Op::PurgePart(part)) = self.plan.ops.get(first_op).copied() else { return };
+        let (from, n_before) = (before.index, before.n_before);
+        let Some(Op::PurgePart(part)) = self.plan.ops_of(self.log, from).nth(n_before) else { return };
         let mut space = before.space.clone();
         self.copied_bytes += space.heap_bytes();
-        if !self.comes_out(&mut space, &self.plan.ops[first_op + 1..]) {
+        if !self.comes_out(&mut space, from, n_before + 1) {
             return;
         }
         self.space = space;
-        self.plan.ops.remove(first_op);
-        for upto in &mut self.plan.upto[from..] {
-            *upto -= 1;
-        }
+        let mut ops: Vec<Op> = self.plan.ops_of(self.log, from).collect();
+        ops.remove(n_before);
+        self.plan.ops.set(self.log, from, &ops);
         self.before_purge = None;
         self.parts.under_way = Some(part);
         self.checkpoints.forget_from(from);
@@ -95,9 +94,9 @@ impl Resolver<'_> {
 
     /// The part under way may be done by now: it is, if that gives the recorded address.
     pub(super) fn try_part_done(&mut self, case: &Case<'_>) -> Option<Timing> {
-        let first_op = self.plan.ops.len();
+        let n_before = self.now.len();
         let space = self.accept_behind(Op::PurgePart(self.parts.under_way?), case)?;
-        self.before_purge = Some(BeforePurge { index: case.index, first_op, space });
+        self.before_purge = Some(BeforePurge { index: case.index, n_before, space });
         self.parts.under_way = None;
         Some(Timing::AfterPurge)
     }

@@ -74,8 +74,8 @@ impl Resolver<'_> {
         if has_lazy {
             self.plan.timeline.purges.push(Seq(index as u32).0);
             if self.can_be_exchanged() {
-                let first_op = self.plan.ops.len();
-                self.before_purge = Some(BeforePurge { index, first_op, space: self.space.clone() });
+                let n_before = self.now.len();
+                self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
             }
         }
         self.apply(purge_op(kind));

@@ -49,8 +49,8 @@ pub(super) struct Shadow {
     space: AddressSpace,
     /// The record where the ways part.
     from: usize,
-    /// Operations of the plan before that record.
-    first_op: usize,
+    /// What that record did before.
+    before: Vec<Op>,
     /// Operations since, in place of the plan's.
     ops: Vec<Op>,
     /// Per record since: how many of them are applied.
@@ -77,7 +77,7 @@ impl Resolver<'_> {
         let mut shadow = Shadow {
             space: self.space.clone(),
             from: index,
-            first_op: self.plan.ops.len(),
+            before: self.now.clone(),
             ops: Vec::new(),
             upto: Vec::new(),
             mates: Vec::new(),
@@ -124,7 +124,7 @@ impl Resolver<'_> {
     }
 
     fn follow_on(&self, shadow: &mut Shadow, index: usize, event: &Event) {
-        let theirs = self.plan.ops_of(index);
+        let theirs = self.now.as_slice();
         match (event.kind, self.last_request) {
             (EventKind::Alloc { .. }, Some(request)) => {
                 let right = shadow.alloc(&self.asked(index, event, request), recorded_of(event), theirs);
@@ -145,14 +145,19 @@ impl Resolver<'_> {
 
     /// The other way was right.
     fn take_over(&mut self, index: usize, shadow: Shadow) {
-        let Shadow { space, from, first_op, ops, upto, mates, stand_in, checks, cause, .. } = shadow;
+        let Shadow { space, from, mut before, ops, upto, mates, stand_in, checks, cause, .. } = shadow;
         self.space = space;
-        self.plan.ops.truncate(first_op);
-        self.plan.ops.extend(ops);
-        self.plan.upto.truncate(from);
-        self.plan.upto.extend(upto.iter().map(|&n| first_op as u32 + n));
+        self.plan.ops.truncate(from);
+        let mut start = 0;
+        for end in upto.into_iter().map(|end| end as usize) {
+            before.extend_from_slice(ops.get(start..end).unwrap_or(&[]));
+            self.plan.ops.push(self.log, &before);
+            before.clear();
+            start = end;
+        }
         for free in from..=index {
-            let is_free = matches!(self.log.events[free].kind, EventKind::Free { .. } | EventKind::FreeProbe { .. });
+            let is_free =
+                matches!(self.log.events.nth(free).kind, EventKind::Free { .. } | EventKind::FreeProbe { .. });
             if let Some(mate) = self.plan.mates.get_mut(free).filter(|_| is_free) {
                 let born = std::mem::replace(mate, NO_MATE);
                 self.plan.mates.get_mut(born as usize).map(|mate| std::mem::replace(mate, NO_MATE));

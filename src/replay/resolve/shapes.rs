@@ -11,8 +11,9 @@ use crate::model::{AddressSpace, Extent, Op, Owner, Request};
 use crate::policy::Shape;
 use crate::policy::rules::SearchLength;
 
+use super::super::plan::Ops;
 use super::initial::{has_unknown_shape, initial_space};
-use super::{Cause, Checkpoints, Machine, Resolver, Verdict, recorded_of};
+use super::{Cause, Machine, Resolver, Verdict, recorded_of};
 
 /// Shapes followed besides the leading one.
 const OTHERS: u64 = 127;
@@ -30,8 +31,9 @@ const MAX_BEHIND: u32 = 6;
 struct Other {
     start: AddressSpace,
     space: AddressSpace,
-    ops: Vec<Op>,
-    upto: Vec<u32>,
+    ops: Ops,
+    /// Operations of the present record so far.
+    now: Vec<Op>,
     misses: u32,
 }
 
@@ -83,7 +85,8 @@ impl Shapes {
         let at_most = usize::try_from(MAX_BYTES / bytes_each).unwrap_or(usize::MAX);
         let other = |shape| {
             let start = initial_space(log, machine, shape);
-            Other { space: start.clone(), start, ops: Vec::new(), upto: Vec::new(), misses: 0 }
+            let ops = Ops::new(start.allocator().n_nodes(), 0);
+            Other { space: start.clone(), start, ops, now: Vec::new(), misses: 0 }
         };
         Self { others: shapes.take(at_most).map(other).collect(), ..Self::default() }
     }
@@ -101,18 +104,17 @@ impl Shapes {
 
 impl Resolver<'_> {
     /// Takes the record the plan has just resolved under every other shape too.
-    pub(super) fn follow_shapes(&mut self, index: usize, event: &Event) {
+    pub(super) fn follow_shapes(&mut self, index: usize, event: &Event, theirs: &[Op]) {
         if self.shapes.others.is_empty() {
             return;
         }
         let mut shapes = std::mem::take(&mut self.shapes);
-        let theirs = self.plan.ops_of(index);
         let asked = match event.kind {
             EventKind::Alloc { .. } => self.last_request.map(|request| self.asked(index, event, request)),
             _ => None,
         };
         for other in &mut shapes.others {
-            other.follow(theirs, asked.as_ref());
+            other.follow(self.log, theirs, asked.as_ref());
         }
         let is_alloc = asked.is_some();
         let verdict = self.plan.verdicts[index];
@@ -172,7 +174,7 @@ impl Resolver<'_> {
             let mut shapes = std::mem::take(&mut self.shapes);
             if let Some(other) = shapes.others.get_mut(place) {
                 self.lead_with(other, &mut shapes.misses);
-                self.rewritten.push((0, self.plan.upto.len()));
+                self.rewritten.push((0, self.plan.len()));
             }
             self.shapes = shapes;
         }
@@ -187,9 +189,9 @@ impl Resolver<'_> {
         std::mem::swap(&mut other.misses, misses);
         std::mem::swap(&mut other.space, &mut self.space);
         std::mem::swap(&mut other.ops, &mut self.plan.ops);
-        std::mem::swap(&mut other.upto, &mut self.plan.upto);
+        std::mem::swap(&mut other.now, &mut self.now);
         let start = std::mem::replace(&mut other.start, self.checkpoints.start().clone());
-        self.checkpoints = Checkpoints::new(start);
+        self.checkpoints.begin_anew(start);
         self.before_purge = None;
         self.shadows.clear();
         self.older.keep_covers(&self.space);
@@ -198,12 +200,12 @@ impl Resolver<'_> {
 
 impl Other {
     fn apply(&mut self, op: Op) {
-        self.ops.push(op);
+        self.now.push(op);
         self.space.apply(&op, None);
     }
 
     /// One record: the plan's operations, but the allocation as this shape has it.
-    fn follow(&mut self, theirs: &[Op], asked: Option<&Asked>) {
+    fn follow(&mut self, log: &Log, theirs: &[Op], asked: Option<&Asked>) {
         let mut is_open = asked;
         for op in theirs {
             let is_own =
@@ -219,7 +221,8 @@ impl Other {
         if let Some(asked) = is_open {
             self.allocate(asked);
         }
-        self.upto.push(self.ops.len() as u32);
+        self.ops.push(log, &self.now);
+        self.now.clear();
     }
 
     /// The same area, whether this shape gives it by itself or it has to be forced.

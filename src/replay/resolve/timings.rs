@@ -47,12 +47,12 @@ impl Resolver<'_> {
     fn try_before_purge(&mut self, case: &Case<'_>) -> Option<Timing> {
         let Case { index, event, request, recorded } = *case;
         let before = self.before_purge.as_ref()?;
-        let (from, first_op) = (before.index, before.first_op);
-        let between = self.log.events.get(from..index)?;
+        let (from, n_before) = (before.index, before.n_before);
+        let mut between = self.log.events.range(from..index);
         // What one task did is in the order of its records; what one CPU did too, where nothing can come between.
         let same_cpu_counts = !self.machine.policy.rules.reschedules_before_record;
-        let own = |other: &Event| other.task == event.task || (same_cpu_counts && other.cpu == event.cpu);
-        if index - from > MAX_BEFORE_PURGE || between.iter().any(own) {
+        let own = |other: Event| other.task == event.task || (same_cpu_counts && other.cpu == event.cpu);
+        if index.checked_sub(from)? > MAX_BEFORE_PURGE || between.any(own) {
             return None;
         }
         self.copied_bytes += before.space.heap_bytes();
@@ -61,17 +61,16 @@ impl Resolver<'_> {
         if placed(&space.apply(&op, None)) != recorded {
             return None;
         }
-        if !self.comes_out(&mut space, &self.plan.ops[first_op..]) {
+        if !self.comes_out(&mut space, from, n_before) {
             return None;
         }
         self.space = space;
-        self.plan.ops.insert(first_op, op);
-        for upto in &mut self.plan.upto[from..] {
-            *upto += 1;
-        }
+        let mut ops: Vec<Op> = self.plan.ops_of(self.log, from).collect();
+        ops.insert(n_before.min(ops.len()), op);
+        self.plan.ops.set(self.log, from, &ops);
         if let Some(before) = &mut self.before_purge {
             before.space.apply(&op, None);
-            before.first_op += 1;
+            before.n_before += 1;
         }
         self.checkpoints.forget_from(from);
         self.rewritten.push((from, index));
@@ -80,10 +79,13 @@ impl Resolver<'_> {
         Some(Timing::BeforePurge)
     }
 
-    /// Applies what has been resolved to another state; does it all come out as recorded there too?
-    pub(super) fn comes_out(&self, space: &mut AddressSpace, resolved: &[Op]) -> bool {
-        resolved.iter().all(|op| match (op, space.apply(op, None)) {
-            (Op::Alloc { born, .. }, answer) => placed(&answer) == recorded_of(&self.log.events[*born as usize]),
+    /// Applies what has been resolved to another state, from record `from` on but its first `n_before` operations; does
+    /// it all come out as recorded there too?
+    pub(super) fn comes_out(&self, space: &mut AddressSpace, from: usize, n_before: usize) -> bool {
+        let finished = (from..self.plan.len()).flat_map(|index| self.plan.ops_of(self.log, index));
+        let mut resolved = finished.chain(self.now.iter().copied()).skip(n_before);
+        resolved.all(|op| match (op, space.apply(&op, None)) {
+            (Op::Alloc { born, .. }, answer) => placed(&answer) == recorded_of(&self.log.events.nth(born as usize)),
             (_, Answer::Adopted { displaced, .. }) => displaced == 0,
             (_, Answer::UnknownFree(_)) => false,
             _ => true,
@@ -99,7 +101,7 @@ impl Resolver<'_> {
         if placed(&space.apply(&op, None)) != case.recorded {
             return None;
         }
-        self.plan.ops.extend([first, op]);
+        self.now.extend([first, op]);
         self.before_purge = None;
         self.shadows.clear();
         self.shapes.forget();
@@ -113,11 +115,11 @@ impl Resolver<'_> {
         if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
-        let ahead = self.log.events[index..].iter().take(MAX_AFTER_PURGE);
-        let purge = index + ahead.into_iter().position(|later| later.kind.ends_purge())?;
-        let event = self.log.events[purge];
+        let mut ahead = self.log.events.range(index..index + MAX_AFTER_PURGE);
+        let purge = index + ahead.position(|later| later.kind.ends_purge())?;
+        let event = self.log.events.nth(purge);
         // The purge began after the purging task's last record before it.
-        if self.log.events[index..purge].iter().any(|between| between.task == event.task) {
+        if self.log.events.range(index..purge).any(|between| between.task == event.task) {
             return None;
         }
         let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
@@ -134,7 +136,7 @@ impl Resolver<'_> {
             return None;
         }
         let mut cpus_seen = vec![event.cpu];
-        let ahead = self.log.events[index + 1..].iter().take(MAX_EXCHANGED).zip(index + 1..);
+        let ahead = self.log.events.range(index + 1..).take(MAX_EXCHANGED).zip(index + 1..);
         for (other, place) in ahead {
             // Only the next record of each CPU can have come early: one CPU's changes are in the order of its records.
             if cpus_seen.contains(&other.cpu) {
@@ -148,7 +150,7 @@ impl Resolver<'_> {
             {
                 continue;
             }
-            if self.space.allocator().place(&early, None).ok().map(|placement| placement.start) != recorded_of(other) {
+            if self.space.allocator().place(&early, None).ok().map(|placement| placement.start) != recorded_of(&other) {
                 continue;
             }
             self.copied_bytes += self.space.heap_bytes();
@@ -162,7 +164,7 @@ impl Resolver<'_> {
                 in_order.apply(&ops[1], None);
                 let own = placed(&in_order.apply(&ops[0], None));
                 self.space = space;
-                self.plan.ops.extend(ops);
+                self.now.extend(ops);
                 self.taken_early.push((place, own));
                 self.shadows.clear();
                 return Some(Timing::Exchanged);

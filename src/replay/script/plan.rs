@@ -8,7 +8,7 @@ use parsers::{Problem, ProblemKind};
 
 use super::{Done, ScriptRun, assumed, machine_of};
 use crate::event::{Addr, Event, EventKind, Nanos, ScriptOp, Seq, TaskId};
-use crate::log::{Clock, FileProblem, Log, ScriptLog, Window};
+use crate::log::{Clock, Events, FileProblem, Log, ScriptLog, Window};
 use crate::model::{Answer, Freed, Op, Purged, VmapArea};
 use crate::replay::plan::TALLY_EVERY;
 use crate::replay::timeline::values_of;
@@ -29,10 +29,10 @@ pub(in crate::replay) fn open(
     let machine = machine_for(&mut log, script, settings)?;
     let run = ScriptRun::on(script, machine, true);
     log.origin.clock = Clock::None;
-    log.events = Vec::with_capacity(script.ops.len());
+    log.events = Events::new();
     let mut pass = Pass {
-        checkpoints: Checkpoints::new(run.space().clone()),
-        plan: Plan::empty(machine, script.ops.len()),
+        checkpoints: Checkpoints::new(run.space().clone(), settings.checkpoint_bytes()),
+        plan: Plan::empty(machine, run.allocator().n_nodes(), script.ops.len()),
         tally: Tally::default(),
         run,
         log,
@@ -53,9 +53,8 @@ pub(in crate::replay) fn open(
         if done.said.is_some() {
             pass.plan.said.push(index as u32);
         }
-        pass.plan.ops.extend_from_slice(&done.ops);
-        pass.plan.upto.push(pass.plan.ops.len() as u32);
-        pass.checkpoints.offer(index + 1, pass.run.space());
+        pass.plan.ops.push(&pass.log, &done.ops);
+        pass.checkpoints.offer(index + 1, pass.run.space_mut());
     }
     pass.sample();
     pass.plan.timeline.metrics.finish();

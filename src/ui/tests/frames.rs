@@ -100,7 +100,7 @@ fn the_problems_are_listed_with_their_places() {
 fn a_long_read_says_what_is_read() {
     use super::super::draw::{Loading, loading};
     let mut terminal = Terminal::new(TestBackend::new(40, 4)).expect("cannot fail");
-    let what = Loading { name: "trace.dat" };
+    let what = Loading { name: "trace.dat", words: "resolving 41 %" };
     terminal.draw(|frame| loading(&what, Duration::from_secs(7), frame)).expect("cannot fail");
     terminal.backend().assert_buffer_lines([
         "Reading trace.dat and replaying it once:",

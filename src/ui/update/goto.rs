@@ -1,7 +1,8 @@
 //! `:goto` and `:line`: a number, a distance, a moment, a share, a line of the input or an address.
 
+use super::super::action::Action;
 use super::super::app::App;
-use super::{actions, time};
+use super::{actions, arrive, time};
 use crate::log::Clock;
 use crate::view::script::noun;
 use crate::view::{Selection, text};
@@ -77,6 +78,11 @@ pub(super) fn go(app: &mut App, text: &str) {
     };
     let n = app.replay.len();
     let here = app.heading();
+    if arrive::is_to_come(app, &goto) {
+        app.awaited = Some(text.to_owned());
+        let stay = app.key(Action::Cancel);
+        return app.say(format!("that is not read yet: the cursor goes there when it is; {stay} stays here"));
+    }
     let target = match goto {
         Goto::Address(address) => return actions::select(app, Selection::Address(address)),
         Goto::Line(line) => return go_to_line(app, line),

@@ -26,7 +26,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
     let born = Seq(born);
     let log = replay.log();
     let Some(event) = log.get(born) else { return };
-    let mut spans = at(facts, born, event);
+    let mut spans = at(facts, born, &event);
     if let Some((_, now)) = replay.current().filter(|(seq, _)| *seq != born) {
         let ago = text::between(log, event.at, now.at, facts.scene.glyphs);
         spans.push(muted(format!(", {ago} before this {}", noun(log))));
@@ -43,7 +43,7 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, thing: &Thing) {
         facts.add("freed", &[muted(words)], None);
         return;
     };
-    let mut spans = at(facts, mate, end);
+    let mut spans = at(facts, mate, &end);
     let lived = text::between(log, event.at, end.at, facts.scene.glyphs);
     spans.push(muted(format!(", after {lived}")));
     if mate.index() >= replay.cursor() {

@@ -72,7 +72,7 @@ impl<'a> Holes<'a> {
         };
         // A subtree by the most it can have and where it begins, or a hole by its own size.
         let mut waiting = BinaryHeap::new();
-        let subtree = |id: AreaId, from: u64| (view.areas[id].subtree_max, Reverse(from), Some(id), None);
+        let subtree = |id: AreaId, from: u64| (view.areas[id].subtree_max(), Reverse(from), Some(id), None);
         if view.tree.root != NIL {
             waiting.push(subtree(view.tree.root, 0));
         }

@@ -4,7 +4,7 @@ mod estimate;
 
 use super::super::focus::{Kind, any_overlap, has_guard, kind_of_busy};
 use super::super::within::is_lazy_the_rest;
-use super::super::{Role, Scene};
+use super::super::{Glyphs, Role, Scene};
 use crate::model::{Extent, NIL, TreeId, TreeView, VmapArea};
 
 /// Areas and holes looked at for each cell of a row before it is estimated instead.
@@ -250,5 +250,22 @@ fn mark_guard(scene: &Scene<'_>, canvas: &mut Canvas, area: &VmapArea) {
     let index = (last - canvas.start) / canvas.cell_bytes;
     if let Some(cell) = canvas.cells.get_mut(index as usize) {
         cell.guard = true;
+    }
+}
+
+/// Bytes taken and all bytes of a row.
+pub(super) fn sums(cells: &[Cell]) -> (u64, u64) {
+    cells.iter().fold((0, 0), |(taken, all), cell| (taken + cell.taken_bytes(), all + cell.length()))
+}
+
+/// A share in percent that is 0 only for nothing and 100 only for everything; an estimate says that it is one.
+pub(super) fn share(taken: u64, all: u64, estimate: Option<&Glyphs>) -> String {
+    let percent = u128::from(taken) * 100 / u128::from(all.max(1));
+    if let Some(glyphs) = estimate {
+        return format!("{}{percent} %", if glyphs.ascii { '~' } else { glyphs.inferred });
+    }
+    match percent {
+        0 if taken > 0 => "<1 %".to_owned(),
+        _ => format!("{percent} %"),
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Picture<'a> {
         ];
         let leaf = area.child == [NIL, NIL];
         if self.view.augmented && self.marks.coloured && !leaf {
-            let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
+            let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max()));
             spans.push(Span::new(max, Role::Muted));
         }
         // 2.6.28 to 5.1: freed, but still in the tree.
@@ -145,7 +145,7 @@ impl<'a> Picture<'a> {
         let words = counts.entry(id).or_insert_with(|| self.count(id));
         let mut spans = vec![Span::new(format!("{} {words}", self.glyphs.ellipsis), Role::Muted)];
         if self.view.augmented && self.marks.coloured {
-            let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max));
+            let max = format!(" {}{}", self.glyphs.max, text::bytes_short(area.subtree_max()));
             spans.push(Span::new(max, Role::Muted));
         }
         for span in &mut spans {
