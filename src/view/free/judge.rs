@@ -23,7 +23,6 @@ pub(super) struct Judgement {
     pub(super) words: String,
     pub(super) role: Role,
     pub(super) chosen: bool,
-    pub(super) fits: bool,
 }
 
 impl Judge {
@@ -64,9 +63,9 @@ impl Judge {
                 Fit::Full => format!("chosen: {}, used up", fit.title()),
                 _ => format!("chosen: {}, {} stay", fit.title(), text::bytes(rest)),
             };
-            return Judgement { words, role: Role::Good, chosen: true, fits: true };
+            return Judgement { words, role: Role::Good, chosen: true };
         }
-        let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };
+        let no = |words: String| Judgement { words, role: Role::Muted, chosen: false };
         if self.window.vend <= hole.start() {
             return no(Misfit::Above.words());
         }
@@ -81,6 +80,6 @@ impl Judge {
             Some((_, placed, _)) if placed.start() < start => ("would fit, higher up", Role::Text),
             _ => ("would fit, but the search passed it by", Role::Warn),
         };
-        Judgement { words: words.to_owned(), role, chosen: false, fits: true }
+        Judgement { words: words.to_owned(), role, chosen: false }
     }
 }
