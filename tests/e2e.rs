@@ -2,6 +2,8 @@
 //!
 //! Nothing sleeps: every step waits for a state of the screen, with a deadline.
 
+#[path = "e2e/loading.rs"]
+mod loading;
 #[path = "e2e/pty.rs"]
 mod pty;
 

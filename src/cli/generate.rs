@@ -1,8 +1,11 @@
-//! `vmaplens generate`: files for the shell and the manual, made from the clap types.
+//! `vmaplens generate`: files for the shell and the manual, made from the clap types; synthetic workloads.
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use parsers::condition::WORDS;
+
+use crate::log::escape;
+use crate::workload::{self, WORKLOADS, Workload};
 
 use super::args::{Cli, GenerateArgs, Generated};
 use super::error::CliError;
@@ -13,9 +16,11 @@ use super::output;
 /// # Errors
 /// The result cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<u8, CliError> {
-    let text = match args.what {
-        Generated::Completions { shell } => completions(shell),
+    let text = match &args.what {
+        Generated::Completions { shell } => completions(*shell),
         Generated::Man => man()?,
+        Generated::Ops { name: Some(name), max_ops } => ops(name, *max_ops)?,
+        Generated::Ops { name: None, .. } => workloads(),
     };
     output::write_to(None, &text)?;
     Ok(0)
@@ -25,6 +30,23 @@ fn completions(shell: clap_complete::Shell) -> String {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "vmaplens", &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An op script, as text.
+fn ops(name: &str, max_ops: u64) -> Result<String, CliError> {
+    let workload = workload::by_name(name).ok_or_else(|| CliError::Other {
+        what: format!("no workload is called {:?}", escape(name.as_bytes())),
+        hint: "vmaplens generate ops lists them".to_owned(),
+    })?;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = workload.write(max_ops, &mut text);
+    Ok(text)
+}
+
+fn workloads() -> String {
+    let line = |workload: &Workload| format!("{:<16} {}\n", workload.name, workload.title);
+    WORKLOADS.iter().map(line).collect()
 }
 
 /// The manual page: the program, then every command with its options.

@@ -44,11 +44,11 @@ pub struct VmapArea {
     /// First address after it (`va_end`), guard page included.
     pub end: u64,
     /// Free tree only: [`VmapArea::subtree_max`] of the left and the right child, 0 of none.
-    pub(super) max: [u64; 2],
+    pub(crate) max: [u64; 2],
     /// Left and right child in the tree this area is in.
     pub child: [AreaId; 2],
     /// Parent in that tree, shifted by one; bit 0 set: black.
-    pub(super) parent_colour: u32,
+    pub(crate) parent_colour: u32,
     /// Next lower area of the same tree, or the previous element of a list.
     pub prev: AreaId,
     /// Next higher area of the same tree, or the next element of a list.
@@ -88,6 +88,12 @@ impl VmapArea {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Slots read so far, for tests of what a frame costs.
+    pub(crate) static LOOKED_AT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// The arena.
 #[derive(Debug)]
 pub struct Areas {
@@ -120,28 +126,38 @@ impl Default for Areas {
 impl Areas {
     /// Takes a slot for `[start, end)`.
     pub fn add(&mut self, start: u64, end: u64) -> AreaId {
+        let id = self.take_slot();
+        self[id] = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
+        id
+    }
+
+    /// Takes a slot, whatever stands in it.
+    #[inline]
+    pub(super) fn take_slot(&mut self) -> AreaId {
         self.live += 1;
         if self.near.is_small_for(self.live) {
             self.near.grow(self.live, &self.slots);
         }
-        let area = VmapArea { start, end, born: VmapArea::UNBORN, ..VmapArea::default() };
-        if self.unused == NIL {
-            self.slots.push(area);
-            self.n_slots += 1;
-            let id = (self.slots.len() - 1) as AreaId;
-            if self.changed.len() * PAGE_SLOTS < self.slots.len() {
-                self.changed.push(true);
-            }
-            self.changed[id as usize / PAGE_SLOTS] = true;
-            return id;
-        }
         let id = self.unused;
+        if id == NIL {
+            return self.push_slot();
+        }
         self.unused = self[id].next;
-        self[id] = area;
         id
     }
 
+    #[inline(never)]
+    fn push_slot(&mut self) -> AreaId {
+        self.slots.push(VmapArea::default());
+        self.n_slots += 1;
+        if self.changed.len() * PAGE_SLOTS < self.slots.len() {
+            self.changed.push(true);
+        }
+        (self.slots.len() - 1) as AreaId
+    }
+
     /// Gives a slot back. The area must be in no tree, list or pool.
+    #[inline]
     pub fn remove(&mut self, id: AreaId) {
         debug_assert!(id != NIL, "NIL is not an area");
         self.live -= 1;
@@ -235,12 +251,16 @@ impl Clone for Areas {
 impl std::ops::Index<AreaId> for Areas {
     type Output = VmapArea;
 
+    #[inline(always)]
     fn index(&self, id: AreaId) -> &VmapArea {
+        #[cfg(test)]
+        LOOKED_AT.with(|looked_at| looked_at.set(looked_at.get() + 1));
         &self.slots[id as usize]
     }
 }
 
 impl std::ops::IndexMut<AreaId> for Areas {
+    #[inline(always)]
     fn index_mut(&mut self, id: AreaId) -> &mut VmapArea {
         self.changed[id as usize / PAGE_SLOTS] = true;
         &mut self.slots[id as usize]

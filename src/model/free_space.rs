@@ -1,6 +1,6 @@
 //! Holes: cutting an area out of one, and giving a range back (`va_clip`, `merge_or_add_vmap_area`).
 
-use super::areas::{AreaId, Areas, Kind, NIL, VmapArea};
+use super::areas::{AreaId, Areas, NIL, VmapArea};
 use super::extent::{Extent, Fit, fit_of};
 use super::rbtree::Tree;
 use super::step::{At, Merge, Sink, TreeStep};
@@ -24,6 +24,7 @@ impl Areas {
     ///   RightEdge  |....####|    the node shrinks from above
     ///   NoEdge     |..####..|    the node keeps the upper rest, a new node takes the lower
     /// ```
+    #[inline]
     pub(crate) fn clip<S: Sink>(
         &mut self,
         tree: &mut Tree,
@@ -52,11 +53,11 @@ impl Areas {
                 self[hole].start = placed.end();
                 self.note(hole, placed.end(), end);
                 self.propagate(hole, to);
-                let lower = self.add(start, placed.start());
-                to.step(|| TreeStep::Spare { node: self.node(lower), hole: self.node(hole) });
+                to.step(|| TreeStep::Spare { start, end: placed.start(), hole: self.node(hole) });
                 // Directly below the rest of the hole.
                 let link = self.link_beside(tree, (start, placed.start()), NIL, hole)?;
-                self.insert::<true, S>(tree, lower, link, to);
+                let lower = VmapArea { start, end: placed.start(), born: VmapArea::UNBORN, ..VmapArea::default() };
+                self.insert_new::<true, S>(tree, lower, link, to);
             }
         }
         Some(fit)
@@ -75,8 +76,7 @@ impl Areas {
     ) -> Result<(AreaId, Merge), Overlap> {
         let (start, end) = (self[id].start, self[id].end);
         let link = if AUGMENTED {
-            let below = self.ending_at(start, Kind::Free);
-            let above = if below == NIL { self.starting_at(end, Kind::Free) } else { NIL };
+            let (below, above) = self.hole_beside(start, end);
             self.link_beside(tree, (start, end), below, above)
         } else {
             self.find_link(tree, start, end)
@@ -85,6 +85,9 @@ impl Areas {
         if tree.root == NIL {
             self.insert::<AUGMENTED, S>(tree, id, link, to);
             return Ok((id, Merge::None));
+        }
+        if AUGMENTED {
+            self.joined(id);
         }
         let next = self.next_above(link);
         let previous = if next == NIL { tree.last } else { self[next].prev };
@@ -116,6 +119,7 @@ impl Areas {
         };
         self.remove(id);
         if AUGMENTED {
+            self.joined(joined);
             self.note(joined, range.0, range.1);
             self.propagate(joined, to);
         }

@@ -144,12 +144,17 @@ impl BlockRuns {
 
 impl TablesTouched {
     /// Notes the tables a mapping of `extent` needs. The last page is left out: nearly always it is the guard.
+    #[inline]
     pub fn map(&mut self, geometry: &Geometry, extent: Extent) {
+        if self.warm.is_none_or(|(first, last)| extent.start() < first || last < extent.end() - 1) {
+            self.map_cold(geometry, extent);
+        }
+    }
+
+    #[inline(never)]
+    fn map_cold(&mut self, geometry: &Geometry, extent: Extent) {
         let without_guard = Extent::new(extent.start(), extent.end().saturating_sub(geometry.page_size));
         let mapped = without_guard.unwrap_or(extent);
-        if self.warm.is_some_and(|(first, last)| first <= mapped.start() && mapped.end() - 1 <= last) {
-            return;
-        }
         let below_top = geometry.levels.windows(2).filter(|pair| !pair[1].preallocated);
         for (depth, pair) in below_top.enumerate() {
             if self.levels.len() <= depth {

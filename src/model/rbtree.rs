@@ -89,6 +89,7 @@ impl Areas {
 
     /// The same, asked after a neighbour: `below` ends where the range begins, or `above` begins where it ends; `NIL` if
     /// not known. The place in the order decides the place in the tree, so nothing has to be searched.
+    #[inline]
     pub(crate) fn link_beside(
         &self,
         tree: &Tree,
@@ -97,6 +98,7 @@ impl Areas {
         above: AreaId,
     ) -> Option<Link> {
         let (below, above) = match (below, above) {
+            _ if tree.root == NIL => return Some(Link { parent: NIL, side: LEFT }),
             (NIL, NIL) => return self.find_link(tree, start, end),
             (NIL, above) => (self[above].prev, above),
             (below, _) => (below, self[below].next),
@@ -152,6 +154,7 @@ impl Areas {
 
     /// Recomputes `subtree_max` from `id` upwards until a stored value is already right
     /// (`augment_tree_propagate_from`).
+    #[inline]
     pub(super) fn propagate<S: Sink>(&mut self, id: AreaId, to: &mut At<'_, S>) {
         let (mut id, mut max) = (id, self.subtree_max(id));
         loop {
@@ -199,17 +202,22 @@ impl Areas {
     }
 
     /// Takes `id` out of the list of `tree` alone.
+    #[inline]
     pub fn unthread(&mut self, tree: &mut Tree, id: AreaId) {
         let VmapArea { prev, next, .. } = self[id];
-        if prev == NIL {
-            tree.first = next;
-        } else {
-            self[prev].next = next;
+        self.unlist(tree, prev, next);
+    }
+
+    /// Makes neighbours of what is before and behind an area.
+    #[inline]
+    fn unlist(&mut self, tree: &mut Tree, prev: AreaId, next: AreaId) {
+        match prev {
+            NIL => tree.first = next,
+            prev => self[prev].next = next,
         }
-        if next == NIL {
-            tree.last = prev;
-        } else {
-            self[next].prev = prev;
+        match next {
+            NIL => tree.last = prev,
+            next => self[next].prev = prev,
         }
     }
 
@@ -239,6 +247,7 @@ impl Areas {
     }
 
     /// Puts `new` where `old` hangs below `parent`; answers the side. The links of `new` itself are the caller's.
+    #[inline]
     fn replace(&mut self, tree: &mut Tree, old: AreaId, parent: AreaId, new: AreaId) -> usize {
         if parent == NIL {
             tree.root = new;

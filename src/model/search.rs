@@ -24,6 +24,7 @@ pub struct Wanted {
 /// Where `[.., size)` would start in a hole at or above `vstart`; `None` if it does not fit (`is_within_this_va`).
 ///
 /// Arithmetic wraps as the kernel's `unsigned long` does, and a wrapped answer is no answer.
+#[inline]
 fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
     let from = hole.start.max(vstart);
     let start = align_up(from, wanted.align);
@@ -32,6 +33,7 @@ fn start_in(hole: &VmapArea, wanted: &Wanted, vstart: u64) -> Option<u64> {
 }
 
 /// `x` rounded up to a multiple of the power of two `align`, wrapping.
+#[inline]
 pub fn align_up(x: u64, align: u64) -> u64 {
     x.wrapping_add(align.wrapping_sub(1)) & !align.wrapping_sub(1)
 }
@@ -40,6 +42,7 @@ pub fn align_up(x: u64, align: u64) -> u64 {
 ///
 /// As `find_vmap_lowest_match`, 5.2 to 7.3. With `length == size` this is the lowest hole that fits; with more it
 /// depends on the shape of the tree, which is why the shape is kept.
+#[inline(always)]
 pub fn find_lowest_match<S: Sink>(areas: &Areas, tree: &Tree, wanted: &Wanted, sink: &mut S) -> AreaId {
     let mut id = tree.root;
     let mut vstart = wanted.vstart;

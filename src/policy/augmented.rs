@@ -5,6 +5,8 @@
 mod as_allocator;
 mod dump;
 mod free;
+#[cfg(test)]
+mod mirror;
 mod percpu;
 mod pool;
 mod purge;
@@ -12,10 +14,11 @@ mod start;
 mod state;
 
 use crate::log::Window;
+use crate::model::rbtree::Link;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
     AreaId, Areas, At, Extent, Kind, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
-    Tree, TreeId, VmapArea,
+    Tree, TreeId, VmapArea, fit_of,
 };
 
 use super::refuse;
@@ -136,6 +139,7 @@ impl Augmented {
     }
 
     /// Node whose busy tree holds an address (`addr_to_node`).
+    #[inline(always)]
     fn node_of(&self, addr: u64) -> u32 {
         let (zone, n_nodes) = (addr >> self.zone_shift, self.nodes.len() as u64);
         match n_nodes {
@@ -146,34 +150,42 @@ impl Augmented {
     }
 
     /// May the request use pools, and does its area go back to one?
+    #[inline(always)]
     fn is_poolable(&self, request: &Request) -> bool {
         self.nodes.len() > 1 && request.window == self.window
     }
 
+    #[inline(always)]
     fn place_with<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<Placement, Refusal> {
         if let Some(placement) = self.ask_pool(request, sink) {
             return Ok(placement);
         }
+        let (hole, start) = self.search_tree(request, sink)?;
+        Ok(Placement { start, source: Source::Tree { hole } })
+    }
+
+    /// `__alloc_vmap_area`, up to where it clips: the hole, and the address in it.
+    #[inline(always)]
+    fn search_tree<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<(AreaId, u64), Refusal> {
+        let Request { size, align, window, .. } = *request;
         let (length, why) = self.search_length(request);
-        let vstart = request.window.vstart;
+        let vstart = window.vstart;
         sink.step(|| Step::SearchBegun { length, why, vstart });
-        let wanted =
-            Wanted { size: request.size, align: request.align, vstart, length, moves_vstart: self.rules.moves_vstart };
+        let wanted = Wanted { size, align, vstart, length, moves_vstart: self.rules.moves_vstart };
         let hole = find_lowest_match(&self.areas, &self.free, &wanted, sink);
         if hole == NIL {
             return refuse(RefusalReason::NoHole, sink);
         }
         let hole_start = self.areas[hole].start;
-        let start = align_up(hole_start.max(vstart), request.align);
-        match start.checked_add(request.size) {
+        let start = align_up(hole_start.max(vstart), align);
+        match start.checked_add(size) {
             // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
-            Some(end) if hole_start <= start && end <= request.window.vend => {
-                Ok(Placement { start, source: Source::Tree { hole } })
-            }
+            Some(end) if hole_start <= start && end <= window.vend => Ok((hole, start)),
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
         }
     }
 
+    #[inline(always)]
     fn search_length(&self, request: &Request) -> (u64, LengthReason) {
         let Request { size, align, window, .. } = *request;
         // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
@@ -188,6 +200,7 @@ impl Augmented {
         }
     }
 
+    #[inline(always)]
     fn settle_with<S: Sink>(
         &mut self,
         request: &Request,
@@ -221,54 +234,84 @@ impl Augmented {
     }
 
     /// One allocation: the search, and what it leads to.
+    #[inline(always)]
     fn alloc_with<S: Sink>(&mut self, request: &Request, born: u32, sink: &mut S) -> Result<Extent, Refusal> {
-        let answer = self.place_with(request, sink);
-        match (self.settle_with(request, answer, born, sink), answer) {
-            (Some(extent), _) => Ok(extent),
-            (None, Err(refusal)) => Err(refusal),
-            (None, Ok(_)) => unreachable!("a placement settles into an area"),
+        if self.nodes.len() > 1 {
+            let answer = self.place_with(request, sink);
+            return match (self.settle_with(request, answer, born, sink), answer) {
+                (Some(extent), _) => Ok(extent),
+                (None, Err(refusal)) => Err(refusal),
+                (None, Ok(_)) => unreachable!("a placement settles into an area"),
+            };
+        }
+        let (hole, start) = self.search_tree(request, sink)?;
+        match Extent::sized(start, request.size) {
+            Some(extent) if self.carve(hole, extent, sink).is_some() => {
+                self.add_busy(extent, 0, born, sink);
+                Ok(extent)
+            }
+            _ => unreachable!("a hole that was found holds the area"),
         }
     }
 
+    #[inline(always)]
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
-        let fit = self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
+        if S::WANTED {
+            // Said before it is done: what the tree does follows from it.
+            let fit = fit_of(before, placed)?;
+            sink.step(|| Step::Clipped { hole: before, placed, fit });
+        }
+        self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
         self.free_bytes -= self.inside(placed.start(), placed.end());
         self.holes_inside +=
             self.is_inside(before.start(), placed.start()) + self.is_inside(placed.end(), before.end());
         self.holes_inside -= self.is_inside(before.start(), before.end());
-        sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
     }
 
+    #[inline(always)]
     fn add_busy<S: Sink>(&mut self, extent: Extent, owner: u32, born: u32, sink: &mut S) {
-        let id = self.areas.add(extent.start(), extent.end());
-        self.areas[id].owner = owner;
-        self.areas[id].born = born;
-        self.join_busy(id, extent, sink);
+        let (start, end) = (extent.start(), extent.end());
+        let area = VmapArea { start, end, owner, born, kind: Kind::Busy, ..VmapArea::default() };
+        // The kernel warns and drops an area that overlaps one in use.
+        let Some((node, link)) = self.busy_link(extent) else { return };
+        self.count_busy(node, extent, sink);
+        let to = &mut At { tree: TreeId::Busy(node), sink };
+        self.areas.insert_new::<false, S>(&mut self.nodes[node as usize].busy, area, link, to);
     }
 
+    /// `insert_vmap_area`.
     fn join_busy<S: Sink>(&mut self, id: AreaId, extent: Extent, sink: &mut S) {
-        let (start, end) = (extent.start(), extent.end());
-        let node = self.node_of(start);
-        let (below, above) = self.busy_neighbours(node, extent);
-        let busy = &mut self.nodes[node as usize].busy;
-        let to = &mut At { tree: TreeId::Busy(node), sink };
-        match self.areas.link_beside(busy, (start, end), below, above) {
-            Some(link) => self.areas.insert::<false, S>(busy, id, link, to),
-            // The kernel warns and drops the area; so do we, but its slot is not lost.
-            None => return self.areas.remove(id),
-        }
+        // The kernel warns and drops the area; so do we, but its slot is not lost.
+        let Some((node, link)) = self.busy_link(extent) else { return self.areas.remove(id) };
         self.areas[id].kind = Kind::Busy;
-        self.areas.note(id, start, end);
+        self.count_busy(node, extent, sink);
+        let to = &mut At { tree: TreeId::Busy(node), sink };
+        self.areas.insert::<false, S>(&mut self.nodes[node as usize].busy, id, link, to);
+    }
+
+    #[inline(always)]
+    fn count_busy<S: Sink>(&mut self, node: u32, extent: Extent, sink: &mut S) {
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();
         sink.step(|| Step::BusyAdded { node, extent });
     }
 
+    /// The node whose busy tree an area joins, and where; `None` if it overlaps one.
+    #[inline(always)]
+    fn busy_link(&self, extent: Extent) -> Option<(u32, Link)> {
+        let node = self.node_of(extent.start());
+        let busy = &self.nodes[node as usize].busy;
+        let (below, above) = if busy.root == NIL { (NIL, NIL) } else { self.busy_neighbours(node, extent) };
+        Some((node, self.areas.link_beside(busy, (extent.start(), extent.end()), below, above)?))
+    }
+
     /// The areas of a node's busy tree that touch `extent` from below or from above, the first that is remembered.
+    #[inline(always)]
     fn busy_neighbours(&self, node: u32, extent: Extent) -> (AreaId, AreaId) {
-        let of_node = |id: AreaId| if id != NIL && self.node_of(self.areas[id].start) == node { id } else { NIL };
+        let is_of_node = |id: AreaId| self.nodes.len() == 1 || self.node_of(self.areas[id].start) == node;
+        let of_node = |id: AreaId| if id != NIL && is_of_node(id) { id } else { NIL };
         match of_node(self.areas.ending_at(extent.start(), Kind::Busy)) {
             NIL => (NIL, of_node(self.areas.starting_at(extent.end(), Kind::Busy))),
             below => (below, NIL),

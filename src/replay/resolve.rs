@@ -14,6 +14,7 @@ mod shapes;
 mod timings;
 mod unseen;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
@@ -61,6 +62,15 @@ struct BeforePurge {
     space: AddressSpace,
 }
 
+/// The records that have been looked through for the end of a purge.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ahead {
+    from: usize,
+    to: usize,
+    /// The only end of a purge among them: their last record.
+    found: Option<usize>,
+}
+
 /// The pass over the records.
 pub(super) struct Resolver<'a> {
     log: &'a Log,
@@ -80,6 +90,8 @@ pub(super) struct Resolver<'a> {
     purged_early: Option<usize>,
     /// Allocations that were applied before their place, with the model's own answer in the order of the records.
     taken_early: Vec<(usize, Option<u64>)>,
+    /// Where the next purge ends: many records have the same answer.
+    ahead: Cell<Ahead>,
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
@@ -138,6 +150,7 @@ impl<'a> Resolver<'a> {
             before_purge: None,
             purged_early: None,
             taken_early: Vec::new(),
+            ahead: Cell::default(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
             parts: Parts::default(),
@@ -323,6 +336,21 @@ impl<'a> Resolver<'a> {
         if let Answer::Purged(purged) = self.apply(purge_op(kind)) {
             self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
         }
+    }
+
+    /// The next end of a purge, from a record on, among those an allocation can have been carved after.
+    fn purge_ahead(&self, index: usize) -> Option<usize> {
+        let mut ahead = self.ahead.get();
+        if !(ahead.from..=ahead.to).contains(&index) || ahead.found.is_some_and(|found| found < index) {
+            ahead = Ahead { from: index, to: index, found: None };
+        }
+        let end = self.log.events.len().min(index + MAX_AFTER_PURGE);
+        while ahead.found.is_none() && ahead.to < end {
+            ahead.found = self.log.events.nth(ahead.to).kind.ends_purge().then_some(ahead.to);
+            ahead.to += 1;
+        }
+        self.ahead.set(ahead);
+        ahead.found.filter(|&found| found < end)
     }
 
     fn slot_of(&self, task: TaskId) -> usize {

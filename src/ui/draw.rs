@@ -217,7 +217,7 @@ fn tab_strip(app: &App, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
+pub(crate) fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
     let focused = pane.id == app.focus;
     if pane.has_border() {
         let mut title = vec![Span::new(" ", Role::Title)];

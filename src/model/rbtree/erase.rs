@@ -4,13 +4,13 @@ use super::{AreaId, Areas, At, Kind, LEFT, NIL, RIGHT, Sink, Tree, TreeStep, Vma
 
 impl Areas {
     /// Takes `id` out of the tree and its list (`unlink_va`). The slot stays.
+    #[inline]
     pub(crate) fn erase<const AUGMENTED: bool, S: Sink>(&mut self, tree: &mut Tree, id: AreaId, to: &mut At<'_, S>) {
-        self.unthread(tree, id);
         tree.len -= 1;
-        let VmapArea { child: [left, right], parent_colour, .. } = self[id];
-        if AUGMENTED {
-            self[id].kind = Kind::Other;
-        }
+        let area = &mut self[id];
+        area.kind = Kind::Other;
+        let VmapArea { child: [left, right], parent_colour, prev, next, .. } = *area;
+        self.unlist(tree, prev, next);
         if left != NIL && right != NIL {
             return self.erase_between::<AUGMENTED, S>(tree, id, to);
         }

@@ -1,6 +1,6 @@
 //! Insertion: `rb_link_node`, `rb_insert_color` and `rb_insert_augmented`.
 
-use super::{AreaId, Areas, At, Kind, LEFT, Link, NIL, Sink, Tree, TreeStep};
+use super::{AreaId, Areas, At, Kind, LEFT, Link, NIL, Sink, Tree, TreeStep, VmapArea};
 
 impl Areas {
     /// Hangs `id` at `link`, balances, and keeps `subtree_max` if `AUGMENTED` (`link_va`).
@@ -11,56 +11,76 @@ impl Areas {
         link: Link,
         to: &mut At<'_, S>,
     ) {
+        let area = self[id];
+        self.hang::<AUGMENTED, S>(tree, id, area, link, to);
+    }
+
+    /// The same of an area that has no slot yet.
+    #[inline]
+    pub(crate) fn insert_new<const AUGMENTED: bool, S: Sink>(
+        &mut self,
+        tree: &mut Tree,
+        area: VmapArea,
+        link: Link,
+        to: &mut At<'_, S>,
+    ) -> AreaId {
+        let id = self.take_slot();
+        self.hang::<AUGMENTED, S>(tree, id, area, link, to);
+        id
+    }
+
+    /// Writes `area` to its slot, links and all. A left child stands directly before its parent in the list, a right
+    /// child directly after it.
+    #[inline]
+    fn hang<const AUGMENTED: bool, S: Sink>(
+        &mut self,
+        tree: &mut Tree,
+        id: AreaId,
+        mut area: VmapArea,
+        link: Link,
+        to: &mut At<'_, S>,
+    ) {
         let Link { parent, side } = link;
-        to.step(|| TreeStep::Linked { node: self.node(id), parent: self.node(parent), side });
         tree.len += 1;
-        let area = &mut self[id];
         area.child = [NIL; 2];
-        area.parent_colour = parent << 1;
         if AUGMENTED {
             area.max = [0; 2];
             area.kind = Kind::Free;
         }
-        let (start, end) = (area.start, area.end);
-        if AUGMENTED {
-            self.note(id, start, end);
+        if AUGMENTED || area.kind == Kind::Busy {
+            self.note(id, area.start, area.end);
         }
         if parent == NIL {
             (tree.root, tree.first, tree.last) = (id, id, id);
-            let area = &mut self[id];
-            (area.prev, area.next) = (NIL, NIL);
-            self.set_colour(id, true, to);
-            return;
+            (area.prev, area.next, area.parent_colour) = (NIL, NIL, u32::from(!S::WANTED));
+            self[id] = area;
+            to.step(|| TreeStep::Linked { node: self.node(id), parent: self.node(NIL), side });
+            return self.set_colour(id, true, to);
         }
-        self.thread(tree, id, link);
-        self[parent].child[side] = id;
-        if AUGMENTED {
-            self.raise_max(link, end - start, to);
-        }
-        if !self[parent].is_black() {
-            self.balance_insert::<AUGMENTED, S>(tree, id, parent, to);
-        }
-    }
-
-    /// Joins the list beside the parent: a left child directly before it, a right child directly after it.
-    fn thread(&mut self, tree: &mut Tree, id: AreaId, Link { parent, side }: Link) {
+        area.parent_colour = parent << 1;
         let above = &mut self[parent];
-        let (prev, next) = if side == LEFT {
-            (std::mem::replace(&mut above.prev, id), parent)
+        above.child[side] = id;
+        let is_below_red = !above.is_black();
+        if side == LEFT {
+            (area.prev, area.next) = (std::mem::replace(&mut above.prev, id), parent);
+            match area.prev {
+                NIL => tree.first = id,
+                prev => self[prev].next = id,
+            }
         } else {
-            (parent, std::mem::replace(&mut above.next, id))
-        };
-        let area = &mut self[id];
-        (area.prev, area.next) = (prev, next);
-        if prev == NIL {
-            tree.first = id;
-        } else if side == LEFT {
-            self[prev].next = id;
+            (area.prev, area.next) = (parent, std::mem::replace(&mut above.next, id));
+            match area.next {
+                NIL => tree.last = id,
+                next => self[next].prev = id,
+            }
         }
-        if next == NIL {
-            tree.last = id;
-        } else if side != LEFT {
-            self[next].prev = id;
+        self[id] = area;
+        to.step(|| TreeStep::Linked { node: self.node(id), parent: self.node(parent), side });
+        if AUGMENTED {
+            self.raise_max(link, area.len_bytes(), to);
+        }
+        if is_below_red {
+            self.balance_insert::<AUGMENTED, S>(tree, id, parent, to);
         }
     }
 

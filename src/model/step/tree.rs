@@ -28,8 +28,10 @@ pub enum TreeStep {
     },
     /// `va_clip` cuts from the middle: a spare node (`ne_fit_preload_node`) takes the lower rest.
     Spare {
-        /// The spare node.
-        node: TreeNode,
+        /// Where the rest starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
         /// The hole, which keeps the upper rest.
         hole: TreeNode,
     },
@@ -106,5 +108,36 @@ impl<S: Sink> At<'_, S> {
     pub fn step(&mut self, make: impl FnOnce() -> TreeStep) {
         let tree = self.tree;
         self.sink.step(|| Step::Tree { tree, what: make() });
+    }
+}
+
+impl TreeStep {
+    /// The node it is about.
+    pub fn node(&self) -> TreeNode {
+        match *self {
+            Self::Siblings { below: node, .. }
+            | Self::Spare { hole: node, .. }
+            | Self::Linked { node, .. }
+            | Self::Recoloured { node, .. }
+            | Self::Rotated { up: node, .. }
+            | Self::Unlinked { node, .. }
+            | Self::Replaced { heir: node, .. }
+            | Self::Propagated { node, .. }
+            | Self::Settled { node, .. } => node,
+        }
+    }
+
+    /// Every node that it leaves in the tree, ascending.
+    pub fn nodes(&self) -> impl Iterator<Item = TreeNode> {
+        let (first, second) = match *self {
+            Self::Siblings { below, above } => (below, Some(above)),
+            Self::Linked { node, parent, .. } => (node, Some(parent)),
+            Self::Rotated { down, up, .. } => (up, Some(down)),
+            Self::Unlinked { child, .. } => (child, None),
+            ref other => (other.node(), None),
+        };
+        let mut pair = [Some(first), second];
+        pair.sort_by_key(|node| node.map(|node| node.start));
+        pair.into_iter().flatten().filter(|node| node.id != super::super::areas::NIL)
     }
 }

@@ -63,6 +63,7 @@ impl Pools {
 
 impl Augmented {
     /// `node_pool_del_va`: the pool's head, if the request may use pools and the head is aligned. Changes nothing.
+    #[inline]
     pub(super) fn ask_pool<S: Sink>(&self, request: &Request, sink: &mut S) -> Option<Placement> {
         if self.nodes.len() == 1 {
             return None;
@@ -91,6 +92,7 @@ impl Augmented {
     }
 
     /// Node whose pools the CPU uses.
+    #[inline]
     pub(super) fn cpu_node(&self, cpu: u32) -> u32 {
         let n_nodes = self.nodes.len() as u32;
         if n_nodes.is_power_of_two() { cpu & (n_nodes - 1) } else { cpu % n_nodes }
@@ -136,6 +138,7 @@ impl Augmented {
     }
 
     /// What a look at a pool with a misaligned head leaves behind: the head goes to the tail.
+    #[inline]
     pub(super) fn rotate_pool(&mut self, request: &Request) {
         if !request.first_attempt || !self.is_poolable(request) {
             return;

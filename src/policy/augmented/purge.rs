@@ -122,7 +122,8 @@ impl Augmented {
             }
             lazy = std::mem::take(&mut self.nodes[node as usize].lazy);
         }
-        queued.sort_unstable();
+        // No two start at the same address.
+        queued.sort_unstable_by_key(|&(start, _)| start);
         if self.rules.lazy == LazyStore::MergingTree {
             queued.dedup_by(|&mut (start, upper), &mut (_, lower)| {
                 let touches = self.areas[lower].end == start;

@@ -3,7 +3,7 @@
 use crate::event::{Event, EventKind};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
-use super::{MAX_AFTER_PURGE, Overflow, Resolver, Timing, placed, recorded_of};
+use super::{Overflow, Resolver, Timing, placed, recorded_of};
 
 /// How far behind its purge record an allocation can stand that was carved before it, in records.
 const MAX_BEFORE_PURGE: usize = 512;
@@ -115,11 +115,10 @@ impl Resolver<'_> {
         if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
-        let mut ahead = self.log.events.range(index..index + MAX_AFTER_PURGE);
-        let purge = index + ahead.position(|later| later.kind.ends_purge())?;
+        let purge = self.purge_ahead(index)?;
         let event = self.log.events.nth(purge);
         // The purge began after the purging task's last record before it.
-        if self.log.events.range(index..purge).any(|between| between.task == event.task) {
+        if (index..purge).any(|between| self.log.events.task(between) == Some(event.task)) {
             return None;
         }
         let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
