@@ -56,15 +56,20 @@ impl Resolver<'_> {
             return None;
         }
         self.copied_bytes += before.space.heap_bytes();
-        let mut space = before.space.clone();
         let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(&space.apply(&op, None)) != recorded {
+        let answer = before.space.allocator().place(request, None).ok().map(|placement| placement.start);
+        if answer != recorded {
             return None;
         }
-        if !self.comes_out(&mut space, from, n_before) {
+        let mut space = self.spares.pop().unwrap_or_else(|| self.space.clone());
+        space.copy_from(&mut self.before_purge.as_mut()?.space);
+        let answer = placed(&space.apply(&op, None));
+        if answer != recorded || !self.comes_out(&mut space, from, n_before) {
+            self.give_back(space);
             return None;
         }
-        self.space = space;
+        let old = std::mem::replace(&mut self.space, space);
+        self.give_back(old);
         let mut ops: Vec<Op> = self.plan.ops_of(self.log, from).collect();
         ops.insert(n_before.min(ops.len()), op);
         self.plan.ops.set(self.log, from, &ops);
@@ -95,10 +100,11 @@ impl Resolver<'_> {
     /// Does the recorded address come out once `first` has been done? Then both are; answers the state before.
     pub(super) fn accept_behind(&mut self, first: Op, case: &Case<'_>) -> Option<AddressSpace> {
         self.copied_bytes += self.space.heap_bytes();
-        let mut space = self.space.clone();
+        let mut space = self.copy();
         space.apply(&first, None);
         let op = Op::Alloc { request: *case.request, born: case.index as u32 };
         if placed(&space.apply(&op, None)) != case.recorded {
+            self.give_back(space);
             return None;
         }
         self.now.extend([first, op]);
@@ -153,7 +159,7 @@ impl Resolver<'_> {
                 continue;
             }
             self.copied_bytes += self.space.heap_bytes();
-            let mut space = self.space.clone();
+            let mut space = self.copy();
             let ops =
                 [Op::Alloc { request: early, born: place as u32 }, Op::Alloc { request: *request, born: index as u32 }];
             space.apply(&ops[0], None);
@@ -168,6 +174,7 @@ impl Resolver<'_> {
                 self.shadows.clear();
                 return Some(Timing::Exchanged);
             }
+            self.give_back(space);
         }
         None
     }
