@@ -6,6 +6,7 @@ pub mod generate;
 pub mod inspect;
 pub mod json;
 pub mod lesson;
+pub mod marks;
 pub mod output;
 pub mod parse;
 pub mod replay;

@@ -394,11 +394,27 @@ impl Replay {
         self.shown = self.log.events.get(index);
     }
 
-    /// Memory held by states and checkpoints, in bytes.
+    /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
-        let behind = self.behind.as_ref().map_or(0, Behind::heap_bytes);
-        let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes() + behind;
-        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes() + self.log.events.heap_bytes()
+        self.heap_parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Memory held by each part, in bytes.
+    pub fn heap_parts(&self) -> [(&'static str, u64); 7] {
+        let going = self.going.as_ref().map_or(0, |(state, _)| state.heap_bytes());
+        [
+            ("records", self.log.events.heap_bytes()),
+            ("stacks", self.log.stacks.heap_bytes()),
+            ("plan", self.plan.heap_bytes()),
+            ("usages", self.usages.get().map_or(0, |usages| usages.heap_bytes())),
+            ("checkpoints", self.checkpoints.heap_bytes()),
+            ("checkpoints_with_memory", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
+            ("states", self.space.heap_bytes() + self.before.heap_bytes() + going),
+        ]
+    }
+
+    /// How many checkpoints of the areas there are, and how many records lie between two of them.
+    pub fn checkpoint_spacing(&self) -> (usize, usize) {
+        self.checkpoints.spacing()
     }
 }

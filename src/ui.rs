@@ -5,6 +5,7 @@
 
 mod action;
 mod app;
+mod breaks;
 mod charts;
 mod content;
 mod draw;
@@ -15,6 +16,7 @@ mod keymap;
 mod layout;
 mod lesson;
 mod loading;
+mod marks;
 mod msg;
 mod overlay;
 mod paint;
@@ -37,6 +39,7 @@ use color_eyre::eyre::{Result, WrapErr, bail};
 pub use headless::Headless;
 pub use keymap::KeymapError;
 pub use loading::Source;
+pub use marks::{MAX_FILE_BYTES, MarkStore, NoStore, Stored};
 pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
 
@@ -81,7 +84,7 @@ const SILENT: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// What the source says, unless a part of it is on the screen already; standard output is no terminal; the terminal cannot be used; the user's key table cannot be read.
-pub fn run<E, F, P>(source: Source<F, P>, options: &UiOptions) -> Result<Ended>
+pub fn run<E, F, P>(source: Source<F, P>, options: &UiOptions, store: &dyn MarkStore) -> Result<Ended>
 where
     E: std::error::Error + Send + Sync + 'static,
     F: FnOnce() -> Result<Replay, E> + Send + 'static,
@@ -123,7 +126,8 @@ where
         };
         let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
         app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
-        runtime::run(&mut app, &mut screen, rest.as_mut(), panic_on_key).await
+        app.open_marks(store.load());
+        runtime::run(&mut app, &mut screen, rest.as_mut(), store, panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.
     runtime.shutdown_background();

@@ -3,6 +3,7 @@
 //! Every pane is a pure function of a [`Scene`] and a size. What it returns is painted by one painter in `ui`, and the
 //! targets inside are what clicks, Enter and the selection use, so that drawing and hit testing cannot disagree.
 
+pub mod breaks;
 pub mod charts;
 pub mod detail;
 pub(crate) mod divergence;
@@ -155,6 +156,8 @@ pub struct Scene<'a> {
     pub sub_step: Option<usize>,
     /// Characters to draw with.
     pub glyphs: &'a Glyphs,
+    /// Places the person has marked, ascending: records applied, and letter.
+    pub marks: &'a [(usize, char)],
 }
 
 impl Scene<'_> {

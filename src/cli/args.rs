@@ -259,6 +259,10 @@ pub struct ReplayArgs {
     /// Expected results of an op script: compared byte for byte.
     #[arg(long, value_name = "FILE.out")]
     pub expect: Option<PathBuf>,
+    /// Say where this becomes true first, and only that: `failed`, `largest_hole < 2M and lazy > 100M`; see CONDITIONS.
+    /// The exit code is 1 if it never does.
+    #[arg(long, value_name = "CONDITION", conflicts_with_all = ["seeks", "expect"])]
+    pub until: Option<String>,
     /// Time N random seeks in a replay as the UI holds it.
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::lesson::{LESSONS, Lesson, named, nearest};
 use crate::replay::{Replay, Settings};
-use crate::ui::Source;
+use crate::ui::{NoStore, Source};
 
 use super::args::LessonArgs;
 use super::error::CliError;
@@ -61,7 +61,8 @@ pub fn run(args: &LessonArgs) -> Result<u8, CliError> {
     }
     let all = move || Ok(Replay::open(Arc::new(lesson.log()), &Settings::default())?);
     let source = Source { name: lesson.name.to_owned(), progress: Arc::default(), all, part: |_| None };
-    ui::show(source, &args.screen.options(args.color))
+    let store = NoStore("a lesson is part of the program".to_owned());
+    ui::show(source, &args.screen.options(args.color), &store)
 }
 
 fn unknown(name: &str) -> CliError {

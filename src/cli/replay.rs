@@ -3,6 +3,7 @@
 mod cost;
 mod script;
 mod timing;
+mod until;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -88,10 +89,16 @@ impl Metrics {
 /// # Errors
 /// The input cannot be opened or replayed.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
+    let until = args.until.as_deref().map(until::parse).transpose()?;
     let input = Input::from_args(&args.input.input, Input::Embedded);
     let mut reading = args.input.reading();
     reading.expect = args.expect.clone().map_or(Expect::No, Expect::File);
     let log = Arc::new(open(&input, &reading)?);
+    if let Some(until) = &until {
+        output::report_problems(&log, &args.input)?;
+        let mut replay = Replay::open(log, &args.input.settings())?;
+        return until::run(&mut replay, until, &args.output);
+    }
     if let Some(script) = &log.script {
         return script::run(args, &log, script);
     }

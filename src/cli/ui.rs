@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::log::{Log, Progress};
 use crate::replay::Replay;
 use crate::source::{Expect, Input, complete, open};
-use crate::ui::{Source, UiOptions, run as run_ui};
+use crate::ui::{MarkStore, Source, UiOptions, run as run_ui};
 
 use super::args::{ScreenArgs, UiArgs, When};
 use super::error::CliError;
+use super::marks::store_for;
 
 /// Runs the command; the status is the one shells expect of how it ended.
 ///
@@ -24,6 +25,7 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
         // What is wrong with the input is the better answer, if something is.
         open(&input, &reading)?;
     }
+    let store = store_for(&input);
     let settings = args.input.settings();
     let strict = args.input.strict;
     let progress = Arc::new(Progress::default());
@@ -40,14 +42,14 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
         }
         Ok(Replay::open_watched(Arc::new(log), &settings, &watched)?)
     };
-    show(Source { name, progress, all, part }, &args.screen.options(args.input.color))
+    show(Source { name, progress, all, part }, &args.screen.options(args.input.color), store.as_ref())
 }
 
 /// Opens the terminal UI on what a source reads; the status is the one shells expect of how it ended.
 ///
 /// # Errors
 /// What the source says, or there is no terminal.
-pub fn show<F, P>(source: Source<F, P>, options: &UiOptions) -> Result<u8, CliError>
+pub fn show<F, P>(source: Source<F, P>, options: &UiOptions, store: &dyn MarkStore) -> Result<u8, CliError>
 where
     F: FnOnce() -> Result<Replay, CliError> + Send + 'static,
     P: Fn(Log) -> Option<Replay> + Send + Sync + 'static,
@@ -60,7 +62,7 @@ where
     }
     // Before the UI takes the terminal over: its own hooks come on top and run first. Installing twice is harmless.
     let _ = color_eyre::install();
-    match run_ui(source, options) {
+    match run_ui(source, options, store) {
         Ok(ended) => Ok(ended.status()),
         Err(report) => Err(report.downcast::<CliError>().unwrap_or_else(|report| CliError::Other {
             what: format!("{report:#}"),

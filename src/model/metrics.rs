@@ -1,9 +1,6 @@
 //! [`Metrics`] and [`Gauges`]: counts and sums of one state.
 
-use super::areas::NIL;
 use super::audit::{Broken, compare};
-use super::rbtree::TreeView;
-use crate::log::Window;
 
 /// What a state amounts to. Bytes include guard pages; "free" is inside the vmalloc window only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,25 +72,4 @@ pub fn check_gauges(gauges: &Gauges, metrics: &Metrics) -> Result<(), Broken> {
     compare("gauge of free bytes", gauges.free_bytes, metrics.free_bytes)?;
     compare("gauge of holes", gauges.holes, metrics.holes)?;
     compare("gauge of the largest hole", gauges.largest_hole, metrics.largest_hole)
-}
-
-/// Holes that do not reach into `window`, and bytes of holes outside it. Looks at those alone: from the ends of the free
-/// tree inwards. Modules leave a handful.
-pub fn holes_outside(free: &TreeView<'_>, window: Window) -> (u64, u64) {
-    let (mut holes, mut bytes) = (0, 0);
-    let mut id = free.tree.first;
-    while id != NIL && free.areas[id].start < window.vstart {
-        let hole = &free.areas[id];
-        holes += u64::from(hole.end <= window.vstart);
-        bytes += hole.end.min(window.vstart) - hole.start;
-        id = hole.next;
-    }
-    let mut id = free.tree.last;
-    while id != NIL && window.vend < free.areas[id].end {
-        let hole = &free.areas[id];
-        holes += u64::from(window.vend <= hole.start);
-        bytes += hole.end - hole.start.max(window.vend);
-        id = hole.prev;
-    }
-    (holes, bytes)
 }

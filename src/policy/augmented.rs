@@ -67,6 +67,8 @@ pub struct Augmented {
     pooled_bytes: u64,
     /// Bytes of the holes inside the window.
     free_bytes: u64,
+    /// Holes that reach into the window.
+    holes_inside: u32,
     /// Reused by every purge.
     scratch: Vec<AreaId>,
 }
@@ -101,6 +103,7 @@ impl Augmented {
             pooled_areas: 0,
             pooled_bytes: 0,
             free_bytes: 0,
+            holes_inside: 0,
             scratch: Vec::new(),
         };
         let mut cursor = 1;
@@ -121,12 +124,20 @@ impl Augmented {
             let to = &mut At { tree: TreeId::Free, sink: &mut () };
             self.areas.insert::<true, ()>(&mut self.free, id, link, to);
             self.free_bytes += self.inside(start, end);
+            self.holes_inside += self.is_inside(start, end);
         }
     }
 
     /// Bytes of a range inside the window.
+    #[inline(always)]
     fn inside(&self, start: u64, end: u64) -> u64 {
         end.min(self.window.vend).saturating_sub(start.max(self.window.vstart))
+    }
+
+    /// 1 for a hole that reaches into the window, else 0.
+    #[inline(always)]
+    fn is_inside(&self, start: u64, end: u64) -> u32 {
+        u32::from(self.inside(start, end) > 0)
     }
 
     /// Node whose busy tree holds an address (`addr_to_node`).
@@ -255,6 +266,9 @@ impl Augmented {
         }
         self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
         self.free_bytes -= self.inside(placed.start(), placed.end());
+        self.holes_inside +=
+            self.is_inside(before.start(), placed.start()) + self.is_inside(placed.end(), before.end());
+        self.holes_inside -= self.is_inside(before.start(), before.end());
         Some(())
     }
 

@@ -1,16 +1,19 @@
 //! [`App`]: everything the interface knows. Changed by `update` alone.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ratatui::layout::Size;
 
+use parsers::condition::Condition;
+
 use super::action::Action;
+use super::breaks::{Breaks, Hunt};
 use super::content;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
 use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
+use super::marks::{Marks, Stored};
 use super::overlay::Overlay;
 use super::pane::{Arrangement, PaneId, Subject};
 use super::search::Search;
@@ -20,7 +23,6 @@ use super::time::TimeScale;
 use crate::model::TreeId;
 use crate::replay::Replay;
 use crate::view::charts::ChartChoice;
-use crate::view::events::EventFilter;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
 use crate::view::map::MapZoom;
@@ -38,7 +40,6 @@ const SEEK_BUDGET: usize = 4096;
 pub(crate) struct Panes {
     /// First record shown; `None`: follow the cursor.
     pub(crate) events_top: Option<usize>,
-    pub(crate) filter: EventFilter,
     pub(crate) step_scroll: usize,
     pub(crate) tree_pan: TreePan,
     pub(crate) tree: TreeId,
@@ -89,12 +90,14 @@ pub(crate) enum Pending {
 }
 
 /// Playing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Playing {
     /// When it was last advanced.
     pub(crate) last: Duration,
     /// Thousandths of an event left over; in trace time: nanoseconds since the current event.
     pub(crate) owed: u64,
+    /// Looks for breaks on the way, once it has set out.
+    pub(crate) run: Option<Box<Hunt>>,
 }
 
 /// A seek that takes more than one turn of the loop.
@@ -133,8 +136,17 @@ pub(crate) struct App {
     pub(crate) seek_budget: usize,
     /// Checkpoints are still laid for what is behind the areas.
     pub(crate) preparing: bool,
+    pub(crate) breaks: Breaks,
+    /// A run to a break or to a use of the selection.
+    pub(crate) hunting: Option<Hunt>,
+    /// The last run, and where it ended.
+    pub(crate) found: Option<(Hunt, usize)>,
+    /// What became true at the place that is headed for.
+    pub(crate) reason: Vec<Condition>,
     pub(crate) jumps: Jumps,
-    pub(crate) marks: BTreeMap<char, Spot>,
+    pub(crate) marks: Marks,
+    /// What was written down of an input of which only the beginning is here.
+    pub(crate) stored: Option<Stored>,
     /// What of the trace timeline and charts show.
     pub(crate) time: TimeScale,
     pub(crate) search: Search,
@@ -173,7 +185,6 @@ impl App {
             sub_step: None,
             panes: Panes {
                 events_top: None,
-                filter: EventFilter::default(),
                 step_scroll: 0,
                 tree_pan: TreePan::default(),
                 tree: TreeId::Free,
@@ -192,8 +203,13 @@ impl App {
             seeking: None,
             seek_budget: SEEK_BUDGET,
             preparing: true,
+            breaks: Breaks::default(),
+            hunting: None,
+            found: None,
+            reason: Vec::new(),
             jumps: Jumps::default(),
-            marks: BTreeMap::new(),
+            marks: Marks::unkept("this input is no file"),
+            stored: None,
             time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
@@ -231,9 +247,25 @@ impl App {
         self.map_need = MapNeed { room: size, shown, rows };
     }
 
+    /// Takes over the marks that were written down for this input.
+    pub(crate) fn open_marks(&mut self, stored: Stored) {
+        if matches!(self.loading, Some(Ok(_))) {
+            // Which trace they are of shows at its end.
+            self.stored = Some(stored);
+            self.marks = Marks::unkept("the rest of the input is still being read");
+            return;
+        }
+        let (marks, said) = Marks::load(stored, &self.replay);
+        self.marks = marks;
+        if let Some(said) = said {
+            self.say(said);
+        }
+    }
+
     /// What the views may look at.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { replay: &self.replay, selection: self.selection, sub_step: self.sub_step, glyphs: self.glyphs }
+        let Self { replay, selection, sub_step, glyphs, marks, .. } = self;
+        Scene { replay, selection: *selection, sub_step: *sub_step, glyphs, marks: marks.places() }
     }
 
     /// Where everything is at the last known size.
@@ -284,7 +316,8 @@ impl App {
 
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
-        if self.seeking.is_some() || self.search.is_stale() || !self.replay.is_settled() || self.preparing {
+        let busy = self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale();
+        if busy || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }
         if self.playing.is_some() {

@@ -29,7 +29,7 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         PaneId::Map => view::map::rows(&scene, width, height, &app.panes.map_zoom),
         PaneId::Events => {
             let top = app.panes.events_top.map(|_| scroll);
-            view::events::rows(&scene, width, height, top, &app.panes.filter)
+            view::events::rows(&scene, width, height, top, app.search.filter())
         }
         PaneId::Step => view::step::rows(&scene, width, height, scroll),
         PaneId::Tree => view::tree::rows(&scene, width, height, app.panes.tree_pan, app.panes.tree),

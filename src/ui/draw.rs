@@ -14,10 +14,11 @@ use super::app::App;
 use super::content::Hidden;
 use super::footer::{footer, prompt};
 use super::layout::{self, PaneBox, SMALLEST};
-use super::overlay::{self, Overlay, help, palette, problems};
+use super::overlay::{self, Overlay, condition, help, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
 use super::{charts, content, lesson, paint};
+use crate::insight::Way;
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
 
@@ -95,6 +96,8 @@ fn sentence(buffer: &mut Buffer, size: Size, sentence: &str) {
     }
 }
 
+/// Rows of the prompt for a break: what one is looking at stays in sight.
+const BREAK_ROWS: u16 = 34;
 /// Below this width place and trust have a line each.
 const NARROW: u16 = 60;
 /// Width at which the header has both in one line, in short words.
@@ -130,6 +133,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         playing: app.playing.is_some(),
         speed: app.speed.label(),
         seeking: app.seeking.map(|seeking| (seeking.at, seeking.target)),
+        hunting: app.hunting.as_ref().map(|hunt| (hunt.run.way() == Way::Forward, hunt.run.progress(&app.replay))),
         message: None,
         loading: app.loading.clone(),
     };
@@ -320,9 +324,43 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
             paint::rows(buffer, list, &rows, None, app.theme, app.glyphs);
             scroll_sign(app, buffer, area, true, hidden);
         }
+        Overlay::Break { input, error, .. } => {
+            let area = Rect { height: area.height.min(BREAK_ROWS), ..area };
+            sheet(app, buffer, area, " break   Enter sets it, Tab completes, Up recalls, Esc closes ", &[]);
+            let line = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: 1 };
+            prompt(app, buffer, line, ":", input, "");
+            // As the prompt scrolls its text.
+            let skip = input.visual_scroll(usize::from(line.width.saturating_sub(6)));
+            let width = area.width.saturating_sub(4);
+            let rows = condition::rows(app, input.value(), error.as_ref(), skip, width);
+            let list = Rect { x: area.x + 2, y: area.y + 2, width, height: area.height.saturating_sub(3) };
+            paint::rows(buffer, list, &rows, None, app.theme, app.glyphs);
+            let below = rows.len().saturating_sub(usize::from(list.height));
+            scroll_sign(app, buffer, area, true, Hidden { above: 0, below, at_least: false });
+        }
+        Overlay::Breaks { picked } => {
+            let rows = condition::breaks(app, *picked, area.width.saturating_sub(4));
+            let title = " breaks   Space on or off, d deletes, b a new one, Esc closes ";
+            list_sheet(app, buffer, area, title, rows, *picked);
+        }
+        Overlay::Marks { picked } => {
+            let rows = condition::marks(app, *picked);
+            list_sheet(app, buffer, area, " marks   Enter goes there, d deletes, Esc closes ", rows, *picked);
+        }
         // The prompt is in the footer.
         Overlay::Search { .. } => {}
     }
+}
+
+/// A sheet as high as its rows, around the picked one.
+fn list_sheet(app: &App, buffer: &mut Buffer, area: Rect, title: &str, rows: Vec<Row>, picked: usize) {
+    let height = usize::from(area.height.saturating_sub(2)).max(1);
+    let shown = rows.len().min(height);
+    let top = picked.saturating_sub(height / 2).min(rows.len() - shown);
+    let area = Rect { height: shown as u16 + 2, ..area }.intersection(area);
+    sheet(app, buffer, area, title, &rows[top..top + shown]);
+    let hidden = Hidden { above: top, below: rows.len() - top - shown, at_least: false };
+    scroll_sign(app, buffer, area, true, hidden);
 }
 
 /// A framed sheet over whatever is below.

@@ -13,12 +13,13 @@ use super::lesson;
 use super::overlay::Overlay;
 use super::paint;
 use crate::policy::rules::FreeSpace;
+use crate::view::events::Query;
 use crate::view::{Role, Selection, Span};
 
 /// What a search finds, as there is room for it.
 const SEARCHED: [&str; 3] = [
-    "kind, task, address, size, or a verdict: exact, inferred, adopted, failed",
-    "kind, task, address, size or verdict",
+    "any word of a row, an address, size > 1M, task NAME, caller xfs_*, kind free and cpu 1",
+    "any word, an address, size > 1M, caller xfs_*",
     "any word of a row",
 ];
 
@@ -80,6 +81,7 @@ pub(crate) fn footer(app: &App, buffer: &mut Buffer, regions: &Regions) {
         let moved = app.spot() != *from;
         let shown = content::shown_row(app).filter(|_| moved);
         let right = match app.search.text() {
+            text if Query::doubt(text).is_some() => &Query::doubt(text).unwrap_or_default(),
             "" => SEARCHED.iter().find(|words| words.width() + 12 <= usize::from(area.width)).copied().unwrap_or(""),
             _ => &app.search.count(shown),
         };
@@ -101,8 +103,8 @@ pub(crate) fn footer(app: &App, buffer: &mut Buffer, regions: &Regions) {
         }
         (Pending::SetMark, _) => spans.push(Span::new("mark this place: press a letter", Role::Key)),
         (Pending::GoMark, _) => {
-            let known: Vec<String> = app.marks.keys().map(char::to_string).collect();
-            let known = if known.is_empty() { "none set yet".to_owned() } else { known.join(" ") };
+            let known = app.marks.letters();
+            let known = if known.is_empty() { "none set yet".to_owned() } else { known };
             spans.push(Span::new(format!("go to a mark: press its letter ({known})"), Role::Key));
         }
         (Pending::Nothing, Some(message)) => spans.push(Span::new(message.text.as_str(), Role::Title)),

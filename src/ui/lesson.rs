@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::action::Action;
 use super::app::App;
+use super::marks::Marks;
 use super::pane::{PaneId, Subject};
 use crate::lesson::Lesson;
 use crate::model::step::nth_outside_trees;
@@ -141,6 +142,7 @@ pub(crate) fn open(app: &mut App, lesson: &Lesson) {
     };
     let mut fresh = App::new(replay, app.size, app.keymap.clone(), app.theme, app.glyphs);
     fresh.now = app.now;
+    fresh.marks = Marks::unkept("a lesson is part of the program");
     let mut old = std::mem::replace(app, fresh);
     let is_lesson = old.replay.log().script.as_ref().is_some_and(|script| script.lesson.is_some());
     app.previous = if is_lesson { old.previous.take() } else { Some(Box::new(old)) };

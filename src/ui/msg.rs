@@ -16,6 +16,8 @@ pub(crate) enum Msg {
         width: u16,
         height: u16,
     },
+    /// The marks have been written to a file of this name, or not, and why.
+    MarksSaved(Result<String, String>),
     /// Time has passed: how much since the start.
     Tick(Duration),
     /// The beginning of a long input, more of it, or all of it; or why there will be no more.
@@ -29,6 +31,8 @@ pub(crate) enum Msg {
 pub(crate) enum Effect {
     /// Put a text on the clipboard.
     Copy(String),
+    /// Write the marks down.
+    SaveMarks(String),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

@@ -1,9 +1,11 @@
 //! [`Overlay`]: what lies over the panes. A stack; the top one gets the keys.
 
+pub(crate) mod condition;
 pub(crate) mod help;
 pub(crate) mod palette;
 pub(crate) mod problems;
 
+use parsers::condition::ConditionError;
 use ratatui::layout::{Rect, Size};
 use tui_input::Input;
 
@@ -21,6 +23,12 @@ pub(crate) enum Overlay {
     Problems { scroll: usize },
     /// Actions by name.
     Palette { input: Input, picked: usize },
+    /// The prompt for a break: which condition of the history is shown, and what is wrong with what was entered.
+    Break { input: Input, recalled: Option<usize>, error: Option<ConditionError> },
+    /// The breaks.
+    Breaks { picked: usize },
+    /// The marks.
+    Marks { picked: usize },
     /// The search prompt, and where to return to.
     Search { input: Input, from: Spot },
 }

@@ -14,6 +14,7 @@ use tokio_stream::{Stream, StreamExt};
 use super::app::App;
 use super::draw;
 use super::loading::{Arrived, Loading};
+use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
@@ -98,11 +99,12 @@ pub(crate) async fn load(screen: &mut Screen, loading: &mut Loading) -> Result<R
     }
 }
 
-/// Runs until something ends it. `rest` is what is still being read.
+/// Runs until something ends it. `rest` is what is still being read, `store` where marks are kept.
 pub(crate) async fn run(
     app: &mut App,
     screen: &mut Screen,
     mut rest: Option<&mut Loading>,
+    store: &dyn MarkStore,
     panic_on_key: bool,
 ) -> Result<Ended> {
     let start = Instant::now();
@@ -164,6 +166,7 @@ pub(crate) async fn run(
                 Effect::Quit(ended) => return Ok(ended),
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
+                Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
                 Effect::Suspend => {
                     input = None;
                     screen.suspend().wrap_err("cannot take the terminal over again")?;

@@ -1,37 +1,65 @@
-//! [`Search`]: every record that matches, so that "3/41" costs nothing while moving between them.
+//! [`Search`]: every record that matches, so that "3/41" costs nothing while moving between them. They are found from
+//! the first record on, a stretch between two frames, so that ten million of them never hold up a key.
 
+use crate::insight::Compiled;
 use crate::replay::Replay;
-use crate::view::events;
+use crate::view::events::{self, EventFilter, Query};
 
-/// Records looked through, and matches taken, in one turn of the loop.
-const BUDGET: usize = 1 << 16;
-const MATCHES: usize = 512;
+/// Records looked through in one turn of the loop.
+const BUDGET: usize = 1 << 14;
+/// Records noted in one turn for what must be known of all of them beforehand: that is a few comparisons each.
+const PREPARE: usize = 1 << 18;
+
+/// Somebody waits for a match that may not have been found yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The row it is to be after, or before.
+    pub(crate) from: Option<usize>,
+    pub(crate) forward: bool,
+    /// The prompt is still open: the place is shown, and not gone to.
+    pub(crate) preview: bool,
+}
 
 /// What is searched for, and where it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Search {
     text: String,
-    /// Indices of the records that match, ascending; while stale those found so far.
-    matches: Vec<usize>,
+    /// What the panes mark.
+    filter: EventFilter,
+    /// Rows that match, ascending, among those looked at.
+    matches: Vec<u32>,
+    /// Rows looked at.
+    looked: usize,
     stale: bool,
-    fresh: bool,
+    pub(crate) wanted: Option<Wanted>,
 }
 
 impl Search {
     /// Looks for another text; the matches are found by [`Search::refresh`].
-    pub(crate) fn set(&mut self, text: &str) {
-        if self.text != text {
-            text.clone_into(&mut self.text);
-            self.matches.clear();
-            self.stale = !text.is_empty();
-            self.fresh = self.stale;
+    pub(crate) fn set(&mut self, text: &str, replay: &Replay) {
+        if self.text == text {
+            return;
         }
+        let is_32_bit = replay.plan().machine.is_32_bit;
+        let condition = match Query::of(text, is_32_bit) {
+            Query::Condition(condition) if !replay.is_empty() => Some(Compiled::new(&condition, replay)),
+            _ => None,
+        };
+        *self = Self {
+            text: text.to_owned(),
+            filter: EventFilter { text: text.to_owned(), condition },
+            stale: !text.is_empty(),
+            ..Self::default()
+        };
     }
 
     /// Looks through another replay for the same text.
-    pub(crate) fn again(&mut self) {
-        self.matches.clear();
-        self.stale = !self.text.is_empty();
+    pub(crate) fn again(&mut self, replay: &Replay) {
+        let (text, wanted) = (std::mem::take(&mut self.text), self.wanted);
+        if !text.is_empty() {
+            self.set(&text, replay);
+            self.wanted = wanted;
+        }
     }
 
     /// What is searched for.
@@ -39,59 +67,69 @@ impl Search {
         &self.text
     }
 
+    /// What the panes mark.
+    pub(crate) fn filter(&self) -> &EventFilter {
+        &self.filter
+    }
+
     /// Are there matches still to be found?
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// Is this the first question since the text changed?
-    pub(crate) fn take_fresh(&mut self) -> bool {
-        std::mem::take(&mut self.fresh)
-    }
-
     /// Finds more matches, as many as there is time for between two frames.
     pub(crate) fn refresh(&mut self, replay: &Replay) {
-        // Looking on from the last record wraps round to the first match.
-        let start = events::len(replay).saturating_sub(1);
-        let mut looked = 0;
-        for _ in 0..MATCHES {
-            if !self.stale || BUDGET < looked {
-                return;
-            }
-            let last = self.matches.last().copied();
-            match events::find(replay, &self.text, last.unwrap_or(start), true) {
-                Some(found) if last.is_none_or(|last| last < found) => {
-                    looked += found - last.unwrap_or(0);
-                    self.matches.push(found);
-                }
-                _ => self.stale = false,
-            }
+        if !self.stale {
+            return;
         }
+        if let Some(condition) = &mut self.filter.condition
+            && !condition.prepare(replay, PREPARE)
+        {
+            return;
+        }
+        let end = events::len(replay).min(self.looked + BUDGET);
+        self.matches.extend(events::matches_in(replay, &self.filter, self.looked..end));
+        self.looked = end;
+        self.stale = end < events::len(replay);
     }
 
-    /// The match after (or before) record `from`, round the ends.
-    pub(crate) fn near(&self, replay: &Replay, from: Option<usize>, forward: bool) -> Option<usize> {
-        if self.stale {
-            let end = if forward { events::len(replay).saturating_sub(1) } else { 0 };
-            return events::find(replay, &self.text, from.unwrap_or(end), forward);
-        }
-        let found = if forward {
-            let after = self.matches.partition_point(|&at| from.is_some_and(|from| at <= from));
-            self.matches.get(after).or(self.matches.first())
+    /// The match somebody waits for, once it is known; the outer `None`: not yet.
+    pub(crate) fn arrived(&mut self) -> Option<(Wanted, Option<usize>)> {
+        let wanted = self.wanted?;
+        let found = self.near(wanted)?;
+        self.wanted = None;
+        Some((wanted, found))
+    }
+
+    /// The match after (or before) a row, round the ends. What has been looked at may be enough to tell.
+    fn near(&self, wanted: Wanted) -> Option<Option<usize>> {
+        let at = |index: usize| self.matches.get(index).map(|&row| row as usize);
+        let is_complete = !self.stale;
+        if wanted.forward {
+            let after = self.matches.partition_point(|&row| wanted.from.is_some_and(|from| row as usize <= from));
+            match at(after) {
+                Some(row) => Some(Some(row)),
+                None if is_complete => Some(at(0)),
+                None => None,
+            }
         } else {
-            let before = self.matches.partition_point(|&at| from.is_some_and(|from| at < from));
-            before.checked_sub(1).and_then(|at| self.matches.get(at)).or(self.matches.last())
-        };
-        found.copied()
+            let known = is_complete || wanted.from.is_some_and(|from| from <= self.looked);
+            let before = self.matches.partition_point(|&row| wanted.from.is_some_and(|from| (row as usize) < from));
+            match before.checked_sub(1).and_then(at) {
+                Some(row) if known => Some(Some(row)),
+                None if is_complete => Some(self.matches.last().map(|&row| row as usize)),
+                _ => None,
+            }
+        }
     }
 
-    /// "3/41": which of the matches record `at` is, 0 if none; while they are counted, how many there are so far.
-    pub(crate) fn count(&self, at: Option<usize>) -> String {
+    /// "3/41": which of the matches row `row` is, 0 if none; while they are counted, how many there are so far.
+    pub(crate) fn count(&self, row: Option<usize>) -> String {
         let n = self.matches.len();
         if self.stale {
             return if n == 0 { "counting...".to_owned() } else { format!("counting... {n}") };
         }
-        let rank = at.and_then(|at| self.matches.binary_search(&at).ok()).map_or(0, |index| index + 1);
+        let rank = row.and_then(|row| self.matches.binary_search(&(row as u32)).ok()).map_or(0, |index| index + 1);
         format!("{rank}/{n}")
     }
 }

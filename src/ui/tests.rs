@@ -1,5 +1,6 @@
 //! Tests of the interface without a terminal: keys in, frames out.
 
+mod breaks;
 mod charts;
 mod frames;
 mod lessons;

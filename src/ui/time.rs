@@ -1,23 +1,21 @@
-//! [`TimeScale`]: which stretch of the trace timeline and charts show, and the user's marks on it.
+//! [`TimeScale`]: which stretch of the trace timeline and charts show.
 
 use super::app::App;
 use crate::view::visible::{TimeView, Visible};
 
-/// The stretch and the marks.
+/// The stretch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimeScale {
     /// `None`: all of the trace.
     zoom: Option<Visible>,
     /// Where the cursor was when the stretch was last brought to it.
     cursor: usize,
-    /// Records applied, and the sign of the mark; ascending.
-    marks: Vec<(usize, char)>,
 }
 
 impl App {
     /// What timeline and charts show.
     pub(crate) fn time_view(&self) -> TimeView<'_> {
-        TimeView { visible: self.time_visible(), marks: &self.time.marks }
+        TimeView { visible: self.time_visible(), marks: self.marks.places() }
     }
 
     /// The stretch of the trace in sight.
@@ -39,7 +37,7 @@ impl App {
         self.time.zoom = None;
     }
 
-    /// Brings the stretch to the cursor if that has left it, and the marks up to date.
+    /// Brings the stretch to the cursor if that has left it.
     pub(crate) fn follow_time(&mut self) {
         let cursor = self.replay.cursor();
         let n = self.replay.len();
@@ -47,8 +45,5 @@ impl App {
             self.time.cursor = cursor;
             self.time.zoom = self.time.zoom.map(|shown| shown.following(n, cursor));
         }
-        self.time.marks.clear();
-        self.time.marks.extend(self.marks.iter().map(|(&sign, spot)| (spot.cursor, sign)));
-        self.time.marks.sort_unstable();
     }
 }

@@ -4,7 +4,9 @@
 mod actions;
 mod arrive;
 mod goto;
+mod hunt;
 mod inside;
+mod lists;
 mod mouse;
 mod overlays;
 mod time;
@@ -53,10 +55,11 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Tick(now) => tick(app, now),
-        Msg::Arrived(arrived) => {
-            arrive::arrived(app, *arrived);
+        Msg::MarksSaved(saved) => {
+            time::marks_saved(app, saved);
             Vec::new()
         }
+        Msg::Arrived(arrived) => arrive::arrived(app, *arrived),
         Msg::Loading(words) => {
             arrive::told(app, words);
             Vec::new()
@@ -72,9 +75,8 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
     }
     if app.search.is_stale() {
         app.search.refresh(&app.replay);
-        if app.search.take_fresh() {
-            overlays::show_match(app);
-        }
+        overlays::show_match(app);
+        overlays::say_count_again(app);
         // The count in the prompt goes on; elsewhere it is not seen.
         app.dirty |= !app.search.is_stale() || !app.overlays.is_empty();
     }
@@ -85,6 +87,8 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
             playing.last = now;
         }
         app.dirty = true;
+    } else if app.hunting.is_some() {
+        hunt::go_on(app);
     } else if app.playing.is_some() {
         time::play(app, now);
     } else {
@@ -114,8 +118,8 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         return overlays::key(app, event);
     }
     match std::mem::take(&mut app.pending) {
-        Pending::SetMark => time::set_mark(app, key),
-        Pending::GoMark => time::go_mark(app, key),
+        Pending::SetMark => return time::set_mark(app, key),
+        Pending::GoMark => time::go_mark(app, key.letter()),
         Pending::Count { value, .. } if key.digit().is_some() => {
             let digit = key.digit().unwrap_or(0) as usize;
             let value = value.saturating_mul(10).saturating_add(digit).min(MAX_COUNT);

@@ -6,6 +6,8 @@ mod areas;
 mod matcher;
 mod ops;
 
+use std::ops::Range;
+
 use super::divergence;
 use super::focus;
 use super::line::Line;
@@ -13,16 +15,20 @@ use super::script::{is_script, noun, subject, word};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
 use crate::event::{Event, EventKind, ScriptOp, Seq};
+use crate::insight::Compiled;
 use crate::log::{Clock, Log, Pointers};
 use crate::replay::{Replay, Verdict};
+pub use matcher::Query;
 use matcher::{AreaMatcher, Matcher};
 
 /// What to highlight.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct EventFilter {
     /// Words to look for in kind, task, address, size, marker text and verdict (`exact`, `inferred`, `adopted`, the name
     /// of a cause or timing); capitals count only if there are some.
     pub text: String,
+    /// Instead of words: what a record is.
+    pub condition: Option<Compiled>,
 }
 
 /// Which columns there is room for.
@@ -78,7 +84,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, top: Option<usize>, filt
     let shown: Vec<Event> = log.events.range(top..top + n_rows).collect();
     let stamps = shown.iter().filter(|_| !is_timeless(log));
     let time = stamps.map(|event| text::stamp(log, event.at).len()).max().map_or(1, |widest| widest.max(4));
-    let matcher = Matcher::new(log, &filter.text);
+    let matcher = Matcher::new(log, filter);
     let addresses = focus::addresses(scene);
     let widest = shown.iter().filter_map(address).map(|addr| text::width(&addresses.short(addr))).max();
     let number = shown.iter().enumerate().map(|(offset, event)| number(log, top + offset, event).len()).max();
@@ -144,7 +150,8 @@ fn row(
     if columns.searching {
         line = line.left(if found { "/" } else { "" }, 1, Role::Key);
     }
-    line = line.put(glyph.to_string(), glyph_role).gap(1);
+    // A mark of the person's own stands beside what is special about the record.
+    line = line.put(glyph.to_string(), glyph_role).left(own_mark(scene, index).to_string(), 1, Role::Key);
     if columns.number > 0 {
         line = line.right(number(log, index, event), columns.number, role(Role::Muted)).gap(1);
     }
@@ -289,6 +296,12 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     }
 }
 
+/// The letter of a mark at a record, or a blank.
+fn own_mark(scene: &Scene<'_>, index: usize) -> char {
+    let at = scene.marks.partition_point(|&(cursor, _)| cursor <= index);
+    scene.marks.get(at).filter(|&&(cursor, _)| cursor == index + 1).map_or(' ', |&(_, letter)| letter)
+}
+
 /// One character for what is special about a record.
 fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
     let glyphs = scene.glyphs;
@@ -339,15 +352,26 @@ pub fn target(replay: &Replay, index: usize) -> Option<Target> {
 fn finder<'a>(replay: &'a Replay, text: &str) -> Option<Box<dyn Fn(usize) -> bool + 'a>> {
     let log = replay.log();
     if let Some(baseline) = areas::listed(log) {
-        let matcher = AreaMatcher::new(text)?;
+        let machine = &replay.plan().machine;
+        let (matcher, page_size) = (AreaMatcher::new(text, machine.is_32_bit)?, machine.page_size);
         let real = baseline.pointers == Pointers::Real;
-        return Some(Box::new(move |index| matcher.matches(&baseline.areas[index], real)));
+        return Some(Box::new(move |index| matcher.matches(&baseline.areas[index], real, page_size)));
     }
-    let matcher = Matcher::new(log, text)?;
+    let matcher = Matcher::of(replay, text)?;
     Some(Box::new(move |index| matcher.matches(replay, Seq(index as u32))))
 }
 
-/// The next row after (or before) `from` that matches; goes on at the other end.
+/// The rows of a stretch that match, ascending. Of a condition `filter` has what it needs to know beforehand.
+pub fn matches_in(replay: &Replay, filter: &EventFilter, rows: Range<usize>) -> Vec<u32> {
+    let rows = rows.start..rows.end.min(len(replay));
+    if let Some(finds) = areas::listed(replay.log()).and_then(|_| finder(replay, &filter.text)) {
+        return rows.filter(|&index| finds(index)).map(|index| index as u32).collect();
+    }
+    let Some(matcher) = Matcher::new(replay.log(), filter) else { return Vec::new() };
+    rows.filter(|&index| matcher.matches(replay, Seq(index as u32))).map(|index| index as u32).collect()
+}
+
+/// The next row after (or before) `from` that matches; goes on at the other end. Looks until it has found one.
 pub fn find(replay: &Replay, text: &str, from: usize, forward: bool) -> Option<usize> {
     let finds = finder(replay, text)?;
     let n = len(replay);

@@ -28,6 +28,8 @@ pub struct Play {
     pub speed: String,
     /// A seek under way: records applied, and target.
     pub seeking: Option<(usize, usize)>,
+    /// A run under way: forwards, and records looked at and in all.
+    pub hunting: Option<(bool, (usize, usize))>,
     /// A message for the person.
     pub message: Option<String>,
     /// The rest of the input is still being read: how far that is; or why there is no rest.
@@ -147,7 +149,12 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
         }
     }
     let glyphs = scene.glyphs;
+    let looking = play.hunting.map(|(is_forward, (at, all))| {
+        let percent = at.saturating_mul(100).checked_div(all).unwrap_or(0);
+        format!("looking {}: {percent} %", if is_forward { "on" } else { "back" })
+    });
     let state = match play.seeking {
+        None if looking.is_some() => looking.unwrap_or_default(),
         Some((at, target)) => {
             let percent = at as u64 * 100 / (target as u64).max(1);
             format!("going to {}: {percent} %", text::count(target as u64))

@@ -106,7 +106,7 @@ fn demo_under(policy: &str) -> Replay {
 }
 
 pub(super) fn scene<'a>(replay: &'a Replay, glyphs: &'a Glyphs) -> Scene<'a> {
-    Scene { replay, selection: Selection::Follow, sub_step: None, glyphs }
+    Scene { replay, selection: Selection::Follow, sub_step: None, glyphs, marks: &[] }
 }
 
 pub(super) fn lines(rows: &[Row]) -> String {
@@ -120,7 +120,7 @@ fn play() -> header::Play {
 /// Every pane at one size; the flag says whether the height holds for it.
 fn all_panes(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<(&'static str, Vec<Row>)> {
     let zoom = map::MapZoom { level: scroll as u32 % 24, centre: None };
-    let filter = events::EventFilter { text: "0".to_owned() };
+    let filter = events::EventFilter { text: "0".to_owned(), ..Default::default() };
     let moved = i32::try_from(scroll).unwrap_or(0);
     let pan = tree::TreePan { dx: moved * 3 - 9, dy: moved - 4 };
     vec![
@@ -181,7 +181,7 @@ proptest! {
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };
         let selection = selected.map_or(Selection::Follow, Selection::Address);
-        let scene = Scene { replay: &replay, selection, sub_step, glyphs };
+        let scene = Scene { replay: &replay, selection, sub_step, glyphs, marks: &[] };
         for (name, rows) in all_panes(&scene, width, height, scroll) {
             prop_assert!(rows.len() <= usize::from(height), "{name}: {} rows of {height}", rows.len());
             for row in &rows {

@@ -208,8 +208,12 @@ impl Augmented {
         let to = &mut At { tree: TreeId::Free, sink };
         match (self.areas.merge_or_add::<true, S>(&mut self.free, id, to), range) {
             (Ok((hole, merge)), Some(extent)) => {
+                let whole = self.areas.extent(hole).unwrap_or(extent);
+                to.sink.step(|| Step::Returned { extent, hole: whole, merge });
                 self.free_bytes += self.inside(extent.start(), extent.end());
-                to.sink.step(|| Step::Returned { extent, hole: self.areas.extent(hole).unwrap_or(extent), merge });
+                self.holes_inside += self.is_inside(whole.start(), whole.end());
+                self.holes_inside -= self.is_inside(whole.start(), extent.start());
+                self.holes_inside -= self.is_inside(extent.end(), whole.end());
             }
             (Ok(_), None) => {}
             (Err(_), _) => self.areas.remove(id),

@@ -77,7 +77,7 @@ impl Augmented {
         let mut new = Self::new(&Setup { early: Vec::new(), ..setup.clone() });
         new.areas = remembering(setup.page_size);
         new.free = Tree::default();
-        new.free_bytes = 0;
+        (new.free_bytes, new.holes_inside) = (0, 0);
         new
     }
 
@@ -98,7 +98,8 @@ impl Augmented {
             return false;
         };
         self.free = tree;
-        self.free_bytes = self.count_metrics().free_bytes;
+        let counted = self.count_metrics();
+        (self.free_bytes, self.holes_inside) = (counted.free_bytes, counted.holes as u32);
         true
     }
 

@@ -50,8 +50,7 @@ impl BusyTree {
     }
 
     pub(super) fn read_gauges(&self) -> Gauges {
-        let lazy_bytes = self.lazy_pages * self.page_size;
-        let of_gaps = self.gaps.gauges(&self.areas, &self.tree, self.busy_bytes + lazy_bytes);
+        let of_gaps = self.gaps.gauges();
         Gauges { busy_areas: self.busy_areas, busy_bytes: self.busy_bytes, lazy_pages: self.lazy_pages, ..of_gaps }
     }
 

@@ -37,7 +37,7 @@ impl VmList {
     }
 
     pub(super) fn read_gauges(&self) -> Gauges {
-        let of_gaps = self.gaps.gauges(&self.areas, &self.list, self.busy_bytes);
+        let of_gaps = self.gaps.gauges();
         Gauges { busy_areas: self.list.len.into(), busy_bytes: self.busy_bytes, ..of_gaps }
     }
 

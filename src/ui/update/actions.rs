@@ -7,8 +7,9 @@ use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::{Arrangement, PaneId, Subject};
 use super::super::{charts, lesson};
-use super::{goto, inside, overlays, time, worth};
+use super::{goto, hunt, inside, lists, overlays, time, worth};
 use crate::event::EventKind;
+use crate::insight::Way;
 use crate::model::TreeId;
 use crate::view::free::FreeOrder;
 use crate::view::map::MapZoom;
@@ -41,7 +42,13 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::PreviousDivergence => worth::go(app, worth::What::Divergence, false),
         Action::NextPurge => worth::go(app, worth::What::Purge, true),
         Action::PreviousPurge => worth::go(app, worth::What::Purge, false),
-        Action::NextTouching => time::next_touching(app),
+        Action::NextTouching => hunt::touching(app, Way::Forward),
+        Action::PreviousTouching => hunt::touching(app, Way::Back),
+        Action::Break => lists::open_break(app),
+        Action::Breaks => app.overlays.push(Overlay::Breaks { picked: 0 }),
+        Action::Run => hunt::run(app, Way::Forward),
+        Action::RunBack => hunt::run(app, Way::Back),
+        Action::Speed => overlays::open_palette(app, "speed "),
         Action::Start => time::jump(app, 0),
         Action::End => goto::go(app, "end"),
         Action::Goto => overlays::open_palette(app, "goto "),
@@ -53,6 +60,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::SearchPrevious => time::next_match(app, false),
         Action::SetMark => app.pending = Pending::SetMark,
         Action::GoMark => app.pending = Pending::GoMark,
+        Action::Marks => app.overlays.push(Overlay::Marks { picked: 0 }),
         Action::JumpBack => travel(app, true),
         Action::JumpForward => travel(app, false),
         Action::Up => inside::walk(app, inside::Way::Up, many),
@@ -179,6 +187,7 @@ fn cancel(app: &mut App) {
         app.say("the cursor stays where it is");
     } else if app.seeking.is_some() {
         time::forget_target(app);
+    } else if hunt::stop(app) {
     } else if app.playing.is_some() {
         app.playing = None;
     } else if app.sub_step.is_some() {
@@ -187,8 +196,7 @@ fn cancel(app: &mut App) {
         app.pick = None;
         app.panes.events_top = None;
     } else if !app.search.text().is_empty() {
-        app.search.set("");
-        app.panes.filter.text.clear();
+        app.search.set("", &app.replay);
     } else {
         follow(app);
     }

@@ -2,25 +2,30 @@
 
 use super::super::app::{App, MapNeed, Seeking};
 use super::super::loading::Arrived;
+use super::super::msg::Effect;
 use super::goto::{self, Goto};
+use super::{hunt, time};
 use crate::replay::Replay;
 use crate::view::script::noun;
 use crate::view::text;
 
 /// Takes in what has arrived.
-pub(super) fn arrived(app: &mut App, arrived: Arrived) {
+pub(super) fn arrived(app: &mut App, arrived: Arrived) -> Vec<Effect> {
     if let Some(previous) = &mut app.previous {
         // A lesson is open over the input.
         return self::arrived(previous, arrived);
     }
     app.dirty = true;
+    let mut effects = Vec::new();
     match arrived {
         Arrived::Part(replay) => exchange(app, replay),
         Arrived::All(replay) => {
             app.loading = None;
             exchange(app, replay);
+            effects = marks(app);
             let noun = noun(app.replay.log());
-            app.say(format!("all {} {noun}s are there", text::count(app.replay.len() as u64)));
+            let said = app.message.take().map_or(String::new(), |message| format!("; {}", message.text));
+            app.say(format!("all {} {noun}s are there{said}", text::count(app.replay.len() as u64)));
         }
         Arrived::Failed(report) => {
             app.awaited = None;
@@ -34,6 +39,19 @@ pub(super) fn arrived(app: &mut App, arrived: Arrived) {
             _ => goto::go(app, &text),
         }
     }
+    effects
+}
+
+/// The marks that were written down, and those that were set while the rest was read: these are written down now.
+fn marks(app: &mut App) -> Vec<Effect> {
+    let Some(stored) = app.stored.take() else { return Vec::new() };
+    let own = std::mem::take(&mut app.marks);
+    app.message = None;
+    app.open_marks(stored);
+    for &(letter, spot) in own.list() {
+        app.marks.set(letter, spot);
+    }
+    if own.list().is_empty() { Vec::new() } else { time::save_marks(app) }
 }
 
 /// Takes in how far the rest is.
@@ -77,11 +95,15 @@ fn exchange(app: &mut App, mut replay: Replay) {
     let cursor = app.replay.cursor().min(replay.len());
     replay.seek(cursor, usize::MAX);
     app.replay = replay;
+    // A run has states of the replay that is gone.
+    (app.hunting, app.found) = (None, None);
+    app.preparing = true;
     if let Some(Seeking { target, .. }) = app.seeking {
         app.seeking = Some(Seeking { target: target.min(app.replay.len()), at: cursor });
     }
     let steps = app.replay.outcome().steps.len();
     app.sub_step = app.sub_step.filter(|&at| at < steps);
-    app.search.again();
+    app.search.again(&app.replay);
+    hunt::again(app);
     app.map_need = MapNeed::default();
 }

@@ -35,7 +35,10 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
     match (app.overlays.last(), wheel) {
         (Some(_), Some(down)) => overlays::wheel(app, down, WHEEL_ROWS),
         // A click beside an overlay closes it, but for the prompts, where text would be lost.
-        (Some(Overlay::Help { .. } | Overlay::Problems { .. }), None) => {
+        (
+            Some(Overlay::Help { .. } | Overlay::Problems { .. } | Overlay::Breaks { .. } | Overlay::Marks { .. }),
+            None,
+        ) => {
             app.overlays.pop();
         }
         (Some(_), None) => {}

@@ -6,11 +6,15 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::super::action::{Action, spec};
 use super::super::app::App;
+use super::super::content;
 use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
-use super::{act, goto, time};
+use super::super::search::Wanted;
+use super::{act, goto, hunt, lists, time};
 use crate::lesson;
+use crate::view::events::Query;
+use crate::view::script::noun;
 use crate::view::{Selection, Target, events};
 
 /// Opens the palette with a text already typed.
@@ -35,12 +39,14 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Help { .. } | Overlay::Problems { .. }) => reading(app, event),
         Some(Overlay::Palette { .. }) => palette_key(app, event),
         Some(Overlay::Search { .. }) => search_key(app, event),
+        Some(Overlay::Break { .. }) => lists::break_key(app, event),
+        Some(Overlay::Breaks { .. } | Overlay::Marks { .. }) => lists::list_key(app, event),
         None => Vec::new(),
     }
 }
 
 /// Keys of an overlay that is read: the same that move inside a pane.
-fn reading(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+pub(super) fn reading(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let part = Key::from(event).digit().filter(|_| matches!(app.overlays.last(), Some(Overlay::Help { .. })));
     if let Some(digit) = part {
         let width = super::super::overlay::inner_size(app.size).width;
@@ -95,7 +101,9 @@ fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) {
 /// The wheel over an overlay.
 pub(super) fn wheel(app: &mut App, down: bool, rows: usize) {
     scroll(app, |at, _| if down { at + rows } else { at.saturating_sub(rows) });
-    if let Some(Overlay::Palette { picked, .. }) = app.overlays.last_mut() {
+    if let Some(Overlay::Palette { picked, .. } | Overlay::Breaks { picked } | Overlay::Marks { picked }) =
+        app.overlays.last_mut()
+    {
         *picked = if down { *picked + 1 } else { picked.saturating_sub(1) };
     }
 }
@@ -181,6 +189,10 @@ fn run(app: &mut App, line: &str, entry: Option<(Action, bool, &'static str)>) -
         Action::Goto => goto::go(app, argument),
         Action::Line if argument.is_empty() || name != known => open_palette(app, "line "),
         Action::Line => goto::line(app, argument),
+        Action::Break if argument.is_empty() || name != known => lists::open_break(app),
+        Action::Break => hunt::set_and_say(app, argument),
+        Action::Speed if argument.is_empty() || name != known => open_palette(app, "speed "),
+        Action::Speed => time::set_speed(app, argument),
         Action::Theme => match argument {
             "dark" => app.theme.light = false,
             "light" => app.theme.light = true,
@@ -210,40 +222,36 @@ fn search_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         KeyCode::Enter => {
             let text = input.value().to_owned();
             app.overlays.pop();
-            app.search.set(&text);
-            app.search.refresh(&app.replay);
-            app.panes.filter.text.clone_from(&text);
-            match app.search.near(&app.replay, from.cursor.checked_sub(1), true) {
-                _ if text.is_empty() => restore(app, from),
-                Some(index) => {
-                    restore(app, from);
-                    time::show_row(app, index);
-                    app.say(format!("match {} for {text:?}", app.search.count(Some(index))));
-                }
-                None => {
-                    restore(app, from);
-                    app.say(format!("no event matches {text:?}"));
-                }
+            app.search.set(&text, &app.replay);
+            restore(app, from);
+            if !text.is_empty() {
+                look_for(app, Wanted { from: from.cursor.checked_sub(1), forward: true, preview: false });
             }
         }
         KeyCode::Esc => {
             app.overlays.pop();
-            app.search.set("");
-            app.panes.filter.text.clear();
+            app.search.set("", &app.replay);
             restore(app, from);
         }
         _ => {
             if input.handle_event(&Event::Key(event)).is_some_and(|changed| changed.value) {
                 let text = input.value().to_owned();
-                app.search.set(&text);
-                app.panes.filter.text = text;
-                if app.search.text().is_empty() {
-                    restore(app, from);
-                }
+                typed(app, &text);
             }
         }
     }
     Vec::new()
+}
+
+/// Another text stands in the prompt.
+fn typed(app: &mut App, text: &str) {
+    let Some(&Overlay::Search { from, .. }) = app.overlays.last() else { return };
+    app.search.set(text, &app.replay);
+    if text.is_empty() {
+        restore(app, from);
+    } else {
+        app.search.wanted = Some(Wanted { from: from.cursor.checked_sub(1), forward: true, preview: true });
+    }
 }
 
 fn restore(app: &mut App, from: super::super::jumps::Spot) {
@@ -253,10 +261,26 @@ fn restore(app: &mut App, from: super::super::jumps::Spot) {
     app.selection = from.selection;
 }
 
-/// While the prompt is open: shows the first match from where the search began.
+/// Goes to a match, at once if it is known already.
+pub(super) fn look_for(app: &mut App, wanted: Wanted) {
+    app.search.wanted = Some(wanted);
+    app.search.refresh(&app.replay);
+    show_match(app);
+    if app.search.wanted.is_some() {
+        app.say(format!("looking for {:?}", app.search.text()));
+    }
+}
+
+/// Shows the match somebody waits for, once it is known.
 pub(super) fn show_match(app: &mut App) {
+    let Some((wanted, found)) = app.search.arrived() else { return };
+    app.dirty = true;
+    if !wanted.preview {
+        return go_to_match(app, found);
+    }
+    // While the prompt is open: the first match from where the search began.
     let Some(&Overlay::Search { from, .. }) = app.overlays.last() else { return };
-    match app.search.near(&app.replay, from.cursor.checked_sub(1), true) {
+    match found {
         Some(index) if app.replay.is_empty() => {
             if let Some(Target::Address(address)) = events::target(&app.replay, index) {
                 app.selection = Selection::Address(address);
@@ -271,6 +295,33 @@ pub(super) fn show_match(app: &mut App) {
     }
 }
 
+/// Once all matches are counted: what was said of the present one is said again with their number.
+pub(super) fn say_count_again(app: &mut App) {
+    let is_counted = !app.search.is_stale();
+    let is_of_match = app.message.as_ref().is_some_and(|message| message.text.starts_with("match counting"));
+    if is_counted && is_of_match {
+        say_match(app, content::shown_row(app));
+    }
+}
+
+fn say_match(app: &mut App, row: Option<usize>) {
+    app.say(format!("match {} for {:?}", app.search.count(row), app.search.text()));
+}
+
+fn go_to_match(app: &mut App, found: Option<usize>) {
+    let text = app.search.text().to_owned();
+    match found {
+        Some(index) => {
+            time::show_row(app, index);
+            say_match(app, Some(index));
+        }
+        None => {
+            let doubt = Query::doubt(&text).map_or(String::new(), |doubt| format!(" ({doubt})"));
+            app.say(format!("no {} matches {text:?}{doubt}", noun(app.replay.log())));
+        }
+    }
+}
+
 /// Pasted text goes into a prompt, without what is not text; elsewhere it is not keys.
 pub(super) fn paste(app: &mut App, text: &str) {
     let clean: String = text.chars().filter(|letter| !letter.is_control()).take(256).collect();
@@ -282,9 +333,9 @@ pub(super) fn paste(app: &mut App, text: &str) {
         Some(Overlay::Search { input, .. }) => {
             *input = Input::new(format!("{}{clean}", input.value()));
             let text = input.value().to_owned();
-            app.search.set(&text);
-            app.panes.filter.text = text;
+            typed(app, &text);
         }
-        _ => app.say("pasted text is taken by the search and the palette only"),
+        Some(Overlay::Break { .. }) => lists::paste_break(app, &clean),
+        _ => app.say("pasted text is taken by prompts only"),
     }
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use super::super::action::Action;
 use super::super::app::{App, Playing, Seeking};
+use super::super::breaks::Goal;
 use super::super::content;
 use super::super::keymap::Key;
 use super::super::lesson;
+use super::super::marks;
+use super::super::msg::Effect;
+use super::super::search::Wanted;
 use super::super::speed::Unit;
-use super::actions;
-use crate::event::{EventKind, ScriptOp};
+use super::{actions, hunt, overlays};
+use crate::insight::{Edge, Turn, Way};
 use crate::log::Clock;
-use crate::model::{Extent, Place};
 use crate::replay::{Replay, Seek};
 use crate::view::script::{noun, whole};
 use crate::view::tree::TreePan;
@@ -64,6 +67,8 @@ pub(super) fn jump(app: &mut App, target: usize) {
 /// Sets out for `target`. What is near is reached at once.
 pub(super) fn head_for(app: &mut App, target: usize) {
     app.awaited = None;
+    app.hunting = None;
+    app.reason.clear();
     app.seeking = Some(Seeking { target, at: app.replay.cursor() });
     go_on(app);
 }
@@ -108,6 +113,7 @@ fn arrived(app: &mut App) {
         app.panes.tables_scroll = 0;
     }
     lesson::arrive(app);
+    hunt::say_reason(app);
     app.dirty = true;
 }
 
@@ -118,7 +124,7 @@ pub(super) fn play_or_pause(app: &mut App) {
     if app.heading() == app.replay.len() {
         head_for(app, 0);
     }
-    app.playing = Some(Playing { last: app.now, owed: 0 });
+    app.playing = Some(Playing { last: app.now, owed: 0, run: None });
     app.say(format!("playing {}", app.speed.label()));
 }
 
@@ -134,9 +140,24 @@ pub(super) fn exchange_unit(app: &mut App) {
     app.say(format!("speed: {}", app.speed.label()));
 }
 
-/// Advances a playing trace to what `now` is worth.
+/// `:speed …`.
+pub(super) fn set_speed(app: &mut App, text: &str) {
+    let Some(speed) = app.speed.parse(text) else {
+        return app.say(format!("{text:?} is no speed: try 1000/s, 2x or 10ms/s"));
+    };
+    if app.replay.log().origin.clock != Clock::Nanos && speed.unit == Unit::TraceTime {
+        return app.say("this input has no time in nanoseconds: it plays in events per second");
+    }
+    app.speed = speed;
+    if let Some(playing) = &mut app.playing {
+        playing.owed = 0;
+    }
+    app.say(format!("speed: {}", app.speed.label()));
+}
+
+/// Advances a playing trace to what `now` is worth, or to the first break on the way.
 pub(super) fn play(app: &mut App, now: Duration) {
-    let Some(Playing { last, owed }) = app.playing else { return };
+    let Some(Playing { last, owed, run }) = app.playing.take() else { return };
     let mut owed = owed.saturating_add(app.speed.worth(now.saturating_sub(last)));
     let from = app.replay.cursor();
     let target = match app.speed.unit {
@@ -147,15 +168,40 @@ pub(super) fn play(app: &mut App, now: Duration) {
         }
         Unit::TraceTime => reached(&app.replay, from, &mut owed),
     };
-    app.playing = Some(Playing { last: now, owed });
+    let enabled = app.breaks.enabled();
+    let run = run.or_else(|| {
+        (!enabled.is_empty()).then(|| Box::new(Goal::Breaks(enabled).hunt(&app.replay, Way::Forward, from)))
+    });
+    let mut playing = Playing { last: now, owed, run };
+    let (target, edge) = match &mut playing.run {
+        Some(hunt) => match hunt.run.turn_to(&app.replay, app.seek_budget, target) {
+            Turn::Found(edge) => (edge.at, Some(edge)),
+            // Looking for breaks takes longer than the speed allows: the trace plays as fast as it can.
+            Turn::Going => (hunt.run.reached().clamp(from, target), None),
+            Turn::Ended => (target, None),
+        },
+        None => (target, None),
+    };
     if target != from {
         head_for(app, target);
     }
-    if target == app.replay.len() {
-        app.playing = None;
-        app.say(format!("the end of the {}", whole(app.replay.log())));
-        app.dirty = true;
+    match edge {
+        Some(edge) => stop_at(app, playing, edge),
+        None if target == app.replay.len() => {
+            app.say(format!("the end of the {}", whole(app.replay.log())));
+            app.dirty = true;
+        }
+        None => app.playing = Some(playing),
     }
+}
+
+/// A break ends the playing.
+fn stop_at(app: &mut App, playing: Playing, edge: Edge) {
+    app.reason = playing.run.map(|hunt| hunt::reason(&hunt.goal, edge)).unwrap_or_default();
+    if app.seeking.is_none() {
+        hunt::say_reason(app);
+    }
+    app.dirty = true;
 }
 
 /// How far `owed` nanoseconds of the trace lead from `from`; what is left over stays owed.
@@ -177,77 +223,6 @@ fn reached(replay: &Replay, from: usize, owed: &mut u64) -> usize {
     target
 }
 
-/// The extent people mean by the selection: the area or hole at an address, or what the current event is about.
-fn extent_in_mind(app: &App) -> Option<Extent> {
-    let at = |address| extent_at(&app.replay, address);
-    match app.selection {
-        Selection::Address(address) => at(address),
-        Selection::Follow => match app.replay.current()?.1.kind {
-            EventKind::Alloc { addr, size, failed: false, .. } => Extent::sized(addr.0, size),
-            EventKind::Free { addr, .. } => at(addr.0),
-            EventKind::Unasked { addr, end } | EventKind::FreeProbe { addr, end } => {
-                Extent::new(addr.0, end.0).or_else(|| at(addr.0))
-            }
-            EventKind::Purge { start, end, .. } => Extent::new(start.0, end.0),
-            _ => None,
-        },
-    }
-}
-
-/// What lies at an address; at least the byte itself.
-fn extent_at(replay: &Replay, address: u64) -> Option<Extent> {
-    let allocator = replay.space().allocator();
-    match allocator.lookup(address) {
-        Place::Busy { area, .. } | Place::Lazy { area, .. } | Place::Pooled { area, .. } => {
-            let area = &allocator.areas()[area];
-            Extent::new(area.start, area.end)
-        }
-        Place::Free { .. } | Place::Unknown => Extent::sized(address, 1),
-    }
-}
-
-/// Does a record change anything inside `extent`? A purge does if something of it was lazy.
-fn touches(kind: &EventKind, extent: Extent, lazy: bool) -> bool {
-    let overlaps = |other: Option<Extent>| other.is_some_and(|other| other.overlaps(extent));
-    match *kind {
-        EventKind::Alloc { addr, size, failed: false, .. } => overlaps(Extent::sized(addr.0, size)),
-        EventKind::Unasked { addr, end } => overlaps(Extent::new(addr.0, end.0)),
-        EventKind::Free { addr, .. } | EventKind::FreeProbe { addr, .. } => extent.contains_addr(addr.0),
-        EventKind::Purge { start, end, .. } => lazy && overlaps(Extent::new(start.0, end.0)),
-        EventKind::PurgeReturn { purged } => lazy && purged != Some(false),
-        // A drain takes everything that is lazy.
-        EventKind::Script(ScriptOp::Work) => lazy,
-        _ => false,
-    }
-}
-
-pub(super) fn next_touching(app: &mut App) {
-    if refuse_without_events(app) {
-        return;
-    }
-    let Some(extent) = extent_in_mind(app) else {
-        let noun = noun(app.replay.log());
-        app.say(format!("nothing is selected: this {noun} names no address"));
-        return;
-    };
-    let lazy = matches!(app.replay.space().allocator().lookup(extent.start()), Place::Lazy { .. });
-    let from = app.replay.cursor();
-    let events = &app.replay.log().events;
-    match events.range(from..).position(|event| touches(&event.kind, extent, lazy)) {
-        Some(ahead) => {
-            // The thing stays selected while the cursor moves on, so that `f` can be pressed again.
-            if app.selection == Selection::Follow {
-                actions::select(app, Selection::Address(extent.start()));
-            }
-            jump(app, from + ahead + 1);
-        }
-        None => {
-            let noun = noun(app.replay.log());
-            app.say(format!("no later {noun} uses 0x{:016x}", extent.start()));
-        }
-    }
-}
-
 /// Goes where a row of the events leads: to a record, or to an area of a snapshot.
 pub(super) fn show_row(app: &mut App, index: usize) {
     match events::target(&app.replay, index) {
@@ -257,41 +232,57 @@ pub(super) fn show_row(app: &mut App, index: usize) {
 }
 
 pub(super) fn next_match(app: &mut App, forward: bool) {
-    app.search.refresh(&app.replay);
     if app.search.text().is_empty() {
         let key = app.key(Action::Search);
         app.say(format!("nothing searched for yet: {key} starts a search"));
         return;
     }
-    match app.search.near(&app.replay, content::shown_row(app), forward) {
-        Some(index) => {
-            show_row(app, index);
-            app.say(format!("match {} for {:?}", app.search.count(Some(index)), app.search.text()));
-        }
-        None => {
-            let noun = noun(app.replay.log());
-            app.say(format!("no {noun} matches {:?}", app.search.text()));
+    let from = content::shown_row(app);
+    overlays::look_for(app, Wanted { from, forward, preview: false });
+}
+
+pub(super) fn set_mark(app: &mut App, key: Key) -> Vec<Effect> {
+    let Some(letter) = key.letter().filter(|&letter| marks::is_letter(letter)) else {
+        app.say("no mark set: a mark is a letter, a digit or a sign of ASCII");
+        return Vec::new();
+    };
+    let spot = app.spot();
+    app.marks.set(letter, spot);
+    let back = app.key(Action::GoMark);
+    let kept = match &app.marks.unkept {
+        Some(why) => format!("; kept for this session only: {why}"),
+        None => String::new(),
+    };
+    app.say(format!("marked as {letter}: {back}{letter} returns here{kept}"));
+    save_marks(app)
+}
+
+/// Asks for the marks to be written down, where they are.
+pub(super) fn save_marks(app: &App) -> Vec<Effect> {
+    match app.marks.unkept {
+        Some(_) => Vec::new(),
+        None => vec![Effect::SaveMarks(app.marks.to_text(&app.replay))],
+    }
+}
+
+/// Says where the marks have been written, or that they could not be.
+pub(super) fn marks_saved(app: &mut App, saved: Result<String, String>) {
+    app.dirty = true;
+    let before = app.message.take().map_or(String::new(), |message| format!("{}; ", message.text));
+    match saved {
+        Ok(name) => app.say(format!("{before}written to {name}")),
+        Err(why) => {
+            app.say(format!("{before}kept for this session only: {why}"));
+            app.marks.unkept = Some(why);
         }
     }
 }
 
-pub(super) fn set_mark(app: &mut App, key: Key) {
-    match key.letter() {
-        Some(letter) => {
-            app.marks.insert(letter, app.spot());
-            let back = app.key(Action::GoMark);
-            app.say(format!("marked as {letter}: {back}{letter} returns here"));
-        }
-        None => app.say("no mark set"),
-    }
-}
-
-pub(super) fn go_mark(app: &mut App, key: Key) {
-    let Some(spot) = key.letter().and_then(|letter| app.marks.get(&letter).copied()) else {
-        let known: String = app.marks.keys().copied().collect();
+pub(super) fn go_mark(app: &mut App, letter: Option<char>) {
+    let Some(spot) = letter.and_then(|letter| app.marks.get(letter)) else {
+        let known = app.marks.letters();
         let known = if known.is_empty() { "none set yet".to_owned() } else { format!("set: {known}") };
-        app.say(format!("no such mark ({known})"));
-        return;
+        return app.say(format!("no such mark ({known})"));
     };
     jump(app, spot.cursor);
     app.selection = spot.selection;

@@ -64,7 +64,8 @@ pub(super) fn rows(
     let last_top = areas.len().saturating_sub(n_rows);
     let top = top.unwrap_or(here.unwrap_or(0).saturating_sub(n_rows / 2)).min(last_top);
     let shown = &areas[top..areas.len().min(top + n_rows)];
-    let matcher = AreaMatcher::new(&filter.text);
+    let machine = &scene.replay.plan().machine;
+    let matcher = AreaMatcher::new(&filter.text, machine.is_32_bit);
     let full = width >= 60;
     let real = baseline.pointers == Pointers::Real;
     let numa = shown.iter().map(|area| numa(area).len()).max().unwrap_or(0).min(MAX_NUMA);
@@ -85,7 +86,7 @@ pub(super) fn rows(
         rows.push(list.names());
     }
     for (index, area) in (top..).zip(shown) {
-        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(area, real));
+        let found = matcher.as_ref().is_some_and(|matcher| matcher.matches(area, real, machine.page_size));
         rows.push(list.row(index, area, here == Some(index), found));
     }
     rows
