@@ -5,6 +5,7 @@ mod script;
 mod timing;
 mod until;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ struct Report {
     seeks: Option<timing::Seeks>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resident_bytes: Option<u64>,
+    /// What holds memory, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_bytes: Option<BTreeMap<&'static str, u64>>,
 }
 
 /// What a state amounts to.
@@ -108,6 +112,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let ns_per_event_with_memory = timing::ns_per_event(&replay, Follow::Memory);
     let seeks = args.seeks.map(|n| timing::seeks(&mut replay, n));
     let resident_bytes = seeks.is_some().then(timing::resident_bytes).flatten();
+    let held_bytes = seeks.is_some().then(|| replay.heap_parts().into_iter().collect());
     replay.seek(replay.len(), usize::MAX);
     let machine = &replay.plan().machine;
     let tally = replay.tally();
@@ -134,6 +139,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         digest: format!("{:016x}", replay.space().digest()),
         seeks,
         resident_bytes,
+        held_bytes,
     };
     let text = if args.output.json { document(&report) } else { describe(&report) };
     output::write(&args.output, &text)?;

@@ -18,7 +18,7 @@ mod tests;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
-use crate::event::Event;
+use crate::event::{Event, EventKind, TaskId};
 
 use row::Row;
 
@@ -35,6 +35,8 @@ pub struct Events {
     odd: Vec<Event>,
     /// The values of `nr_lazy_max` that rows refer to.
     limits: Vec<u64>,
+    /// There can be records of probed allocations and frees.
+    may_be_probed: bool,
 }
 
 impl Events {
@@ -55,6 +57,7 @@ impl Events {
 
     /// Appends a record.
     pub fn push(&mut self, event: Event) {
+        self.may_be_probed |= is_probed(&event.kind);
         if self.rows.len().is_multiple_of(BLOCK) {
             self.blocks.push(event.at.0);
         }
@@ -80,6 +83,18 @@ impl Events {
         self.unpacked(index, self.rows[index])
     }
 
+    /// Who was running at a place: less work than the whole record.
+    #[inline]
+    pub fn task(&self, index: usize) -> Option<TaskId> {
+        let row = self.rows.get(index)?;
+        Some(row.place().map_or_else(|| row.task(), |place| self.odd[place].task))
+    }
+
+    /// Were allocations or frees seen by probes? For most traces the answer is known without a look at them.
+    pub fn are_probed(&self) -> bool {
+        self.may_be_probed && self.iter().any(|event| is_probed(&event.kind))
+    }
+
     /// The first record.
     pub fn first(&self) -> Option<Event> {
         self.get(0)
@@ -95,6 +110,7 @@ impl Events {
     /// # Panics
     /// There is no such place.
     pub fn set(&mut self, index: usize, event: Event) {
+        self.may_be_probed |= is_probed(&event.kind);
         let old = self.rows[index];
         let row = Row::of(&event, self.blocks[index / BLOCK], &mut self.limits);
         self.rows[index] = match (row, old.place()) {
@@ -179,6 +195,10 @@ impl Events {
             None => row.event(self.blocks[index / BLOCK], &self.limits),
         }
     }
+}
+
+fn is_probed(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Request { .. } | EventKind::Unasked { .. } | EventKind::FreeProbe { .. })
 }
 
 /// The records of some places of a log.

@@ -146,10 +146,7 @@ pub(super) fn releases_to_try(log: &Log) -> &'static [Release] {
 
 /// Were allocations seen by probes?
 fn is_probed(log: &Log) -> bool {
-    let probes = |event: crate::event::Event| {
-        matches!(event.kind, EventKind::Request { .. } | EventKind::Unasked { .. } | EventKind::FreeProbe { .. })
-    };
-    log.events.iter().any(probes)
+    log.events.are_probed()
 }
 
 /// The machine a log is replayed for.
@@ -216,8 +213,8 @@ impl Machine {
         }
         check_addresses(log, window)?;
         let is_32_bit = u32::try_from(window.vend).is_ok();
-        let seen = log.events.iter().map(|event| event.assumed_cpu() + 1).max().unwrap_or(1);
-        let online = settings.cpus.or(origin.cpus_online).unwrap_or(seen).max(1);
+        let seen = || log.events.iter().map(|event| event.assumed_cpu() + 1).max().unwrap_or(1);
+        let online = settings.cpus.or(origin.cpus_online).unwrap_or_else(seen).max(1);
         Ok(Self {
             policy,
             policy_from,
@@ -320,13 +317,13 @@ pub(crate) fn widest_window(log: &Log) -> Option<Window> {
 
 /// A range that holds none of the recorded addresses is another machine's.
 fn check_addresses(log: &Log, window: Window) -> Result<(), OpenError> {
-    let mut recorded = log.events.iter().filter_map(|event| match event.kind {
+    let recorded = log.events.iter().filter_map(|event| match event.kind {
         EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
         _ => None,
     });
     let inside = |addr: u64| window.vstart <= addr && addr < window.vend;
-    let n = recorded.clone().count();
-    if n == 0 || recorded.any(inside) {
+    let n = if recorded.clone().any(inside) { 0 } else { recorded.count() };
+    if n == 0 {
         return Ok(());
     }
     Err(OpenError::Contradiction { vstart: window.vstart, vend: window.vend, n })

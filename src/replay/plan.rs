@@ -111,6 +111,7 @@ impl Plan {
         if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
             return Err(OpenError::Nothing);
         }
+        progress.set_resolved(0, log.events.len() as u64);
         let mut machine = Machine::of(log, settings)?;
         if machine.policy_from == PolicyFrom::Assumed {
             machine = likeliest(log, machine);

@@ -14,6 +14,7 @@ mod shapes;
 mod timings;
 mod unseen;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::event::{Addr, Event, EventKind, Seq, TaskId};
@@ -61,6 +62,15 @@ struct BeforePurge {
     space: AddressSpace,
 }
 
+/// The records that have been looked through for the end of a purge.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ahead {
+    from: usize,
+    to: usize,
+    /// The only end of a purge among them: their last record.
+    found: Option<usize>,
+}
+
 /// The pass over the records.
 pub(super) struct Resolver<'a> {
     log: &'a Log,
@@ -76,10 +86,14 @@ pub(super) struct Resolver<'a> {
     /// Per task of the log: its place in `overflow`. A name is a label, the pid is the task.
     slots: Vec<usize>,
     before_purge: Option<BeforePurge>,
+    /// States nobody needs any more: a copy into one of them costs what differs.
+    spares: Vec<AddressSpace>,
     /// Index of a purge record whose purge was applied before its place.
     purged_early: Option<usize>,
     /// Allocations that were applied before their place, with the model's own answer in the order of the records.
     taken_early: Vec<(usize, Option<u64>)>,
+    /// Where the next purge ends: many records have the same answer.
+    ahead: Cell<Ahead>,
     /// Bytes copied so far to try timings.
     copied_bytes: u64,
     lost: bool,
@@ -109,6 +123,8 @@ pub(super) struct Resolver<'a> {
     trust: u32,
 }
 
+/// States kept for the next copies.
+const MAX_SPARES: usize = 4;
 /// As far as trust can rise.
 const MAX_TRUST: u32 = 64;
 
@@ -136,8 +152,10 @@ impl<'a> Resolver<'a> {
             overflow,
             slots,
             before_purge: None,
+            spares: Vec::new(),
             purged_early: None,
             taken_early: Vec::new(),
+            ahead: Cell::default(),
             copied_bytes: 0,
             lost: log.origin.overwritten > 0,
             parts: Parts::default(),
@@ -317,12 +335,53 @@ impl<'a> Resolver<'a> {
         }
         // Nothing comes back from an idle purge that could have been taken before it.
         if num_purged > 0 && !self.parts.seen && self.can_be_exchanged() {
-            let n_before = self.now.len();
-            self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
+            self.remember_before(index);
         }
         if let Answer::Purged(purged) = self.apply(purge_op(kind)) {
             self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
         }
+    }
+
+    /// A copy of the present state.
+    fn copy(&mut self) -> AddressSpace {
+        match self.spares.pop() {
+            Some(mut spare) => {
+                spare.copy_from(&mut self.space);
+                spare
+            }
+            None => self.space.clone(),
+        }
+    }
+
+    /// A state nobody needs any more.
+    fn give_back(&mut self, space: AddressSpace) {
+        if self.spares.len() < MAX_SPARES {
+            self.spares.push(space);
+        }
+    }
+
+    /// Keeps the state before a purge, which an allocation recorded behind it may have been carved from.
+    fn remember_before(&mut self, index: usize) {
+        if let Some(old) = self.before_purge.take() {
+            self.give_back(old.space);
+        }
+        let (n_before, space) = (self.now.len(), self.copy());
+        self.before_purge = Some(BeforePurge { index, n_before, space });
+    }
+
+    /// The next end of a purge, from a record on, among those an allocation can have been carved after.
+    fn purge_ahead(&self, index: usize) -> Option<usize> {
+        let mut ahead = self.ahead.get();
+        if !(ahead.from..=ahead.to).contains(&index) || ahead.found.is_some_and(|found| found < index) {
+            ahead = Ahead { from: index, to: index, found: None };
+        }
+        let end = self.log.events.len().min(index + MAX_AFTER_PURGE);
+        while ahead.found.is_none() && ahead.to < end {
+            ahead.found = self.log.events.nth(ahead.to).kind.ends_purge().then_some(ahead.to);
+            ahead.to += 1;
+        }
+        self.ahead.set(ahead);
+        ahead.found.filter(|&found| found < end)
     }
 
     fn slot_of(&self, task: TaskId) -> usize {

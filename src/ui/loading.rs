@@ -132,7 +132,7 @@ mod tests {
         let progress = Progress::default();
         assert_eq!(words(&progress), "reading");
         progress.add_bytes(2048);
-        assert_eq!(words(&progress), "reading, 2.0 KiB so far");
+        assert_eq!(words(&progress), "reading, 2 KiB so far");
         progress.set_events(3_211_264);
         assert_eq!(words(&progress), "reading, 3,211,264 events so far");
         progress.expect_bytes(6400);

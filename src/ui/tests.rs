@@ -1,5 +1,6 @@
 //! Tests of the interface without a terminal: keys in, frames out.
 
+mod arrive;
 mod bounded;
 mod breaks;
 mod charts;

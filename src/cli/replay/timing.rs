@@ -1,6 +1,5 @@
 //! What a replay costs on this machine: time per event, seeks as the UI does them, memory.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -69,8 +68,6 @@ pub(super) struct Seeks {
     /// Checkpoints of the areas, and records between two of them.
     pub(super) checkpoints: usize,
     pub(super) checkpoint_every: usize,
-    /// Memory held by each part, in bytes.
-    pub(super) bytes: BTreeMap<&'static str, u64>,
 }
 
 /// `n` seeks to random records, each with a step back and a step forward after it.
@@ -105,7 +102,6 @@ pub(super) fn seeks(replay: &mut Replay, n: u32) -> Seeks {
         settled_p99_us: percentile(&mut settled, 99),
         checkpoints,
         checkpoint_every,
-        bytes: replay.heap_parts().into_iter().collect(),
         p50_us: percentile(&mut jumps, 50),
         p99_us: percentile(&mut jumps, 99),
         max_us: percentile(&mut jumps, 100),

@@ -135,16 +135,22 @@ impl Row {
     pub(super) fn event(self, base: u64, limits: &[u64]) -> Event {
         let body = self.body();
         let since = signed_from(u64::from(self.at) | u64::from(self.kind >> TAG_BITS & 0xff) << 32, AT_BITS);
-        let task = self.who & ((1 << TASK_BITS) - 1);
         let cpu = self.who >> TASK_BITS;
         let rest = body >> ADDR_BITS | u64::from(self.kind >> (32 - (REST_BITS - LOW_REST_BITS))) << LOW_REST_BITS;
         Event {
             at: Nanos(base.wrapping_add_signed(since)),
             line: self.line,
-            task: TaskId(if task == (1 << TASK_BITS) - 1 { u32::MAX } else { task }),
+            task: self.task(),
             cpu: if cpu == (1 << CPU_BITS) - 1 { Event::NO_CPU } else { cpu as u16 },
             kind: kind_of(self.tag(), body & ((1 << ADDR_BITS) - 1), rest, limits),
         }
+    }
+
+    /// Whose the record is.
+    #[inline]
+    pub(super) fn task(self) -> TaskId {
+        let task = self.who & ((1 << TASK_BITS) - 1);
+        TaskId(if task == (1 << TASK_BITS) - 1 { u32::MAX } else { task })
     }
 
     #[inline]

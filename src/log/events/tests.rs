@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::row::SCRIPT_OPS;
 use super::*;
-use crate::event::{Addr, EventKind, Nanos, TaskId, TextId, WindowId};
+use crate::event::{Addr, Nanos, TextId, WindowId};
 
 /// Numbers as they come, and those around every border between bit widths.
 fn number() -> impl Strategy<Value = u64> {
@@ -84,8 +84,10 @@ proptest! {
         prop_assert!(store.iter().rev().eq(events.iter().rev().copied()));
         for (index, event) in events.iter().enumerate() {
             prop_assert_eq!(store.get(index), Some(*event));
+            prop_assert_eq!(store.task(index), Some(event.task));
         }
         prop_assert_eq!(store.get(events.len()), None);
+        prop_assert_eq!(store.are_probed(), events.iter().any(|event| is_probed(&event.kind)));
     }
 
     #[test]

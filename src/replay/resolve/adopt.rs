@@ -11,7 +11,7 @@ use crate::model::{Answer, Extent, Op, Owner, Place, Request};
 use crate::policy::rules::SearchLength;
 
 use super::shadow::StandIn;
-use super::{Cause, MAX_AFTER_PURGE, Resolver, Verdict};
+use super::{Cause, Resolver, Verdict};
 
 /// How many records back an area can have been that a pool still holds.
 const MAX_LOOK_BACK: usize = 20_000;
@@ -185,12 +185,12 @@ impl Resolver<'_> {
     /// Can a purge be running on another CPU at this record? It ends at the next purge record, and began after its
     /// task's record before that.
     fn purge_runs_elsewhere(&self, index: usize) -> bool {
-        let next = self.log.events.range(index..index + MAX_AFTER_PURGE).position(|later| later.kind.ends_purge());
-        next.is_some_and(|next| {
-            let purge = self.log.events.nth(index + next);
+        let events = &self.log.events;
+        self.purge_ahead(index).is_some_and(|next| {
+            let purge = events.nth(next);
             purge.kind.returned_something()
-                && purge.cpu != self.log.events.nth(index).cpu
-                && !self.log.events.range(index..index + next).any(|between| between.task == purge.task)
+                && purge.cpu != events.nth(index).cpu
+                && !(index..next).any(|between| events.task(between) == Some(purge.task))
         })
     }
 

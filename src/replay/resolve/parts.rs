@@ -36,8 +36,7 @@ impl Resolver<'_> {
             _ => return,
         };
         if self.can_be_exchanged() {
-            let n_before = self.now.len();
-            self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
+            self.remember_before(index);
         }
         self.do_part(part);
     }

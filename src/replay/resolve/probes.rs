@@ -3,7 +3,7 @@
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::model::{Answer, Extent, Op, Owner, Place, VmapArea};
 
-use super::{BeforePurge, Overflow, Resolver, purge_op};
+use super::{Overflow, Resolver, purge_op};
 
 impl Resolver<'_> {
     /// Resolves a record that only probes write; the others are not touched.
@@ -74,8 +74,7 @@ impl Resolver<'_> {
         if has_lazy {
             self.plan.timeline.purges.push(Seq(index as u32).0);
             if self.can_be_exchanged() {
-                let n_before = self.now.len();
-                self.before_purge = Some(BeforePurge { index, n_before, space: self.space.clone() });
+                self.remember_before(index);
             }
         }
         self.apply(purge_op(kind));

@@ -75,7 +75,7 @@ impl Resolver<'_> {
         }
         self.copied_bytes += self.space.heap_bytes();
         let mut shadow = Shadow {
-            space: self.space.clone(),
+            space: self.copy(),
             from: index,
             before: self.now.clone(),
             ops: Vec::new(),
@@ -90,7 +90,8 @@ impl Resolver<'_> {
         if self.shadows.len() == MAX_SHADOWS
             && let Some(least) = (0..MAX_SHADOWS).min_by_key(|&at| self.shadows[at].lead)
         {
-            self.shadows.remove(least);
+            let given_up = self.shadows.remove(least);
+            self.give_back(given_up.space);
         }
         self.shadows.push(shadow);
     }
@@ -109,7 +110,10 @@ impl Resolver<'_> {
             }
             shadow.upto.push(shadow.ops.len() as u32);
         }
-        shadows.retain(|shadow| shadow.lead > -decided_by && index - shadow.from < MAX_AGE);
+        let is_over = |shadow: &mut Shadow| shadow.lead <= -decided_by || MAX_AGE <= index - shadow.from;
+        for shadow in shadows.extract_if(.., is_over) {
+            self.give_back(shadow.space);
+        }
         let best = (0..shadows.len()).max_by_key(|&at| shadows[at].lead).filter(|&at| shadows[at].lead >= decided_by);
         if let Some(best) = best {
             let right = shadows.remove(best);

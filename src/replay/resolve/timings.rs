@@ -3,7 +3,7 @@
 use crate::event::{Event, EventKind};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
-use super::{MAX_AFTER_PURGE, Overflow, Resolver, Timing, placed, recorded_of};
+use super::{Overflow, Resolver, Timing, placed, recorded_of};
 
 /// How far behind its purge record an allocation can stand that was carved before it, in records.
 const MAX_BEFORE_PURGE: usize = 512;
@@ -56,15 +56,20 @@ impl Resolver<'_> {
             return None;
         }
         self.copied_bytes += before.space.heap_bytes();
-        let mut space = before.space.clone();
         let op = Op::Alloc { request: *request, born: index as u32 };
-        if placed(&space.apply(&op, None)) != recorded {
+        let answer = before.space.allocator().place(request, None).ok().map(|placement| placement.start);
+        if answer != recorded {
             return None;
         }
-        if !self.comes_out(&mut space, from, n_before) {
+        let mut space = self.spares.pop().unwrap_or_else(|| self.space.clone());
+        space.copy_from(&mut self.before_purge.as_mut()?.space);
+        let answer = placed(&space.apply(&op, None));
+        if answer != recorded || !self.comes_out(&mut space, from, n_before) {
+            self.give_back(space);
             return None;
         }
-        self.space = space;
+        let old = std::mem::replace(&mut self.space, space);
+        self.give_back(old);
         let mut ops: Vec<Op> = self.plan.ops_of(self.log, from).collect();
         ops.insert(n_before.min(ops.len()), op);
         self.plan.ops.set(self.log, from, &ops);
@@ -95,10 +100,11 @@ impl Resolver<'_> {
     /// Does the recorded address come out once `first` has been done? Then both are; answers the state before.
     pub(super) fn accept_behind(&mut self, first: Op, case: &Case<'_>) -> Option<AddressSpace> {
         self.copied_bytes += self.space.heap_bytes();
-        let mut space = self.space.clone();
+        let mut space = self.copy();
         space.apply(&first, None);
         let op = Op::Alloc { request: *case.request, born: case.index as u32 };
         if placed(&space.apply(&op, None)) != case.recorded {
+            self.give_back(space);
             return None;
         }
         self.now.extend([first, op]);
@@ -115,11 +121,10 @@ impl Resolver<'_> {
         if self.machine.cpus_online < 2 || self.parts.seen || self.purged_early.is_some() {
             return None;
         }
-        let mut ahead = self.log.events.range(index..index + MAX_AFTER_PURGE);
-        let purge = index + ahead.position(|later| later.kind.ends_purge())?;
+        let purge = self.purge_ahead(index)?;
         let event = self.log.events.nth(purge);
         // The purge began after the purging task's last record before it.
-        if self.log.events.range(index..purge).any(|between| between.task == event.task) {
+        if (index..purge).any(|between| self.log.events.task(between) == Some(event.task)) {
             return None;
         }
         let full = matches!(self.overflow.get(self.slot_of(event.task)), Some(Overflow::Purging(..)));
@@ -154,7 +159,7 @@ impl Resolver<'_> {
                 continue;
             }
             self.copied_bytes += self.space.heap_bytes();
-            let mut space = self.space.clone();
+            let mut space = self.copy();
             let ops =
                 [Op::Alloc { request: early, born: place as u32 }, Op::Alloc { request: *request, born: index as u32 }];
             space.apply(&ops[0], None);
@@ -169,6 +174,7 @@ impl Resolver<'_> {
                 self.shadows.clear();
                 return Some(Timing::Exchanged);
             }
+            self.give_back(space);
         }
         None
     }

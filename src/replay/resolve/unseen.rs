@@ -21,7 +21,8 @@ impl Unseen {
         let has = |wanted: fn(&EventKind) -> bool| log.events.iter().any(|event| wanted(&event.kind));
         Self {
             purges: !has(|kind| kind.ends_purge() || matches!(kind, EventKind::PurgeEntry { .. })),
-            attempts_shown: !has(|kind| matches!(kind, EventKind::Request { .. } | EventKind::Unasked { .. })),
+            attempts_shown: !log.events.are_probed()
+                || !has(|kind| matches!(kind, EventKind::Request { .. } | EventKind::Unasked { .. })),
         }
     }
 }

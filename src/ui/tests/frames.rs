@@ -104,7 +104,7 @@ fn a_long_read_says_what_is_read() {
     terminal.draw(|frame| loading(&what, Duration::from_secs(7), frame)).expect("cannot fail");
     terminal.backend().assert_buffer_lines([
         "Reading trace.dat and replaying it once:",
-        "7 s. Ctrl-C or q leaves.                ",
+        "resolving 41 %, 7 s. Ctrl-C or q leaves.",
         "                                        ",
         "                                        ",
     ]);
