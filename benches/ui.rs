@@ -120,6 +120,7 @@ fn measure(name: &str, log: Log) {
         let target = if round % 3 == 0 { place() } else { n as u64 - place() % (n as u64 / 100 + 1) };
         jumps.push(keyed(&mut ui, &format!("{target}G")));
         frames.push(timed(|| ui.draw()));
+        // Some of it is kept from the frame before: what follows is each pane by itself.
         for (times, pane) in alone.iter_mut().zip(&panes).filter(|_| round < PLACES) {
             times.push(timed(|| ui.draw_pane(pane)));
         }

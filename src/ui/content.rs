@@ -26,7 +26,11 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         return Vec::new();
     }
     match id {
-        PaneId::Map => view::map::rows(&scene, width, height, &app.panes.map_zoom),
+        PaneId::Map => {
+            let zoom = app.panes.map_zoom;
+            let key = ((width, height), zoom, app.selection, app.replay.len(), app.glyphs.ascii);
+            app.memo.map(key, || view::map::rows(&scene, width, height, &zoom))
+        }
         PaneId::Events => {
             let top = app.panes.events_top.map(|_| scroll);
             view::events::rows(&scene, width, height, top, app.search.filter())

@@ -66,6 +66,7 @@ impl Headless {
     pub fn draw_pane(&mut self, name: &str) {
         let regions = self.app.regions();
         let Some(pane) = regions.panes.iter().find(|pane| pane.id.name() == name) else { return };
+        self.app.memo.forget();
         let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width: self.app.size.width, height: self.app.size.height });
         draw::draw_pane(&self.app, &mut buffer, pane);
     }

@@ -205,7 +205,9 @@ pub fn chart(scene: &Scene<'_>, view: &TimeView<'_>, series: Series, width: u16,
     if text::width(&meaning) <= line.room() {
         line = line.put(meaning, Role::Muted);
     }
-    let ends = (series.short(scene, bottom), series.short(scene, top));
+    // Where nothing ever was there is no scale.
+    let upper = if max == 0 && limit.is_none() { String::new() } else { series.short(scene, top) };
+    let ends = (series.short(scene, bottom), upper);
     Chart { title: line.done(), role: series.role(), scale: (bottom, top), ends, limit, columns }
 }
 

@@ -7,7 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::free::Summary;
+use super::map::MapZoom;
 use super::page_table::Bill;
+use super::{Row, Selection};
 
 /// Areas or holes that are added up while the cursor moves.
 pub(crate) const AT_ONCE: usize = 1_500;
@@ -22,7 +24,16 @@ pub struct Memo {
     waits: Cell<bool>,
     bill: RefCell<Option<(bool, Rc<Bill>)>>,
     summary: RefCell<Option<Rc<Summary>>>,
+    /// Maps of this place: they are asked for to be measured and to be drawn.
+    maps: RefCell<Vec<(MapKey, Vec<Row>)>>,
 }
+
+/// What the rows of a map depend on, besides the state: size, zoom, selection, records there are, plain
+/// characters.
+pub type MapKey = ((u16, u16), MapZoom, Selection, usize, bool);
+
+/// Maps kept: of the size there is room for, and of those that are tried.
+const MAX_MAPS: usize = 4;
 
 impl Memo {
     /// The cursor is at a place: what was added up for another one is forgotten.
@@ -38,6 +49,19 @@ impl Memo {
         self.waits.set(false);
         self.bill.take();
         self.summary.take();
+        self.maps.take();
+    }
+
+    /// The rows of a map, drawn once.
+    pub fn map(&self, key: MapKey, draw: impl FnOnce() -> Vec<Row>) -> Vec<Row> {
+        if let Some((_, rows)) = self.maps.borrow().iter().find(|(known, _)| *known == key) {
+            return rows.clone();
+        }
+        let rows = draw();
+        let mut maps = self.maps.borrow_mut();
+        maps.truncate(MAX_MAPS - 1);
+        maps.insert(0, (key, rows.clone()));
+        rows
     }
 
     /// Does anything wait for the cursor to rest?

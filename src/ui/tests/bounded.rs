@@ -6,8 +6,8 @@ use super::*;
 use crate::log::{InputKind, ScriptLog};
 use crate::model::areas::LOOKED_AT;
 
-/// Slots of the arena the map may read for each cell of the screen: a way down a tree for some of them.
-const PER_CELL: u64 = 12;
+/// Slots of the arena the map may read for each cell of the screen: a way down a tree, and a few areas there.
+const PER_CELL: u64 = 28;
 /// Slots any other pane may read: what is added up at once, and ways down trees.
 const OTHERS: u64 = 10_000;
 
@@ -41,6 +41,7 @@ fn by_pane(app: &App) -> Vec<(u64, &'static str)> {
         .panes
         .iter()
         .map(|pane| {
+            app.memo.forget();
             let before = LOOKED_AT.get();
             crate::ui::draw::draw_pane(app, &mut buffer, pane);
             (LOOKED_AT.get() - before, pane.id.name())

@@ -151,12 +151,24 @@ pub(super) fn fill(
         cell.changed = from < to && any_overlap(changes, from, to);
     }
     let empty = canvas.cells.clone();
-    let estimated = !add_up(scene, &mut canvas);
+    let estimated = is_crowded(scene, &canvas) || !add_up(scene, &mut canvas);
     if estimated {
         canvas.cells = empty;
         estimate::fill(scene, &mut canvas);
     }
     Filled { cells: canvas.cells, estimated }
+}
+
+/// Is more in some cells of the row than is ever added up? Saves the attempt.
+fn is_crowded(scene: &Scene<'_>, canvas: &Canvas) -> bool {
+    let allocator = scene.replay.space().allocator();
+    let Some(view) = allocator.tree(TreeId::Free).or_else(|| allocator.tree(TreeId::Busy(0))) else { return false };
+    let crowded = |part: u64| {
+        let from = canvas.start.saturating_add((canvas.end - canvas.start) / 4 * part);
+        let range = (from, from.saturating_add(canvas.cell_bytes).min(canvas.end));
+        !within_budget(&view, range, &mut (4 * PER_CELL), |_| ())
+    };
+    (1..4).all(crowded)
 }
 
 /// Adds up everything in the row; `false` if that is more than [`PER_CELL`] areas and holes for each cell.

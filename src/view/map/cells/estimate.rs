@@ -6,19 +6,19 @@ use super::{Canvas, KINDS, Kind};
 use crate::model::{AddressSpace, NIL, TreeId, TreeView};
 
 /// Places of a cell that are looked at.
-const PLACES: u64 = 2;
+const PLACES: u64 = 1;
 /// Areas or holes looked at from each of them.
-const LOOKED: usize = 4;
+const LOOKED: usize = 6;
 /// Lazily freed areas looked at for each cell.
 const LAZY: usize = 4;
-/// Nodes asked what an area in use is for.
-const NODES_ASKED: u32 = 1;
 
 /// Bytes of a stretch that areas of a tree take, and of those the lazily freed ones.
 #[derive(Clone, Copy, Default)]
 struct Taken {
     all: u64,
     lazy: u64,
+    /// The first address of the stretch that none of them takes.
+    behind: u64,
 }
 
 /// Fills the cells of a row.
@@ -27,26 +27,32 @@ pub(super) fn fill(scene: &Scene<'_>, canvas: &mut Canvas) {
     let allocator = space.allocator();
     let free = allocator.tree(TreeId::Free);
     let busy = allocator.tree(TreeId::Busy(0));
+    // What areas in use are for is asked once: where so many lie, they are alike.
+    let mut kind = None;
     for (index, cell) in (0u64..).zip(&mut canvas.cells) {
         let from = canvas.start.saturating_add(canvas.cell_bytes * index).min(canvas.end);
         let to = from.saturating_add(canvas.cell_bytes).min(canvas.end);
         if from == to {
             continue;
         }
-        let (taken, lazy) = match (&free, &busy) {
-            (Some(free), _) => (cell.length.saturating_sub(sampled(free, from, to).all), 0),
+        let (taken, lazy, first) = match (&free, &busy) {
+            (Some(free), _) => {
+                let holes = sampled(free, from, to);
+                (cell.length.saturating_sub(holes.all), 0, holes.behind)
+            }
             (None, Some(busy)) => {
                 let taken = sampled(busy, from, to);
-                (taken.all, taken.lazy)
+                (taken.all, taken.lazy, from)
             }
-            (None, None) => (0, 0),
+            (None, None) => (0, 0, from),
         };
         cell.free = cell.length - taken.min(cell.length);
         cell.taken[2] = lazy.min(taken);
-        let first = free.as_ref().map_or(from, |free| behind_hole(free, from));
         cell.first = (taken > 0).then_some(first.min(to - 1));
-        let kind = if taken > lazy { kind_at(scene, space, first, to) } else { Kind::Busy };
-        cell.taken[KINDS.iter().position(|&other| other == kind).unwrap_or(0)] += taken - cell.taken[2];
+        if taken > lazy {
+            let kind = *kind.get_or_insert_with(|| kind_at(scene, space, first, canvas.end));
+            cell.taken[KINDS.iter().position(|&other| other == kind).unwrap_or(0)] += taken - cell.taken[2];
+        }
     }
     lazy(space, canvas);
 }
@@ -54,7 +60,7 @@ pub(super) fn fill(scene: &Scene<'_>, canvas: &mut Canvas) {
 /// What a range holds of a tree, from the first few areas behind some places of it.
 fn sampled(view: &TreeView<'_>, from: u64, to: u64) -> Taken {
     let step = (to - from).div_ceil(PLACES);
-    let mut sum = Taken::default();
+    let mut sum = Taken { behind: from, ..Taken::default() };
     for place in 0..PLACES {
         let start = from.saturating_add(step * place).min(to);
         let end = start.saturating_add(step).min(to);
@@ -71,6 +77,9 @@ fn sampled(view: &TreeView<'_>, from: u64, to: u64) -> Taken {
                 break area.start;
             }
             let bytes = area.end.min(end) - area.start.max(start);
+            if area.start <= sum.behind {
+                sum.behind = sum.behind.max(area.end);
+            }
             part.all += bytes;
             part.lazy += if area.lazy { bytes } else { 0 };
             seen += 1;
@@ -86,16 +95,10 @@ fn sampled(view: &TreeView<'_>, from: u64, to: u64) -> Taken {
     sum
 }
 
-/// The first address from `addr` on that is not in a hole.
-fn behind_hole(free: &TreeView<'_>, addr: u64) -> u64 {
-    let hole = free.areas.find_containing(&free.tree, addr);
-    if hole == NIL { addr } else { free.areas[hole].end }
-}
-
 /// What the areas in use there are for, by one of them.
 fn kind_at(scene: &Scene<'_>, space: &AddressSpace, addr: u64, to: u64) -> Kind {
     let allocator = space.allocator();
-    let found = (0..allocator.n_nodes().min(NODES_ASKED)).find_map(|node| {
+    let found = (0..allocator.n_nodes()).find_map(|node| {
         let view = allocator.tree(TreeId::Busy(node))?;
         let id = view.areas.first_above(&view.tree, addr);
         (id != NIL && view.areas[id].start < to).then(|| kind_of_busy(scene, space, &view.areas[id]))
