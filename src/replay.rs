@@ -91,6 +91,7 @@ impl Replay {
     /// # Errors
     /// As [`Replay::open`].
     pub fn open_watched(log: Arc<Log>, settings: &Settings, progress: &Progress) -> Result<Self, OpenError> {
+        let at_once = settings.prepared.unwrap_or(PREPARED_AT_ONCE);
         let usages = OnceLock::new();
         let mut behind = None;
         let (log, plan, checkpoints) = match log.script.clone() {
@@ -101,7 +102,7 @@ impl Replay {
                     let known = usages.get_or_init(|| Arc::new(usages::usages_of(&log, &plan)));
                     let budget = settings.checkpoint_bytes() / BEHIND_SHARE;
                     let mut lane = Behind::new(&plan, checkpoints.start(), Arc::clone(known), budget);
-                    if plan.len() <= PREPARED_AT_ONCE {
+                    if plan.len() <= at_once {
                         lane.prepare((&log, &mut plan), usize::MAX);
                     }
                     behind = Some(lane);
@@ -109,7 +110,7 @@ impl Replay {
                 (log, plan, checkpoints)
             }
         };
-        let is_prepared = plan.len() <= PREPARED_AT_ONCE;
+        let is_prepared = plan.len() <= at_once;
         let space = behind.as_ref().map_or(&checkpoints, |lane| &lane.checkpoints).start().clone();
         Ok(Self {
             log,

@@ -181,6 +181,7 @@ impl InputArgs {
             page_size: self.page_size,
             memory: Follow::Memory,
             checkpoint_bytes: self.checkpoints,
+            prepared: None,
         }
     }
 

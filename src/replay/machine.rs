@@ -35,6 +35,9 @@ pub struct Settings {
     pub memory: Follow,
     /// `--checkpoints`: what checkpoints may hold, in bytes.
     pub checkpoint_bytes: Option<u64>,
+    /// Logs of up to this many records are gone through with what is behind their areas when they are opened; longer ones
+    /// while nothing else is to be done.
+    pub prepared: Option<usize>,
 }
 
 impl Settings {
