@@ -74,7 +74,7 @@ pub fn by_name(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {
@@ -193,24 +193,28 @@ impl Workload {
         let mut result = Ok(());
         self.visit(max_timed, &mut |op| {
             if result.is_ok() {
-                result = write_op(&op, out);
+                result = write_op(self.kind, &op, out);
             }
         });
         result
     }
 }
 
-/// One line. Of an op that no workload has, its word.
-fn write_op(op: &Op, out: &mut dyn Write) -> fmt::Result {
-    match *op {
-        Op::Alloc { id, size, align: 1, window: None, cpu: 0 } => writeln!(out, "a {id} {size}"),
-        Op::Alloc { id, size, align, window: None, cpu: 0 } => writeln!(out, "a {id} {size} {align}"),
-        Op::Alloc { id, size, align, window: None, cpu } => writeln!(out, "a {id} {size} {align} - - {cpu}"),
-        Op::Alloc { id, size, align, window: Some((vstart, vend)), cpu } => {
+/// One line. The lines of a workload are alike: all tell the alignment and the CPU, or none does. Of an op that no workload
+/// has, its word.
+fn write_op(kind: Kind, op: &Op, out: &mut dyn Write) -> fmt::Result {
+    match (op, kind) {
+        (Op::Alloc { id, size, align, window: Some((vstart, vend)), cpu }, _) => {
             writeln!(out, "a {id} {size} {align} {vstart:#x} {vend:#x} {cpu}")
         }
-        Op::Free { id, .. } => writeln!(out, "f {id}"),
-        _ => writeln!(out, "{}", op.word()),
+        (Op::Alloc { id, size, align, cpu, .. }, Kind::Steady { cpus: 2.., .. }) => {
+            writeln!(out, "a {id} {size} {align} - - {cpu}")
+        }
+        (Op::Alloc { id, size, align, .. }, Kind::RandomAlign) => writeln!(out, "a {id} {size} {align}"),
+        (Op::Alloc { id, size, align: 1, .. }, _) => writeln!(out, "a {id} {size}"),
+        (Op::Alloc { id, size, align, .. }, _) => writeln!(out, "a {id} {size} {align}"),
+        (Op::Free { id, .. }, _) => writeln!(out, "f {id}"),
+        (other, _) => writeln!(out, "{}", other.word()),
     }
 }
 

@@ -27,6 +27,9 @@ use super::setup::Setup;
 use pool::Pools;
 use purge::PurgePhase;
 
+/// Starts and slots of areas.
+type Queue = Vec<(u64, AreaId)>;
+
 /// One `vmap_node`. Up to 6.8 there is exactly one.
 #[derive(Debug, Clone, Default)]
 struct Node {
@@ -34,7 +37,7 @@ struct Node {
     /// A tree, or up to 5.10 only its list, newest first.
     lazy: Tree,
     /// In a bulk run: starts and slots of what is freed since, which is not in `lazy` yet.
-    queued: Vec<(u64, AreaId)>,
+    queued: Queue,
     pools: Pools,
     /// How far a purge has got that probes show in parts.
     phase: PurgePhase,

@@ -99,7 +99,7 @@ pub(super) fn run(args: &ReplayArgs, log: &Log, script: &ScriptLog) -> Result<u8
 }
 
 /// What a run has cost.
-struct Timed {
+struct Spent {
     ns_per_event: f64,
     sum: String,
     ops_timed: u64,
@@ -110,7 +110,7 @@ struct Timed {
 ///
 /// Plain ops are run in bulk, and a short script several times, each from a fresh state: the median of the passes
 /// counts. Purges and drain work in the timed part count as time, not as ops.
-fn timed_run(script: &ScriptLog, run: &mut ScriptRun) -> Timed {
+fn timed_run(script: &ScriptLog, run: &mut ScriptRun) -> Spent {
     let Some(bulk) = BulkScript::new(script, run) else { return one_by_one(script, run) };
     let (fresh, begun) = (run.clone(), Instant::now());
     let mut passes = Vec::new();
@@ -127,13 +127,13 @@ fn timed_run(script: &ScriptLog, run: &mut ScriptRun) -> Timed {
             let median = passes[passes.len() / 2].as_nanos() as f64;
             let ops_timed = bulk.timed_ops();
             let ns_per_event = median / ops_timed.max(1) as f64;
-            return Timed { ns_per_event, sum: hex(sum), ops_timed, purges };
+            return Spent { ns_per_event, sum: hex(sum), ops_timed, purges };
         }
     }
 }
 
 /// A script with requests: each op with what it consists of.
-fn one_by_one(script: &ScriptLog, run: &mut ScriptRun) -> Timed {
+fn one_by_one(script: &ScriptLog, run: &mut ScriptRun) -> Spent {
     let (mut done, mut sum) = (Done::default(), Sum::default());
     let (mut since, mut ops_timed, mut purges) = (Instant::now(), 0_u64, 0);
     for line in &script.ops {
@@ -159,7 +159,7 @@ fn one_by_one(script: &ScriptLog, run: &mut ScriptRun) -> Timed {
         }
     }
     let ns_per_event = since.elapsed().as_nanos() as f64 / ops_timed.max(1) as f64;
-    Timed { ns_per_event, sum: hex(sum.0), ops_timed, purges }
+    Spent { ns_per_event, sum: hex(sum.0), ops_timed, purges }
 }
 
 fn hex(number: u64) -> String {
@@ -170,7 +170,7 @@ fn report<'a>(
     name: &'a str,
     script: &ScriptLog,
     run: &ScriptRun,
-    timed: &'a Timed,
+    timed: &'a Spent,
     compared: Option<&'a Comparison>,
 ) -> Report<'a> {
     let policy = &run.machine().policy;

@@ -3,7 +3,7 @@
 use crate::model::{AreaId, HelperOrder, NIL, PurgeKind, PurgePart, Purged, Sink, Step, Tree};
 
 use super::super::rules::LazyStore;
-use super::Augmented;
+use super::{Augmented, Queue};
 
 /// How far a purge has got with a node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,7 +27,7 @@ impl Augmented {
         let lazy_before = self.lazy_pages;
         sink.step(|| Step::PurgeBegun { full, lazy_pages: lazy_before });
         let mut flush: Option<(u64, u64)> = None;
-        let mut detached: Vec<(u32, Tree, Vec<(u64, AreaId)>)> = Vec::new();
+        let mut detached: Vec<(u32, Tree, Queue)> = Vec::new();
         let mut num_purged = 0;
         for node in 0..self.nodes.len() as u32 {
             let state = &mut self.nodes[node as usize];
@@ -113,7 +113,7 @@ impl Augmented {
 
     /// What waits in a node, in the order of its store: either as its tree, or as the areas a bulk run has queued, which
     /// then need no tree any more.
-    fn ordered(&mut self, node: u32, mut lazy: Tree, mut queued: Vec<(u64, AreaId)>) -> (Tree, Vec<(u64, AreaId)>) {
+    fn ordered(&mut self, node: u32, mut lazy: Tree, mut queued: Queue) -> (Tree, Queue) {
         if lazy.len > 0 && !queued.is_empty() {
             // Some were there before the run: theirs is the tree.
             std::mem::swap(&mut self.nodes[node as usize].lazy, &mut lazy);
@@ -176,14 +176,7 @@ impl Augmented {
 
     /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
     /// 6.9 everything is returned in the order of the store.
-    fn purge_node<S: Sink>(
-        &mut self,
-        node: u32,
-        lazy: Tree,
-        mut queued: Vec<(u64, AreaId)>,
-        full: bool,
-        sink: &mut S,
-    ) -> u32 {
+    fn purge_node<S: Sink>(&mut self, node: u32, lazy: Tree, mut queued: Queue, full: bool, sink: &mut S) -> u32 {
         let mut ids = std::mem::take(&mut self.scratch);
         ids.clear();
         ids.extend(queued.drain(..).map(|(_, id)| id));
