@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
-//!                      lesson: parsers, log
+//!                      lesson: parsers, log       workload: parsers
 //!                      source: parsers, event, log
 //!                      ui: view and below                  cli: everything
 //! ```
@@ -21,3 +21,4 @@ pub mod request;
 pub mod source;
 pub mod ui;
 pub mod view;
+pub mod workload;

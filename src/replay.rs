@@ -71,8 +71,10 @@ pub struct Replay {
 const STEPS_AHEAD: usize = 512;
 /// Logs of up to this many records are gone through with what is behind the areas when they are opened.
 const PREPARED_AT_ONCE: usize = 200_000;
+/// Larger memory follows afterwards, however near: copies of it take longer than a key may.
+const MEMORY_AT_ONCE: u64 = 1 << 20;
 /// Part of the budget that the states with memory get.
-const BEHIND_SHARE: u64 = 4;
+const BEHIND_SHARE: u64 = 6;
 
 impl Replay {
     /// Resolves the log and puts the cursor before the first record.
@@ -230,6 +232,7 @@ impl Replay {
             return Seek::Done;
         }
         if let Some(behind) = &mut self.behind
+            && self.space.memory().is_none_or(|memory| memory.heap_bytes() < MEMORY_AT_ONCE)
             && stop - behind.checkpoints.at_or_before(stop) <= AT_ONCE
             && let Ok(state) = behind.chase((&self.log, &self.plan), stop, AT_ONCE)
         {
@@ -302,8 +305,7 @@ impl Replay {
             (_, None) => self.going = Some((old, usize::MAX)),
             _ => {}
         }
-        let kept = self.before.keep();
-        self.space.restore(&kept);
+        self.space.copy_from(&mut self.before);
         self.apply_current(stop);
     }
 
@@ -394,26 +396,29 @@ impl Replay {
         self.shown = self.log.events.get(index);
     }
 
-    /// Memory held, in bytes, by parts.
-    pub fn held(&self) -> [(&'static str, u64); 7] {
-        let Self { log, plan, .. } = self;
-        let timeline = plan.timeline.heap_bytes();
+    /// Memory held, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        self.heap_parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Memory held by each part, in bytes.
+    pub fn heap_parts(&self) -> [(&'static str, u64); 8] {
+        let timeline = self.plan.timeline.heap_bytes();
+        let going = self.going.as_ref().map_or(0, |(state, _)| state.heap_bytes());
         [
-            ("events", log.events.heap_bytes()),
-            ("stacks", log.stacks.heap_bytes()),
-            ("plan", plan.heap_bytes() - timeline),
+            ("records", self.log.events.heap_bytes()),
+            ("stacks", self.log.stacks.heap_bytes()),
+            ("plan", self.plan.heap_bytes() - timeline),
             ("timeline", timeline),
-            ("checkpoints", self.checkpoints.heap_bytes()),
-            ("behind", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
             ("usages", self.usages.get().map_or(0, |usages| usages.heap_bytes())),
+            ("checkpoints", self.checkpoints.heap_bytes()),
+            ("checkpoints_with_memory", self.behind.as_ref().map_or(0, Behind::heap_bytes)),
+            ("states", self.space.heap_bytes() + self.before.heap_bytes() + going),
         ]
     }
 
-    /// Memory held by states and checkpoints, in bytes.
-    pub fn heap_bytes(&self) -> u64 {
-        let usages = self.usages.get().map_or(0, |usages| usages.heap_bytes());
-        let behind = self.behind.as_ref().map_or(0, Behind::heap_bytes);
-        let states = self.checkpoints.heap_bytes() + self.space.heap_bytes() + self.before.heap_bytes() + behind;
-        states + self.plan.heap_bytes() + usages + self.log.stacks.heap_bytes() + self.log.events.heap_bytes()
+    /// How many checkpoints of the areas there are, and how many records lie between two of them.
+    pub fn checkpoint_spacing(&self) -> (usize, usize) {
+        self.checkpoints.spacing()
     }
 }

@@ -16,6 +16,7 @@ pub mod header;
 pub mod lesson;
 pub(crate) mod line;
 pub mod map;
+pub mod memo;
 pub(crate) mod misfit;
 pub mod page_table;
 pub(crate) mod retry;
@@ -158,6 +159,8 @@ pub struct Scene<'a> {
     pub glyphs: &'a Glyphs,
     /// Places the person has marked, ascending: records applied, and letter.
     pub marks: &'a [(usize, char)],
+    /// What has been added up for this place of the cursor; `None`: everything is added up each time.
+    pub memo: Option<&'a memo::Memo>,
 }
 
 impl Scene<'_> {

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write};
 
-use parsers::ops::Op;
+use parsers::ops::{Op, OpLine, Script, parse};
 
 /// Bytes in a page of a workload.
 const PAGE: u64 = 4096;
@@ -171,6 +171,17 @@ impl Workload {
             }
             Kind::Modules => modules(&mut to),
         }
+    }
+
+    /// Its script, at most `max_timed` ops behind `mark`: what reading the text of [`Workload::write`] gives.
+    pub fn script(&self, max_timed: u64) -> Script {
+        let mut script = parse(self.header().as_bytes());
+        let mut line = self.header().lines().count() as u32;
+        self.visit(max_timed, &mut |op| {
+            line += 1;
+            script.ops.push(OpLine { line, op });
+        });
+        script
     }
 
     /// Appends its script to `out`, at most `max_timed` ops behind `mark`.

@@ -2,6 +2,8 @@
 
 #[path = "cli/told.rs"]
 mod told;
+#[path = "cli/until.rs"]
+mod until;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

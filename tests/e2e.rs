@@ -35,6 +35,38 @@ fn start_step_back_search_resize_quit() {
     session.assert_given_back();
 }
 
+/// Nothing is written but what was asked for: the first mark writes one file, and the next run finds it.
+#[test]
+fn marks_are_written_beside_the_trace_and_found_again() {
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("marks");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let trace = folder.join("trace.txt.zst");
+    std::fs::copy("traces/amd64-612-first-steps/trace.txt.zst", &trace).expect("a copy");
+    let names = || std::fs::read_dir(&folder).expect("readable").count();
+    let path = trace.to_str().expect("UTF-8").to_owned();
+    let args = [path.as_str()];
+    let mut session = Session::start(&Start { args: &args, ..Start::default() });
+    session.wait_for("the first frame", |screen| screen.contains("event 0 of") && screen.contains("q quit"));
+    session.type_keys("...");
+    session.wait_for("three steps", |screen| screen.contains("event 3 of"));
+    assert_eq!(names(), 1);
+    session.type_keys("mx");
+    session.wait_for("the mark", |screen| screen.contains("wrote trace.txt.zst.vmaplens.toml"));
+    session.type_keys("q");
+    assert_eq!(session.exit_code(), 0);
+    assert_eq!(names(), 2, "one file, and nothing half written");
+    let text = std::fs::read_to_string(folder.join("trace.txt.zst.vmaplens.toml")).expect("the marks");
+    assert!(text.contains("letter = \"x\"\nevent = 3\n"), "{text}");
+
+    let mut session = Session::start(&Start { args: &args, ..Start::default() });
+    session.wait_for("the first frame", |screen| screen.contains("event 0 of") && screen.contains("q quit"));
+    session.type_keys("'x");
+    session.wait_for("the mark", |screen| screen.contains("event 3 of"));
+    session.type_keys("q");
+    assert_eq!(session.exit_code(), 0);
+}
+
 #[test]
 fn the_modes_are_on_while_it_runs() {
     let mut session = Session::start(&Start::default());

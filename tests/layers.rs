@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
@@ -18,8 +18,15 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("view", &["event", "log", "model", "policy", "request", "replay", "insight", "lesson"]),
     ("source", &["event", "log"]),
     ("lesson", &["log"]),
+    ("workload", &[]),
     ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"]),
-    ("cli", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "source", "ui"]),
+    (
+        "cli",
+        &[
+            "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload", "source",
+            "ui",
+        ],
+    ),
 ];
 
 /// Crates that only some layers may know.
@@ -27,8 +34,8 @@ const CRATES: [(&str, &[&str]); 3] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 10] =
-    ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"];
+const PURE: [&str; 11] =
+    ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload"];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 

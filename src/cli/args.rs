@@ -337,7 +337,7 @@ pub struct GenerateArgs {
 }
 
 /// What `generate` makes.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Generated {
     /// Completions for a shell.
     Completions {
@@ -346,6 +346,14 @@ pub enum Generated {
     },
     /// The manual page.
     Man,
+    /// The op script of a synthetic workload; without NAME the list of them.
+    Ops {
+        /// The workload.
+        name: Option<String>,
+        /// Ops behind `mark`, at most.
+        #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+        max_ops: u64,
+    },
 }
 
 /// What any architecture could have.

@@ -48,8 +48,9 @@ fn beside(path: &Path) -> Option<PathBuf> {
 }
 
 impl FileStore {
+    /// Without its folder, which is that of the trace: there is little room for a message.
     fn name(&self) -> String {
-        escape(self.path.to_string_lossy().as_bytes())
+        escape(self.path.file_name().unwrap_or_default().to_string_lossy().as_bytes())
     }
 }
 

@@ -65,7 +65,7 @@ enum Test {
 struct Callers {
     stacks: Arc<[bool]>,
     /// By what is known of an area.
-    callers: Arc<[bool]>,
+    of_areas: Arc<[bool]>,
     /// Where such areas lay before the trace, ascending.
     older: Arc<[u64]>,
     usages: Arc<Usages>,
@@ -203,7 +203,7 @@ impl Callers {
         let mut older: Vec<u64> = named.map(|row| row.start).collect();
         older.sort_unstable();
         let stacks = (0..stacks.len() as u32).map(has).collect();
-        Self { stacks, callers: callers.into(), older: older.into(), usages }
+        Self { stacks, of_areas: callers.into(), older: older.into(), usages }
     }
 
     fn holds(&self, replay: &Replay, seq: Seq) -> bool {
@@ -213,7 +213,7 @@ impl Callers {
         };
         let of_area = |seq: Seq| {
             let usage = self.usages.of_record(seq.0);
-            usage.is_some_and(|usage| self.callers.get(usage.caller.0 as usize).copied().unwrap_or(false))
+            usage.is_some_and(|usage| self.of_areas.get(usage.caller.0 as usize).copied().unwrap_or(false))
         };
         // A free without an allocation frees what was there before the trace.
         let of_older = || match event(replay, seq.index()).map(|event| event.kind) {

@@ -5,6 +5,7 @@
 //! [`run`] is compiled for each era by itself: no call in it goes through a table of functions.
 
 use super::allocator::{Allocator, HelperOrder, PurgeKind};
+use super::extent::Extent;
 use super::page_table::{Geometry, TablesTouched};
 use super::request::Request;
 use super::step::Steps;
@@ -135,24 +136,30 @@ fn alloc<A: Allocator + ?Sized>(
     }
     let (align, window) = bulk.shapes[usize::from(shape)];
     let request = Request { size, align, window, cpu: u32::from(cpu), first_attempt: true };
-    let mut answer = allocator.alloc(&request, 0, None::<&mut Steps>);
-    if answer.is_err() && bulk.retries {
-        bulk.refusals += 1;
+    let answer = match allocator.alloc(&request, 0, None::<&mut Steps>) {
+        Ok(extent) => Some(extent),
+        Err(_) => retry(allocator, &request, bulk),
+    };
+    let Some(extent) = answer else { return 0 };
+    touched.tables.map(touched.geometry, extent);
+    bulk.starts[slot as usize] = extent.start();
+    extent.start()
+}
+
+/// What a request does that was refused.
+#[cold]
+#[inline(never)]
+fn retry<A: Allocator + ?Sized>(allocator: &mut A, request: &Request, bulk: &mut Bulk) -> Option<Extent> {
+    bulk.refusals += 1;
+    if bulk.retries {
         purge(allocator, PurgeKind::Full, bulk);
-        answer = allocator.alloc(&Request { first_attempt: false, ..request }, 0, None);
-    }
-    match answer {
-        Ok(extent) => {
-            touched.tables.map(touched.geometry, extent);
-            bulk.starts[slot as usize] = extent.start();
-            extent.start()
+        if let Ok(extent) = allocator.alloc(&Request { first_attempt: false, ..*request }, 0, None) {
+            return Some(extent);
         }
-        Err(_) => {
-            bulk.refusals += 1;
-            bulk.failures += 1;
-            0
-        }
+        bulk.refusals += 1;
     }
+    bulk.failures += 1;
+    None
 }
 
 fn free<A: Allocator + ?Sized>(allocator: &mut A, slot: u32, bulk: &mut Bulk) {

@@ -1,6 +1,6 @@
 //! Holes: cutting an area out of one, and giving a range back (`va_clip`, `merge_or_add_vmap_area`).
 
-use super::areas::{AreaId, Areas, Kind, NIL, VmapArea};
+use super::areas::{AreaId, Areas, NIL, VmapArea};
 use super::extent::{Extent, Fit, fit_of};
 use super::rbtree::Tree;
 use super::step::{At, Merge, Sink, TreeStep};
@@ -76,8 +76,7 @@ impl Areas {
     ) -> Result<(AreaId, Merge), Overlap> {
         let (start, end) = (self[id].start, self[id].end);
         let link = if AUGMENTED {
-            let below = self.ending_at(start, Kind::Free);
-            let above = if below == NIL { self.starting_at(end, Kind::Free) } else { NIL };
+            let (below, above) = self.hole_beside(start, end);
             self.link_beside(tree, (start, end), below, above)
         } else {
             self.find_link(tree, start, end)
@@ -86,6 +85,9 @@ impl Areas {
         if tree.root == NIL {
             self.insert::<AUGMENTED, S>(tree, id, link, to);
             return Ok((id, Merge::None));
+        }
+        if AUGMENTED {
+            self.joined(id);
         }
         let next = self.next_above(link);
         let previous = if next == NIL { tree.last } else { self[next].prev };
@@ -117,6 +119,7 @@ impl Areas {
         };
         self.remove(id);
         if AUGMENTED {
+            self.joined(joined);
             self.note(joined, range.0, range.1);
             self.propagate(joined, to);
         }

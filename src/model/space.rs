@@ -1,5 +1,9 @@
 //! [`AddressSpace`]: an allocator, the page tables it has needed, and the one way to change both.
 
+mod digest;
+
+pub use digest::digest_of;
+
 use super::allocator::{Allocator, Freed, HelperOrder, Owner, PurgeKind, PurgePart, Purged};
 use super::bulk::{Bulk, BulkOp, Touched};
 use super::extent::Extent;
@@ -197,9 +201,25 @@ impl AddressSpace {
         self.allocator = kept.allocator.clone();
         areas.restore(kept.allocator.areas());
         *self.allocator.areas_mut() = areas;
-        self.tables.clone_from(&kept.tables);
-        (self.geometry, self.failures) = (kept.geometry, kept.failures);
-        match (&mut self.memory, &kept.memory) {
+        self.copy_rest(kept);
+    }
+
+    /// Becomes a copy of `from`, which stays what it is. Costs what differs, as far as areas go.
+    pub(crate) fn copy_from(&mut self, from: &mut Self) {
+        let mut areas = std::mem::take(self.allocator.areas_mut());
+        let theirs = std::mem::take(from.allocator.areas_mut());
+        areas.clone_from(&theirs);
+        self.allocator = from.allocator.clone();
+        *self.allocator.areas_mut() = areas;
+        *from.allocator.areas_mut() = theirs;
+        self.copy_rest(from);
+    }
+
+    /// All but the allocator.
+    fn copy_rest(&mut self, from: &Self) {
+        self.tables.clone_from(&from.tables);
+        (self.geometry, self.failures) = (from.geometry, from.failures);
+        match (&mut self.memory, &from.memory) {
             (Some(own), Some(memory)) => own.clone_from(memory),
             (own, memory) => own.clone_from(memory),
         }
@@ -379,25 +399,5 @@ impl AddressSpace {
     pub fn heap_bytes(&self) -> u64 {
         let memory = self.memory.as_ref().map_or(0, |memory| memory.heap_bytes());
         self.allocator.heap_bytes() + self.tables.heap_bytes() + memory
-    }
-}
-
-/// 64-bit FNV-1a of the text of a state, or of its free tree alone.
-pub fn digest_of(allocator: &dyn Allocator, free_only: bool) -> u64 {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    // Writing to the hash cannot fail.
-    let _ = allocator.dump(free_only, &mut hash);
-    hash.0
-}
-
-/// Text that is hashed as it is written.
-struct Fnv(u64);
-
-impl std::fmt::Write for Fnv {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        Ok(())
     }
 }

@@ -342,3 +342,15 @@ pub enum Step {
     /// A stage of a request around the allocator.
     Stage(Stage),
 }
+
+impl Step {
+    /// Is it a step inside a tree? Others are counted without them, where a text names a step by its number.
+    pub fn is_in_tree(&self) -> bool {
+        matches!(self, Self::Tree { .. })
+    }
+}
+
+/// Where the `n`th step, from 0, stands among all, if those inside trees do not count.
+pub fn nth_outside_trees(steps: &[Step], n: usize) -> Option<usize> {
+    steps.iter().enumerate().filter(|(_, step)| !step.is_in_tree()).map(|(at, _)| at).nth(n)
+}

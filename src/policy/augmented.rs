@@ -5,6 +5,8 @@
 mod as_allocator;
 mod dump;
 mod free;
+#[cfg(test)]
+mod mirror;
 mod percpu;
 mod pool;
 mod purge;
@@ -16,7 +18,7 @@ use crate::model::rbtree::Link;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
     AreaId, Areas, At, Extent, Kind, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
-    Tree, TreeId, VmapArea,
+    Tree, TreeId, VmapArea, fit_of,
 };
 
 use super::refuse;
@@ -255,12 +257,16 @@ impl Augmented {
     #[inline(always)]
     fn carve<S: Sink>(&mut self, hole: AreaId, placed: Extent, sink: &mut S) -> Option<()> {
         let before = self.areas.extent(hole)?;
-        let fit = self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
+        if S::WANTED {
+            // Said before it is done: what the tree does follows from it.
+            let fit = fit_of(before, placed)?;
+            sink.step(|| Step::Clipped { hole: before, placed, fit });
+        }
+        self.areas.clip(&mut self.free, hole, placed, &mut At { tree: TreeId::Free, sink })?;
         self.free_bytes -= self.inside(placed.start(), placed.end());
         self.holes_inside +=
             self.is_inside(before.start(), placed.start()) + self.is_inside(placed.end(), before.end());
         self.holes_inside -= self.is_inside(before.start(), before.end());
-        sink.step(|| Step::Clipped { hole: before, placed, fit });
         Some(())
     }
 
@@ -270,9 +276,9 @@ impl Augmented {
         let area = VmapArea { start, end, owner, born, kind: Kind::Busy, ..VmapArea::default() };
         // The kernel warns and drops an area that overlaps one in use.
         let Some((node, link)) = self.busy_link(extent) else { return };
+        self.count_busy(node, extent, sink);
         let to = &mut At { tree: TreeId::Busy(node), sink };
         self.areas.insert_new::<false, S>(&mut self.nodes[node as usize].busy, area, link, to);
-        self.count_busy(node, extent, sink);
     }
 
     /// `insert_vmap_area`.
@@ -280,9 +286,9 @@ impl Augmented {
         // The kernel warns and drops the area; so do we, but its slot is not lost.
         let Some((node, link)) = self.busy_link(extent) else { return self.areas.remove(id) };
         self.areas[id].kind = Kind::Busy;
+        self.count_busy(node, extent, sink);
         let to = &mut At { tree: TreeId::Busy(node), sink };
         self.areas.insert::<false, S>(&mut self.nodes[node as usize].busy, id, link, to);
-        self.count_busy(node, extent, sink);
     }
 
     #[inline(always)]

@@ -132,12 +132,12 @@ impl BusyTree {
         let link = self.areas.link_behind(&self.tree, below);
         let id = self.areas.add(extent.start(), extent.end());
         self.areas[id].born = born;
+        sink.step(|| Step::BusyAdded { node: 0, extent });
         let to = &mut At { tree: TreeId::Busy(0), sink };
         self.areas.insert::<false, S>(&mut self.tree, id, link, to);
         self.gaps.filled(&self.areas, &self.tree, id);
         self.busy_areas += 1;
         self.busy_bytes += extent.len_bytes();
-        sink.step(|| Step::BusyAdded { node: 0, extent });
         id
     }
 

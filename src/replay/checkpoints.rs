@@ -34,9 +34,11 @@ const EVERY: usize = 2048;
 pub const BUDGET_BYTES: u64 = 192 << 20;
 /// How far before a place that is sought states are kept, so that the next steps back are short: the shortest distance is
 /// what one step back replays, each longer one what it takes to make the shorter ones anew.
-const NEAR: [usize; 3] = [64, 512, 4096];
-/// States kept around places somebody looked at.
+const NEAR: [usize; 2] = [64, 1024];
+/// States kept around places somebody looked at, at most.
 const NEAR_MAX: usize = 24;
+/// Part of the budget that those may hold.
+const NEAR_SHARE: u64 = 8;
 
 impl Checkpoints {
     /// Begins with the initial state; the even ones may hold `budget_bytes`.
@@ -98,8 +100,11 @@ impl Checkpoints {
         }
         let Err(place) = self.near.binary_search_by_key(&at, |kept| kept.at) else { return };
         let asleep = state.keep();
-        self.near.insert(place, Kept { at, asleep, bytes: 0 });
-        if self.near.len() > NEAR_MAX {
+        let own = asleep.kept_bytes_beside(&self.start_kept.asleep);
+        self.near.insert(place, Kept { at, asleep, bytes: own });
+        // At least the nearest two, or a step back would take long.
+        let n_near = (self.budget_bytes / NEAR_SHARE / own.max(1)).clamp(2, NEAR_MAX as u64) as usize;
+        while self.near.len() > n_near {
             // The one farther from the target goes.
             let first = target.abs_diff(self.near[0].at);
             let last = self.near.last().map_or(0, |kept| target.abs_diff(kept.at));
@@ -143,12 +148,12 @@ impl Checkpoints {
 
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let mut near = 0;
+        let mut bytes = self.even_bytes + self.start.heap_bytes();
         let mut before = &self.start_kept.asleep;
         for kept in &self.near {
-            near += kept.asleep.kept_bytes_beside(before);
+            bytes += kept.asleep.kept_bytes_beside(before);
             before = &kept.asleep;
         }
-        self.even_bytes + near + self.start.heap_bytes()
+        bytes
     }
 }

@@ -26,6 +26,7 @@ use crate::view::charts::ChartChoice;
 use crate::view::free::FreeOrder;
 use crate::view::lesson::notes;
 use crate::view::map::MapZoom;
+use crate::view::memo::Memo;
 use crate::view::tree::TreePan;
 use crate::view::{Glyphs, Scene, Selection, Target};
 
@@ -147,6 +148,8 @@ pub(crate) struct App {
     pub(crate) marks: Marks,
     /// What was written down of an input of which only the beginning is here.
     pub(crate) stored: Option<Stored>,
+    /// What has been added up for the place of the cursor.
+    pub(crate) memo: Memo,
     /// What of the trace timeline and charts show.
     pub(crate) time: TimeScale,
     pub(crate) search: Search,
@@ -210,6 +213,7 @@ impl App {
             jumps: Jumps::default(),
             marks: Marks::unkept("this input is no file"),
             stored: None,
+            memo: Memo::default(),
             time: TimeScale::default(),
             search: Search::default(),
             overlays: Vec::new(),
@@ -264,8 +268,10 @@ impl App {
 
     /// What the views may look at.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        let Self { replay, selection, sub_step, glyphs, marks, .. } = self;
-        Scene { replay, selection: *selection, sub_step: *sub_step, glyphs, marks: marks.places() }
+        let Self { replay, selection, sub_step, glyphs, marks, memo, .. } = self;
+        memo.enter(replay.cursor());
+        let (marks, memo) = (marks.places(), Some(memo));
+        Scene { replay, selection: *selection, sub_step: *sub_step, glyphs, marks, memo }
     }
 
     /// Where everything is at the last known size.
@@ -325,7 +331,8 @@ impl App {
         }
         let waiting = matches!(self.loading, Some(Ok(_)))
             || matches!(self.pending, Pending::Count { single: Some(_), .. })
-            || self.message.is_some();
+            || self.message.is_some()
+            || self.memo.waits();
         waiting.then(|| Duration::from_millis(100))
     }
 }

@@ -43,10 +43,16 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
     }
 }
 
+/// Heights of the map that are tried: each costs as much as drawing it.
+const TRIED: usize = 2;
+
 /// Rows the map fills in a pane of that size; one is kept for the carets under what an event changes, so that the map
 /// does not grow with the first of them.
 pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
     let rows = rows_at(app, PaneId::Map, size, 0);
+    if rows.len() == usize::from(size.height) {
+        return size.height;
+    }
     let up = app.glyphs.up;
     let is_caret = |row: &Row| row.spans.iter().any(|span| span.text.trim_start().starts_with(up));
     // The sign at the start of a row marks it as changed; alone in a row it is a caret.
@@ -55,7 +61,7 @@ pub(crate) fn map_rows(app: &App, size: Size) -> u16 {
     // The map may look from further away where it has less room: as much as it takes to look the same.
     let same = |height: &u16| rows_at(app, PaneId::Map, Size { height: *height, ..size }, 0) == rows;
     let least = (rows.len() + spare) as u16;
-    (least..size.height).find(same).unwrap_or(size.height)
+    (least..size.height).take(TRIED).find(same).unwrap_or(size.height)
 }
 
 /// Rows above and below what a pane shows.

@@ -217,7 +217,7 @@ fn tab_strip(app: &App, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
+pub(crate) fn draw_pane(app: &App, buffer: &mut Buffer, pane: &PaneBox) {
     let focused = pane.id == app.focus;
     if pane.has_border() {
         let mut title = vec![Span::new(" ", Role::Title)];
@@ -341,11 +341,11 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
         Overlay::Breaks { picked } => {
             let rows = condition::breaks(app, *picked, area.width.saturating_sub(4));
             let title = " breaks   Space on or off, d deletes, b a new one, Esc closes ";
-            list_sheet(app, buffer, area, title, rows, *picked);
+            list_sheet(app, buffer, area, title, &rows, *picked);
         }
         Overlay::Marks { picked } => {
             let rows = condition::marks(app, *picked);
-            list_sheet(app, buffer, area, " marks   Enter goes there, d deletes, Esc closes ", rows, *picked);
+            list_sheet(app, buffer, area, " marks   Enter goes there, d deletes, Esc closes ", &rows, *picked);
         }
         // The prompt is in the footer.
         Overlay::Search { .. } => {}
@@ -353,7 +353,7 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
 }
 
 /// A sheet as high as its rows, around the picked one.
-fn list_sheet(app: &App, buffer: &mut Buffer, area: Rect, title: &str, rows: Vec<Row>, picked: usize) {
+fn list_sheet(app: &App, buffer: &mut Buffer, area: Rect, title: &str, rows: &[Row], picked: usize) {
     let height = usize::from(area.height.saturating_sub(2)).max(1);
     let shown = rows.len().min(height);
     let top = picked.saturating_sub(height / 2).min(rows.len() - shown);

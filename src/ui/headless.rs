@@ -5,7 +5,8 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::layout::Size;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
 
 use super::app::App;
 use super::draw;
@@ -48,6 +49,25 @@ impl Headless {
         }
         let now = self.app.now + TURN;
         update(&mut self.app, Msg::Tick(now));
+    }
+
+    /// Lets a second pass: a digit alone becomes a key of its own.
+    pub fn wait(&mut self) {
+        let now = self.app.now + Duration::from_secs(1);
+        update(&mut self.app, Msg::Tick(now));
+    }
+
+    /// Names of the panes that are on the screen.
+    pub fn panes(&self) -> Vec<&'static str> {
+        self.app.regions().panes.iter().map(|pane| pane.id.name()).collect()
+    }
+
+    /// Draws one of them alone, where it is; for benches.
+    pub fn draw_pane(&mut self, name: &str) {
+        let regions = self.app.regions();
+        let Some(pane) = regions.panes.iter().find(|pane| pane.id.name() == name) else { return };
+        let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width: self.app.size.width, height: self.app.size.height });
+        draw::draw_pane(&self.app, &mut buffer, pane);
     }
 
     /// Is a long seek still under way?

@@ -9,6 +9,7 @@ use super::app::App;
 use super::marks::Marks;
 use super::pane::{PaneId, Subject};
 use crate::lesson::Lesson;
+use crate::model::step::nth_outside_trees;
 use crate::replay::{Replay, Settings};
 use crate::view::lesson::{address, near, next_lesson, told};
 use crate::view::tree::TreePan;
@@ -48,8 +49,8 @@ pub(crate) fn arrive(app: &mut App) {
         app.focus = pane;
         app.pick = None;
     }
-    let steps = app.replay.outcome().steps.len();
-    app.sub_step = note.sub.map(|sub| sub - 1).filter(|&at| at < steps);
+    let steps = &app.replay.outcome().steps;
+    app.sub_step = note.sub.and_then(|sub| nth_outside_trees(steps, sub - 1));
     // What an earlier stop has pinned goes again; what the user has pinned stays.
     let own = std::mem::take(&mut app.panes.pinned_by_stop) == Some(app.selection);
     let wanted = note.at.and_then(|at| address(&app.replay, at)).map(Selection::Address);

@@ -20,6 +20,14 @@ pub(crate) struct Wanted {
     pub(crate) preview: bool,
 }
 
+/// Where the next match is.
+enum Near {
+    /// That has not been looked at.
+    Unknown,
+    Nowhere,
+    Row(usize),
+}
+
 /// What is searched for, and where it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Search {
@@ -93,33 +101,35 @@ impl Search {
         self.stale = end < events::len(replay);
     }
 
-    /// The match somebody waits for, once it is known; the outer `None`: not yet.
+    /// The match somebody waits for, once it is known; `None`: nobody waits, or not yet.
     pub(crate) fn arrived(&mut self) -> Option<(Wanted, Option<usize>)> {
         let wanted = self.wanted?;
-        let found = self.near(wanted)?;
+        let found = match self.near(wanted) {
+            Near::Unknown => return None,
+            Near::Nowhere => None,
+            Near::Row(row) => Some(row),
+        };
         self.wanted = None;
         Some((wanted, found))
     }
 
     /// The match after (or before) a row, round the ends. What has been looked at may be enough to tell.
-    fn near(&self, wanted: Wanted) -> Option<Option<usize>> {
-        let at = |index: usize| self.matches.get(index).map(|&row| row as usize);
-        let is_complete = !self.stale;
-        if wanted.forward {
-            let after = self.matches.partition_point(|&row| wanted.from.is_some_and(|from| row as usize <= from));
-            match at(after) {
-                Some(row) => Some(Some(row)),
-                None if is_complete => Some(at(0)),
-                None => None,
-            }
+    fn near(&self, wanted: Wanted) -> Near {
+        let matches = &self.matches;
+        let (is_complete, from) = (!self.stale, wanted.from);
+        let ahead = if wanted.forward {
+            matches.get(matches.partition_point(|&row| from.is_some_and(|from| row as usize <= from)))
         } else {
-            let known = is_complete || wanted.from.is_some_and(|from| from <= self.looked);
-            let before = self.matches.partition_point(|&row| wanted.from.is_some_and(|from| (row as usize) < from));
-            match before.checked_sub(1).and_then(at) {
-                Some(row) if known => Some(Some(row)),
-                None if is_complete => Some(self.matches.last().map(|&row| row as usize)),
-                _ => None,
-            }
+            let before = matches.partition_point(|&row| from.is_some_and(|from| (row as usize) < from));
+            let is_known = is_complete || from.is_some_and(|from| from <= self.looked);
+            before.checked_sub(1).filter(|_| is_known).and_then(|at| matches.get(at))
+        };
+        let around = if wanted.forward { matches.first() } else { matches.last() };
+        match (ahead, around) {
+            (Some(&row), _) => Near::Row(row as usize),
+            (None, _) if !is_complete => Near::Unknown,
+            (None, Some(&row)) => Near::Row(row as usize),
+            (None, None) => Near::Nowhere,
         }
     }
 

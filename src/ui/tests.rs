@@ -1,6 +1,7 @@
 //! Tests of the interface without a terminal: keys in, frames out.
 
 mod arrive;
+mod bounded;
 mod breaks;
 mod charts;
 mod frames;

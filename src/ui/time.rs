@@ -1,7 +1,12 @@
 //! [`TimeScale`]: which stretch of the trace timeline and charts show.
 
+use std::time::Duration;
+
 use super::app::App;
 use crate::view::visible::{TimeView, Visible};
+
+/// How long the cursor stays before what takes long is added up.
+const REST: Duration = Duration::from_millis(200);
 
 /// The stretch.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +15,8 @@ pub(crate) struct TimeScale {
     zoom: Option<Visible>,
     /// Where the cursor was when the stretch was last brought to it.
     cursor: usize,
+    /// Since when it has been there.
+    since: Duration,
 }
 
 impl App {
@@ -37,12 +44,21 @@ impl App {
         self.time.zoom = None;
     }
 
+    /// What takes long is added up once the cursor has rested.
+    pub(crate) fn rest(&mut self) {
+        if self.memo.waits() && self.time.since + REST <= self.now && self.playing.is_none() {
+            self.memo.rest();
+            self.dirty = true;
+        }
+    }
+
     /// Brings the stretch to the cursor if that has left it.
     pub(crate) fn follow_time(&mut self) {
         let cursor = self.replay.cursor();
         let n = self.replay.len();
         if self.time.cursor != cursor {
             self.time.cursor = cursor;
+            self.time.since = self.now;
             self.time.zoom = self.time.zoom.map(|shown| shown.following(n, cursor));
         }
     }

@@ -94,6 +94,7 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
     } else {
         time::catch_up(app);
     }
+    app.rest();
     match app.pending {
         Pending::Count { single: Some(key), since, .. } if since + DIGIT_WAITS < now => {
             app.pending = Pending::Nothing;

@@ -286,7 +286,10 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     let Some(mate) = scene.replay.plan().mate(seq) else {
         let before = scene.replay.log().before.as_ref().filter(|before| before.pointers == Pointers::Real)?;
         let addr = address(&scene.replay.log().get(seq)?)?;
-        let row = before.areas.iter().find(|row| row.start == addr)?;
+        // Ascending in most snapshots.
+        let found = before.areas.binary_search_by_key(&addr, |row| row.start);
+        let found = found.ok().or_else(|| before.areas.iter().position(|row| row.start == addr))?;
+        let row = before.areas.get(found)?;
         return Some(row.end - row.start);
     };
     match scene.replay.log().get(mate)?.kind {

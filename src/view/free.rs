@@ -6,6 +6,8 @@ mod cache;
 mod holes;
 mod judge;
 
+use std::rc::Rc;
+
 use super::focus;
 use super::line::Line;
 use super::script::tried_again;
@@ -19,6 +21,20 @@ use judge::Judge;
 
 /// Holes the summary looks at; more would cost more than a frame.
 const MAX_SUMMED: usize = 50_000;
+
+/// Holes below the window of a request that are counted.
+const MAX_BELOW: usize = 1_000;
+
+/// What there is to say of all holes together.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    /// Holes of the vmalloc range by powers of two of bytes.
+    orders: [u64; 64],
+    /// Holes in the window of the request.
+    inside: u64,
+    /// Holes that could hold it.
+    able: u64,
+}
 
 /// Order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,33 +129,34 @@ impl Pane<'_, '_> {
         let scroll = scroll.min(last);
         if order == FreeOrder::Address {
             // What lies below the window comes last, so that the reasons that matter are on the screen.
-            let below = self.below();
-            return all().skip(below).chain(all().take(below)).skip(scroll).take(n_rows).collect();
+            return match self.below() {
+                Some((vstart, _)) => {
+                    let last = all().take_while(|hole| hole.end() <= vstart);
+                    self.holes.from(vstart).chain(last).skip(scroll).take(n_rows).collect()
+                }
+                None => all().skip(scroll).take(n_rows).collect(),
+            };
         }
-        let mut holes: Vec<Extent> = all().collect();
-        let key = |hole: &Extent| (std::cmp::Reverse(clipped(*hole, self.window).len_bytes()), hole.start());
-        let wanted = (scroll + n_rows).min(holes.len());
-        if wanted > 0 && wanted < holes.len() {
-            // Only what is visible must be in order.
-            holes.select_nth_unstable_by_key(wanted - 1, key);
-        }
-        holes.truncate(wanted);
-        holes.sort_unstable_by_key(key);
+        let mut holes = self.holes.largest(scroll + n_rows, |hole| clipped(hole, self.window).len_bytes());
         holes.drain(..scroll.min(holes.len()));
         holes
     }
 
-    /// Holes below the request's window, if there are some worth moving out of the way.
-    fn below(&self) -> usize {
-        let Some(judge) = &self.judge else { return 0 };
-        let below = self.holes.iter().take_while(|hole| hole.end() <= judge.window.vstart).count();
-        if below < 2 || below == self.holes.len() { 0 } else { below }
+    /// Start of the request's window, and the holes below it, if there are some worth moving out of the way; beyond
+    /// [`MAX_BELOW`] they are not counted.
+    fn below(&self) -> Option<(u64, usize)> {
+        let vstart = self.judge.as_ref()?.window.vstart;
+        let below = self.holes.iter().take(MAX_BELOW).take_while(|hole| hole.end() <= vstart).count();
+        let above = self.holes.from(vstart).next().is_some();
+        (below >= 2 && above).then_some((vstart, below))
     }
 
     /// Says where the holes below the window are.
     fn note(&self, order: FreeOrder) -> Option<Row> {
-        let below = Some(self.below() as u64).filter(|&below| order == FreeOrder::Address && below > 0)?;
-        let words = format!(" {} below the window, at the end of this list", text::plural(below, "hole", "holes"));
+        let (_, below) = self.below().filter(|_| order == FreeOrder::Address)?;
+        let at_least = if below == MAX_BELOW { "at least " } else { "" };
+        let holes = text::plural(below as u64, "hole", "holes");
+        let words = format!(" {at_least}{holes} below the window, at the end of this list");
         Some(Line::new(self.width, self.scene.glyphs).put(words, Role::Muted).done())
     }
 
@@ -192,12 +209,39 @@ impl Pane<'_, '_> {
         hole.end() <= self.window.vstart || self.window.vend <= hole.start()
     }
 
+    /// Looks at every hole once.
+    fn add_up(&self) -> Summary {
+        let mut summary = Summary { orders: [0; 64], inside: 0, able: 0 };
+        for hole in self.holes.iter().take(MAX_SUMMED) {
+            if !self.is_outside(hole) {
+                summary.orders[clipped(hole, self.window).len_bytes().ilog2() as usize] += 1;
+            }
+            if let Some(judge) = &self.judge {
+                summary.inside += u64::from(hole.start() < judge.window.vend && judge.window.vstart < hole.end());
+                summary.able += u64::from(judge.could_use(hole));
+            }
+        }
+        summary
+    }
+
+    fn summary(&self) -> Option<Rc<Summary>> {
+        match self.scene.memo {
+            Some(memo) => memo.summary(self.holes.len(), || self.add_up()),
+            None => Some(Rc::new(self.add_up())),
+        }
+    }
+
+    /// Instead of what there is to say of all of them.
+    fn later(&self) -> Row {
+        let n = text::plural(self.holes.len() as u64, "hole", "holes");
+        let words = format!(" {n}: added up by size once the cursor rests");
+        Line::new(self.width, self.scene.glyphs).put(words, Role::Muted).done()
+    }
+
     /// Holes of the vmalloc range by powers of two, one bar each.
     fn histogram(&self) -> Row {
-        let mut orders = [0_u64; 64];
-        for hole in self.summed().filter(|hole| !self.is_outside(*hole)) {
-            orders[clipped(hole, self.window).len_bytes().ilog2() as usize] += 1;
-        }
+        let Some(summary) = self.summary() else { return self.later() };
+        let orders = summary.orders;
         let glyphs = self.scene.glyphs;
         let line = Line::new(self.width, glyphs).gap(1).put("by size ", Role::Muted);
         let (Some(first), Some(last)) = (orders.iter().position(|&n| n > 0), orders.iter().rposition(|&n| n > 0))
@@ -226,14 +270,14 @@ impl Pane<'_, '_> {
     fn question(&self) -> Row {
         let line = Line::new(self.width, self.scene.glyphs).gap(1);
         let Some(judge) = &self.judge else { return line.done() };
-        let able = self.summed().filter(|hole| judge.judge(*hole).fits).count() as u64;
-        let inside = |hole: &Extent| hole.start() < judge.window.vend && judge.window.vstart < hole.end();
-        let inside = self.summed().filter(inside).count() as u64;
+        let summary = self.summary();
         let page = self.scene.replay.space().allocator().page_size();
         let mut line = line.put("asked for ", Role::Muted).put(text::bytes(judge.size), Role::Number);
         if judge.align > page {
             line = line.put(" aligned to ", Role::Muted).put(text::bytes(judge.align), Role::Number);
         }
+        let Some(summary) = summary else { return line.done() };
+        let Summary { inside, able, .. } = *summary;
         if inside == 0 {
             return line.put(": nothing is free in its window", Role::Muted).done();
         }
@@ -242,10 +286,6 @@ impl Pane<'_, '_> {
         let of = format!(" of {} in {place} could hold it", text::plural(inside, "hole", "holes"));
         let line = line.put(of, Role::Muted);
         if judge.pooled { line.put("; a pool answered", Role::Pooled).done() } else { line.done() }
-    }
-
-    fn summed(&self) -> impl Iterator<Item = Extent> {
-        self.holes.iter().take(MAX_SUMMED)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Role, Row, Scene, Selection, Span, Target};
 use crate::event::EventKind;
 use crate::model::{Answer, Extent};
 use crate::policy::rules::LazyStore;
-use cells::Cell;
+use cells::{Cell, Filled, share, sums};
 use lines::Stretch;
 
 /// How close the map looks.
@@ -163,7 +163,8 @@ impl Painter<'_, '_> {
     /// A row of cells, and the caret row below it if the event changed something there and a row is to spare.
     fn cells(&self, (start, limit, cell_bytes): (u64, u64, u64), spare: &mut usize, rows: &mut Vec<Row>) {
         let scene = self.scene;
-        let cells = cells::fill(scene, start, limit, cell_bytes, self.columns.cells, &self.changes);
+        let Filled { cells, estimated } =
+            cells::fill(scene, start, limit, cell_bytes, self.columns.cells, &self.changes);
         let changed = cells.iter().any(|cell| cell.changed);
         let holds_selection = |index: usize| {
             let from = start.saturating_add(cell_bytes * index as u64);
@@ -190,7 +191,7 @@ impl Painter<'_, '_> {
         }
         if self.columns.share {
             let (taken, all) = sums(&cells);
-            line = line.right(share(taken, all), 6, Role::Muted);
+            line = line.right(share(taken, all, estimated.then_some(scene.glyphs)), 6, Role::Muted);
         }
         rows.push(line.target(Target::Address(start)).focused(selected).done());
         if changed && *spare > 0 {
@@ -286,20 +287,6 @@ impl Painter<'_, '_> {
             line = line.put("  % of the row taken", Role::Muted);
         }
         line.done()
-    }
-}
-
-/// Bytes taken and all bytes of a row.
-fn sums(cells: &[Cell]) -> (u64, u64) {
-    cells.iter().fold((0, 0), |(taken, all), cell| (taken + cell.taken_bytes(), all + cell.length()))
-}
-
-/// A share in percent that is 0 only for nothing and 100 only for everything.
-fn share(taken: u64, all: u64) -> String {
-    let percent = u128::from(taken) * 100 / u128::from(all.max(1));
-    match percent {
-        0 if taken > 0 => "<1 %".to_owned(),
-        _ => format!("{percent} %"),
     }
 }
 

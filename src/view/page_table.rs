@@ -15,6 +15,7 @@ use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span};
 pub use levels::signs;
 use moment::{Moment, Tense};
+pub(crate) use price::Bill;
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {
@@ -51,7 +52,8 @@ fn nowhere(scene: &Scene<'_>) -> &'static str {
 /// What there is to tell where what is behind the areas is followed, the answer first.
 fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: usize, height: u16) -> Vec<Row> {
     let memory = moment.memory;
-    let costs = price::all(memory);
+    let bill = price::all(scene, memory);
+    let costs = bill.as_deref().map(|bill| &bill.costs);
     let mut rows = Vec::new();
     let mut price_of_area = Vec::new();
     match addr {
@@ -59,8 +61,8 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
         Some(addr) => {
             let thing = focus::thing_at(scene, scene.replay.space(), addr);
             let is_area = matches!(thing.kind, Kind::Busy | Kind::PerCpu | Kind::Unseen);
-            let cost = costs.as_ref().and_then(|costs| costs.at(thing.extent.start())).filter(|_| is_area);
-            rows.extend(match (cost, &costs) {
+            let cost = costs.and_then(|costs| costs.at(thing.extent.start())).filter(|_| is_area);
+            rows.extend(match (cost, costs) {
                 (Some(cost), _) if memory.tables().maps_any(thing.extent) => {
                     price_of_area = price::of_area(scene, cost, columns);
                     price::needs(scene, cost, &thing, columns)
@@ -70,7 +72,11 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
                     not_mapped(scene, moment, addr, columns)
                 }
                 (None, None) if is_area => {
-                    let words = "Too many areas to add up for each frame: who shares a table is not shown.";
+                    let words = if price::is_too_many(memory) {
+                        "Too many areas to add up: who shares a table is not shown."
+                    } else {
+                        "Who shares a table is added up once the cursor rests."
+                    };
                     wrap(words, Role::Muted, columns, 2, scene.glyphs)
                 }
                 _ if moment.tense == Tense::Ahead => not_mapped(scene, moment, addr, columns),
@@ -89,10 +95,10 @@ fn followed(scene: &Scene<'_>, moment: &Moment<'_>, addr: Option<u64>, columns: 
     if addr.is_some() {
         rows.extend(flow(&levels::legend(scene), columns, 2, scene.glyphs));
     }
-    rows.extend(price::of_tables(scene, memory, costs.as_ref(), columns));
+    rows.extend(price::of_tables(scene, memory, costs, columns));
     rows.extend(changed::flushes(scene, moment, columns));
-    if let Some(costs) = &costs {
-        rows.extend(price::of_holders(scene, costs, columns));
+    if let Some(bill) = &bill {
+        rows.extend(price::of_holders(scene, bill, columns));
     }
     rows
 }

@@ -2,6 +2,7 @@
 //!
 //! First what the record says and whether the model agrees, then every step in order and in the kernel's words.
 
+mod balance;
 mod failure;
 pub(super) mod mapping;
 mod names;
@@ -115,6 +116,7 @@ fn alike(facts: &Facts, a: &Step, b: &Step) -> bool {
         (Step::Visited { extent: a, turn: a_turn, .. }, Step::Visited { extent: b, turn: b_turn, .. }) => {
             turns::alike(facts, (*a, *a_turn), (*b, *b_turn))
         }
+        (Step::Tree { tree: a, .. }, Step::Tree { tree: b, .. }) => a == b,
         // Each says something else.
         (Step::Stage(_), _) | (_, Step::Stage(_)) => false,
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
@@ -128,7 +130,12 @@ fn parts<'s>(facts: &Facts, steps: &'s [Step], shown: Option<usize>) -> Vec<Part
     for run in steps.chunk_by(|a, b| alike(facts, a, b)) {
         let to = from + run.len();
         // A search is told turn by turn: of a run in one direction the ends are enough.
-        let (limit, kept) = if matches!(run[0], Step::Visited { .. }) { (MAX_TURNS, 0) } else { (MAX_RUN, 3) };
+        let (limit, kept) = match run[0] {
+            Step::Visited { .. } => (MAX_TURNS, 0),
+            // What balances a tree is told in a line, until somebody walks through it.
+            Step::Tree { .. } => (1, 0),
+            _ => (MAX_RUN, 3),
+        };
         let visible = |index: usize| {
             run.len() <= limit
                 || index < from + kept
@@ -191,6 +198,7 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
         Step::Pooled { .. } => format!("{n} more parked in pools, {}", text::bytes(bytes)),
         Step::Decayed { .. } => format!("{} decayed", text::plural(steps.len() as u64, "more pool", "more pools")),
         Step::Visited { .. } => return turns::rows(scene, facts, width, from, steps),
+        Step::Tree { tree, .. } => return balance::rows(scene, width, from, (tree, steps)),
         Step::Passed { .. } => return walk::more(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };

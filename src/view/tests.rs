@@ -106,7 +106,7 @@ fn demo_under(policy: &str) -> Replay {
 }
 
 pub(super) fn scene<'a>(replay: &'a Replay, glyphs: &'a Glyphs) -> Scene<'a> {
-    Scene { replay, selection: Selection::Follow, sub_step: None, glyphs, marks: &[] }
+    Scene { replay, selection: Selection::Follow, sub_step: None, glyphs, marks: &[], memo: None }
 }
 
 pub(super) fn lines(rows: &[Row]) -> String {
@@ -181,7 +181,7 @@ proptest! {
         replay.seek(cursor, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };
         let selection = selected.map_or(Selection::Follow, Selection::Address);
-        let scene = Scene { replay: &replay, selection, sub_step, glyphs, marks: &[] };
+        let scene = Scene { replay: &replay, selection, sub_step, glyphs, marks: &[], memo: None };
         for (name, rows) in all_panes(&scene, width, height, scroll) {
             prop_assert!(rows.len() <= usize::from(height), "{name}: {} rows of {height}", rows.len());
             for row in &rows {

@@ -15,9 +15,9 @@ use super::text;
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Selection, Span};
 use crate::event::{Event, EventKind};
-use crate::model::{AddressSpace, Allocator, AreaId, Extent, Fit, NIL, Step, TreeId, TreeView};
+use crate::model::{AddressSpace, Allocator, AreaId, Extent, Fit, NIL, Step, TreeId, TreeNode, TreeView};
 use layout::{Drawing, Frame, Placed};
-use picture::{Marks, Picture};
+use picture::{Marks, Picture, black_height, depth};
 
 /// Narrower panes get an outline.
 const MIN_DRAWING: usize = 40;
@@ -26,7 +26,6 @@ const MAX_COUNTED: u32 = 4096;
 
 /// Farther than any tree is wide.
 const MAX_MOVED: i32 = 4096;
-
 /// How far the picture is moved: columns to the right, levels down from the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TreePan {
@@ -37,7 +36,7 @@ pub struct TreePan {
 }
 
 /// The name of a tree for people.
-fn name(scene: &Scene<'_>, which: TreeId) -> String {
+pub(super) fn name(scene: &Scene<'_>, which: TreeId) -> String {
     let many = scene.replay.space().allocator().n_nodes() > 1;
     match which {
         TreeId::Free => "free tree".to_owned(),
@@ -95,8 +94,10 @@ fn state<'a>(scene: &Scene<'a>) -> &'a AddressSpace {
 /// The node the picture is about.
 fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
     let near = |addr: u64| nearest(view.areas, &view.tree, addr);
-    if let (TreeId::Busy(_), Some(Step::Passed { area, .. })) = (which, shown_step(scene)) {
-        return near(area.start());
+    match shown_step(scene) {
+        Some(Step::Passed { area, .. }) if which != TreeId::Free => return near(area.start()),
+        Some(Step::Tree { tree, what }) if *tree == which => return near(what.node().start),
+        _ => {}
     }
     if let (TreeId::Free, Some(step)) = (which, shown_step(scene)) {
         match *step {
@@ -135,6 +136,10 @@ fn focus_node(scene: &Scene<'_>, view: &TreeView<'_>, which: TreeId) -> AreaId {
 
 /// The ranges whose nodes the current event changed in a tree, ascending.
 fn changed_in(scene: &Scene<'_>, which: TreeId) -> Vec<Extent> {
+    if let Some(Step::Tree { tree, what }) = shown_step(scene) {
+        let extent = |node: TreeNode| Extent::new(node.start, node.end).filter(|_| *tree == which);
+        return what.nodes().filter_map(extent).collect();
+    }
     let one_tree = state(scene).allocator().tree(TreeId::Free).is_none();
     let mut extents: Vec<Extent> = scene
         .replay
@@ -375,23 +380,4 @@ pub fn title(scene: &Scene<'_>, which: TreeId) -> Vec<Span> {
     }
     spans.extend(focus::moment(scene, space));
     spans
-}
-
-/// Levels of a tree.
-fn depth(view: &TreeView<'_>) -> usize {
-    let mut deepest = 0;
-    let mut stack = vec![(view.tree.root, 1)];
-    while let Some((id, level)) = stack.pop() {
-        if id != NIL {
-            deepest = deepest.max(level);
-            stack.extend(view.areas[id].child.map(|child| (child, level + 1)));
-        }
-    }
-    deepest
-}
-
-/// Black nodes on every way down.
-fn black_height(view: &TreeView<'_>) -> usize {
-    let down = |&id: &AreaId| Some(view.areas[id].child[0]).filter(|&child| child != NIL);
-    std::iter::successors(Some(view.tree.root), down).filter(|&id| view.areas[id].is_black()).count()
 }

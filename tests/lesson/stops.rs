@@ -49,7 +49,9 @@ fn stops_of(lesson: Lesson) -> Vec<Stop> {
             let (seq, _) = replay.current().expect("an op");
             met.extend(numbers(&format!("{:?} {:?}", replay.outcome().steps, replay.asked(seq))));
         }
-        let steps = if note.op == 0 { Vec::new() } else { replay.outcome().steps.clone() };
+        // Texts count the steps outside of trees.
+        let own = replay.outcome().steps.iter().filter(|step| !step.is_in_tree() && note.op != 0);
+        let steps: Vec<_> = own.copied().collect();
         let sub = note.sub.map(|sub| sub - 1);
         assert!(sub.is_none_or(|sub| sub < steps.len()), "{}: op {} has no step {sub:?}", lesson.name, note.op);
         let answer = replay.answer_in_full().unwrap_or_default();

@@ -39,7 +39,7 @@ impl<'a> ParseError<&'a str> for Wrong<'a> {
 
 type Res<'a, T> = IResult<&'a str, T, Wrong<'a>>;
 
-fn wrong<'a, T>(rest: &'a str, len: usize, what: impl Into<String>) -> Res<'a, T> {
+fn wrong<T>(rest: &str, len: usize, what: impl Into<String>) -> Res<'_, T> {
     Err(Err::Failure(Wrong { rest, len, what: what.into(), near: Vec::new() }))
 }
 

@@ -23,8 +23,8 @@ pub(super) fn near(typed: &str, words: impl Iterator<Item = &'static str>) -> Ve
 fn apart(one: &[u8], other: &[u8]) -> usize {
     let width = other.len() + 1;
     let mut rows = vec![0; width * (one.len() + 1)];
-    for at in 0..width {
-        rows[at] = at;
+    for (at, first) in rows.iter_mut().take(width).enumerate() {
+        *first = at;
     }
     for i in 1..=one.len() {
         rows[i * width] = i;

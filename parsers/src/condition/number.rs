@@ -70,11 +70,11 @@ impl Unit {
     }
 
     pub(super) fn fits(self, measure: Measure) -> bool {
-        match (self, measure) {
-            (Self::None, _) => true,
-            (Self::Bytes(_) | Self::Pages, Measure::Bytes | Measure::Pages) => true,
-            (Self::Percent, Measure::Share) | (Self::Time(_), Measure::Time) => true,
-            _ => false,
+        match self {
+            Self::None => true,
+            Self::Bytes(_) | Self::Pages => matches!(measure, Measure::Bytes | Measure::Pages),
+            Self::Percent => measure == Measure::Share,
+            Self::Time(_) => measure == Measure::Time,
         }
     }
 }

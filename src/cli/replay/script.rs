@@ -121,7 +121,7 @@ fn timed_run(script: &ScriptLog, run: &mut ScriptRun) -> Timed {
         passes.push(since.elapsed());
         let is_last = passes.len() == MAX_PASSES || begun.elapsed() >= LONG_ENOUGH;
         if is_last {
-            let (sum, purges) = pass.sum_and_flushes();
+            let (sum, purges) = pass.sum_and_purges();
             *run = pass.finish();
             passes.sort_unstable();
             let median = passes[passes.len() / 2].as_nanos() as f64;

@@ -62,11 +62,19 @@ pub(super) struct Seeks {
     pub(super) step_p99_us: u64,
     pub(super) step_back_p50_us: u64,
     pub(super) step_back_p99_us: u64,
+    /// The same with what is behind the areas, which follows a long seek.
+    pub(super) settled_p50_us: u64,
+    pub(super) settled_p99_us: u64,
+    /// Checkpoints of the areas, and records between two of them.
+    pub(super) checkpoints: usize,
+    pub(super) checkpoint_every: usize,
 }
 
 /// `n` seeks to random records, each with a step back and a step forward after it.
 pub(super) fn seeks(replay: &mut Replay, n: u32) -> Seeks {
-    let (mut jumps, mut backs, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    // As the interface does while nobody presses a key.
+    replay.prepare(usize::MAX);
+    let (mut jumps, mut backs, mut steps, mut settled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
     for _ in 0..n {
         // xorshift: the same places on every machine.
@@ -74,18 +82,26 @@ pub(super) fn seeks(replay: &mut Replay, n: u32) -> Seeks {
         random ^= random >> 7;
         random ^= random << 17;
         let target = (random % (replay.len() as u64 + 1)) as usize;
-        jumps.push(timed(|| {
-            replay.seek(target, usize::MAX);
-        }));
+        let jump = timed(|| {
+            replay.seek_places(target, usize::MAX);
+        });
+        jumps.push(jump);
+        settled.push(jump + timed(|| _ = replay.settle(usize::MAX)));
         backs.push(timed(|| {
-            replay.step_back();
+            replay.seek_places(replay.cursor().saturating_sub(1), usize::MAX);
         }));
         steps.push(timed(|| {
-            replay.step();
+            replay.seek_places(replay.cursor() + 1, usize::MAX);
         }));
+        replay.settle(usize::MAX);
     }
+    let (checkpoints, checkpoint_every) = replay.checkpoint_spacing();
     Seeks {
         n,
+        settled_p50_us: percentile(&mut settled, 50),
+        settled_p99_us: percentile(&mut settled, 99),
+        checkpoints,
+        checkpoint_every,
         p50_us: percentile(&mut jumps, 50),
         p99_us: percentile(&mut jumps, 99),
         max_us: percentile(&mut jumps, 100),

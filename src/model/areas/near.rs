@@ -14,6 +14,8 @@ pub(super) struct Near {
     page_shift: u32,
     /// Areas that the table has room for.
     room: u32,
+    /// The hole that a range joined last: the next one often lies beside it.
+    joined: AreaId,
 }
 
 /// Places for each area: most areas are a few pages long, and then neighbours never share one.
@@ -68,7 +70,7 @@ impl Near {
 impl Clone for Near {
     /// A copy remembers nothing, until it is changed.
     fn clone(&self) -> Self {
-        Self { slots: Vec::new(), page_shift: self.page_shift, room: 0 }
+        Self { slots: Vec::new(), page_shift: self.page_shift, room: 0, joined: NIL }
     }
 
     /// What is remembered stays: it is checked anyway.
@@ -87,6 +89,31 @@ impl Areas {
     #[inline]
     pub(crate) fn note(&mut self, id: AreaId, start: u64, end: u64) {
         self.near.note(id, start, end);
+    }
+
+    /// A hole to remember as the one that a range joined last.
+    pub(crate) fn joined(&mut self, hole: AreaId) {
+        self.near.joined = hole;
+    }
+
+    /// A hole between which and its neighbour `[start, end)` lies, if one is remembered: below it, or else above it.
+    #[inline]
+    pub(crate) fn hole_beside(&self, start: u64, end: u64) -> (AreaId, AreaId) {
+        let below = self.ending_at(start, Kind::Free);
+        if below != NIL {
+            return (below, NIL);
+        }
+        let above = self.starting_at(end, Kind::Free);
+        if above != NIL {
+            return (NIL, above);
+        }
+        let hole = self.near.joined;
+        match self.slots.get(hole as usize) {
+            Some(area) if area.kind != Kind::Free => (NIL, NIL),
+            Some(area) if end <= area.start && (area.prev == NIL || self[area.prev].end <= start) => (NIL, hole),
+            Some(area) if area.end <= start && (area.next == NIL || end <= self[area.next].start) => (hole, NIL),
+            _ => (NIL, NIL),
+        }
     }
 
     /// The area of a kind that begins at an address, if it is remembered; else [`NIL`].

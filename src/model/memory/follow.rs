@@ -100,7 +100,11 @@ impl Memory {
         if let (Some(steps), Some(told)) = (steps.as_deref_mut(), told) {
             let unlinked = steps[from..].iter().position(|step| matches!(step, Step::BusyRemoved { .. }));
             let at = match unlinked {
-                Some(place) if self.unlinks_first => from + place + 1,
+                Some(place) if self.unlinks_first => {
+                    // Behind what the tree did.
+                    let behind = from + place + 1;
+                    behind + steps[behind..].iter().take_while(|step| matches!(step, Step::Tree { .. })).count()
+                }
                 _ => from,
             };
             steps.splice(at..at, told);

@@ -110,3 +110,34 @@ impl<S: Sink> At<'_, S> {
         self.sink.step(|| Step::Tree { tree, what: make() });
     }
 }
+
+impl TreeStep {
+    /// The node it is about.
+    pub fn node(&self) -> TreeNode {
+        match *self {
+            Self::Siblings { below: node, .. }
+            | Self::Spare { hole: node, .. }
+            | Self::Linked { node, .. }
+            | Self::Recoloured { node, .. }
+            | Self::Rotated { up: node, .. }
+            | Self::Unlinked { node, .. }
+            | Self::Replaced { heir: node, .. }
+            | Self::Propagated { node, .. }
+            | Self::Settled { node, .. } => node,
+        }
+    }
+
+    /// Every node that it leaves in the tree, ascending.
+    pub fn nodes(&self) -> impl Iterator<Item = TreeNode> {
+        let (first, second) = match *self {
+            Self::Siblings { below, above } => (below, Some(above)),
+            Self::Linked { node, parent, .. } => (node, Some(parent)),
+            Self::Rotated { down, up, .. } => (up, Some(down)),
+            Self::Unlinked { child, .. } => (child, None),
+            ref other => (other.node(), None),
+        };
+        let mut pair = [Some(first), second];
+        pair.sort_by_key(|node| node.map(|node| node.start));
+        pair.into_iter().flatten().filter(|node| node.id != super::super::areas::NIL)
+    }
+}

@@ -29,6 +29,7 @@ impl Allocator for Augmented {
         with_steps!(steps, sink => self.settle_with(request, answer, born, sink))
     }
 
+    #[inline(always)]
     fn alloc(&mut self, request: &Request, born: u32, steps: Option<&mut Steps>) -> Result<Extent, Refusal> {
         with_steps!(steps, sink => self.alloc_with(request, born, sink))
     }
@@ -44,6 +45,7 @@ impl Allocator for Augmented {
         with_steps!(steps, sink => self.adopt_with(extent, owner, born, sink))
     }
 
+    #[inline(always)]
     fn free(&mut self, addr: u64, steps: Option<&mut Steps>) -> Result<Freed, UnknownArea> {
         with_steps!(steps, sink => self.free_with(addr, sink))
     }

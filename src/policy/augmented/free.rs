@@ -17,12 +17,12 @@ impl Augmented {
             NIL => self.find_busy(addr).ok_or(UnknownArea { addr })?,
             id => (self.node_of(addr), id),
         };
-        self.erase_busy(node, id, sink);
         let VmapArea { owner, born, .. } = self.areas[id];
         let extent = self.areas.extent(id).ok_or(UnknownArea { addr })?;
+        sink.step(|| Step::BusyRemoved { node, extent });
+        self.erase_busy(node, id, sink);
         self.busy_areas -= 1;
         self.busy_bytes -= extent.len_bytes();
-        sink.step(|| Step::BusyRemoved { node, extent });
         self.lazy_pages += extent.len_bytes() >> self.page_shift;
         let target = match owner {
             0 => self.node_of(extent.start()),
@@ -153,7 +153,7 @@ impl Augmented {
                 displaced += 1;
                 self.give_back(id, sink);
             }
-            while let Some(id) = self.overlapping_lazy(node, extent) {
+            while let Some(id) = self.overlapping_lazy(node, extent, sink) {
                 self.lazy_pages = self.lazy_pages.saturating_sub(self.areas[id].len_bytes() / self.page_size);
                 self.give_back(id, sink);
             }
@@ -183,17 +183,17 @@ impl Augmented {
     }
 
     /// Takes a lazy area that overlaps `extent` out of a node's store.
-    fn overlapping_lazy(&mut self, node: usize, extent: Extent) -> Option<AreaId> {
+    fn overlapping_lazy<S: Sink>(&mut self, node: usize, extent: Extent, sink: &mut S) -> Option<AreaId> {
         if self.rules.lazy != LazyStore::Stack {
-            let to = &mut At { tree: TreeId::Lazy(node as u32), sink: &mut () };
+            let to = &mut At { tree: TreeId::Lazy(node as u32), sink };
             let state = &self.nodes[node];
             if let Some(id) = self.overlapping(&state.lazy, extent) {
-                self.areas.erase::<false, ()>(&mut self.nodes[node].lazy, id, to);
+                self.areas.erase::<false, S>(&mut self.nodes[node].lazy, id, to);
                 return Some(id);
             }
             let PurgePhase::Detached(mut list) = state.phase else { return None };
             let id = self.overlapping(&list, extent)?;
-            self.areas.erase::<false, ()>(&mut list, id, to);
+            self.areas.erase::<false, S>(&mut list, id, to);
             self.nodes[node].phase = PurgePhase::Detached(list);
             return Some(id);
         }

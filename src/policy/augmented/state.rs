@@ -24,7 +24,7 @@ impl Augmented {
         if let Some((node, area)) = self.find_busy(addr) {
             return Place::Busy { node, area };
         }
-        if let Some((node, area)) = self.each_lazy().find(|&(_, id)| self.contains(id, addr)) {
+        if let Some((node, area)) = self.find_lazy(addr) {
             return Place::Lazy { node, area };
         }
         let pooled = Extent::sized(addr, 1).map(|extent| self.pooled_overlapping(extent)).unwrap_or_default();
@@ -32,6 +32,16 @@ impl Augmented {
             Some(&(node, area)) => Place::Pooled { node, area },
             None => Place::Unknown,
         }
+    }
+
+    /// The lazily freed area that contains an address. Only what is in no tree is gone through one by one.
+    fn find_lazy(&self, addr: u64) -> Option<(u32, AreaId)> {
+        let is_detached = |node: &Node| matches!(node.phase, PurgePhase::Detached(_));
+        if self.rules.lazy == LazyStore::Stack || self.nodes.iter().any(is_detached) {
+            return self.each_lazy().find(|&(_, id)| self.contains(id, addr));
+        }
+        let mut found = self.nodes.iter().map(|node| self.areas.find_containing(&node.lazy, addr)).zip(0..);
+        found.find(|&(id, _)| id != NIL).map(|(id, node)| (node, id))
     }
 
     fn contains(&self, id: AreaId, addr: u64) -> bool {

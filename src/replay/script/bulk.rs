@@ -110,7 +110,7 @@ impl<'a> BulkRun<'a> {
     }
 
     /// The sum of all addresses, setup included, and the purges of the timed part that had something to flush.
-    pub fn sum_and_flushes(&self) -> (u64, u64) {
+    pub fn sum_and_purges(&self) -> (u64, u64) {
         (self.bulk.sum.0, self.bulk.flushes)
     }
 

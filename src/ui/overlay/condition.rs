@@ -10,7 +10,9 @@ use crate::view::script::noun;
 use crate::view::{Role, Row, Span, Target, breaks, text};
 
 /// Columns of the words that are explained.
-const WORD: usize = 30;
+const WORD: usize = 24;
+/// Columns in front of the names of all words.
+const NAMES: usize = 11;
 
 /// The word at the end of a text, which is still being typed.
 fn last_word(text: &str) -> &str {
@@ -20,19 +22,41 @@ fn last_word(text: &str) -> &str {
     &text[start..]
 }
 
-/// The words that begin as what is typed does; all of them if none does.
+/// The words that begin as what is typed does.
 fn offered(text: &str) -> Vec<&'static Word> {
     let typed = last_word(text).to_ascii_lowercase();
-    let begins: Vec<&Word> = WORDS.iter().filter(|word| word.word.starts_with(&typed)).collect();
-    if begins.is_empty() { WORDS.iter().collect() } else { begins }
+    WORDS.iter().filter(|word| !typed.is_empty() && word.word.starts_with(&typed)).collect()
+}
+
+/// What can be typed: the words that begin so, explained; where none does, all of them by name.
+fn help(typed: &str, width: u16) -> Vec<Row> {
+    let offered = offered(typed);
+    if !offered.is_empty() {
+        return offered.iter().flat_map(|word| explained(word.example, WORD, word.means, Role::Key, width)).collect();
+    }
+    let named = |of_state: bool| {
+        let words = WORDS.iter().filter(|word| word.of_state == of_state).map(|word| word.word);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    [
+        ("of an event", named(false)),
+        ("of a state", named(true)),
+        ("joined by", "and, or, not, parentheses".to_owned()),
+        ("compared by", "< <= > >= = !=; with B K M G T pages, % or ns us ms s min".to_owned()),
+        ("examples", "size > 1M and not task systemd".to_owned()),
+        ("", "largest_hole < 2M or lazy > 100M".to_owned()),
+        ("", "caller xfs_* and kind free".to_owned()),
+    ]
+    .iter()
+    .flat_map(|(what, told)| explained(what, NAMES, told, Role::Key, width))
+    .collect()
 }
 
 /// The text with its last word completed, if one word fits.
 pub(crate) fn completed(text: &str) -> Option<String> {
     let typed = last_word(text);
-    let found = *offered(text).first().filter(|_| !typed.is_empty())?;
-    let is_begun = found.word.starts_with(&typed.to_ascii_lowercase());
-    is_begun.then(|| format!("{}{} ", &text[..text.len() - typed.len()], found.word))
+    let found = *offered(text).first()?;
+    Some(format!("{}{} ", &text[..text.len() - typed.len()], found.word))
 }
 
 /// The rows below the prompt: what is wrong or what the condition is here, the breaks there are, the words.
@@ -61,15 +85,10 @@ pub(crate) fn rows(app: &App, typed: &str, error: Option<&ConditionError>, skip:
         }
         (None, Err(_)) => {
             rows.push(Row::default());
-            rows.push(Row::of("and, or, not and parentheses join conditions; units: B K M G T pages.", Role::Muted));
         }
     }
     rows.push(Row::default());
-    for word in offered(typed) {
-        let mut told = explained(word.example, WORD, word.means, Role::Key, width);
-        told.truncate(2);
-        rows.extend(told);
-    }
+    rows.extend(help(typed, width));
     rows
 }
 

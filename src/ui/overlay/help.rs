@@ -224,6 +224,11 @@ fn signs(glyphs: &Glyphs) -> Vec<Row> {
         sign(glyphs.free, Role::Free, "map: free"),
         sign(glyphs.per_cpu, Role::PerCpu, "map: a per-CPU chunk"),
         sign(glyphs.unseen, Role::Busy, "map: unseen, of a late trace that starts empty"),
+        words(&[
+            ("  ", Role::Text),
+            (if glyphs.ascii { "~42 %" } else { "≈42 %" }, Role::Muted),
+            ("  map: a row with more in it than can be looked at for a frame: its cells are estimates", Role::Text),
+        ]),
         sign(glyphs.guard, Role::Guard, "a guard page"),
         sign(glyphs.up, Role::Changed, "map: here this event changed something (underlined as well)"),
         sign(glyphs.cursor, Role::Key, "the current event or step"),

@@ -176,7 +176,7 @@ fn marks_are_shown_written_and_read_again() {
     assert!(script(&mut app, "10G").is_empty(), "nothing is written unless a mark is set");
     let text = saved(&script(&mut app, "mx"));
     update(&mut app, Msg::MarksSaved(Ok("thirty.vmaplens.toml".to_owned())));
-    assert_eq!(message(&app), "marked as x: 'x returns here; written to thirty.vmaplens.toml");
+    assert_eq!(message(&app), "marked x: 'x returns here; wrote thirty.vmaplens.toml");
     let page = screen(&app);
     assert!(page.contains("✓x"), "{page}");
     script(&mut app, "M");
@@ -217,7 +217,7 @@ fn marks_of_what_is_no_file_last_for_the_session_and_say_so() {
     let mut app = app();
     app.open_marks(Stored::Nowhere("standard input is no file".to_owned()));
     assert!(script(&mut app, "5Gma").is_empty());
-    assert_eq!(message(&app), "marked as a: 'a returns here; kept for this session only: standard input is no file");
+    assert_eq!(message(&app), "marked a: 'a returns here; kept for this session only: standard input is no file");
     let mut app = kept();
     script(&mut app, "5Gma");
     update(&mut app, Msg::MarksSaved(Err("no space".to_owned())));

@@ -90,7 +90,8 @@ fn pointed_at(name: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for note in notes(&app.replay.log().clone()).iter().skip(1) {
         script(&mut app, "}");
-        steps.extend(note.sub.map(|sub| app.replay.outcome().steps[sub - 1]));
+        let own = app.replay.outcome().steps.iter().filter(|step| !step.is_in_tree());
+        steps.extend(note.sub.and_then(|sub| own.copied().nth(sub - 1)));
     }
     steps
 }

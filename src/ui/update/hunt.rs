@@ -151,7 +151,7 @@ fn nowhere(app: &mut App, hunt: &Hunt) {
             let side = if is_forward { "later" } else { "earlier" };
             format!("no {side} {noun} uses 0x{address:016x}")
         }
-        goal => {
+        goal @ Goal::Breaks(_) => {
             let side = if is_forward { "after" } else { "before" };
             format!("at no {noun} {side} this one: {}", goal.words())
         }

@@ -253,7 +253,7 @@ pub(super) fn set_mark(app: &mut App, key: Key) -> Vec<Effect> {
         Some(why) => format!("; kept for this session only: {why}"),
         None => String::new(),
     };
-    app.say(format!("marked as {letter}: {back}{letter} returns here{kept}"));
+    app.say(format!("marked {letter}: {back}{letter} returns here{kept}"));
     save_marks(app)
 }
 
@@ -270,7 +270,7 @@ pub(super) fn marks_saved(app: &mut App, saved: Result<String, String>) {
     app.dirty = true;
     let before = app.message.take().map_or(String::new(), |message| format!("{}; ", message.text));
     match saved {
-        Ok(name) => app.say(format!("{before}written to {name}")),
+        Ok(name) => app.say(format!("{before}wrote {name}")),
         Err(why) => {
             app.say(format!("{before}kept for this session only: {why}"));
             app.marks.unkept = Some(why);

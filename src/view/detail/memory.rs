@@ -1,6 +1,7 @@
 //! All memory of the machine: who uses its frames, what is free by zone and order, what waits.
 
 use super::super::facts::{Facts, muted, number, say};
+use super::super::memo::AT_ONCE;
 use super::super::step::stages::{exact, pages};
 use super::super::{Role, Span, Target, text};
 use crate::model::Memory;
@@ -27,18 +28,22 @@ pub(super) fn add(facts: &mut Facts<'_, '_>, blocks_too: bool) {
 /// Frames in use by what they hold. What is left over is told as such: figures must add up.
 fn used(facts: &mut Facts<'_, '_>, memory: &Memory) {
     let page_size = memory.arch().geometry.page_size;
-    let data: u64 = memory.each_backed().map(|backed| backed.data_pages).sum();
     let tables = memory.tables().count() * memory.arch().geometry.table_bytes.div_ceil(page_size);
     let slabs = memory.slabs().pages();
     let lost = memory.lost_pages();
-    let held = data + tables + slabs + lost;
     // Of a trace data pages are counted and not placed: the buddy allocator does not know them.
-    let used = memory.frames().used_pages().max(held);
+    let all = memory.used_pages().max(tables + slabs + lost);
+    // Of many areas what is not something else is data.
+    let few = memory.each_backed().count() <= AT_ONCE;
+    let data = || memory.each_backed().map(|backed| backed.data_pages).sum();
+    let data: u64 = if few { data() } else { all - tables - slabs - lost };
+    let held = data + tables + slabs + lost;
+    let used = if few { memory.frames().used_pages().max(held) } else { all };
     let mut spans = vec![
         number(pages(used)),
         muted(format!(" in use of {}: ", text::count(memory.frames().pages()))),
         number(text::count(data)),
-        say(" data, "),
+        say(if few { " data, " } else { " data and other, " }),
         number(text::count(tables)),
         say(" page tables, "),
         number(text::count(slabs)),

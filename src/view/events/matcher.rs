@@ -34,10 +34,11 @@ impl Query {
         let text = text.trim();
         let digits = text.strip_prefix("0x").unwrap_or(text);
         let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_hex && digits.len() == if is_32_bit { 8 } else { 16 } {
-            if let Ok(addr) = u64::from_str_radix(digits, 16) {
-                return Self::Condition(Box::new(Condition::Record(RecordTest::Addr(addr))));
-            }
+        if is_hex
+            && digits.len() == if is_32_bit { 8 } else { 16 }
+            && let Ok(addr) = u64::from_str_radix(digits, 16)
+        {
+            return Self::Condition(Box::new(Condition::Record(RecordTest::Addr(addr))));
         }
         // A word alone is looked for wherever it stands.
         let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
@@ -129,7 +130,7 @@ impl Needle {
 
 /// A search among the rows of a snapshot.
 pub(super) enum AreaMatcher {
-    Words(Needle),
+    Words(Box<Needle>),
     Condition(Box<Condition>),
 }
 
@@ -137,7 +138,7 @@ impl AreaMatcher {
     /// `None` for an empty text, which would match everything.
     pub(super) fn new(text: &str, is_32_bit: bool) -> Option<Self> {
         match Query::of(text, is_32_bit) {
-            Query::Words(text) => Needle::new(&text).map(Self::Words),
+            Query::Words(text) => Needle::new(&text).map(|needle| Self::Words(Box::new(needle))),
             Query::Condition(condition) => Some(Self::Condition(condition)),
         }
     }

@@ -23,7 +23,6 @@ pub(super) struct Judgement {
     pub(super) words: String,
     pub(super) role: Role,
     pub(super) chosen: bool,
-    pub(super) fits: bool,
 }
 
 impl Judge {
@@ -49,6 +48,13 @@ impl Judge {
         self.chosen.map(|(hole, ..)| hole.start())
     }
 
+    /// Could the request have used a hole, the chosen one included?
+    pub(super) fn could_use(&self, hole: Extent) -> bool {
+        let is_chosen = self.chosen.is_some_and(|(chosen, ..)| chosen.start() == hole.start());
+        let request = (self.size, self.align, self.window);
+        is_chosen || (hole.start() < self.window.vend && misfit(hole, request).is_none())
+    }
+
     /// Judges one hole of the state before the event.
     pub(super) fn judge(&self, hole: Extent) -> Judgement {
         if let Some((_, placed, fit)) = self.chosen.filter(|(chosen, ..)| chosen.start() == hole.start()) {
@@ -57,9 +63,9 @@ impl Judge {
                 Fit::Full => format!("chosen: {}, used up", fit.title()),
                 _ => format!("chosen: {}, {} stay", fit.title(), text::bytes(rest)),
             };
-            return Judgement { words, role: Role::Good, chosen: true, fits: true };
+            return Judgement { words, role: Role::Good, chosen: true };
         }
-        let no = |words: String| Judgement { words, role: Role::Muted, chosen: false, fits: false };
+        let no = |words: String| Judgement { words, role: Role::Muted, chosen: false };
         if self.window.vend <= hole.start() {
             return no(Misfit::Above.words());
         }
@@ -74,6 +80,6 @@ impl Judge {
             Some((_, placed, _)) if placed.start() < start => ("would fit, higher up", Role::Text),
             _ => ("would fit, but the search passed it by", Role::Warn),
         };
-        Judgement { words: words.to_owned(), role, chosen: false, fits: true }
+        Judgement { words: words.to_owned(), role, chosen: false }
     }
 }

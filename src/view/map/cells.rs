@@ -1,9 +1,16 @@
 //! What each cell of a map holds.
 
+mod estimate;
+
 use super::super::focus::{Kind, any_overlap, has_guard, kind_of_busy};
-use super::super::within::{each_busy, each_hole, each_in, is_lazy_the_rest};
-use super::super::{Role, Scene};
-use crate::model::{Extent, TreeId, VmapArea};
+use super::super::within::is_lazy_the_rest;
+use super::super::{Glyphs, Role, Scene};
+use crate::model::{Extent, NIL, TreeId, TreeView, VmapArea};
+
+/// Areas and holes looked at for each cell of a row before it is estimated instead.
+const PER_CELL: usize = 4;
+/// Areas and holes looked at in any row.
+const LEAST_LOOKED: usize = 256;
 
 /// Bytes by kind in one cell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,6 +126,13 @@ impl Canvas {
     }
 }
 
+/// The cells of a row.
+pub(super) struct Filled {
+    pub(super) cells: Vec<Cell>,
+    /// There is so much in it that only a part of it was looked at.
+    pub(super) estimated: bool,
+}
+
 /// The cells of `[start, start + n · cell)`, of which what lies behind `limit` stands for nothing.
 pub(super) fn fill(
     scene: &Scene<'_>,
@@ -127,9 +141,7 @@ pub(super) fn fill(
     cell_bytes: u64,
     n_cells: usize,
     changes: &[Extent],
-) -> Vec<Cell> {
-    let space = scene.replay.space();
-    let allocator = space.allocator();
+) -> Filled {
     let end = start.saturating_add(cell_bytes.saturating_mul(n_cells as u64)).min(limit);
     let mut canvas = Canvas { start, end, cell_bytes, cells: vec![Cell::default(); n_cells] };
     for (index, cell) in canvas.cells.iter_mut().enumerate() {
@@ -138,36 +150,95 @@ pub(super) fn fill(
         cell.length = to - from;
         cell.changed = from < to && any_overlap(changes, from, to);
     }
-    let one_page = cell_bytes == allocator.page_size();
-    each_busy(space, start, end, |area| {
-        if area.lazy {
-            return canvas.take(area, 2);
-        }
-        let kind = kind_of_busy(scene, space, area);
-        canvas.take(area, KINDS.iter().position(|&other| other == kind).unwrap_or(0));
-        if one_page && kind == Kind::Busy {
-            mark_guard(scene, &mut canvas, area);
-        }
-    });
+    let empty = canvas.cells.clone();
+    let estimated = !add_up(scene, &mut canvas);
+    if estimated {
+        canvas.cells = empty;
+        estimate::fill(scene, &mut canvas);
+    }
+    Filled { cells: canvas.cells, estimated }
+}
+
+/// Adds up everything in the row; `false` if that is more than [`PER_CELL`] areas and holes for each cell.
+fn add_up(scene: &Scene<'_>, canvas: &mut Canvas) -> bool {
+    let space = scene.replay.space();
+    let allocator = space.allocator();
+    let (start, end) = (canvas.start, canvas.end);
+    let one_page = canvas.cell_bytes == allocator.page_size();
+    let mut left = canvas.cells.len() * PER_CELL + LEAST_LOOKED;
     for node in 0..allocator.n_nodes() {
-        if let Some(lazy) = allocator.tree(TreeId::Lazy(node)) {
-            each_in(space, &lazy.tree, start, end, |area| canvas.take(area, 2));
+        let busy = |canvas: &mut Canvas, area: &VmapArea| {
+            if area.lazy {
+                return canvas.take(area, 2);
+            }
+            let kind = kind_of_busy(scene, space, area);
+            canvas.take(area, KINDS.iter().position(|&other| other == kind).unwrap_or(0));
+            if one_page && kind == Kind::Busy {
+                mark_guard(scene, canvas, area);
+            }
+        };
+        match allocator.tree(TreeId::Busy(node)) {
+            Some(view) => {
+                if !within_budget(&view, (start, end), &mut left, |area| busy(canvas, area)) {
+                    return false;
+                }
+            }
+            // A list, which is as short as such kernels' are.
+            None => allocator.visit_busy(node, &mut |area| {
+                if area.start < end && start < area.end {
+                    busy(canvas, area);
+                }
+            }),
+        }
+        let lazy = allocator.tree(TreeId::Lazy(node));
+        if !lazy.is_none_or(|view| within_budget(&view, (start, end), &mut left, |area| canvas.take(area, 2))) {
+            return false;
         }
     }
-    allocator.visit_pools(&mut |_, area| {
-        if area.start < end && start < area.end {
-            canvas.take(area, 3);
+    let hole = |canvas: &mut Canvas, from: u64, to: u64| canvas.add((from, to), |cell, bytes| cell.free += bytes);
+    match allocator.tree(TreeId::Free) {
+        Some(view) => {
+            if !within_budget(&view, (start, end), &mut left, |area| hole(canvas, area.start, area.end)) {
+                return false;
+            }
         }
-    });
-    each_hole(space, start, end, |hole| canvas.add((hole.start(), hole.end()), |cell, bytes| cell.free += bytes));
-    // From 5.2 to 5.10 the lazy store is an unordered list: what is neither busy nor free is lazy.
-    if is_lazy_the_rest(space) {
-        for cell in &mut canvas.cells {
-            let known: u64 = cell.taken.iter().sum::<u64>() + cell.free;
-            cell.taken[2] += cell.length.saturating_sub(known);
-        }
+        // What is not taken is free.
+        None => canvas.cells.iter_mut().for_each(|cell| {
+            let taken: u64 = cell.taken.iter().sum();
+            cell.free = cell.length.saturating_sub(taken);
+        }),
     }
-    canvas.cells
+    // What is neither is known by what it is not: from 5.2 to 5.10 the lazy store is an unordered list, and nothing leads
+    // from an address to a pool.
+    let rest = match allocator.gauges().pooled_bytes {
+        _ if is_lazy_the_rest(space) => 2,
+        0 => return true,
+        _ => 3,
+    };
+    for cell in &mut canvas.cells {
+        let known: u64 = cell.taken.iter().sum::<u64>() + cell.free;
+        cell.taken[rest] += cell.length.saturating_sub(known);
+    }
+    true
+}
+
+/// Calls `visit` with the areas of a tree that reach into a range; `false` if there are more than `left`.
+fn within_budget(
+    view: &TreeView<'_>,
+    (start, end): (u64, u64),
+    left: &mut usize,
+    mut visit: impl FnMut(&VmapArea),
+) -> bool {
+    let mut id = view.areas.first_above(&view.tree, start);
+    while id != NIL && view.areas[id].start < end {
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        visit(&view.areas[id]);
+        id = view.areas[id].next;
+    }
+    true
 }
 
 /// Marks the cell of an area's last page, if that page is a guard.
@@ -179,5 +250,22 @@ fn mark_guard(scene: &Scene<'_>, canvas: &mut Canvas, area: &VmapArea) {
     let index = (last - canvas.start) / canvas.cell_bytes;
     if let Some(cell) = canvas.cells.get_mut(index as usize) {
         cell.guard = true;
+    }
+}
+
+/// Bytes taken and all bytes of a row.
+pub(super) fn sums(cells: &[Cell]) -> (u64, u64) {
+    cells.iter().fold((0, 0), |(taken, all), cell| (taken + cell.taken_bytes(), all + cell.length()))
+}
+
+/// A share in percent that is 0 only for nothing and 100 only for everything; an estimate says that it is one.
+pub(super) fn share(taken: u64, all: u64, estimate: Option<&Glyphs>) -> String {
+    let percent = u128::from(taken) * 100 / u128::from(all.max(1));
+    if let Some(glyphs) = estimate {
+        return format!("{}{percent} %", if glyphs.ascii { '~' } else { glyphs.inferred });
+    }
+    match percent {
+        0 if taken > 0 => "<1 %".to_owned(),
+        _ => format!("{percent} %"),
     }
 }

@@ -1,5 +1,7 @@
 //! What the selected area costs, what all tables cost, and who pays most.
 
+use std::rc::Rc;
+
 use super::super::focus::{self, Thing};
 use super::super::line::{Line, flow};
 use super::super::step::mapping::tables;
@@ -10,14 +12,39 @@ use crate::model::Memory;
 use crate::model::costs::{AreaCost, Costs, Sum};
 use crate::model::page_table::Level;
 
-/// Areas added up; more would cost more than a frame.
+/// Areas added up at most, which takes as long as a few frames.
 const MAX_AREAS: usize = 50_000;
 /// Holders shown.
 const MAX_HOLDERS: usize = 12;
 
-/// What all areas cost, unless there are too many for a frame.
-pub(super) fn all(memory: &Memory) -> Option<Costs> {
-    (memory.each_backed().count() <= MAX_AREAS).then(|| Costs::of(memory))
+/// What all areas cost, and who pays how much.
+#[derive(Debug)]
+pub(crate) struct Bill {
+    pub(super) costs: Costs,
+    /// The most memory first.
+    holders: Vec<(String, Sum)>,
+}
+
+/// Are there more areas than are ever added up?
+pub(super) fn is_too_many(memory: &Memory) -> bool {
+    MAX_AREAS < memory.each_backed().count()
+}
+
+/// What all areas cost, unless there are too many, or so many that it has to wait.
+pub(super) fn all(scene: &Scene<'_>, memory: &Memory) -> Option<Rc<Bill>> {
+    if is_too_many(memory) {
+        return None;
+    }
+    let add_up = || {
+        let costs = Costs::of(memory);
+        let holders = costs.by(|area| holder_of(scene.replay, area).name);
+        Bill { costs, holders }
+    };
+    let before = scene.replay.before().memory().is_some_and(|before| std::ptr::eq(before, memory));
+    match scene.memo {
+        Some(memo) => memo.bill(before, memory.each_backed().count(), add_up),
+        None => Some(Rc::new(add_up())),
+    }
 }
 
 /// Which tables the area needs, and with whom it shares them.
@@ -119,8 +146,8 @@ pub(super) fn of_tables(scene: &Scene<'_>, memory: &Memory, costs: Option<&Costs
 }
 
 /// The holders that pay most.
-pub(super) fn of_holders(scene: &Scene<'_>, costs: &Costs, width: usize) -> Vec<Row> {
-    let holders = costs.by(|area| holder_of(scene.replay, area).name);
+pub(super) fn of_holders(scene: &Scene<'_>, bill: &Bill, width: usize) -> Vec<Row> {
+    let Bill { costs, holders } = bill;
     if holders.is_empty() {
         return Vec::new();
     }

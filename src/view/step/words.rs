@@ -2,7 +2,7 @@
 
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
-use super::{Facts, stages, turns, walk};
+use super::{Facts, balance, stages, turns, walk};
 use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 use crate::replay::{Timing, Verdict};
@@ -32,6 +32,9 @@ impl Words {
 pub(super) fn of(scene: &Scene<'_>, facts: &Facts, index: usize, step: &Step) -> (&'static str, Words) {
     if let Step::Stage(stage) = step {
         return stages::of(&stages::Context::new(scene, facts, index), stage);
+    }
+    if let Step::Tree { tree, what } = step {
+        return balance::of(scene, facts, *tree, what);
     }
     let short = |addr| facts.addresses.short(addr);
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;

@@ -63,7 +63,7 @@ proptest! {
         let mut replay = machine(which);
         replay.seek(op, usize::MAX);
         let glyphs = if ascii { &ASCII } else { &UNICODE };
-        let scene = Scene { replay: &replay, selection: Selection::Follow, sub_step, glyphs, marks: &[] };
+        let scene = Scene { replay: &replay, selection: Selection::Follow, sub_step, glyphs, marks: &[], memo: None };
         for (name, rows) in all_panes(&scene, width, height, 0) {
             prop_assert!(rows.len() <= usize::from(height), "{name}");
             for row in &rows {

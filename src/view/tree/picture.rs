@@ -168,3 +168,22 @@ impl<'a> Picture<'a> {
         text::plural(n as u64, "node", "nodes")
     }
 }
+
+/// Levels of a tree.
+pub(super) fn depth(view: &TreeView<'_>) -> usize {
+    let mut deepest = 0;
+    let mut stack = vec![(view.tree.root, 1)];
+    while let Some((id, level)) = stack.pop() {
+        if id != NIL {
+            deepest = deepest.max(level);
+            stack.extend(view.areas[id].child.map(|child| (child, level + 1)));
+        }
+    }
+    deepest
+}
+
+/// Black nodes on every way down.
+pub(super) fn black_height(view: &TreeView<'_>) -> usize {
+    let ids = std::iter::successors(Some(view.tree.root), |&id| Some(view.areas[id].child[0]).filter(|&id| id != NIL));
+    ids.filter(|&id| view.areas[id].is_black()).count()
+}
