@@ -90,7 +90,7 @@ fn the_shape_is_learned_from_the_answers() {
         log.state_before = None;
         let mut replay = to_the_end(log);
         let is_large = |event: &Event| matches!(event.kind, EventKind::Alloc { align: 4097.., .. });
-        let large = (0_u32..).zip(&replay.log().events).filter(|(_, event)| is_large(&event));
+        let large = (0_u32..).zip(&replay.log().events).filter(|(_, event)| is_large(event));
         let exact = large.filter(|(seq, _)| replay.verdict(Seq(*seq)) == Verdict::Exact).count();
         assert!(exact >= at_least, "{name}: {exact}");
         check_end(&replay, name);

@@ -23,7 +23,7 @@ impl Pipe {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("vmaplens-{name}-{}", std::process::id()));
         let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo");
-        assert!(made.success(), "{path:?}");
+        assert!(made.success(), "{}", path.display());
         Self(path)
     }
 

@@ -37,7 +37,7 @@ fn op(log: &Log, index: usize, choice: u8) -> Op {
         align: 1,
         window: log.names.windows()[0],
         cpu: u32::from(event.cpu),
-        first_attempt: choice % 2 == 0,
+        first_attempt: choice.is_multiple_of(2),
     };
     let extent = Extent::sized(addr, 0x2000).expect("an extent");
     match choice % 16 {
