@@ -10,6 +10,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use parsers::ops::{Op, OpLine};
+use vmaplens::insight::{Compiled, Run, Turn, Watch, Way};
 use vmaplens::log::{Log, ScriptLog};
 use vmaplens::replay::script::{Done, ScriptRun};
 use vmaplens::replay::{Follow, Replay, Settings};
@@ -92,5 +93,33 @@ fn op_script(bencher: Bencher<'_, '_>, name: &str) {
             run.run(op, born as u32, &mut done);
         }
         done
+    });
+}
+
+/// A condition on states that never becomes true: every record is applied and looked at, from one end to the other.
+#[divan::bench(args = [Way::Forward, Way::Back])]
+fn run_to_a_state_condition(bencher: Bencher<'_, '_>, way: Way) {
+    let replay = replay(Follow::Nothing);
+    let condition = parsers::condition::parse("largest_hole < 1 or fragmentation > 1 and lazy > 1T").expect("read");
+    let watch = Watch::Conditions(vec![Compiled::new(&condition, &replay)]);
+    let from = if way == Way::Forward { 0 } else { replay.len() };
+    bencher.counter(ItemsCount::new(replay.len())).bench(|| {
+        let mut run = Run::new(watch.clone(), way, from);
+        while run.turn(&replay, 4096) == Turn::Going {}
+        black_box(run.progress(&replay))
+    });
+}
+
+/// The same of a condition on records: nothing is applied.
+#[divan::bench(args = [Way::Forward, Way::Back])]
+fn run_to_a_record_condition(bencher: Bencher<'_, '_>, way: Way) {
+    let replay = replay(Follow::Nothing);
+    let condition = parsers::condition::parse("size > 1T and not task nobody").expect("read");
+    let watch = Watch::Conditions(vec![Compiled::new(&condition, &replay)]);
+    let from = if way == Way::Forward { 0 } else { replay.len() };
+    bencher.counter(ItemsCount::new(replay.len())).bench(|| {
+        let mut run = Run::new(watch.clone(), way, from);
+        while run.turn(&replay, 4096) == Turn::Going {}
+        black_box(run.progress(&replay))
     });
 }

@@ -108,11 +108,12 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     }
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
-    let ns_per_event = timing::ns_per_event(&replay, Follow::Nothing);
-    let ns_per_event_with_memory = timing::ns_per_event(&replay, Follow::Memory);
     let seeks = args.seeks.map(|n| timing::seeks(&mut replay, n));
     let resident_bytes = seeks.is_some().then(timing::resident_bytes).flatten();
     let held_bytes = seeks.is_some().then(|| replay.heap_parts().into_iter().collect());
+    // Behind the memory that is loaded: a pass has states of its own.
+    let ns_per_event = timing::ns_per_event(&replay, Follow::Nothing);
+    let ns_per_event_with_memory = timing::ns_per_event(&replay, Follow::Memory);
     replay.seek(replay.len(), usize::MAX);
     let machine = &replay.plan().machine;
     let tally = replay.tally();

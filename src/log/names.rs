@@ -48,7 +48,13 @@ pub struct Names {
     /// Tasks by their process id.
     tasks_of: HashMap<i32, Vec<TaskId>>,
     text_ids: HashMap<Vec<u8>, TextId>,
+    /// The latest task of each low end of a process id, and the latest window: mostly the next record's too.
+    recent_tasks: Vec<TaskId>,
+    recent_window: WindowId,
 }
+
+/// Tasks that are found again without a look into the table.
+const RECENT: usize = 64;
 
 impl Names {
     /// The task behind an id; an unknown id gives an empty task.
@@ -79,7 +85,22 @@ impl Names {
 
     /// Interns a task.
     pub fn add_task(&mut self, comm: &[u8], pid: i32) -> TaskId {
-        // A process id has a name or two: they are compared where they are, because every record asks.
+        let place = pid.cast_unsigned() as usize % RECENT;
+        if let Some(&id) = self.recent_tasks.get(place)
+            && let Some(task) = self.tasks.get(id.0 as usize)
+            && task.pid == pid
+            && task.comm == comm
+        {
+            return id;
+        }
+        let id = self.task_of_table(comm, pid);
+        self.recent_tasks.resize(RECENT, TaskId(u32::MAX));
+        self.recent_tasks[place] = id;
+        id
+    }
+
+    fn task_of_table(&mut self, comm: &[u8], pid: i32) -> TaskId {
+        // A process id has a name or two: they are compared where they are.
         let known = self.tasks_of.entry(pid).or_default();
         let same = |id: &&TaskId| self.tasks.get(id.0 as usize).is_some_and(|task| task.comm == comm);
         if let Some(&id) = known.iter().find(same) {
@@ -104,12 +125,13 @@ impl Names {
 
     /// Interns a window.
     pub fn add_window(&mut self, window: Window) -> WindowId {
-        if let Some(&id) = self.window_ids.get(&window) {
-            return id;
+        if self.windows.get(self.recent_window.0 as usize) != Some(&window) {
+            let next = WindowId(self.windows.len() as u32);
+            self.recent_window = *self.window_ids.entry(window).or_insert(next);
+            if self.recent_window == next {
+                self.windows.push(window);
+            }
         }
-        let id = WindowId(self.windows.len() as u32);
-        self.windows.push(window);
-        self.window_ids.insert(window, id);
-        id
+        self.recent_window
     }
 }

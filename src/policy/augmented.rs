@@ -129,11 +129,13 @@ impl Augmented {
     }
 
     /// Bytes of a range inside the window.
+    #[inline(always)]
     fn inside(&self, start: u64, end: u64) -> u64 {
         end.min(self.window.vend).saturating_sub(start.max(self.window.vstart))
     }
 
     /// 1 for a hole that reaches into the window, else 0.
+    #[inline(always)]
     fn is_inside(&self, start: u64, end: u64) -> u32 {
         u32::from(self.inside(start, end) > 0)
     }

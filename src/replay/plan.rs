@@ -176,7 +176,9 @@ impl Plan {
 
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let bytes = self.mates.capacity() * 4
+        let bytes = self.divergences.capacity() * size_of::<Divergence>()
+            + self.tallies.capacity() * size_of::<Tally>()
+            + self.mates.capacity() * 4
             + self.verdicts.capacity() * size_of::<Verdict>()
             + self.answers.text.capacity()
             + self.answers.ends.capacity() * size_of::<usize>();

@@ -4,6 +4,7 @@
 //! for what follows; the set of timings is closed ([`Timing`]).
 
 mod adopt;
+mod copies;
 mod early;
 mod initial;
 mod older;
@@ -22,6 +23,7 @@ use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
 use adopt::Difference;
+use copies::BeforePurge;
 pub(super) use initial::first_record;
 use initial::{initial_space, usable_baseline};
 use older::Older;
@@ -52,14 +54,6 @@ enum Overflow {
     Purging(u64, u64, Window),
     /// It has purged: the same request comes again, without a look at the pool.
     Retrying(u64, u64, Window),
-}
-
-/// The state before the latest purge, to try an allocation there.
-struct BeforePurge {
-    index: usize,
-    /// Operations of that record before the purge.
-    n_before: usize,
-    space: AddressSpace,
 }
 
 /// The records that have been looked through for the end of a purge.
@@ -123,8 +117,6 @@ pub(super) struct Resolver<'a> {
     trust: u32,
 }
 
-/// States kept for the next copies.
-const MAX_SPARES: usize = 4;
 /// As far as trust can rise.
 const MAX_TRUST: u32 = 64;
 
@@ -340,33 +332,6 @@ impl<'a> Resolver<'a> {
         if let Answer::Purged(purged) = self.apply(purge_op(kind)) {
             self.plan.checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
         }
-    }
-
-    /// A copy of the present state.
-    fn copy(&mut self) -> AddressSpace {
-        match self.spares.pop() {
-            Some(mut spare) => {
-                spare.copy_from(&mut self.space);
-                spare
-            }
-            None => self.space.clone(),
-        }
-    }
-
-    /// A state nobody needs any more.
-    fn give_back(&mut self, space: AddressSpace) {
-        if self.spares.len() < MAX_SPARES {
-            self.spares.push(space);
-        }
-    }
-
-    /// Keeps the state before a purge, which an allocation recorded behind it may have been carved from.
-    fn remember_before(&mut self, index: usize) {
-        if let Some(old) = self.before_purge.take() {
-            self.give_back(old.space);
-        }
-        let (n_before, space) = (self.now.len(), self.copy());
-        self.before_purge = Some(BeforePurge { index, n_before, space });
     }
 
     /// The next end of a purge, from a record on, among those an allocation can have been carved after.

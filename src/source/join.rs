@@ -284,6 +284,9 @@ fn snapshots(mut streams: Vec<Stream>, log: &mut Log) -> Result<(), SourceError>
             "name two, with --snapshot and --after if need be",
         ));
     }
+    if read.is_empty() {
+        return Ok(());
+    }
     let evidence = Evidence::of(log);
     for (name, baseline) in &read {
         evidence.check_belongs(name, baseline)?;

@@ -65,7 +65,7 @@ impl MarkStore for NoStore {
 }
 
 /// The marks of one input.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Marks {
     /// By letter.
     list: Vec<(char, Spot)>,

@@ -133,20 +133,21 @@ fn parts<'s>(facts: &Facts, steps: &'s [Step], shown: Option<usize>) -> Vec<Part
         let (limit, kept) = match run[0] {
             Step::Visited { .. } => (MAX_TURNS, 0),
             // What balances a tree is told in a line, until somebody walks through it.
-            Step::Tree { .. } => (1, 0),
+            Step::Tree { .. } => (0, 0),
             _ => (MAX_RUN, 3),
         };
+        let is_tree = run[0].is_in_tree();
         let visible = |index: usize| {
             run.len() <= limit
                 || index < from + kept
                 || to - kept <= index
-                || shown.is_some_and(|shown| shown.abs_diff(index) <= 1)
+                || shown.is_some_and(|shown| shown.abs_diff(index) <= 1 && (!is_tree || (from..to).contains(&shown)))
         };
         let mut index = from;
         while index < to {
             let end = (index..to).find(|&next| visible(next)).unwrap_or(to);
             // One in a line of its own takes no more room than what would stand for it.
-            if end <= index + 1 {
+            if end == index || end == index + 1 && !is_tree {
                 parts.push(Part::One(index, &steps[index]));
                 index += 1;
             } else {

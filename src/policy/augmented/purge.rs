@@ -154,6 +154,26 @@ impl Augmented {
         bounds
     }
 
+    /// Of areas in descending order that touch, all but the first of each row become one. Returned one by one, the second
+    /// and each later one would join the node of the first from below, and only the last can touch a hole below it as
+    /// well: returned at once they make the same tree.
+    fn fuse_below_first(&mut self, ids: &mut Vec<AreaId>) {
+        let (mut kept, mut row) = (0, 0);
+        for at in 0..ids.len() {
+            let id = ids[at];
+            let touches = kept > 0 && self.areas[id].end == self.areas[ids[kept - 1]].start;
+            row = if touches { row + 1 } else { 0 };
+            if row < 2 {
+                ids[kept] = id;
+                kept += 1;
+            } else {
+                self.areas[ids[kept - 1]].start = self.areas[id].start;
+                self.areas.remove(id);
+            }
+        }
+        ids.truncate(kept);
+    }
+
     /// `purge_vmap_node`: poolable areas are parked in ascending order, the others returned in descending order. Before
     /// 6.9 everything is returned in the order of the store.
     fn purge_node<S: Sink>(
@@ -189,6 +209,9 @@ impl Augmented {
         self.lazy_pages = self.lazy_pages.saturating_sub(pages);
         if self.rules.lazy == LazyStore::PerNode {
             ids.reverse();
+            if !S::WANTED {
+                self.fuse_below_first(&mut ids);
+            }
         }
         for &id in &ids {
             self.give_back(id, sink);

@@ -155,7 +155,7 @@ mod tests {
             let script = log.script.expect("a script");
             let mut one_by_one = ScriptRun::new(&script, &settings).expect("an era");
             let bulk_script = BulkScript::new(&script, &one_by_one).expect("plain");
-            assert_eq!(bulk_script.timed_ops(), 11, "{}", entry.id);
+            assert_eq!(bulk_script.timed_ops(), 10, "{}", entry.id);
             let mut bulk = BulkRun::up_to_mark(&bulk_script, one_by_one.clone());
             bulk.timed_part();
             let bulk = bulk.finish();

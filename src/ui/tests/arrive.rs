@@ -28,10 +28,13 @@ fn cursor_selection_marks_and_scroll_stay() {
     app.selection = Selection::Address(START + 0x4000);
     app.panes.events_top = Some(2);
     app.panes.detail_scroll = 1;
-    let before = (app.replay.cursor(), app.selection, app.marks.clone(), app.panes.events_top, app.focus);
+    let before = (app.replay.cursor(), app.selection, format!("{:?}", app.marks), app.panes.events_top, app.focus);
     assert!(screen(&app).contains("of 12 so far"), "{}", screen(&app));
     update(&mut app, Msg::Arrived(whole()));
-    assert_eq!(before, (app.replay.cursor(), app.selection, app.marks.clone(), app.panes.events_top, app.focus));
+    assert_eq!(
+        before,
+        (app.replay.cursor(), app.selection, format!("{:?}", app.marks), app.panes.events_top, app.focus)
+    );
     assert_eq!((app.replay.len(), app.panes.detail_scroll, app.loading.clone()), (30, 1, None));
     assert!(screen(&app).contains("event 8 of 30") && !screen(&app).contains("so far"), "{}", screen(&app));
     let mut direct = self::app();

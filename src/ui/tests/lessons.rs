@@ -7,6 +7,7 @@ use super::super::pane::{PANES, PaneId};
 use super::*;
 use crate::lesson::{LESSONS, named};
 use crate::model::Fit;
+use crate::model::step::nth_outside_trees;
 use crate::model::step::{Merge, Step};
 use crate::view::lesson::{address, notes, told};
 use crate::view::{Row, Selection};
@@ -54,7 +55,8 @@ fn every_stop_can_be_read_on_a_small_screen_and_shows_what_it_names() {
                 assert!(regions.pane(pane).is_some_and(|pane| 1 < pane.inner.height), "{place}: no {pane:?}");
             }
             assert!(!note.show.is_empty(), "{place} shows nothing in particular");
-            assert_eq!(app.sub_step, note.sub.map(|sub| sub - 1), "{place}: no such sub-step");
+            let own = |sub: usize| nth_outside_trees(&app.replay.outcome().steps, sub - 1).expect("such a step");
+            assert_eq!(app.sub_step, note.sub.map(own), "{place}: no such sub-step");
             assert!(note.at.is_none_or(|at| address(&app.replay, at).is_some()), "{place}: nothing is there");
             // Enter would open the next lesson at the last.
             let is_last = at + 1 == notes(&log).len();

@@ -110,11 +110,11 @@ pub(super) fn rows(scene: &Scene<'_>, width: usize, from: usize, (which, steps):
     if 0 < maxima {
         parts.push(format!("{} of subtree_max", text::plural(maxima, "change", "changes")));
     }
-    let what = match parts.is_empty() {
-        true => text::plural(steps.len() as u64, "link", "links"),
-        false => parts.join(", "),
-    };
-    let words = format!("    {} {}: {what}", scene.glyphs.ellipsis, tree::name(scene, which));
+    // A mere link is what the step beside it says in words.
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let words = format!("    {} {}: {}", scene.glyphs.ellipsis, tree::name(scene, which), parts.join(", "));
     let mut rows = wrap(&words, Role::Muted, width, 4, scene.glyphs);
     for row in &mut rows {
         row.target = Some(Target::Step(from));
