@@ -15,8 +15,11 @@ use vmaplens::replay::{Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log};
 use vmaplens::ui::Headless;
 
-/// Places looked at.
+/// Places looked at, and how many of them at least where getting there takes long.
 const ROUNDS: usize = 300;
+const LEAST: usize = 20;
+/// Then no further place is begun.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Frames a pane is measured at, at each place.
 const PLACES: usize = 60;
 
@@ -115,12 +118,13 @@ fn measure(name: &str, log: Log) {
     let (mut frames, mut jumps, mut steps, mut backs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let panes = ui.panes();
     let mut alone = vec![Vec::new(); panes.len()];
-    for round in 0..ROUNDS {
+    let began = Instant::now();
+    for round in (0..ROUNDS).take_while(|round| *round < LEAST || began.elapsed() < LONGEST) {
         // Most places are near the end, where the state is largest.
         let target = if round % 3 == 0 { place() } else { n as u64 - place() % (n as u64 / 100 + 1) };
         jumps.push(keyed(&mut ui, &format!("{target}G")));
+        ui.forget();
         frames.push(timed(|| ui.draw()));
-        // Some of it is kept from the frame before: what follows is each pane by itself.
         for (times, pane) in alone.iter_mut().zip(&panes).filter(|_| round < PLACES) {
             times.push(timed(|| ui.draw_pane(pane)));
         }

@@ -62,7 +62,12 @@ impl Headless {
         self.app.regions().panes.iter().map(|pane| pane.id.name()).collect()
     }
 
-    /// Draws one of them alone, where it is; for benches.
+    /// Forgets what is kept from one frame to the next; for benches.
+    pub fn forget(&mut self) {
+        self.app.memo.forget();
+    }
+
+    /// Draws one of them alone, where it is, with nothing kept from before; for benches.
     pub fn draw_pane(&mut self, name: &str) {
         let regions = self.app.regions();
         let Some(pane) = regions.panes.iter().find(|pane| pane.id.name() == name) else { return };

@@ -90,9 +90,10 @@ pub enum Under {
 
 /// Where everything is in a pane of that size.
 pub fn arranged(width: u16, height: u16, choice: &ChartChoice) -> Arranged {
-    let mut wanted: Vec<Series> = match choice.alone {
-        true => SERIES.get(choice.picked).copied().into_iter().collect(),
-        false => SERIES.into_iter().zip(choice.shown).filter(|(_, shown)| *shown).map(|(series, _)| series).collect(),
+    let mut wanted: Vec<Series> = if choice.alone {
+        SERIES.get(choice.picked).copied().into_iter().collect()
+    } else {
+        SERIES.into_iter().zip(choice.shown).filter(|(_, shown)| *shown).map(|(series, _)| series).collect()
     };
     let list_width = if width < WITH_LIST { 0 } else { LIST };
     let list_height = if list_width == 0 { 0 } else { height.min(SERIES.len() as u16) };
@@ -182,18 +183,14 @@ pub fn chart(scene: &Scene<'_>, view: &TimeView<'_>, series: Series, width: u16,
     let mut line = Line::new(width, scene.glyphs).strong(series.name(), series.role()).gap(1);
     line = line.strong(now, Role::Number);
     let known = columns.iter().any(Option::is_some);
-    let band = match series {
-        _ if !known => "  not known yet".to_owned(),
-        Series::Failures => {
-            let n = series_total(scene, view);
-            format!(" so far, {} in sight", text::count(n))
-        }
-        _ => {
-            let (low, high) = (series.short(scene, min), series.short(scene, max));
-            let apart = if low == high && min < max { ", apart by " } else { "" };
-            let by = if apart.is_empty() { String::new() } else { series.words(scene, max - min) };
-            format!("  {low} to {high} in sight{apart}{by}")
-        }
+    let band = if !known {
+        "  not known yet".to_owned()
+    } else if series == Series::Failures {
+        format!(" so far, {} in sight", text::count(series_total(scene, view)))
+    } else {
+        let (low, high) = (series.short(scene, min), series.short(scene, max));
+        let apart = (low == high && min < max).then(|| format!(", apart by {}", series.words(scene, max - min)));
+        format!("  {low} to {high} in sight{}", apart.unwrap_or_default())
     };
     line = line.put(band, Role::Muted);
     if let Some(limit) = limit {

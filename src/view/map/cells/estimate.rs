@@ -8,7 +8,7 @@ use crate::model::{AddressSpace, NIL, TreeId, TreeView};
 /// Places of a cell that are looked at.
 const PLACES: u64 = 1;
 /// Areas or holes looked at from each of them.
-const LOOKED: usize = 6;
+const LOOKED: usize = 4;
 /// Lazily freed areas looked at for each cell.
 const LAZY: usize = 4;
 
