@@ -11,6 +11,7 @@ pub mod output;
 pub mod parse;
 pub mod replay;
 pub mod sink;
+pub mod size;
 pub mod ui;
 pub mod verify;
 

@@ -49,8 +49,7 @@ fn vectors() -> Vec<(String, Log)> {
         parsed.ops.truncate(RECORDS / 4);
         let mut log = Log::default();
         log.origin.kind = InputKind::Script;
-        log.script =
-            Some(Arc::new(ScriptLog { header: parsed.header, ops: parsed.ops, ..ScriptLog::default() }));
+        log.script = Some(Arc::new(ScriptLog { header: parsed.header, ops: parsed.ops, ..ScriptLog::default() }));
         (path.display().to_string(), log)
     })
     .collect()

@@ -78,7 +78,7 @@ pub struct InputArgs {
     pub page_size: Option<u64>,
 
     /// What checkpoints of the state may hold, in bytes or as 64M: more makes long jumps shorter
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_bytes)]
     pub checkpoints: Option<u64>,
     /// A damaged record is an error instead of a reported problem.
     #[arg(long)]
@@ -358,19 +358,6 @@ pub enum Generated {
 }
 
 /// What any architecture could have.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KIB" => 10,
-        "M" | "MIB" => 20,
-        "G" | "GIB" => 30,
-        _ => return Err("a size is a number of bytes, or one with K, M or G behind it".to_owned()),
-    };
-    let number = digits.parse::<u64>().map_err(|error| error.to_string())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "more bytes than there are addresses".to_owned())
-}
-
 fn parse_page_size(text: &str) -> Result<u64, String> {
     let bytes: u64 = text.parse().map_err(|_| "a number of bytes is wanted".to_owned())?;
     let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);

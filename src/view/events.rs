@@ -5,6 +5,7 @@
 mod areas;
 mod matcher;
 mod ops;
+mod signs;
 
 use std::ops::Range;
 
@@ -14,12 +15,13 @@ use super::line::Line;
 use super::script::{is_script, noun, subject, word};
 use super::text::{self, Addresses};
 use super::{Role, Row, Scene, Span, Target};
-use crate::event::{Event, EventKind, ScriptOp, Seq};
+use crate::event::{Event, EventKind, Seq};
 use crate::insight::Compiled;
 use crate::log::{Clock, Log, Pointers};
-use crate::replay::{Replay, Verdict};
+use crate::replay::Replay;
 pub use matcher::Query;
 use matcher::{AreaMatcher, Matcher};
+use signs::{kind_role, mark, own_mark};
 
 /// What to highlight.
 #[derive(Debug, Clone, Default)]
@@ -296,45 +298,6 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
         EventKind::Alloc { size, .. } => Some(size),
         EventKind::Unasked { addr, end } => end.0.checked_sub(addr.0),
         _ => None,
-    }
-}
-
-/// The letter of a mark at a record, or a blank.
-fn own_mark(scene: &Scene<'_>, index: usize) -> char {
-    let at = scene.marks.partition_point(|&(cursor, _)| cursor <= index);
-    scene.marks.get(at).filter(|&&(cursor, _)| cursor == index + 1).map_or(' ', |&(_, letter)| letter)
-}
-
-/// One character for what is special about a record.
-fn mark(scene: &Scene<'_>, seq: Seq, event: &Event) -> (char, Role) {
-    let glyphs = scene.glyphs;
-    match (event.kind, scene.replay.verdict(seq)) {
-        (_, Verdict::Adopted(_) | Verdict::Differs(_)) => (glyphs.adopted, Role::Bad),
-        (_, Verdict::Inferred(_)) => (glyphs.inferred, Role::Warn),
-        (EventKind::Alloc { failed: true, .. } | EventKind::Report { .. }, _) => (glyphs.failure, Role::Bad),
-        (_, Verdict::Exact) => (glyphs.exact, Role::Good),
-        (kind, _) if kind.returned_something() => (glyphs.purge, Role::Free),
-        (EventKind::Lost { .. }, _) => (glyphs.lost, Role::Warn),
-        (EventKind::Mark { .. }, _) => (glyphs.mark, Role::Key),
-        _ => (' ', Role::Text),
-    }
-}
-
-fn kind_role(kind: &EventKind) -> Role {
-    match kind {
-        EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. } => Role::Busy,
-        EventKind::Alloc { failed: true, .. } | EventKind::Report { .. } => Role::Bad,
-        EventKind::Free { .. } | EventKind::FreeProbe { .. } => Role::Lazy,
-        EventKind::Purge { .. }
-        | EventKind::PurgeReturn { .. }
-        | EventKind::NodeDecay { .. }
-        | EventKind::NodeReturn { .. } => Role::Free,
-        EventKind::Lost { .. } => Role::Warn,
-        EventKind::Mark { .. } => Role::Key,
-        EventKind::Script(ScriptOp::Work | ScriptOp::Shrink) => Role::Free,
-        EventKind::Request { .. } | EventKind::PurgeEntry { .. } | EventKind::Other { .. } | EventKind::Script(_) => {
-            Role::Muted
-        }
     }
 }
 
