@@ -146,18 +146,16 @@ fn unpack(bytes: &[u8], slots: &mut [VmapArea]) {
 /// Bits of an address or a size that are nearly always zero.
 const PAGE_BITS: u32 = 12;
 
-/// A number that is nearly always whole pages, and seldom far from zero in either direction: rotated, so that the bits
-/// that are zero come last, with the sign folded in.
+/// A number that is nearly always whole pages, and seldom far from zero in either direction: the pages with the sign in the
+/// lowest bit, so that a small difference is few bytes. Anything else is said to be, and kept as it is.
 fn put_address(out: &mut Vec<u8>, value: u64) {
-    let signed = value.rotate_right(PAGE_BITS);
-    // A small negative difference of pages has ones in its low 52 bits after the rotation: the sign goes to bit 0.
-    let pages = (value as i64 >> PAGE_BITS) as u64;
-    if value.trailing_zeros() >= PAGE_BITS {
-        let zigzag = (pages << 1) ^ ((pages as i64 >> 63) as u64);
-        return put(out, zigzag << 1);
+    if value.trailing_zeros() < PAGE_BITS {
+        put(out, 1);
+        return put(out, value.rotate_right(PAGE_BITS));
     }
-    put(out, 1);
-    put(out, signed);
+    let pages = value.cast_signed() >> PAGE_BITS;
+    let zigzag = (pages << 1) ^ (pages >> 63);
+    put(out, zigzag.cast_unsigned() << 1);
 }
 
 fn take_address(rest: &mut &[u8]) -> u64 {

@@ -49,7 +49,9 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// All that can be told of an arena.
-fn told(areas: &Areas) -> (Vec<VmapArea>, AreaId, u32) {
+type Told = (Vec<VmapArea>, AreaId, u32);
+
+fn told(areas: &Areas) -> Told {
     (areas.slots.clone(), areas.unused, areas.live)
 }
 
@@ -61,7 +63,7 @@ proptest! {
     fn what_was_put_aside_comes_back(acts in prop::collection::vec(act(), 1..150)) {
         let (mut areas, mut other) = (Areas::default(), Areas::default());
         let mut in_use: Vec<AreaId> = Vec::new();
-        let mut kept: Vec<(Areas, (Vec<VmapArea>, AreaId, u32), Vec<AreaId>)> = Vec::new();
+        let mut kept: Vec<(Areas, Told, Vec<AreaId>)> = Vec::new();
         let mut others = Vec::new();
         for act in acts {
             match act {
