@@ -23,9 +23,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Frames a pane is measured at, at each place.
 const PLACES: usize = 60;
 
+/// Makes a data set.
+type Make = fn() -> Log;
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sets: [(&str, fn() -> Log); 4] = [("capture", capture), ("tree", tree), ("map", map), ("events", events)];
+    let sets: [(&str, Make); 4] = [("capture", capture), ("tree", tree), ("map", map), ("events", events)];
     for (name, log) in sets {
         if wanted.is_empty() || wanted.iter().any(|one| one == name) {
             measure(name, log());

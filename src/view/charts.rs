@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn charts_never_overlap_nor_leave_the_pane_and_the_picked_one_is_shown() {
         for (width, height) in (0..220).step_by(7).flat_map(|width| (0..70).map(move |height| (width, height))) {
-            for picked in 0..SERIES.len() {
+            for (picked, _) in SERIES.iter().enumerate() {
                 let choice = ChartChoice { picked, ..ChartChoice::default() };
                 let arranged = arranged(width, height, &choice);
                 let all: Vec<Place> =

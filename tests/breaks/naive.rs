@@ -140,7 +140,7 @@ fn compare(comparison: Comparison, left: u128, right: u128) -> bool {
         ">=" => left >= right,
         "=" => left == right,
         "!=" => left != right,
-        other => panic!("{other}"),
+        other => unreachable!("{other}"),
     }
 }
 
@@ -163,7 +163,7 @@ fn is_so(test: &RecordTest, moment: &Moment, page_size: u64) -> bool {
             RecordKind::Inferred => matches!(moment.verdict, Verdict::Inferred(_)),
             RecordKind::Adopted => matches!(moment.verdict, Verdict::Adopted(_)),
         },
-        RecordTest::Addr(_) => panic!("tested apart"),
+        RecordTest::Addr(_) => unreachable!("tested apart"),
         RecordTest::Size(comparison, number) => moment.size.is_some_and(|size| bytes(size, *comparison, *number)),
         RecordTest::Align(comparison, number) => match event.kind {
             EventKind::Alloc { align, .. } | EventKind::Request { align, .. } => bytes(align, *comparison, *number),
