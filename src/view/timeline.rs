@@ -13,6 +13,9 @@ const SMALL_WINDOW: u64 = 16 << 30;
 /// From so many rows on what happened is told kind by kind.
 const EACH_KIND: u16 = 14;
 
+/// Up to so many rows the timeline is a strip without a border.
+const STRIP: u16 = 2;
+
 /// What a row shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Track {
@@ -77,7 +80,7 @@ pub fn rows(scene: &Scene<'_>, width: u16, height: u16, view: &TimeView<'_>) -> 
     }
     let label = label_width(width);
     let bars = usize::from(width).saturating_sub(label).max(1);
-    let pane = Pane { scene, view, width: width.into(), label, bars };
+    let pane = Pane { scene, view, width: width.into(), label, bars, strip: height <= STRIP };
     let tracks = chosen(scene, height);
     let alone = tracks.len() == 1;
     tracks.into_iter().map(|track| pane.row(track, alone)).collect()
@@ -96,6 +99,8 @@ struct Pane<'s, 'a> {
     width: usize,
     label: usize,
     bars: usize,
+    /// There is no title that tells the stretch.
+    strip: bool,
 }
 
 impl Pane<'_, '_> {
@@ -184,6 +189,10 @@ impl Pane<'_, '_> {
 
     /// Failed attempts and allocations that were not exact, each up to the cursor beside the total.
     fn signs_label(&self) -> (String, String) {
+        let zoomed = self.view.visible.told_short(self.scene).filter(|_| self.strip && self.label > 20);
+        if let Some(zoomed) = zoomed {
+            return (String::new(), zoomed);
+        }
         let (name, value) = self.failed_label();
         (name.to_owned(), value)
     }

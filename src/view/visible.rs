@@ -98,6 +98,14 @@ impl Visible {
         Some((column as usize).min(columns.saturating_sub(1)))
     }
 
+    /// `12,000–48,000 of 10.0 M`; `None` if it is everything.
+    pub(crate) fn told_short(self, scene: &Scene<'_>) -> Option<String> {
+        let n = scene.replay.len();
+        let (first, last) = (text::count(self.from as u64 + 1), text::count(self.to as u64));
+        let told = || format!("{first}{}{last} of {}", scene.glyphs.dash, rounded(n as u64));
+        (n > 0 && !self.is_whole(n)).then(told)
+    }
+
     /// `events 12,000–48,000 of 10.0 M, 1.2 s`; `None` if it is everything.
     pub fn told(self, scene: &Scene<'_>) -> Option<String> {
         let replay = scene.replay;

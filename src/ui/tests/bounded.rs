@@ -7,7 +7,7 @@ use crate::log::{InputKind, ScriptLog};
 use crate::model::areas::LOOKED_AT;
 
 /// Slots of the arena the map may read for each cell of the screen: a way down a tree, and a few areas there.
-const PER_CELL: u64 = 28;
+const PER_CELL: u64 = 40;
 /// Slots any other pane may read: what is added up at once, and ways down trees.
 const OTHERS: u64 = 10_000;
 

@@ -47,6 +47,9 @@ fn the_stretch_follows_the_cursor_and_both_show_the_same() {
     script(&mut app, "1<wait>");
     let screen = frame(&app).to_string();
     assert!(screen.contains("timeline  events 15–30 of 30"), "{screen}");
+    resize(&mut app, 80, 24);
+    let screen = frame(&app).to_string();
+    assert!(screen.contains("15–30 of 30"), "a strip tells it too: {screen}");
     script(&mut app, "0");
     assert_eq!(app.time_visible(), Visible { from: 0, to: 30 });
 }
