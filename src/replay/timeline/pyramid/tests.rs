@@ -36,7 +36,9 @@ fn walk(n: usize, seed: u64) -> Vec<Values> {
 
 fn of(states: &[Values]) -> Pyramid {
     let mut pyramid = Pyramid::default();
-    states.iter().for_each(|values| pyramid.push(values));
+    for values in states {
+        pyramid.push(values);
+    }
     pyramid.finish();
     pyramid
 }
