@@ -288,7 +288,7 @@ mod tests {
     fn charts_never_overlap_nor_leave_the_pane_and_the_picked_one_is_shown() {
         for (width, height) in (0_u16..220).step_by(7).flat_map(|width| (0_u16..70).map(move |height| (width, height)))
         {
-            for picked in 0..SERIES.len() {
+            for (picked, series) in SERIES.iter().enumerate() {
                 let choice = ChartChoice { picked, ..ChartChoice::default() };
                 let shown = arranged(width, height, &choice);
                 let all: Vec<Place> =
@@ -300,7 +300,7 @@ mod tests {
                         assert!(!twice && !shown.list.contains(x, place.y), "{width}x{height}: {place:?}");
                     }
                 }
-                let is_shown = shown.charts.iter().any(|(series, _)| *series == SERIES[picked]);
+                let is_shown = shown.charts.iter().any(|(other, _)| other == series);
                 assert!(is_shown || shown.charts.is_empty(), "{width}x{height}: {picked}");
                 assert_eq!(shown.charts.len() + shown.hidden, SERIES.len());
             }
