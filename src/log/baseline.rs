@@ -11,6 +11,15 @@ pub struct Baseline {
     pub pointers: Pointers,
 }
 
+impl Baseline {
+    /// The row of the area that starts at an address. Most files are ascending; else every row is looked at.
+    pub fn at(&self, start: u64) -> Option<&BaselineArea> {
+        let found = self.areas.binary_search_by_key(&start, |row| row.start).ok();
+        let found = found.or_else(|| self.areas.iter().position(|row| row.start == start))?;
+        self.areas.get(found)
+    }
+}
+
 /// The word of the machine contract: `real`, `hashed` or `zeroed`; placeholders tell as little as zeros.
 pub fn pointers_word(pointers: Pointers) -> &'static str {
     match pointers {

@@ -7,7 +7,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 4, 4 | line; task (20 bits) and CPU (12 bits) |
-//! | 5 | time stamp, less that of the first record of its [`BLOCK`] |
+//! | 5 | time stamp, less that of the first record of its block of 64 |
 //! | 11 | kind (5 bits), an address in pages (45 bits), and what else the kind has (38 bits) |
 //! | 0.125 | the first time stamp of each block |
 

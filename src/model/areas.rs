@@ -2,7 +2,7 @@
 //!
 //! The kernel's object wanders between the free tree, a busy tree, a lazy store and a pool; here its slot does. Slots lie
 //! flat, so that the hot path reads and writes plain memory; each write marks its page of slots as changed, so that a
-//! checkpoint ([`Areas::keep`]) puts aside what has changed since the last one and shares the rest.
+//! checkpoint (`Areas::keep`) puts aside what has changed since the last one and shares the rest.
 
 mod kept;
 mod near;

@@ -1,5 +1,5 @@
 //! [`Checkpoints`]: states put aside along the log, within a budget of bytes. What has not changed between two of them they
-//! share ([`AddressSpace::keep`]).
+//! share (`AddressSpace::keep`).
 
 use crate::model::AddressSpace;
 

@@ -5,7 +5,7 @@
 //! | part | bytes |
 //! | --- | --- |
 //! | its row in [`Events`](crate::log::Events) | 24.1 |
-//! | what it did ([`Ops`](ops)) | 1, and 80 for each operation that does not follow from the record |
+//! | what it did (`Ops`) | 1, and 80 for each operation that does not follow from the record |
 //! | its verdict | 2 |
 //! | the record of the other end of the area | 4 |
 //! | its stack, where the trace has stacks | 4 |

@@ -286,22 +286,23 @@ mod tests {
 
     #[test]
     fn charts_never_overlap_nor_leave_the_pane_and_the_picked_one_is_shown() {
-        for (width, height) in (0..220).step_by(7).flat_map(|width| (0..70).map(move |height| (width, height))) {
-            for (picked, _) in SERIES.iter().enumerate() {
+        for (width, height) in (0_u16..220).step_by(7).flat_map(|width| (0_u16..70).map(move |height| (width, height)))
+        {
+            for (picked, series) in SERIES.iter().enumerate() {
                 let choice = ChartChoice { picked, ..ChartChoice::default() };
-                let arranged = arranged(width, height, &choice);
+                let shown = arranged(width, height, &choice);
                 let all: Vec<Place> =
-                    arranged.charts.iter().map(|(_, place)| *place).chain(arranged.below.iter().copied()).collect();
+                    shown.charts.iter().map(|(_, place)| *place).chain(shown.below.iter().copied()).collect();
                 for (at, place) in all.iter().enumerate() {
                     assert!(place.x + place.width <= width && place.y + place.height <= height, "{place:?}");
                     for x in place.x..place.x + place.width {
                         let twice = all[..at].iter().any(|other| other.contains(x, place.y));
-                        assert!(!twice && !arranged.list.contains(x, place.y), "{width}x{height}: {place:?}");
+                        assert!(!twice && !shown.list.contains(x, place.y), "{width}x{height}: {place:?}");
                     }
                 }
-                let is_shown = arranged.charts.iter().any(|(series, _)| *series == SERIES[picked]);
-                assert!(is_shown || arranged.charts.is_empty(), "{width}x{height}: {picked}");
-                assert_eq!(arranged.charts.len() + arranged.hidden, SERIES.len());
+                let is_shown = shown.charts.iter().any(|(other, _)| other == series);
+                assert!(is_shown || shown.charts.is_empty(), "{width}x{height}: {picked}");
+                assert_eq!(shown.charts.len() + shown.hidden, SERIES.len());
             }
         }
     }

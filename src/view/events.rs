@@ -288,10 +288,7 @@ pub(crate) fn freed_size(scene: &Scene<'_>, seq: Seq) -> Option<u64> {
     let Some(mate) = scene.replay.plan().mate(seq) else {
         let before = scene.replay.log().before.as_ref().filter(|before| before.pointers == Pointers::Real)?;
         let addr = address(&scene.replay.log().get(seq)?)?;
-        // Ascending in most snapshots.
-        let found = before.areas.binary_search_by_key(&addr, |row| row.start);
-        let found = found.ok().or_else(|| before.areas.iter().position(|row| row.start == addr))?;
-        let row = before.areas.get(found)?;
+        let row = before.at(addr)?;
         return Some(row.end - row.start);
     };
     match scene.replay.log().get(mate)?.kind {
