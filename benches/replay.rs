@@ -99,22 +99,18 @@ fn op_script(bencher: Bencher<'_, '_>, name: &str) {
 /// A condition on states that never becomes true: every record is applied and looked at, from one end to the other.
 #[divan::bench(args = [Way::Forward, Way::Back])]
 fn run_to_a_state_condition(bencher: Bencher<'_, '_>, way: Way) {
-    let replay = replay(Follow::Nothing);
-    let condition = parsers::condition::parse("largest_hole < 1 or fragmentation > 1 and lazy > 1T").expect("read");
-    let watch = Watch::Conditions(vec![Compiled::new(&condition, &replay)]);
-    let from = if way == Way::Forward { 0 } else { replay.len() };
-    bencher.counter(ItemsCount::new(replay.len())).bench(|| {
-        let mut run = Run::new(watch.clone(), way, from);
-        while run.turn(&replay, 4096) == Turn::Going {}
-        black_box(run.progress(&replay))
-    });
+    run_through(bencher, way, "largest_hole < 1 or fragmentation > 1 and lazy > 1T");
 }
 
 /// The same of a condition on records: nothing is applied.
 #[divan::bench(args = [Way::Forward, Way::Back])]
 fn run_to_a_record_condition(bencher: Bencher<'_, '_>, way: Way) {
+    run_through(bencher, way, "size > 1T and not task nobody");
+}
+
+fn run_through(bencher: Bencher<'_, '_>, way: Way, condition: &str) {
     let replay = replay(Follow::Nothing);
-    let condition = parsers::condition::parse("size > 1T and not task nobody").expect("read");
+    let condition = parsers::condition::parse(condition).expect("read");
     let watch = Watch::Conditions(vec![Compiled::new(&condition, &replay)]);
     let from = if way == Way::Forward { 0 } else { replay.len() };
     bencher.counter(ItemsCount::new(replay.len())).bench(|| {
