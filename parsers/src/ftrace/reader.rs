@@ -34,6 +34,7 @@ pub struct Reader<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
     header: Header,
+    is_past_header: bool,
     layout: Layout,
     in_log: bool,
     running: Running,
@@ -84,21 +85,29 @@ enum Layout {
 impl<'a> Reader<'a> {
     /// Reads the header; events follow by iterating.
     pub fn new(input: &'a [u8]) -> Self {
-        let mut reader = Self::resume(Window::whole(input), Trace::default());
-        let mut ahead = reader.lines.clone();
-        while let Some(line) = ahead.next() {
-            if !is_comment(line.bytes) || buffer_started(line.bytes).is_some() {
-                break;
-            }
-            reader.comment(line);
-            reader.lines = ahead.clone();
-        }
-        reader
+        Self::resume(Window::whole(input), Trace::default())
     }
 
     /// Goes on where the window before this one ended.
     fn resume(window: Window<'a>, state: Trace) -> Self {
-        Self { input: window.bytes, base: window.offset, lines: Lines::of_window(&window), state }
+        let mut reader = Self { input: window.bytes, base: window.offset, lines: Lines::of_window(&window), state };
+        reader.leading_comments();
+        reader
+    }
+
+    /// Reads comment lines up to the first other line: in a header, none of them is the beginning of a task's name.
+    fn leading_comments(&mut self) {
+        let mut ahead = self.lines.clone();
+        while !self.state.is_past_header
+            && let Some(line) = ahead.next()
+        {
+            if is_comment(line.bytes) && buffer_started(line.bytes).is_none() {
+                self.comment(line);
+                self.lines = ahead.clone();
+            } else {
+                self.state.is_past_header = true;
+            }
+        }
     }
 
     /// What the comment lines said so far; of files that were put together, the last one's.
