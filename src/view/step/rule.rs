@@ -143,14 +143,17 @@ fn begun(facts: &Facts, order: RuleOrder) -> Words {
 fn asked(facts: &Facts, cpu: u32, pages: u64, answer: CacheAnswer) -> Words {
     let of = format!("CPU {cpu}, {}: ", text::plural(pages, "page", "pages"));
     let words = Words::default().of(of, Role::Title);
-    let (words, object) = match answer {
-        CacheAnswer::Loaded(object) => (words.say("the loaded magazine gives "), object),
-        CacheAnswer::Previous(object) => (words.say("the loaded magazine is empty, the previous one gives "), object),
-        CacheAnswer::Depot(object) => (words.say("both magazines are empty, a full one of the depot gives "), object),
-        CacheAnswer::Slab(object) => (words.say("no magazine has one, a slab gives "), object),
-        CacheAnswer::NewSlab => return words.say("neither magazine nor slab has one: the range is asked for a slab"),
-    };
-    words.number(facts.addresses.short(object.start()))
+    let words = words.say(match answer {
+        CacheAnswer::Loaded(_) => "the loaded magazine gives ",
+        CacheAnswer::Previous(_) => "the loaded magazine is empty, the previous one gives ",
+        CacheAnswer::Depot(_) => "both magazines are empty, a full one of the depot gives ",
+        CacheAnswer::Slab(_) => "no magazine has one, a slab gives ",
+        CacheAnswer::NewSlab => "neither magazine nor slab has one: the range is asked for a slab",
+    });
+    match answer.object() {
+        Some(object) => words.number(facts.addresses.short(object.start())),
+        None => words,
+    }
 }
 
 /// One line for looks that came to the same.
