@@ -296,7 +296,7 @@ impl Newest {
         self.first_from((instant, 0), asked).or_else(|| {
             let own = (0..self.holes.len()).filter(|&at| {
                 let (start, end) = self.holes[at];
-                (end - start).ilog2() == n.ilog2() && n <= end - start
+                (end - start).ilog2() == n.ilog2() && Self::place((start, end), asked).is_some()
             });
             let at = own.min_by_key(|&at| self.holes[at].1 - self.holes[at].0)?;
             Some((at, self.holes[at].0))
