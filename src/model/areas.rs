@@ -218,13 +218,15 @@ impl Areas {
     /// Whether what was put aside just now tells every slot.
     fn comes_back(&self) -> bool {
         let mut again = Self::default();
-        self.kept.restore(&mut again.kept, &mut again.slots, &mut again.changed, self.slots.len());
+        let to = (&mut again.slots, &mut again.changed);
+        self.kept.restore(&mut again.kept, to, &mut again.near, self.slots.len());
         again.slots == self.slots
     }
 
     /// Becomes what was put aside. Costs what differs.
     pub(crate) fn restore(&mut self, kept: &Self) {
-        kept.kept.restore(&mut self.kept, &mut self.slots, &mut self.changed, kept.n_slots as usize);
+        let to = (&mut self.slots, &mut self.changed);
+        kept.kept.restore(&mut self.kept, to, &mut self.near, kept.n_slots as usize);
         (self.n_slots, self.unused, self.live) = (kept.n_slots, kept.unused, kept.live);
     }
 

@@ -18,7 +18,7 @@ mod unseen;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use crate::event::{Addr, Event, EventKind, Seq, TaskId};
+use crate::event::{Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 

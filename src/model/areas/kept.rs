@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::near::Near;
 use super::packed::{self, Links, PAGE_SLOTS};
 use super::threads::thread;
 use super::{SMALL, VmapArea};
@@ -74,8 +75,14 @@ impl KeptPages {
     }
 
     /// Makes `slots`, which are as `own` says but for the pages in `changed`, those that are kept here: unpacks the pages
-    /// that differ. Afterwards nothing is changed.
-    pub(super) fn restore(&self, own: &mut Self, slots: &mut Vec<VmapArea>, changed: &mut Vec<bool>, n_slots: usize) {
+    /// that differ, and remembers where their areas are. Afterwards nothing is changed.
+    pub(super) fn restore(
+        &self,
+        own: &mut Self,
+        (slots, changed): (&mut Vec<VmapArea>, &mut Vec<bool>),
+        near: &mut Near,
+        n_slots: usize,
+    ) {
         slots.resize(n_slots, VmapArea::default());
         changed.resize(self.pages.len(), true);
         let mut has_unpacked = false;
@@ -84,6 +91,7 @@ impl KeptPages {
                 page.fill(VmapArea::default());
                 packed::unpack(self.bases.get(index).map_or(&[], |base| base), page);
                 packed::unpack(self.pages[index].as_deref().unwrap_or_default(), page);
+                near.note_all(page, index * PAGE_SLOTS);
                 has_unpacked = true;
             }
         }
