@@ -10,8 +10,8 @@ use super::rules::Rules;
 /// What an allocator is built from.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Rules of the release.
-    pub rules: &'static Rules,
+    /// Rules of placement.
+    pub rules: Rules,
     /// CPUs online: `lazy_max_pages` is `fls(cpus_online)` times 32 MiB.
     pub cpus_online: u32,
     /// CPUs that could ever be there: the number of nodes from 6.9 on, at most 128.

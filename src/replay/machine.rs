@@ -99,8 +99,11 @@ impl OpenError {
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
-                let era = |entry: &policy::PolicyEntry| format!("{} ({} to {})", entry.id, entry.span.0, entry.span.1);
-                let ids: Vec<_> = policy::POLICIES.iter().map(era).collect();
+                let named = |entry: &policy::PolicyEntry| match entry.era() {
+                    Some((_, (first, last))) => format!("{} ({first} to {last})", entry.id),
+                    None => entry.id.to_owned(),
+                };
+                let ids: Vec<_> = policy::POLICIES.iter().map(named).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
             }
             Self::Contradiction { .. } => {
