@@ -293,8 +293,8 @@ impl Course<'_> {
 
     /// The trace's own drain came here.
     fn work<E: Eye>(&self, on: &mut On<'_, E>) {
-        let is_literal = self.follows != Follows::Itself
-            && (!self.demands.is_script || on.space.allocator().drains_inline());
+        let is_literal =
+            self.follows != Follows::Itself && (!self.demands.is_script || on.space.allocator().drains_inline());
         if is_literal {
             self.purge(PurgeKind::Partial, on);
         } else if on.space.allocator().drain_pending() {

@@ -197,6 +197,7 @@ impl Gather {
         let same = |pending: &Pending| {
             (pending.size, pending.align, pending.window) == (request.size, request.align, request.window)
         };
+        self.entered[slot] = None;
         let again = self.pending[slot].take().filter(|pending| !request.first_attempt && same(pending));
         let earlier = again.or_else(|| self.fallback.take());
         let shape = self.demands.shape(request);
@@ -266,15 +267,14 @@ impl Gather {
     fn window_around(&self, log: &Log, extent: Extent) -> Window {
         let holds = |window: &&Window| window.vstart <= extent.start() && extent.end() <= window.vend;
         let all = std::iter::once(&self.window).chain(log.names.windows());
-        all.copied()
-            .find(|window| holds(&window))
-            .unwrap_or(Window { vstart: extent.start(), vend: extent.end() })
+        all.copied().find(|window| holds(&window)).unwrap_or(Window { vstart: extent.start(), vend: extent.end() })
     }
 
     fn purge(&mut self, log: &Log, index: usize, event: &Event, kind: PurgeKind) {
         let slot = self.slot_of(event.task);
         let full = kind == PurgeKind::Full;
-        let demand = match self.overflowing(index, slot).filter(|_| full) {
+        let overflowing = if full { self.overflowing(index, slot) } else { None };
+        let demand = match overflowing {
             Some(id) => Demand::Overflow { id },
             None if !full && self.is_drain(log, event, slot) => {
                 if let (Some((due, _)), false) = (self.due, self.demands.is_script) {

@@ -16,8 +16,8 @@ use crate::event::Seq;
 use crate::log::Log;
 use crate::model::{AddressSpace, Answer, Extent, Op, Request, Steps};
 use crate::policy::rules::Failure;
-use crate::replay::timeline::values_of;
 use crate::replay::timeline::Pyramid;
+use crate::replay::timeline::values_of;
 use crate::replay::{Checkpoints, Machine, Replay, Seek};
 
 /// What the current record came to in a lane.
@@ -60,7 +60,9 @@ impl Shown {
                 Done::Op { answer: Answer::Placed(extent) | Answer::Adopted { extent, .. }, .. } => {
                     return Some(Some(*extent));
                 }
-                Done::Op { answer: Answer::Refused(_) | Answer::Rejected(_), .. } | Done::RefusedByRecord => asked = true,
+                Done::Op { answer: Answer::Refused(_) | Answer::Rejected(_), .. } | Done::RefusedByRecord => {
+                    asked = true
+                }
                 _ => {}
             }
         }
@@ -419,7 +421,8 @@ impl Lane {
 
     /// Memory held, in bytes.
     pub fn heap_bytes(&self) -> u64 {
-        let states = [Some(&self.before), Some(&self.space), self.front.as_ref(), self.going.as_ref().map(|going| &going.0)];
+        let states =
+            [Some(&self.before), Some(&self.space), self.front.as_ref(), self.going.as_ref().map(|going| &going.0)];
         self.checkpoints.heap_bytes()
             + self.player.places.heap_bytes()
             + self.series.heap_bytes()

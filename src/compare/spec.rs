@@ -180,9 +180,7 @@ pub const CHANGES: &[ChangeRow] = &[
             });
             Ok(())
         },
-        get: |changes| {
-            changes.guard.map(|guard| if guard == Guard::None { "none" } else { "inside" }.to_owned())
-        },
+        get: |changes| changes.guard.map(|guard| if guard == Guard::None { "none" } else { "inside" }.to_owned()),
     },
     ChangeRow {
         word: "seed",
