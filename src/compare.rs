@@ -7,26 +7,35 @@
 //!
 //! What a demand does to a lane, and when a lane purges, is in [`course`]. What the metrics mean is in [`metrics`].
 
+pub mod changes;
+pub mod check;
 pub mod course;
 pub mod demands;
-mod depth;
+pub mod end;
 pub mod gather;
 pub mod histogram;
 pub mod lane;
 pub mod locks;
+pub mod metrics;
 pub mod reuse;
 pub mod score;
+pub mod shown;
 pub mod spec;
 mod start;
 
 use std::sync::Arc;
 
+pub use changes::{CHANGES, ChangeRow, Changes, Guard, Range};
+pub use check::{Threshold, ThresholdError, Violation};
 pub use course::Follows;
 pub use demands::{Demand, Demands, Id, NO_RECORD, Subject};
+pub use end::End;
 pub use gather::Gather;
-pub use lane::{Done, End, Lane, Shown};
+pub use lane::Lane;
+pub use metrics::{Counts, METRICS, MetricRow, Value};
 pub use score::Score;
-pub use spec::{CHANGES, Changes, Guard, LaneSpec, RECORDED, Range, SpecError};
+pub use shown::{Done, Shown};
+pub use spec::{LaneSpec, RECORDED, SpecError};
 
 use crate::event::Seq;
 use crate::replay::{Replay, Seek};

@@ -199,7 +199,8 @@ impl Course<'_> {
             self.purge(PurgeKind::Full, on);
             is_placed = self.attempt(place, id, &Request { first_attempt: false, ..request }, record, on);
         }
-        if !is_placed && !(waits && self.retries) {
+        let goes_on = waits && self.retries;
+        if !(is_placed || goes_on) {
             on.eye.failed(id);
         }
     }
@@ -221,12 +222,9 @@ impl Course<'_> {
 
     /// One attempt; answers whether there is an area now.
     fn attempt<E: Eye>(&self, place: usize, id: Id, request: &Request, record: u32, on: &mut On<'_, E>) -> bool {
-        let op = match self.op_for(request, record, on.space) {
-            Some(op) => op,
-            None => {
-                on.eye.refused_by_record();
-                return false;
-            }
+        let Some(op) = self.op_for(request, record, on.space) else {
+            on.eye.refused_by_record();
+            return false;
         };
         match on.eye.apply(on.space, &op) {
             Answer::Placed(extent) | Answer::Adopted { extent, .. } => {

@@ -7,104 +7,20 @@
 use std::sync::Arc;
 
 use super::course::{Blind, Course, Eye, Follows, NOWHERE, On, Places, Worker};
-use super::demands::{Demand, Demands, Id, NO_RECORD};
+use super::demands::{Demands, Id, NO_RECORD};
+use super::end::{End, highest_at_start};
 use super::locks::Locks;
-use super::score::{Score, Scorer, search_steps};
+use super::score::{Score, Scorer};
+use super::shown::Shown;
 use super::spec::{LaneSpec, RECORDED, SpecError};
 use super::start::{Start, start};
 use crate::event::Seq;
 use crate::log::Log;
-use crate::model::{AddressSpace, Answer, Extent, Op, Request, Steps};
+use crate::model::{AddressSpace, Request, Steps};
 use crate::policy::rules::Failure;
 use crate::replay::timeline::Pyramid;
 use crate::replay::timeline::values_of;
 use crate::replay::{Checkpoints, Machine, Replay, Seek};
-
-/// What the current record came to in a lane.
-#[derive(Debug, Clone, Default)]
-pub struct Shown {
-    /// What was done, in order.
-    pub done: Vec<Done>,
-    /// The steps of all of it, in order.
-    pub steps: Steps,
-}
-
-/// One thing a lane did, or did not do.
-#[derive(Debug, Clone)]
-pub enum Done {
-    /// An operation.
-    Op {
-        /// Which.
-        op: Op,
-        /// What it came to.
-        answer: Answer,
-        /// Areas and holes that its search looked at.
-        search_steps: u64,
-        /// Steps of the operations up to here: where its own end in [`Shown::steps`].
-        steps_end: usize,
-    },
-    /// A request came to nothing.
-    Failed(Id),
-    /// A demand said nothing to this lane, because of what became of an earlier one.
-    Skipped(Demand),
-    /// The record says that there was no space; nothing is applied.
-    RefusedByRecord,
-}
-
-impl Shown {
-    /// The answer to the request of the record, if it is one: where the area lies now, or `None` if there is none.
-    pub fn placed(&self) -> Option<Option<Extent>> {
-        let mut asked = false;
-        for done in &self.done {
-            match done {
-                Done::Op { answer: Answer::Placed(extent) | Answer::Adopted { extent, .. }, .. } => {
-                    return Some(Some(*extent));
-                }
-                Done::Op { answer: Answer::Refused(_) | Answer::Rejected(_), .. } | Done::RefusedByRecord => {
-                    asked = true
-                }
-                _ => {}
-            }
-        }
-        asked.then_some(None)
-    }
-
-    /// Areas and holes that the searches of the record looked at.
-    pub fn search_steps(&self) -> u64 {
-        let steps = self.done.iter().map(|done| match done {
-            Done::Op { search_steps, .. } => *search_steps,
-            _ => 0,
-        });
-        steps.sum()
-    }
-}
-
-impl Eye for Shown {
-    fn apply(&mut self, space: &mut AddressSpace, op: &Op) -> Answer {
-        let from = self.steps.len();
-        let answer = space.apply(op, Some(&mut self.steps));
-        let is_search = matches!(op, Op::Alloc { .. });
-        self.done.push(Done::Op {
-            op: *op,
-            answer: answer.clone(),
-            search_steps: if is_search { search_steps(&self.steps[from..]) } else { 0 },
-            steps_end: self.steps.len(),
-        });
-        answer
-    }
-
-    fn failed(&mut self, id: Id) {
-        self.done.push(Done::Failed(id));
-    }
-
-    fn refused_by_record(&mut self) {
-        self.done.push(Done::RefusedByRecord);
-    }
-
-    fn skipped(&mut self, demand: Demand) {
-        self.done.push(Done::Skipped(demand));
-    }
-}
 
 /// What does the demands of any record, once the first time in order and then on any state again.
 #[derive(Debug)]
@@ -152,21 +68,6 @@ pub struct Lane {
     cursor: usize,
     /// A seek under way: the state after `.1` records.
     going: Option<(AddressSpace, usize)>,
-}
-
-/// What is asked of the last state, because it takes a walk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    /// Counts and sums.
-    pub metrics: crate::model::Metrics,
-    /// Page tables that areas of the trace have needed.
-    pub tables: u64,
-    /// Nodes on the longest way down the tree that is searched; `None` without a tree.
-    pub tree_depth: Option<u64>,
-    /// Highest address that a request or an older area below the middle of the window has had, less `vstart`.
-    pub footprint: u64,
-    /// A hash of the whole state.
-    pub digest: u64,
 }
 
 /// Records that are gone through from the cursor instead of from a checkpoint.
@@ -427,25 +328,5 @@ impl Lane {
             + self.player.places.heap_bytes()
             + self.series.heap_bytes()
             + states.into_iter().flatten().map(AddressSpace::heap_bytes).sum::<u64>()
-    }
-}
-
-/// The end of the highest area in use below the middle of the window: what lies above are per-CPU chunks.
-fn highest_at_start(space: &AddressSpace, machine: &Machine) -> u64 {
-    let middle = machine.window.vstart + machine.window.len_bytes() / 2;
-    let areas = super::gather::in_use(space);
-    let inside = areas.iter().filter(|area| machine.window.vstart <= area.start() && area.end() <= middle);
-    inside.map(|area| area.end()).max().unwrap_or(0)
-}
-
-impl End {
-    fn of(space: &AddressSpace, score: &Score, machine: &Machine) -> Self {
-        Self {
-            metrics: space.allocator().metrics(),
-            tables: space.n_tables(),
-            tree_depth: super::depth::tree_depth(space.allocator()),
-            footprint: score.highest.saturating_sub(machine.window.vstart),
-            digest: space.digest(),
-        }
     }
 }

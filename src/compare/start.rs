@@ -1,9 +1,9 @@
 //! The state a lane begins with, and what requests ask for in it.
 
+use super::changes::{Changes, Guard};
 use super::course::{Follows, Places};
 use super::demands::{Demands, Id};
 use super::gather::in_use;
-use super::spec::{Changes, Guard};
 use crate::model::{AddressSpace, Extent, Request};
 use crate::policy::{self, Shape};
 use crate::replay::{Machine, Replay};
