@@ -63,7 +63,11 @@ pub struct InputArgs {
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::AUTO)]
     pub format: Kind,
     /// Allocator rules: `auto` (the kernel's own), an era (`linux-2.4`, `linux-2.6`, `linux-2.6.28`, `linux-2.6.39`,
-    /// `linux-5.2`, `linux-6.9`), or a release such as `linux-6.12`.
+    /// `linux-5.2`, `linux-6.9`), a release such as `linux-6.12`, or a placement rule of the literature (`first-fit`,
+    /// `best-fit`, `worst-fit`, `next-fit`, `buddy`, `buddy-outside`, `buddy-trim`, `tlsf`, `vmem`, `random`; options
+    /// behind `+`, as in `buddy+immediate` or `random+seed=7`). A trace keeps the addresses its kernel chose, so other
+    /// rules are asked each time where they would have placed an area, and the recorded one is taken; an op script is
+    /// placed by them. `compare` runs the requests of a trace under several policies. `recorded` chooses nothing.
     #[arg(long, value_name = "ID", default_value = "auto")]
     pub policy: String,
     /// Kernel release, where the input does not say.
