@@ -7,24 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
     ("policy", &["event", "log", "model"]),
     ("request", &["log", "model", "policy"]),
     ("replay", &["event", "log", "model", "policy", "request"]),
+    ("compare", &["event", "log", "model", "policy", "replay"]),
     ("insight", &["event", "log", "model", "policy", "request", "replay"]),
-    ("view", &["event", "log", "model", "policy", "request", "replay", "insight", "lesson"]),
+    ("view", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "lesson"]),
     ("source", &["event", "log"]),
     ("lesson", &["log"]),
     ("workload", &[]),
-    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"]),
+    ("ui", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "lesson"]),
     (
         "cli",
         &[
-            "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload", "source",
-            "ui",
+            "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "lesson", "workload",
+            "source", "ui",
         ],
     ),
 ];
@@ -34,8 +35,10 @@ const CRATES: [(&str, &[&str]); 3] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 11] =
-    ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload"];
+const PURE: [&str; 12] = [
+    "parsers", "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "lesson",
+    "workload",
+];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 
