@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parsers::sniff::Format;
 
 use crate::log::Window;
+use crate::policy;
 use crate::replay::{Follow, Settings};
 use crate::source::formats::{FORMATS, Row};
 use crate::source::{Expect, Reading};
@@ -189,6 +190,11 @@ impl InputArgs {
             checkpoint_bytes: self.checkpoints,
             prepared: None,
         }
+    }
+
+    /// `--policy`, if that is no kernel's.
+    pub fn policy_beyond_eras(&self) -> Option<&str> {
+        policy::by_id(&self.policy).filter(|chosen| chosen.layers().is_some()).map(|_| self.policy.as_str())
     }
 
     /// How the input is to be read.
