@@ -15,7 +15,8 @@ use super::row::{self, Part, Rank};
 use super::{Area, Caller, Flags, State, marks};
 use crate::ProblemKind;
 use crate::lex::{after, decimal, hex, offset_in, trim_start, upto};
-use shape::{caller, is_name, is_prompt};
+pub(super) use shape::is_prompt;
+use shape::{caller, is_name};
 
 /// Bytes of the smallest page.
 const PAGE_SIZE: u64 = 4096;
