@@ -121,3 +121,20 @@ fn a_number_that_may_go_on_is_not_believed() {
         assert_eq!(got, sizes, "{text:?} {:?}", snapshot.problems);
     }
 }
+
+#[test]
+fn a_name_that_looks_like_a_header() {
+    let event = "free_vmap_area_noflush: va_start=0xff57cf1b00444000 nr_lazy=60 nr_lazy_max=16384";
+    for (name, line) in [
+        ("#nl\nevil", "-0         0d..2.    0us*: "),
+        ("      #nl\nevil-7", "-0       [000] .....     0.000001: "),
+        ("#nl\nevil-7-abcde", "-0       [000] .....     0.000001: "),
+    ] {
+        for header in ["", "# tracer: nop\n#\n"] {
+            let text = format!("{header}{name}{line}{event}\n");
+            let (records, problems) = read(text.as_bytes());
+            assert_eq!((records.len(), problems), (1, Vec::new()), "{text}");
+            check::<ftrace::Trace>("ftrace", text.as_bytes());
+        }
+    }
+}

@@ -95,13 +95,14 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// Reads comment lines up to the first other line: in a header, none of them is the beginning of a task's name.
+    /// Reads comment lines up to the first other line. Without a header, the first can be the beginning of a task's name.
     fn leading_comments(&mut self) {
         let mut ahead = self.lines.clone();
         while !self.state.is_past_header
             && let Some(line) = ahead.next()
         {
-            if is_comment(line.bytes) && buffer_started(line.bytes).is_none() {
+            let is_comment = is_comment(line.bytes) && buffer_started(line.bytes).is_none();
+            if is_comment && prefixed(self.input, line, &ahead).is_none() {
                 self.comment(line);
                 self.lines = ahead.clone();
             } else {
