@@ -53,12 +53,15 @@ fn the_event_after_a_chain_is_no_frame() {
     let event = "free_vmap_area_noflush: va_start=0xff57cf1b00444000 nr_lazy=60 nr_lazy_max=16384";
     for cpu in ["[001] ", "[001] ....."] {
         for stack in ["kernel_stack:         <stack trace >", "user_stack:           <user stack trace>"] {
-            let text = format!(
-                "cpus=2\n          vmwork-820   {cpu}   13.637318: {stack}\n => alloc_vmap_area (ffffffff981a176c)\n{task:>16}-1036  {cpu}   13.637319: {event}\n"
-            );
-            check::<report::Report>("report", text.as_bytes());
-            let (records, problems) = whole(report::Report::default(), text.as_bytes());
-            assert_eq!((records.len(), problems), (2, Vec::new()), "{text}{records:#?}");
+            // The name of a file or an instance may stand first, and look like that as well.
+            for name in ["", "=> x.dat: ", " => i: "] {
+                let text = format!(
+                    "cpus=2\n{name}          vmwork-820   {cpu}   13.637318: {stack}\n => alloc_vmap_area (ffffffff981a176c)\n{name}{task:>16}-1036  {cpu}   13.637319: {event}\n"
+                );
+                check::<report::Report>("report", text.as_bytes());
+                let (records, problems) = whole(report::Report::default(), text.as_bytes());
+                assert_eq!((records.len(), problems), (2, Vec::new()), "{text}{records:#?}");
+            }
         }
     }
 }

@@ -238,8 +238,8 @@ impl<'a> Reader<'a> {
         }
         let body = match body::shape(text) {
             Ok(Shape::Whole(body)) => body,
-            Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines)),
-            Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines)),
+            Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines, Trace::starts_item)),
+            Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines, Trace::starts_item)),
             Ok(Shape::Marker(text)) => {
                 let (input, layout) = (self.input, self.state.layout);
                 let starts_other = |line, next: &Lines<'a>| Self::starts_item(input, layout, line, next);
@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
     /// Frames whose first line is missing or damaged: the whole run is one damage, together with a damaged line
     /// right before it.
     fn stray_frames(&mut self, line: Line<'a>) {
-        stack::frames(&mut self.lines);
+        stack::frames(&mut self.lines, Trace::starts_item);
         let known = self.state.problems.list().last().is_some_and(|last| last.line.saturating_add(1) == line.number);
         if !known {
             self.problem(line, line.bytes, ProblemKind::StrayFrames);

@@ -23,8 +23,6 @@ const AHEAD: usize = 16 * 1024;
 const MAX_FOREIGN: usize = 16;
 /// First word of a lazy area's state.
 const UNPURGED: &[u8] = b"unpurged";
-/// Readings that cost more than this are no rows.
-const MAX_PRICE: u32 = 120;
 
 /// What repairs of earlier stretches taught.
 #[derive(Debug, Default)]
@@ -157,7 +155,7 @@ impl<'a> Work<'a, '_> {
         let piece = self.flat.pieces.get(index)?.clone();
         let chosen = columns(pair).and_then(|(area, size)| {
             let columns = Columns { size, foreign: &self.repair.foreign };
-            choose(&self.flat, pair, end, &area, columns).filter(|chosen| chosen.price < MAX_PRICE)
+            choose(&self.flat, pair, end, &area, columns)
         });
         let Some(mut chosen) = chosen.and_then(|chosen| self.completed(pair, chosen)) else {
             // Not every pair of numbers is one of addresses.
