@@ -13,6 +13,7 @@ mod footer;
 mod headless;
 mod jumps;
 mod keymap;
+mod lanes;
 mod layout;
 mod lesson;
 mod loading;
