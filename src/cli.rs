@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod error;
+pub mod export;
 pub mod generate;
 pub mod inspect;
 pub mod json;
@@ -54,6 +55,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
+        Some(Command::Export(args)) => export::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         None => ui::run(&cli.ui),
     }

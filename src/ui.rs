@@ -24,6 +24,7 @@ mod pane;
 mod runtime;
 mod search;
 mod speed;
+pub mod still;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
+    /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
+    Export(Box<super::export::ExportArgs>),
     /// A guided scenario in the terminal UI; without NAME the list of them.
     Lesson(LessonArgs),
     /// Files for the shell and the manual.
