@@ -13,6 +13,7 @@ pub mod parse;
 pub mod replay;
 pub mod sink;
 pub mod size;
+pub mod survey;
 pub mod ui;
 pub mod verify;
 
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),
+        Some(Command::Survey(args)) => survey::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         None => ui::run(&cli.ui),
     }

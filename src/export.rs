@@ -21,6 +21,7 @@ pub mod perfetto;
 pub mod picture;
 pub mod proto;
 pub mod rows;
+pub mod survey;
 pub mod svg;
 pub mod table;
 pub mod tables;

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod cli;
+pub mod compare;
 pub mod event;
 pub mod export;
 pub mod insight;

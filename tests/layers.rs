@@ -7,25 +7,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
     ("policy", &["event", "log", "model"]),
     ("request", &["log", "model", "policy"]),
     ("replay", &["event", "log", "model", "policy", "request"]),
+    ("compare", &["event", "log", "model", "policy", "replay"]),
     ("insight", &["event", "log", "model", "policy", "request", "replay"]),
-    ("view", &["event", "log", "model", "policy", "request", "replay", "insight", "lesson"]),
-    ("export", &["event", "log", "model", "policy", "request", "replay", "insight", "view"]),
+    ("view", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "lesson"]),
+    ("export", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view"]),
     ("source", &["event", "log"]),
     ("lesson", &["log"]),
     ("workload", &[]),
-    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "export", "lesson"]),
+    ("ui", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson"]),
     (
         "cli",
         &[
-            "event", "log", "model", "policy", "request", "replay", "insight", "view", "export", "lesson", "workload",
-            "source", "ui",
+            "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson",
+            "workload", "source", "ui",
         ],
     ),
 ];
@@ -35,8 +36,8 @@ const CRATES: [(&str, &[&str]); 4] =
     [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"]), ("parquet", &["export"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 12] = [
-    "parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "export", "lesson",
+const PURE: [&str; 13] = [
+    "parsers", "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson",
     "workload",
 ];
 const IMPURE: [&str; 6] =

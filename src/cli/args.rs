@@ -39,6 +39,8 @@ pub enum Command {
     Parse(ParseArgs),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
     Export(Box<super::export::ExportArgs>),
+    /// Many captures on all cores: one row for each capture and policy, to Parquet.
+    Survey(super::survey::SurveyArgs),
     /// A guided scenario in the terminal UI; without NAME the list of them.
     Lesson(LessonArgs),
     /// Files for the shell and the manual.

@@ -261,7 +261,7 @@ fn draw(replay: &Replay, lives: u64, to: &mut dyn TimeLine) -> Result<(), Export
     to.finish()
 }
 
-fn finish(sink: BufWriter<Sink>) -> Result<(), CliError> {
+pub(super) fn finish(sink: BufWriter<Sink>) -> Result<(), CliError> {
     match sink.into_inner() {
         Ok(sink) => sink.finish(),
         Err(failed) => {
@@ -272,7 +272,7 @@ fn finish(sink: BufWriter<Sink>) -> Result<(), CliError> {
 }
 
 /// In the words of the command line.
-fn failed(error: ExportError, name: &str) -> CliError {
+pub(super) fn failed(error: ExportError, name: &str) -> CliError {
     match error {
         ExportError::Write(reason) => CliError::Write { name: name.to_owned(), reason },
         ExportError::Nothing { what, hint } => CliError::Other { what, hint },

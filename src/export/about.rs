@@ -6,6 +6,9 @@ use super::json::Object;
 use crate::log::{Clock, InputKind, Log};
 use crate::replay::Replay;
 
+/// The source of rows about many inputs.
+const SURVEY: &str = "survey";
+
 /// What every export says of itself, in one order.
 #[derive(Debug, Clone)]
 pub struct About {
@@ -79,6 +82,30 @@ impl About {
         }
     }
 
+    /// Of rows about many inputs: what holds for each of them stands in its row.
+    pub fn of_survey() -> Self {
+        Self {
+            tool: concat!("vmaplens ", env!("CARGO_PKG_VERSION")).to_owned(),
+            source: SURVEY,
+            input: String::new(),
+            kernel: None,
+            policy: "",
+            release: String::new(),
+            policy_from: "",
+            cpus: 0,
+            page_size: 0,
+            digits: 16,
+            range: (0, 0),
+            clock: String::new(),
+            unit: Clock::None,
+            time_resolution_ns: None,
+            records: 0,
+            lost: 0,
+            overwritten: 0,
+            problems: 0,
+        }
+    }
+
     /// The word for what stamps count.
     pub fn unit_word(&self) -> &'static str {
         match self.unit {
@@ -99,8 +126,11 @@ impl About {
             ("schema", schema.to_owned()),
             ("tool", self.tool.clone()),
             ("source", self.source.to_owned()),
-            ("input", self.input.clone()),
         ];
+        if self.source == SURVEY {
+            return pairs;
+        }
+        pairs.push(("input", self.input.clone()));
         pairs.extend(self.kernel.clone().map(|kernel| ("kernel_release", kernel)));
         pairs.extend([
             ("policy", self.policy.to_owned()),
@@ -136,6 +166,9 @@ impl About {
     pub(crate) fn fields(&self, object: &mut Object<'_>) {
         object.text("tool", self.tool.as_bytes());
         object.text("source", self.source.as_bytes());
+        if self.source == SURVEY {
+            return;
+        }
         object.text("input", self.input.as_bytes());
         object.text_or_null("kernel_release", self.kernel.as_deref().map(str::as_bytes));
         object.text("policy", self.policy.as_bytes());

@@ -194,8 +194,8 @@ pub const RELEASES: &[Rules] =
     &[V2_4, V2_6, V2_6_24, V2_6_28, V2_6_32, V2_6_39, V4_15, V5_2, V5_11, V5_17, V5_19, V6_3, V6_9, V6_19];
 
 /// The rules of a release; `None` before 2.4.
-pub fn rules_for(release: Release) -> Option<&'static Rules> {
-    RELEASES.iter().rev().find(|rules| rules.since <= release)
+pub fn rules_for(release: Release) -> Option<Rules> {
+    RELEASES.iter().rev().find(|rules| rules.since <= release).copied()
 }
 
 #[cfg(test)]

@@ -99,8 +99,11 @@ impl OpenError {
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
-                let era = |entry: &policy::PolicyEntry| format!("{} ({} to {})", entry.id, entry.span.0, entry.span.1);
-                let ids: Vec<_> = policy::POLICIES.iter().map(era).collect();
+                let named = |entry: &policy::PolicyEntry| match entry.era() {
+                    Some((_, (first, last))) => format!("{} ({first} to {last})", entry.id),
+                    None => entry.id.to_owned(),
+                };
+                let ids: Vec<_> = policy::POLICIES.iter().map(named).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
             }
             Self::Contradiction { .. } => {
@@ -269,7 +272,7 @@ impl Machine {
     }
 
     /// What its allocator is built from, with the areas that are older than it.
-    pub(super) fn setup(&self, early: Vec<Extent>) -> Setup {
+    pub(crate) fn setup(&self, early: Vec<Extent>) -> Setup {
         Setup {
             rules: self.policy.rules,
             cpus_online: self.cpus_online,
@@ -278,6 +281,7 @@ impl Machine {
             page_size: self.page_size,
             is_32_bit: self.is_32_bit,
             early,
+            lazy_max_bytes: None,
         }
     }
 }

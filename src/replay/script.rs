@@ -159,7 +159,7 @@ impl ScriptRun {
     /// Runs one op and appends its result lines to `out`.
     pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
         self.run(op, born, done);
-        let rules = self.machine.policy.rules;
+        let rules = &self.machine.policy.rules;
         let Done { ops, answers, said } = done;
         answer::write(&Asking { op, ops, answers, said: said.as_deref(), space: &self.space, rules }, out);
     }
