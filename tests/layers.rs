@@ -37,8 +37,8 @@ const CRATES: [(&str, &[&str]); 4] =
 
 /// No clock, no files, no network, no environment.
 const PURE: [&str; 13] = [
-    "parsers", "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson",
-    "workload",
+    "parsers", "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export",
+    "lesson", "workload",
 ];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use crate::compare::{Lane, LaneSpec, RECORDED, demands_of};
+use crate::export::About;
 use crate::export::survey::{Result as Outcome, SurveyRow, Surveyed};
 use crate::export::tables::{Format, Table};
-use crate::export::About;
 use crate::log::escape;
 use crate::policy::POLICIES;
 use crate::replay::{Follow, Replay, Settings};
@@ -29,8 +29,6 @@ use find::{Found, find};
 
 /// What checkpoints may hold, in bytes: nobody goes back.
 const CHECKPOINT_BYTES: u64 = 1 << 20;
-/// Records between two looks at whether somebody waits: a lane runs to its end in one go.
-const ALL: usize = usize::MAX;
 
 /// Options of `survey`.
 #[derive(Debug, Clone, Args)]
@@ -139,20 +137,23 @@ type Handed = (usize, Option<Vec<SurveyRow>>, Duration);
 fn survey(args: &SurveyArgs, found: &[Found], specs: &[LaneSpec], to: Option<&Path>) -> Result<u8, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let n_jobs = args.jobs.map_or(cores, |jobs| jobs as usize).min(found.len()).max(1);
-    let sink = BufWriter::new(Sink::open(to)?);
+    let mut sink = BufWriter::new(Sink::open(to)?);
     let name = sink.get_ref().name().to_owned();
     let begun = Instant::now();
+    // What takes longest is begun first: nobody waits for a long one at the end. Rows keep the order of the captures.
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|&place| std::cmp::Reverse(found[place].bytes));
     let next = AtomicUsize::new(0);
     let (hand_in, handed) = mpsc::channel::<Handed>();
-    let mut writing = Writing::new(args, sink, found.len())?;
+    let mut writing = Writing::new(args, &mut sink, found.len())?;
     let written = std::thread::scope(|scope| {
         for _ in 0..n_jobs {
             let hand_in = hand_in.clone();
-            let next = &next;
+            let (next, order) = (&next, &order);
             scope.spawn(move || {
-                while let Some((place, capture)) = take(next, found) {
+                while let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begun = Instant::now();
-                    let rows = rows_of(capture, specs);
+                    let rows = rows_of(&found[place], specs);
                     // Nobody takes rows any more: whoever wrote them has failed.
                     if hand_in.send((place, rows, begun.elapsed())).is_err() {
                         break;
@@ -168,13 +169,9 @@ fn survey(args: &SurveyArgs, found: &[Found], specs: &[LaneSpec], to: Option<&Pa
         written
     });
     written.map_err(|error| failed(error, &name))?;
-    writing.finish(n_jobs, begun.elapsed())
-}
-
-/// The next capture that nobody works on.
-fn take<'a>(next: &AtomicUsize, found: &'a [Found]) -> Option<(usize, &'a Found)> {
-    let place = next.fetch_add(1, Ordering::Relaxed);
-    Some((place, found.get(place)?))
+    let code = writing.sum_up(n_jobs, begun.elapsed());
+    finish(sink)?;
+    Ok(code)
 }
 
 /// The rows of a capture; `None` of a file that happened to lie there and is none.
@@ -202,7 +199,7 @@ fn rows_of(found: &Found, specs: &[LaneSpec]) -> Option<Vec<SurveyRow>> {
     let rows = specs.iter().map(|spec| {
         let run = catch_unwind(AssertUnwindSafe(|| {
             let mut lane = Lane::new(&replay, &demands, spec.clone(), CHECKPOINT_BYTES)?;
-            lane.run(ALL);
+            lane.run(usize::MAX);
             Ok(Outcome::of(&lane, &replay))
         }));
         let (result, error) = match run {
@@ -233,6 +230,10 @@ fn replay_of(found: &Found) -> Result<Replay, Trouble> {
         }
         error => Trouble::Error(error.to_string()),
     })?;
+    // Its snapshots may be there, but what was recorded is not.
+    if let (true, Some(first)) = (log.events.is_empty(), log.problems.first()) {
+        return Err(Trouble::Error(format!("{}: {}", first.place(), first.problem.kind)));
+    }
     let settings =
         Settings { memory: Follow::Nothing, checkpoint_bytes: Some(CHECKPOINT_BYTES), ..Settings::default() };
     Replay::open(Arc::new(log), &settings).map_err(|error| Trouble::Error(error.to_string()))
@@ -241,7 +242,7 @@ fn replay_of(found: &Found) -> Result<Replay, Trouble> {
 /// Rows on their way out, in the order of the captures.
 struct Writing<'a> {
     args: &'a SurveyArgs,
-    table: Table<'static, BufWriter<Sink>>,
+    table: Table<'static, &'a mut BufWriter<Sink>>,
     /// Rows of captures that are done before one in front of them.
     early: Vec<Option<Option<Vec<SurveyRow>>>>,
     next: usize,
@@ -254,7 +255,7 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn new(args: &'a SurveyArgs, sink: BufWriter<Sink>, n: usize) -> Result<Self, CliError> {
+    fn new(args: &'a SurveyArgs, sink: &'a mut BufWriter<Sink>, n: usize) -> Result<Self, CliError> {
         let table = Table::new::<SurveyRow>(args.to.format(), sink, &About::of_survey(), None);
         Ok(Self {
             args,
@@ -297,8 +298,8 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn finish(self, n_jobs: usize, took: Duration) -> Result<u8, CliError> {
-        finish(self.table.into_inner().map_err(|error| failed(error, "the rows"))?)?;
+    /// Says what became of it all; the exit code.
+    fn sum_up(self, n_jobs: usize, took: Duration) -> u8 {
         if self.shows {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
         }
@@ -319,6 +320,6 @@ impl<'a> Writing<'a> {
                 plural(n_jobs as u64, "thread", "threads"),
             ));
         }
-        Ok(if self.args.strict && 0 < self.n_failed { super::EXIT_NO } else { 0 })
+        if self.args.strict && 0 < self.n_failed { super::EXIT_NO } else { 0 }
     }
 }

@@ -122,11 +122,8 @@ impl About {
 
     /// Everything as keys and texts, in a fixed order; what is not known is left out.
     pub fn pairs(&self, schema: &str) -> Vec<(&'static str, String)> {
-        let mut pairs = vec![
-            ("schema", schema.to_owned()),
-            ("tool", self.tool.clone()),
-            ("source", self.source.to_owned()),
-        ];
+        let mut pairs =
+            vec![("schema", schema.to_owned()), ("tool", self.tool.clone()), ("source", self.source.to_owned())];
         if self.source == SURVEY {
             return pairs;
         }

@@ -28,11 +28,6 @@ impl<W: Write> Csv<W> {
         Self { to, out, digits }
     }
 
-    /// What it was written to, after the last row.
-    pub fn into_inner(self) -> W {
-        self.to
-    }
-
     fn flush(&mut self, at: usize) -> Result<(), ExportError> {
         if at <= self.out.len() {
             self.to.write_all(&self.out)?;

@@ -87,11 +87,6 @@ impl<'a, W: Write> Jsonl<'a, W> {
         Ok(self.to.flush()?)
     }
 
-    /// What it was written to, after the last row.
-    pub fn into_inner(self) -> W {
-        self.to
-    }
-
     fn flush(&mut self, at: usize) -> Result<(), ExportError> {
         if at <= self.out.len() {
             self.to.write_all(&self.out)?;

@@ -153,14 +153,6 @@ impl<W: Write + Send> Parquet<W> {
         Ok(())
     }
 
-    /// What it was written to, after the last row.
-    ///
-    /// # Errors
-    /// What is written to says no.
-    pub fn into_inner(self) -> Result<W, ExportError> {
-        Ok(self.file.into_inner()?)
-    }
-
     fn filled(&mut self) -> Result<(), ExportError> {
         self.n_rows += 1;
         if self.n_rows < GROUP_ROWS { Ok(()) } else { self.write_group() }

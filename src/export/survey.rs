@@ -107,7 +107,8 @@ const FIXED: [Column; 26] = [
     column("exact", Form::U64, Modelled, "allocations that the kernel's own rules predict exactly").or_null(),
     column("inferred", Form::U64, Modelled, "the same under a timing that the trace leaves open").or_null(),
     column("adopted", Form::U64, Modelled, "allocations whose recorded address had to be believed").or_null(),
-    column("first_divergence_seq", Form::U64, Modelled, "first record at which this policy answers otherwise").or_null(),
+    column("first_divergence_seq", Form::U64, Modelled, "first record at which this policy answers otherwise")
+        .or_null(),
     column("digest", Form::Text, Modelled, "hash of the last state").or_null(),
 ];
 

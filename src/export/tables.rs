@@ -174,17 +174,4 @@ impl<'a, W: Write + Send> Table<'a, W> {
             Self::Parquet(file) => Rows::<R>::finish(&mut **file),
         }
     }
-
-    /// What it was written to, after [`Table::finish`].
-    ///
-    /// # Errors
-    /// What is written to says no.
-    pub fn into_inner(self) -> Result<W, ExportError> {
-        Ok(match self {
-            Self::Jsonl(file) => file.into_inner(),
-            Self::Csv(file) => file.into_inner(),
-            #[cfg(feature = "parquet")]
-            Self::Parquet(file) => file.into_inner()?,
-        })
-    }
 }

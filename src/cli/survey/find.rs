@@ -16,13 +16,26 @@ pub(super) struct Found {
     pub(super) name: String,
     /// It was named, so it is a capture or an error.
     pub(super) was_named: bool,
+    /// Bytes of its files: how long it will take, more or less.
+    pub(super) bytes: u64,
+}
+
+impl Found {
+    fn new(path: PathBuf, name: String, was_named: bool) -> Self {
+        let len = |path: &Path| path.metadata().map_or(0, |meta| meta.len());
+        let bytes = match path.is_dir() {
+            true => std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| len(&entry.path())).sum(),
+            false => len(&path),
+        };
+        Self { path, name, was_named, bytes }
+    }
 }
 
 /// What a path stands for: itself, or everything in it that may be a capture, in the order of names.
 pub(super) fn find(path: &Path) -> Vec<Found> {
     let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned();
     if !path.is_dir() || is_capture(path) {
-        return vec![Found { path: path.to_owned(), name, was_named: true }];
+        return vec![Found::new(path.to_owned(), name, true)];
     }
     let mut found = Vec::new();
     walk(path, "", 0, &mut found);
@@ -31,7 +44,8 @@ pub(super) fn find(path: &Path) -> Vec<Found> {
 
 /// A folder is a capture by what lies in it.
 fn is_capture(folder: &Path) -> bool {
-    let is_there = |name: &str| ["", ".zst", ".gz", ".xz"].iter().any(|end| folder.join(format!("{name}{end}")).is_file());
+    let is_there =
+        |name: &str| ["", ".zst", ".gz", ".xz"].iter().any(|end| folder.join(format!("{name}{end}")).is_file());
     TELLING.iter().any(|name| is_there(name)) || folder.join("per_cpu").is_dir() || folder.join("events.pages").is_dir()
 }
 
@@ -46,12 +60,12 @@ fn walk(folder: &Path, prefix: &str, depth: u32, found: &mut Vec<Found>) {
         let is_link = path.is_symlink();
         if path.is_dir() {
             if is_capture(&path) {
-                found.push(Found { path, name, was_named: false });
+                found.push(Found::new(path, name, false));
             } else if depth < MAX_DEPTH && !is_link && !file.starts_with('.') {
                 walk(&path, &format!("{name}/"), depth + 1, found);
             }
         } else if path.is_file() && !file.starts_with('.') {
-            found.push(Found { path, name, was_named: false });
+            found.push(Found::new(path, name, false));
         }
     }
 }
