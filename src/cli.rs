@@ -1,6 +1,7 @@
 //! The command line: clap types here, one file per subcommand.
 
 pub mod args;
+pub mod compare;
 pub mod error;
 pub mod export;
 pub mod generate;
@@ -53,6 +54,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
     match &cli.command {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),

@@ -20,6 +20,8 @@ mod dump;
 mod gaps;
 pub mod rules;
 pub mod setup;
+mod table;
+mod textbook;
 pub mod vmlist;
 mod window;
 
@@ -30,109 +32,11 @@ use rules::FreeSpace;
 pub use arch::arch_rules;
 pub use augmented::Augmented;
 pub use busy_tree::BusyTree;
-pub use rules::{Release, Rules, rules_for};
+pub use rules::{Layers, Release, Rules, rules_for};
 pub use setup::{Setup, Shape};
+pub use table::{Kind, POLICIES, PolicyEntry};
 pub use vmlist::VmList;
 pub use window::default_window;
-
-/// A policy people can ask for.
-#[derive(Debug, Clone, Copy)]
-pub struct PolicyEntry {
-    /// Id on the command line.
-    pub id: &'static str,
-    /// A few words for pickers and headers.
-    pub title: &'static str,
-    /// A paragraph: what it is, and what it means for vmalloc's requests.
-    pub about: &'static str,
-    /// Where the rule comes from.
-    pub source: &'static str,
-    /// What it stands for.
-    pub kind: Kind,
-}
-
-/// What a policy stands for.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// An era of the kernel.
-    Era {
-        /// The release whose details the bare id stands for.
-        release: Release,
-        /// First and last release of the era, as people write them.
-        span: (&'static str, &'static str),
-    },
-}
-
-impl PolicyEntry {
-    /// The release whose details the bare id stands for, and the span of its era; `None` if it is no era.
-    pub fn era(&self) -> Option<(Release, (&'static str, &'static str))> {
-        match self.kind {
-            Kind::Era { release, span } => Some((release, span)),
-        }
-    }
-}
-
-const KERNEL: &str = "the Linux kernel's mm/vmalloc.c, as its own answers show it";
-
-/// Every policy: the eras, oldest first. `--policy`, help, pickers and tests walk this table.
-pub const POLICIES: &[PolicyEntry] = &[
-    PolicyEntry {
-        id: "linux-2.4",
-        title: "sorted list, first fit",
-        about: "A list of areas sorted by address is walked from its head, and the first stretch between two of them that \
-                is long enough is taken. The guard page is inside each area. There is one range and no alignment, and \
-                what is freed can be given out again at once. Each request costs a look at every area below its answer.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::new(2, 4), span: ("2.4", "2.5") },
-    },
-    PolicyEntry {
-        id: "linux-2.6",
-        title: "sorted list with alignment and windows",
-        about: "The list of 2.4, with an alignment and a window for each request. A candidate that an area covers moves \
-                behind that area and is aligned again, so that aligned stacks leave gaps which only later and smaller \
-                requests can fill. What is freed can be given out at once; requests still cost a walk over the areas.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::of_2_6(24), span: ("2.6.0", "2.6.27") },
-    },
-    PolicyEntry {
-        id: "linux-2.6.28",
-        title: "busy tree, a page free between areas",
-        about: "Areas are in a red-black tree and the search walks them in address order from the start of the window. A \
-                page stays free behind each area on top of the guard page inside it. Freed areas keep their place until \
-                a purge flushes the TLB once for many of them: reuse waits, and requests cost a walk over what is in the \
-                way, lazy areas too.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::of_2_6(32), span: ("2.6.28", "2.6.38") },
-    },
-    PolicyEntry {
-        id: "linux-2.6.39",
-        title: "busy tree with a cached hole",
-        about: "The same tree, but a search begins behind the area placed last unless the request is smaller than a hole \
-                passed since, starts lower, or is aligned less strictly. Requests of one size become cheap; a mix of \
-                sizes and alignments rewinds again and again. Freed areas keep their place until the purge.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::new(4, 19), span: ("2.6.39", "5.1") },
-    },
-    PolicyEntry {
-        id: "linux-5.2",
-        title: "augmented free tree",
-        about: "Holes are in a red-black tree of their own in which each node knows the largest hole below it: the lowest \
-                hole that fits is found in a logarithmic number of looks. With an alignment above a page the search asks \
-                for size and alignment together, so that a hole which fits exactly can be passed over. Freed areas wait \
-                in a lazy store and come back with the purge. The guard page is inside each area.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::new(6, 1), span: ("5.2", "6.8") },
-    },
-    PolicyEntry {
-        id: "linux-6.9",
-        title: "per-node pools over the augmented tree",
-        about: "The tree of 5.2 behind pools: each node keeps purged areas of up to 256 pages by their exact number of \
-                pages and gives them out again without a look at the tree, if they happen to be aligned. Pools are filled \
-                by purges and a quarter of each decays with every one. Requests of common sizes rarely reach the tree; \
-                what is pooled is space that other sizes cannot have.",
-        source: KERNEL,
-        kind: Kind::Era { release: Release::new(6, 12), span: ("6.9", "7.3") },
-    },
-];
 
 /// A policy with the release whose details it follows.
 #[derive(Debug, Clone, Copy)]
@@ -145,17 +49,48 @@ pub struct Chosen {
     pub rules: Rules,
 }
 
+/// The release of the kernel around a policy that is no era, if nobody names one.
+const AROUND: Release = Release::new(6, 12);
+
 impl Chosen {
-    /// The id that names it on the command line, with what was chosen beyond its row.
+    /// A policy that is no era, inside a kernel of `release`.
+    fn textbook(entry: &'static PolicyEntry, layers: Layers, release: Release) -> Option<Self> {
+        Some(Self { entry, release, rules: rules_for(release)?.around(layers) })
+    }
+
+    /// What it is put together from; `None` of an era.
+    pub fn layers(&self) -> Option<Layers> {
+        match self.rules.free_space {
+            FreeSpace::Textbook(layers) => Some(layers),
+            _ => None,
+        }
+    }
+
+    /// The id that names it on the command line, with the options chosen beyond its row. Of an era that of its row: what
+    /// differs is the release.
     pub fn name(&self) -> String {
-        self.entry.id.to_owned()
+        let options = self.layers().zip(self.entry.layers()).map(|(layers, plain)| layers.options_beyond(&plain));
+        format!("{}{}", self.entry.id, options.unwrap_or_default())
+    }
+
+    /// The same policy inside a kernel of `release`: entry points and page tables are that kernel's. An era brings its
+    /// own, and there is no kernel before 2.4.
+    #[must_use]
+    pub fn inside(self, release: Release) -> Self {
+        self.layers().and_then(|layers| Self::textbook(self.entry, layers, release)).unwrap_or(self)
     }
 }
 
-/// The policy for an id: an era (`linux-6.9`) or a release of one (`linux-6.12`). `None` if there is none.
+/// The policy for an id: an era (`linux-6.9`), a release of one (`linux-6.12`), or another policy, with options
+/// (`buddy`, `buddy+guard-outside+immediate`). `None` if there is none.
 pub fn by_id(id: &str) -> Option<Chosen> {
-    if let Some(entry) = POLICIES.iter().find(|entry| entry.id == id) {
-        let (release, _) = entry.era()?;
+    let row = |id: &str| POLICIES.iter().find(|entry| entry.id == id);
+    let mut parts = id.split('+');
+    if let Some((entry, layers)) = parts.next().and_then(row).and_then(|entry| Some((entry, entry.layers()?))) {
+        let layers = parts.try_fold(layers, Layers::with)?;
+        return Chosen::textbook(entry, layers, AROUND);
+    }
+    if let Some((entry, (release, _))) = row(id).and_then(|entry| Some((entry, entry.era()?))) {
         return Some(Chosen { entry, release, rules: rules_for(release)? });
     }
     by_release(Release::parse(id.strip_prefix("linux-")?)?)
@@ -175,6 +110,7 @@ pub fn build(setup: &Setup) -> Box<dyn Allocator> {
         FreeSpace::VmList(_) => Box::new(VmList::new(setup)),
         FreeSpace::BusyTree(_) => Box::new(BusyTree::new(setup)),
         FreeSpace::FreeTree => Box::new(Augmented::new(setup)),
+        FreeSpace::Textbook(layers) => textbook::build(setup, layers, &[], &[]),
     }
 }
 
@@ -185,6 +121,7 @@ pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent], shape: Sha
         FreeSpace::VmList(_) => Box::new(VmList::from_snapshot(setup, busy)),
         FreeSpace::BusyTree(_) => Box::new(BusyTree::from_snapshot(setup, busy, lazy)),
         FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy, shape)),
+        FreeSpace::Textbook(layers) => textbook::build(setup, layers, busy, lazy),
     }
 }
 
@@ -214,6 +151,7 @@ mod tests {
             let chosen = by_id(entry.id).expect(entry.id);
             assert_eq!(chosen.entry.id, entry.id);
             assert_eq!(chosen.name(), entry.id);
+            assert_eq!(chosen.layers(), entry.layers());
             assert!(!entry.about.is_empty() && !entry.source.is_empty(), "{}", entry.id);
             if let Some((release, _)) = entry.era() {
                 let again = by_release(release).expect(entry.id);

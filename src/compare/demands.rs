@@ -147,6 +147,11 @@ impl Demands {
         self.ends.is_empty()
     }
 
+    /// Demands of all records together.
+    pub fn n_demands(&self) -> usize {
+        self.list.len()
+    }
+
     /// Ids given out.
     pub fn n_ids(&self) -> usize {
         self.subjects.len()

@@ -4,13 +4,14 @@
 //! was for:
 //!
 //! * a purge of a task whose request was refused is that request's (`Overflow`);
-//! * a purge by a worker, or by the task whose free went above the limit where a release lets it, is the drain of the
-//!   trace's own allocator (`Worker`): other lanes have drains of their own;
+//! * a purge by a worker after a free went above the limit, or by the task that freed where a release lets it, is the drain of
+//!   the trace's own allocator (`Worker`): other lanes have drains of their own;
 //! * any other purge was asked for (`vm_unmap_aliases`, a `purge` of a script) and concerns every lane.
 
 use std::collections::HashMap;
 
-use parsers::ops::Op as Asked;
+use parsers::ops::request::Target;
+use parsers::ops::{Op as Asked, RequestOp};
 
 use super::demands::{Demand, Demands, Id, NO_RECORD};
 use crate::event::{Event, EventKind, Seq, TaskId};
@@ -50,6 +51,8 @@ pub struct Gather {
     due: Option<(usize, usize)>,
     /// Of a script: a request of this op was refused for good, and the op may try another.
     fallback: Option<Pending>,
+    /// Of a script: what its ids name.
+    named: HashMap<u64, Id>,
     /// The machine's own window.
     window: Window,
 }
@@ -83,7 +86,19 @@ impl Gather {
         let n_slots = slots.len() + 1;
         let window = space.allocator().window();
         let (pending, entered) = (vec![None; n_slots], vec![None; n_slots]);
-        Self { demands, space, at: 0, live, slots, pending, entered, due: None, fallback: None, window }
+        Self {
+            demands,
+            space,
+            at: 0,
+            live,
+            slots,
+            pending,
+            entered,
+            due: None,
+            fallback: None,
+            named: HashMap::new(),
+            window,
+        }
     }
 
     /// Records gone through.
@@ -137,10 +152,36 @@ impl Gather {
             let request = Request { size, align, window, cpu: event.assumed_cpu(), first_attempt: true };
             self.ask(log, index as u32, &request, None);
         }
-        let is_chance = self.demands.is_script
-            && first == self.demands.list.len()
-            && matches!(replay.asked(Seq(index as u32)), Some(Asked::Work));
-        if is_chance {
+        if let Some(asked) = replay.asked(Seq(index as u32)) {
+            self.script_op(asked, first);
+        }
+    }
+
+    /// What an op of a script demands beyond what it came to in the script's own allocator; its demands so far begin at
+    /// `first`.
+    fn script_op(&mut self, asked: &Asked, first: usize) {
+        let (names, frees) = match asked {
+            Asked::Alloc { id, .. } => (Some(*id), None),
+            Asked::Free { id, .. } => (None, Some(*id)),
+            Asked::Request(request) => match &**request {
+                RequestOp::Free { target: Target::Id { id, offset: 0 }, .. } => (None, Some(*id)),
+                request => (request.names(), None),
+            },
+            _ => (None, None),
+        };
+        let said_nothing = first == self.demands.list.len();
+        let latest = self.demands.list[first..].iter().rev().find_map(|demand| match demand {
+            Demand::Ask { id, .. } | Demand::AskAgain { id, .. } => Some(*id),
+            _ => None,
+        });
+        if let (Some(name), Some(id)) = (names, latest) {
+            self.named.insert(name, id);
+        }
+        // Another lane may have the area that the script's own allocator had no room for.
+        if let Some(id) = frees.and_then(|name| self.named.remove(&name)).filter(|_| said_nothing) {
+            self.demands.list.push(Demand::Free { id });
+        }
+        if matches!(asked, Asked::Work) && said_nothing {
             self.demands.list.push(Demand::Worker);
         }
     }
@@ -284,7 +325,10 @@ impl Gather {
             }
             None => Demand::Purge { full },
         };
-        self.due = None;
+        // The queued worker still comes when somebody else has purged before it.
+        if demand == Demand::Worker || self.space.allocator().drains_inline() {
+            self.due = None;
+        }
         self.demands.list.push(demand);
     }
 
@@ -315,7 +359,8 @@ impl Gather {
         if self.demands.is_script || task.pid < 0 || !event.kind.ends_purge() {
             return allocator.drain_pending();
         }
-        task.comm.starts_with(b"kworker")
+        // Workers purge for others too: programs and modules are taken down by them.
+        self.due.is_some() && task.comm.starts_with(b"kworker")
     }
 
     fn waits(&mut self, ask: usize) {

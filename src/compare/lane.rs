@@ -312,6 +312,15 @@ impl Lane {
         self.first_parting_by(|id| other.place_of(id))
     }
 
+    /// Requests that have an area in this lane and none in the trace.
+    pub fn served_more(&self) -> u64 {
+        let (demands, log) = (&self.player.demands, &self.player.log);
+        let ids = 0..demands.n_ids() as Id;
+        let has_record = |id: &Id| demands.subject(*id).is_some_and(|subject| subject.first != NO_RECORD);
+        let more = |id: &Id| self.place_of(*id).is_some() && demands.recorded(log, *id).is_none();
+        ids.filter(|id| has_record(id) && more(id)).count() as u64
+    }
+
     fn first_parting_by(&self, other: impl Fn(Id) -> Option<u64>) -> Option<Seq> {
         let ids = 0..self.player.demands.n_ids() as Id;
         let asked = ids.filter_map(|id| Some((id, self.player.demands.subject(id)?.first)));

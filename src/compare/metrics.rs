@@ -119,6 +119,13 @@ pub const METRICS: &[MetricRow] = &[
         |lane| whole(lane.score().skipped_frees),
     ),
     row(
+        "served_more",
+        "served more",
+        Counts::Things,
+        "requests that got an area here and none in the trace; no free of them is known, so they stay to the end",
+        |lane| whole(lane.served_more()),
+    ),
+    row(
         "footprint_bytes",
         "footprint",
         Counts::Bytes,

@@ -64,6 +64,7 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
             .say(", but there the area ends ")
             .number(text::bytes(would_be.saturating_add(size).saturating_sub(window.vend)))
             .say(" behind the window"),
+        RefusalReason::NotRecorded => return words.say("the trace does not say where it would lie"),
         RefusalReason::Wraps { candidate } => words
             .say("from ")
             .number(facts.addresses.short(candidate))

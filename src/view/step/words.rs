@@ -233,6 +233,7 @@ pub(super) fn refused(facts: &Facts, reason: RefusalReason) -> Words {
             .say(" would end ")
             .number(text::bytes(would_be.saturating_add(end.0).saturating_sub(end.1)))
             .say(" behind the window; no other hole is tried"),
+        RefusalReason::NotRecorded => words.say("the trace does not say where it would lie"),
         RefusalReason::Wraps { candidate } => words
             .say("from ")
             .number(facts.addresses.short(candidate))
