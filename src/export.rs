@@ -13,6 +13,7 @@ pub mod csv;
 pub mod folded;
 pub mod json;
 pub mod jsonl;
+pub mod lanes;
 pub mod openmetrics;
 pub mod ops;
 #[cfg(feature = "parquet")]

@@ -9,6 +9,7 @@ mod breaks;
 mod charts;
 mod content;
 mod draw;
+mod export;
 mod footer;
 mod headless;
 mod jumps;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use crate::compare::{Lane, LaneSpec, RECORDED, SpecError, demands_of};
 use crate::export::chrome::Chrome;
 use crate::export::folded::{self, MEASURES, Measure};
 use crate::export::perfetto::Perfetto;
 use crate::export::picture;
 use crate::export::tables::{self, Format, Outputs, TABLES};
 use crate::export::time_line::{self, MAX_LIVES, TimeLine};
-use crate::export::{About, EXPORTS, Export, ExportError, openmetrics, ops, vmallocinfo};
+use crate::export::{About, EXPORTS, Export, ExportError, lanes, openmetrics, ops, vmallocinfo};
 use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Expect, Input, open};
 use crate::ui::still;
@@ -29,8 +30,15 @@ const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// Bytes that are written at once.
 const BUFFER: usize = 256 * 1024;
 
+/// `--policy` of an export.
+const POLICY: &str = "\
+Allocator rules: `auto` (the kernel's own), an era or a release. perfetto and chrome draw the trace without it; with it they \
+draw a group for each of several lanes with a comma between them, as `compare` runs them: \
+`recorded,linux-5.2,linux-6.9:cpus=16`";
+
 /// Options of `export`.
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("policy", |arg| arg.help("Allocator rules; of perfetto and chrome several, see --help").long_help(POLICY)))]
 pub struct ExportArgs {
     /// The input.
     #[command(flatten)]
@@ -151,6 +159,12 @@ pub fn run(args: &ExportArgs) -> Result<u8, CliError> {
     output::report_problems(&log, &args.input)?;
     let is_pane = args.to.0.kind == "svg" && args.view != "address-time";
     let own = args.input.settings();
+    let specs = match args.to.0.kind {
+        "perfetto" | "chrome" if own.policy.as_deref() != Some("auto") => specs_of(&args.input.policy)?,
+        _ => Vec::new(),
+    };
+    // Lanes are measured against the trace under its own rules.
+    let own = if specs.is_empty() { own } else { Settings { policy: None, ..own } };
     let settings = if is_pane {
         own
     } else {
@@ -162,7 +176,7 @@ pub fn run(args: &ExportArgs) -> Result<u8, CliError> {
         (Some(format), Some(folder)) if args.table.is_none() && is_folder(folder) => {
             write_folder(args, &replay, format, folder)
         }
-        (format, to) => write_file(args, replay, format, to),
+        (format, to) => write_file(args, replay, &specs, format, to),
     };
     match done {
         Err(error) if error.is_closed_pipe() => Ok(0),
@@ -206,7 +220,13 @@ fn write_folder(args: &ExportArgs, replay: &Replay, format: Format, folder: &Pat
     about.finish()
 }
 
-fn write_file(args: &ExportArgs, replay: Replay, format: Option<Format>, to: Option<&Path>) -> Result<(), CliError> {
+fn write_file(
+    args: &ExportArgs,
+    replay: Replay,
+    specs: &[LaneSpec],
+    format: Option<Format>,
+    to: Option<&Path>,
+) -> Result<(), CliError> {
     let mut sink = BufWriter::with_capacity(BUFFER, Sink::open(to)?);
     let name = sink.get_ref().name().to_owned();
     let done = match format {
@@ -218,7 +238,7 @@ fn write_file(args: &ExportArgs, replay: Replay, format: Option<Format>, to: Opt
             }
             tables::write(&replay, format, outputs, args.every)
         }
-        None => write_other(args, replay, &mut sink)?,
+        None => write_other(args, replay, specs, &mut sink)?,
     };
     done.map_err(|error| failed(error, &name))?;
     finish(sink)
@@ -228,13 +248,14 @@ fn write_file(args: &ExportArgs, replay: Replay, format: Option<Format>, to: Opt
 fn write_other(
     args: &ExportArgs,
     replay: Replay,
+    specs: &[LaneSpec],
     to: &mut BufWriter<Sink>,
 ) -> Result<Result<(), ExportError>, CliError> {
     let at = args.at.unwrap_or(replay.len());
     let is_light = args.theme == Background::Light;
     Ok(match args.to.0.kind {
-        "perfetto" => draw(&replay, args.lives, &mut Perfetto::new(to)),
-        "chrome" => draw(&replay, args.lives, &mut Chrome::new(to, &About::of(&replay))),
+        "perfetto" => draw(&replay, specs, args.lives, &mut Perfetto::new(to))?,
+        "chrome" => draw(&replay, specs, args.lives, &mut Chrome::new(to, &About::of(&replay)))?,
         "folded" => {
             let Sum(measure) = args.measure;
             let ExportArgs { by_task, offsets, strip, .. } = *args;
@@ -256,9 +277,39 @@ fn write_other(
     })
 }
 
-fn draw(replay: &Replay, lives: u64, to: &mut dyn TimeLine) -> Result<(), ExportError> {
-    time_line::draw(replay, lives, to)?;
-    to.finish()
+/// The lanes that are asked for.
+fn specs_of(text: &str) -> Result<Vec<LaneSpec>, CliError> {
+    LaneSpec::parse_list(text).map_err(|error| wrong(&error))
+}
+
+fn wrong(error: &SpecError) -> CliError {
+    CliError::Other { what: error.to_string(), hint: error.hint() }
+}
+
+/// The trace, or a group for each of several policies.
+fn draw(
+    replay: &Replay,
+    specs: &[LaneSpec],
+    lives: u64,
+    to: &mut dyn TimeLine,
+) -> Result<Result<(), ExportError>, CliError> {
+    if specs.is_empty() {
+        return Ok(time_line::draw(replay, lives, to).and_then(|()| to.finish()));
+    }
+    let demands = demands_of(replay);
+    for spec in specs {
+        let drawn = if spec.policy == RECORDED && spec.changes.is_empty() {
+            time_line::draw(replay, lives, to)
+        } else {
+            let mut lane =
+                Lane::new(replay, &demands, spec.clone(), CHECKPOINT_BYTES).map_err(|error| wrong(&error))?;
+            lanes::draw(replay, &mut lane, lives, to)
+        };
+        if drawn.is_err() {
+            return Ok(drawn);
+        }
+    }
+    Ok(to.finish())
 }
 
 pub(super) fn finish(sink: BufWriter<Sink>) -> Result<(), CliError> {

@@ -60,7 +60,7 @@ pub struct SurveyArgs {
 /// `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Parquet: for DuckDB, Spark, pandas
+    /// Parquet: for databases and notebooks
     #[cfg(feature = "parquet")]
     Parquet,
     /// CSV
@@ -239,12 +239,23 @@ fn replay_of(found: &Found) -> Result<Replay, Trouble> {
     Replay::open(Arc::new(log), &settings).map_err(|error| Trouble::Error(error.to_string()))
 }
 
+/// What is known of a place before its turn.
+#[derive(Debug, Clone)]
+enum Early {
+    /// Somebody is still at work there, or nobody has been.
+    Missing,
+    /// It is no capture.
+    NoCapture,
+    /// Its rows.
+    Rows(Vec<SurveyRow>),
+}
+
 /// Rows on their way out, in the order of the captures.
 struct Writing<'a> {
     args: &'a SurveyArgs,
     table: Table<'static, &'a mut BufWriter<Sink>>,
     /// Rows of captures that are done before one in front of them.
-    early: Vec<Option<Option<Vec<SurveyRow>>>>,
+    early: Vec<Early>,
     next: usize,
     n_done: usize,
     n_rows: u64,
@@ -260,7 +271,7 @@ impl<'a> Writing<'a> {
         Ok(Self {
             args,
             table: table.map_err(|error| failed(error, "the rows"))?,
-            early: vec![None; n],
+            early: vec![Early::Missing; n],
             next: 0,
             n_done: 0,
             n_rows: 0,
@@ -275,12 +286,18 @@ impl<'a> Writing<'a> {
         for (place, rows, took) in handed {
             self.busy += took;
             self.n_done += 1;
-            self.early[place] = Some(rows);
+            self.early[place] = rows.map_or(Early::NoCapture, Early::Rows);
             self.show(&found[place].name, found.len());
-            while let Some(rows) = self.early.get_mut(self.next).and_then(Option::take) {
+            while let Some(early @ (Early::Rows(_) | Early::NoCapture)) = self.early.get_mut(self.next) {
+                let rows = match std::mem::replace(early, Early::Missing) {
+                    Early::Rows(rows) => rows,
+                    Early::NoCapture | Early::Missing => {
+                        self.n_other += 1;
+                        Vec::new()
+                    }
+                };
                 self.next += 1;
-                self.n_other += u64::from(rows.is_none());
-                for row in rows.into_iter().flatten() {
+                for row in rows {
                     self.n_rows += 1;
                     self.n_failed += u64::from(row.error.is_some());
                     self.table.row(&row)?;

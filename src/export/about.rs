@@ -21,7 +21,7 @@ pub struct About {
     /// Kernel release, as `uname -r`.
     pub kernel: Option<String>,
     /// The policy that made the modelled values.
-    pub policy: &'static str,
+    pub policy: String,
     /// Its release.
     pub release: String,
     /// How it was chosen.
@@ -65,7 +65,7 @@ impl About {
             },
             input: origin.name.clone(),
             kernel: origin.kernel.clone(),
-            policy: machine.policy.entry.id,
+            policy: machine.policy.entry.id.to_owned(),
             release: machine.policy.release.to_string(),
             policy_from: machine.policy_from.name(),
             cpus: machine.cpus_possible,
@@ -89,7 +89,7 @@ impl About {
             source: SURVEY,
             input: String::new(),
             kernel: None,
-            policy: "",
+            policy: String::new(),
             release: String::new(),
             policy_from: "",
             cpus: 0,
@@ -130,7 +130,7 @@ impl About {
         pairs.push(("input", self.input.clone()));
         pairs.extend(self.kernel.clone().map(|kernel| ("kernel_release", kernel)));
         pairs.extend([
-            ("policy", self.policy.to_owned()),
+            ("policy", self.policy.clone()),
             ("release", self.release.clone()),
             ("policy_from", self.policy_from.to_owned()),
             ("cpus", self.cpus.to_string()),

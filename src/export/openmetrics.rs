@@ -1,4 +1,4 @@
-//! OpenMetrics text: one state as gauges, and counters of what led to it.
+//! `OpenMetrics` text: one state as gauges, and counters of what led to it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::ExportError;
 use super::about::About;
-use super::counters::{COUNTERS, Unit};
+use super::counters::{COUNTERS, Unit, values};
 use super::csv::plain;
 use super::walk::Walk;
 use crate::replay::Replay;
@@ -28,10 +28,11 @@ pub fn write(replay: &Replay, at: usize, mut to: impl Write) -> Result<(), Expor
         .collect();
     let _ = writeln!(out, "# TYPE vmaplens info\n# HELP vmaplens Where the figures are from.");
     let _ = writeln!(out, "vmaplens_info{{{},at=\"{}\"}} 1", labels.join(","), walk.at());
-    let policy = label(about.policy);
-    for counter in COUNTERS.iter().filter(|counter| counter.name != "failures") {
+    let policy = label(&about.policy);
+    let now = values(walk.space(), walk.counted.fails);
+    for (counter, value) in COUNTERS.iter().zip(now).filter(|(counter, _)| counter.name != "failures") {
         head(&mut out, counter.name, "gauge", counter.unit, counter.what);
-        let _ = writeln!(out, "vmaplens_{}{{policy=\"{policy}\"}} {}", counter.name, (counter.get)(&walk));
+        let _ = writeln!(out, "vmaplens_{}{{policy=\"{policy}\"}} {value}", counter.name);
     }
     let counted = walk.counted;
     for (name, value, what) in [

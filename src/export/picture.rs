@@ -199,10 +199,10 @@ impl Picture {
         for (n, (what, colour)) in [("failures", FAILED), ("purges", PURGED), ("lost", LOST)].iter().enumerate() {
             let y = bottom + 4 + n * STRIP;
             let _ = writeln!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}</text>", LEFT - 8, y + STRIP - 2);
-            let ticks: String = self.strips[n]
-                .iter()
-                .map(|&column| format!("M{} {y}v{}", LEFT + usize::from(column), STRIP - 2))
-                .collect();
+            let mut ticks = String::new();
+            for &column in &self.strips[n] {
+                let _ = write!(ticks, "M{} {y}v{}", LEFT + usize::from(column), STRIP - 2);
+            }
             if !ticks.is_empty() {
                 let _ = writeln!(out, "<path stroke=\"#{colour:06x}\" d=\"{ticks}\"/>");
             }

@@ -164,7 +164,7 @@ impl Row for SurveyRow {
                 let Surveyed { about, counts, tally, .. } = capture;
                 put(Value::text(about.kernel.as_deref()));
                 put(Value::text(capture.arch.as_deref()));
-                put(Value::word(about.policy));
+                put(Value::word(&about.policy));
                 put(Value::word(about.policy_from));
                 put(Value::text(result.map(|result| &*result.release)));
                 put(result.map_or(Value::Null, |result| Value::Bool(result.is_own)));
@@ -174,9 +174,13 @@ impl Row for SurveyRow {
                 put(Value::Addr(about.range.1));
                 put(Value::Bool(capture.from_boot));
                 let sums = [about.records, counts.alloc, counts.failed, counts.free, counts.purge, counts.lost];
-                sums.into_iter().for_each(|sum| put(Value::Number(sum)));
+                for sum in sums {
+                    put(Value::Number(sum));
+                }
                 put(Value::Number(about.problems));
-                [tally.exact, tally.inferred, tally.adopted].into_iter().for_each(|sum| put(Value::Number(sum)));
+                for sum in [tally.exact, tally.inferred, tally.adopted] {
+                    put(Value::Number(sum));
+                }
                 put(Value::number(result.and_then(|result| result.first_divergence)));
                 let digest = result.and_then(|result| result.digest);
                 put(digest.map_or(Value::Null, |digest| Value::Text(format!("{digest:016x}").into_bytes().into())));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::ExportError;
 use super::about::About;
-use super::counters::COUNTERS;
+use super::counters::{COUNTERS, values};
 use super::csv::plain;
 use super::walk::{Area, Walk};
 use crate::event::{Addr, Event, EventKind, Seq};
@@ -146,11 +146,7 @@ struct Drawing<'a, 'b> {
 impl Drawing<'_, '_> {
     fn run(&mut self) -> Result<(), ExportError> {
         let first = self.walk.log().events.first().map_or(0, |event| self.stamp(Seq(0), &event));
-        let mut args: Args = Vec::new();
-        for (key, value) in self.about.pairs("vmaplens.timeline/1") {
-            args.push((key, Arg::Text(value)));
-        }
-        args.push(("shortest_life_drawn", Arg::Number(self.shortest)));
+        let args = about_args(&self.about, self.shortest);
         self.to.group(&self.about, first, &args)?;
         let there: Vec<Area> = self.walk.busy().chain(self.walk.lazy()).copied().collect();
         for area in there {
@@ -322,19 +318,35 @@ impl Drawing<'_, '_> {
     }
 
     fn counters(&mut self, at: u64) -> Result<(), ExportError> {
-        for (which, counter) in COUNTERS.iter().enumerate() {
-            let value = (counter.get)(&self.walk);
-            if self.shown[which] != Some(value) {
-                self.shown[which] = Some(value);
-                self.to.counter(which, at, value)?;
-            }
-        }
-        Ok(())
+        let now = values(self.walk.space(), self.walk.counted.fails);
+        show(self.to, &mut self.shown, at, now)
     }
 }
 
+/// Writes the counters that have changed.
+pub(super) fn show(
+    to: &mut dyn TimeLine,
+    shown: &mut [Option<u64>; COUNTERS.len()],
+    at: u64,
+    now: [u64; COUNTERS.len()],
+) -> Result<(), ExportError> {
+    for (which, (shown, value)) in shown.iter_mut().zip(now).enumerate() {
+        if *shown != Some(value) {
+            *shown = Some(value);
+            to.counter(which, at, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a group says of itself.
+pub(super) fn about_args(about: &About, shortest: u64) -> Args {
+    let pairs = about.pairs("vmaplens.timeline/1").into_iter().map(|(key, value)| (key, Arg::Text(value)));
+    pairs.chain([("shortest_life_drawn", Arg::Number(shortest))]).collect()
+}
+
 /// How long the area of an allocation was in use; `None` if it was not freed.
-fn life_of(replay: &Replay, plan: &Plan, alloc: Seq) -> Option<u64> {
+pub(super) fn life_of(replay: &Replay, plan: &Plan, alloc: Seq) -> Option<u64> {
     let events = &replay.log().events;
     let free = plan.mate(alloc)?;
     let (from, to) = (events.get(alloc.index())?.at.0, events.get(free.index())?.at.0);
@@ -342,7 +354,7 @@ fn life_of(replay: &Replay, plan: &Plan, alloc: Seq) -> Option<u64> {
 }
 
 /// The shortest life of those that are drawn, a power of two: of all lives, at most `max` are as long. 0 draws all.
-fn shortest_life(replay: &Replay, max: u64) -> u64 {
+pub(super) fn shortest_life(replay: &Replay, max: u64) -> u64 {
     let mut longer = [0_u64; 65];
     let mut all = 0;
     for (index, event) in replay.log().events.iter().enumerate() {

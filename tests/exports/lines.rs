@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use vmaplens::compare::{Lane, LaneSpec, demands_of};
 use vmaplens::event::EventKind;
 use vmaplens::export::folded::{self, Measure, Options};
-use vmaplens::export::{About, chrome::Chrome, openmetrics, time_line};
+use vmaplens::export::{About, chrome::Chrome, lanes, openmetrics, time_line};
 use vmaplens::replay::Replay;
 
 use super::{capture, captures, name_of, replay_of, text};
@@ -163,5 +164,59 @@ fn openmetrics_has_the_figures_of_the_state() {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(sorted.len(), types.len());
+    }
+}
+
+#[test]
+fn lanes_are_groups_of_their_own_whose_lives_begin_and_end() {
+    for (name, policies) in [
+        ("amd64-612-boot-smp1", &["auto", "linux-5.2", "linux-2.6.39", "linux-2.4", "best-fit"][..]),
+        ("amd64-612-exhaust-range", &["auto", "linux-4.19:cpus=4"]),
+        ("amd64-612-snaptrace-smp1", &["auto", "linux-6.1"]),
+    ] {
+        let replay = capture(name);
+        let demands = demands_of(&replay);
+        let mut out = Vec::new();
+        let mut file = Chrome::new(&mut out, &About::of(&replay));
+        time_line::draw(&replay, u64::MAX, &mut file).expect("written");
+        let mut ends = Vec::new();
+        for policy in policies {
+            let spec = LaneSpec::parse(policy).expect("a policy");
+            let mut lane = Lane::new(&replay, &demands, spec, 0).expect("a lane");
+            lanes::draw(&replay, &mut lane, u64::MAX, &mut file).expect("written");
+            assert!(lane.is_through());
+            ends.push(lane.end().expect("through").metrics);
+        }
+        time_line::TimeLine::finish(&mut file).expect("written");
+        drop(file);
+        let document: Value = serde_json::from_slice(&out).expect("JSON");
+        let mut open: HashMap<(u64, String), i32> = HashMap::new();
+        let (mut lives, mut busy) = (HashMap::<u64, u64>::new(), HashMap::<u64, u64>::new());
+        for event in document["traceEvents"].as_array().expect("events") {
+            let pid = event["pid"].as_u64().expect("a group");
+            let id = (pid, event["id"].as_str().unwrap_or_default().to_owned());
+            match event["ph"].as_str() {
+                Some("b") => {
+                    *open.entry(id).or_default() += 1;
+                    *lives.entry(pid).or_default() += u64::from(event["name"] != "lazy");
+                }
+                Some("e") => *open.entry(id).or_default() -= 1,
+                Some("C") if event["name"] == "busy bytes" => {
+                    busy.insert(pid, event["args"]["bytes"].as_u64().expect("bytes"));
+                }
+                _ => {}
+            }
+        }
+        assert!(open.values().all(|&n| n == 0), "{name}");
+        assert_eq!(lives.len(), policies.len() + 1, "{name}");
+        for (n, end) in ends.iter().enumerate() {
+            assert_eq!(busy[&(n as u64 + 2)], end.busy_bytes, "{name}: {}", policies[n]);
+        }
+        // Where nothing failed, every lane has the lives of the trace; 2.4 has no per-CPU chunks.
+        if name == "amd64-612-boot-smp1" {
+            let chunks = |pid: u64| u64::from(policies.get(pid as usize - 2) == Some(&"linux-2.4"));
+            let missing = (2..lives.len() as u64 + 1).find(|pid| lives[pid] + chunks(*pid) != lives[&1]);
+            assert_eq!(missing, None, "{lives:?}");
+        }
     }
 }

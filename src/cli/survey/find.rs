@@ -23,10 +23,8 @@ pub(super) struct Found {
 impl Found {
     fn new(path: PathBuf, name: String, was_named: bool) -> Self {
         let len = |path: &Path| path.metadata().map_or(0, |meta| meta.len());
-        let bytes = match path.is_dir() {
-            true => std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| len(&entry.path())).sum(),
-            false => len(&path),
-        };
+        let inside = || std::fs::read_dir(&path).into_iter().flatten().flatten();
+        let bytes = if path.is_dir() { inside().map(|entry| len(&entry.path())).sum() } else { len(&path) };
         Self { path, name, was_named, bytes }
     }
 }

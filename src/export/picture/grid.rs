@@ -106,7 +106,7 @@ fn mixed(ground: u32, colours: &[(u32, u8)]) -> u32 {
     [16, 8, 0].into_iter().fold(0, |mix, place| {
         let rest = whole - colours.iter().map(|&(_, shade)| u32::from(shade)).sum::<u32>();
         let sum: u32 = colours.iter().map(|&(colour, shade)| part(colour, place) * u32::from(shade)).sum();
-        mix | (sum + part(ground, place) * rest) / whole << place
+        mix | (((sum + part(ground, place) * rest) / whole) << place)
     })
 }
 
