@@ -13,7 +13,7 @@ use crate::compare::{
 use crate::log::Log;
 use crate::policy::{self, POLICIES};
 use crate::replay::{Follow, Replay, Settings};
-use crate::source::{Input, open_log};
+use crate::source::{Input, open};
 
 use super::args::CompareArgs;
 use super::error::CliError;
@@ -50,7 +50,7 @@ pub fn run(args: &CompareArgs) -> Result<u8, CliError> {
         list => Some(LaneSpec::parse_list(list).map_err(|error| wrong(&error))?),
     };
     let input = Input::from_args(&args.input.input, Input::Embedded);
-    let log = Arc::new(open_log(&input, &args.input.reading())?);
+    let log = Arc::new(open(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
     let (settings, changes) = facts_and_changes(args, &log)?;
     let replay = Replay::open(log, &settings)?;

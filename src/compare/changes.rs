@@ -35,13 +35,33 @@ pub enum Range {
     Bytes(u64),
 }
 
-/// What becomes of the guard page at the end of an area.
+/// Where the guard page of an area is. The size of a request has a page for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// It is inside the area, as the kernel has it.
+    /// Inside the area, as the kernel has it.
     Inside,
-    /// There is none: a request for more than a page asks for one page less.
+    /// Nowhere: a request for more than a page asks for one page less.
     None,
+    /// In what a block has left over (buddy).
+    Outside,
+    /// Between two neighbours, one for both (policies that are not eras).
+    Shared,
+}
+
+/// The rules, as they are typed.
+const GUARDS: [(&str, Guard); 4] =
+    [("inside", Guard::Inside), ("none", Guard::None), ("outside", Guard::Outside), ("shared", Guard::Shared)];
+
+impl Guard {
+    /// As it is typed.
+    pub fn word(self) -> &'static str {
+        GUARDS.iter().find(|(_, guard)| *guard == self).map_or("", |(word, _)| word)
+    }
+
+    /// Can an era have it?
+    pub fn is_of_kernel(self) -> bool {
+        matches!(self, Self::Inside | Self::None)
+    }
 }
 
 /// One thing that can be changed: command line, form and help go through this table.
@@ -108,17 +128,14 @@ pub const CHANGES: &[ChangeRow] = &[
     },
     ChangeRow {
         word: "guard",
-        value: "inside|none",
-        help: "guard pages: inside each area, or none",
+        value: "inside|none|outside|shared",
+        help: "guard pages: inside each area or none; of policies that are no eras also outside (buddy) or shared",
         set: |changes, text| {
-            changes.guard = Some(match text {
-                "inside" => Guard::Inside,
-                "none" => Guard::None,
-                _ => return Err("inside or none is wanted".to_owned()),
-            });
-            Ok(())
+            let guard = GUARDS.iter().find(|(word, _)| *word == text).map(|&(_, guard)| guard);
+            let guard = guard.ok_or_else(|| "inside, none, outside or shared is wanted".to_owned());
+            guard.map(|value| changes.guard = Some(value))
         },
-        get: |changes| changes.guard.map(|guard| if guard == Guard::None { "none" } else { "inside" }.to_owned()),
+        get: |changes| changes.guard.map(|guard| guard.word().to_owned()),
     },
     ChangeRow {
         word: "seed",

@@ -59,10 +59,10 @@ pub struct Score {
     failed: HashSet<Id>,
 }
 
-/// Areas and holes that a search looked at, pool hits have none.
+/// Areas, holes and addresses that a search looked at; a look into a pool or cache is none of them.
 pub fn search_steps(steps: &[Step]) -> u64 {
-    let looks = steps.iter().filter(|step| matches!(step, Step::Visited { .. } | Step::Passed { .. }));
-    looks.count() as u64
+    let is_other = |step: &Step| matches!(step, Step::PoolAsked { .. } | Step::CacheAsked { .. });
+    steps.iter().filter(|step| step.is_look() && !is_other(step)).count() as u64
 }
 
 /// Takes in what a lane does.

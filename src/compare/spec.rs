@@ -6,7 +6,7 @@ use std::fmt;
 use super::changes::{CHANGES, Changes, Range};
 use crate::log::{Log, Window};
 use crate::model::page_table::{Hints, geometry_of};
-use crate::policy::{self, POLICIES};
+use crate::policy::{self, Chosen, POLICIES};
 use crate::replay::{Machine, Replay};
 
 /// The id of the lane that places areas where the trace says.
@@ -58,7 +58,7 @@ impl SpecError {
         match self {
             Self::UnknownPolicy { .. } => {
                 let ids: Vec<&str> = POLICIES.iter().map(|entry| entry.id).collect();
-                format!("policies are {}, {RECORDED}, auto, or a release such as linux-6.12", ids.join(", "))
+                format!("policies are {}, auto, or a release such as linux-6.12", ids.join(", "))
             }
             Self::UnknownChange { .. } | Self::BadValue { .. } => {
                 let words: Vec<String> = CHANGES.iter().map(|row| format!("{}={}", row.word, row.value)).collect();
@@ -99,7 +99,9 @@ impl LaneSpec {
     pub fn parse_list(text: &str) -> Result<Vec<Self>, SpecError> {
         let mut lanes: Vec<String> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let goes_on = part.contains('=') && !part.contains(':');
+            // The id of a policy can have options of its own: `vmem+cached=32`.
+            let goes_on =
+                part.split_once('=').is_some_and(|(word, _)| CHANGES.iter().any(|row| row.word == word.trim()));
             match lanes.last_mut().filter(|_| goes_on) {
                 Some(last) => {
                     last.push(',');
@@ -121,7 +123,15 @@ impl LaneSpec {
         let own = replay.plan().machine;
         let is_own = self.policy == RECORDED || self.policy == "auto" || self.policy == own.policy.entry.id;
         let unknown = || SpecError::UnknownPolicy { id: self.policy.clone(), near: near(&self.policy) };
-        let policy = if is_own { own.policy } else { policy::by_id(&self.policy).ok_or_else(unknown)? };
+        let policy = if is_own {
+            own.policy
+        } else {
+            self.with_options(policy::by_id(&self.policy).ok_or_else(unknown)?)?.inside(own.policy.release)
+        };
+        if let Some(guard) = self.changes.guard.filter(|guard| !guard.is_of_kernel() && policy.layers().is_none()) {
+            let what = format!("{} has its guard page inside each area, or none", policy.entry.id);
+            return Err(SpecError::BadValue { word: format!("guard={}", guard.word()), what });
+        }
         let Changes { range, cpus, nodes, page_size, levels, .. } = self.changes;
         let page_size = page_size.unwrap_or(own.page_size);
         let window = match range {
@@ -147,6 +157,23 @@ impl LaneSpec {
             cpus_possible: nodes.or(cpus).unwrap_or(own.cpus_possible),
             ..own
         })
+    }
+}
+
+impl LaneSpec {
+    /// The policy with the changes that are options of its own: where guard pages are, what it draws from.
+    fn with_options(&self, chosen: Chosen) -> Result<Chosen, SpecError> {
+        let Changes { guard, seed, .. } = self.changes;
+        let mut chosen = chosen;
+        if let Some(guard) = guard.filter(|_| chosen.layers().is_some()) {
+            let bad = || SpecError::BadValue {
+                word: format!("guard={}", guard.word()),
+                what: format!("{} has no such guard", self.policy),
+            };
+            chosen = policy::by_id(&format!("{}+guard-{}", chosen.name(), guard.word())).ok_or_else(bad)?;
+        }
+        // Nothing else draws.
+        Ok(seed.and_then(|seed| policy::by_id(&format!("{}+seed={seed}", chosen.name()))).unwrap_or(chosen))
     }
 }
 
@@ -187,7 +214,7 @@ fn geometry_with(
 
 /// Ids that look like `id`, the nearest first.
 fn near(id: &str) -> Vec<&'static str> {
-    let ids = POLICIES.iter().map(|entry| entry.id).chain([RECORDED, "auto"]);
+    let ids = POLICIES.iter().map(|entry| entry.id).chain(["auto"]);
     let mut by_distance: Vec<(usize, &str)> = ids.map(|known| (distance(id, known), known)).collect();
     by_distance.sort_by_key(|&(far, _)| far);
     by_distance.into_iter().filter(|&(far, known)| far * 2 <= known.len()).map(|(_, known)| known).take(3).collect()
@@ -215,7 +242,7 @@ mod tests {
 
     #[test]
     fn lanes_are_read_and_printed() {
-        let text = "linux-6.9:cpus=16,lazy-max=64M,recorded,linux-5.2:range=0x1000-0x200000,guard=none";
+        let text = "linux-6.9:cpus=16,lazy-max=64M,vmem+cached=32,recorded,linux-5.2:range=0x1000-0x200000,guard=none";
         let lanes = LaneSpec::parse_list(text).expect("lanes");
         let again: Vec<String> = lanes.iter().map(LaneSpec::to_string).collect();
         assert_eq!(again.join(","), text);

@@ -96,7 +96,8 @@ fn changed(request: &Request, own: &Machine, machine: &Machine, changes: &Change
     } else if machine.page_size != own.page_size {
         size = size.next_multiple_of(machine.page_size);
     }
-    if changes.guard == Some(Guard::None) && machine.page_size < size {
+    let is_era = machine.policy.layers().is_none();
+    if is_era && changes.guard == Some(Guard::None) && machine.page_size < size {
         size -= machine.page_size;
     }
     let align = if request.align <= own.page_size { 1 } else { request.align };

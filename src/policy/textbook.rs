@@ -22,7 +22,7 @@ mod tests;
 mod vmem;
 
 use crate::log::Window;
-use crate::model::{Allocator, At, Extent, Placement, Refusal, Request, Sink, Step, Tree, TreeId, VmapArea};
+use crate::model::{Allocator, At, Extent, NIL, Placement, Refusal, Request, Sink, Step, Tree, TreeId, VmapArea};
 
 use super::refuse;
 use super::rules::{Guard, Layers, Rule};
@@ -172,22 +172,23 @@ impl<P: Placing> Textbook<P> {
     }
 
     /// A request, as one arena sees it; `None` if its window does not reach into it.
-    fn wanted(&self, request: &Request, arena: Extent) -> Option<Wanted> {
+    fn wanted(&self, request: &Request, arena: &Arena<P>) -> Option<Wanted> {
         let page = self.ground.page_size;
         let size = self.area_bytes(request);
-        let end = match self.layers.guard {
+        let managed = arena.managed;
+        let (end, limit) = match self.layers.guard {
             // What has no guard page cannot share one.
-            Guard::Shared if page < size => request.window.vend.saturating_add(page),
-            _ => request.window.vend,
+            Guard::Shared if page < size => (request.window.vend.saturating_add(page), managed.end()),
+            _ => (request.window.vend, managed.end().min(arena.range.end())),
         };
-        let (low, high) = (request.window.vstart.max(arena.start()), end.min(arena.end()));
+        let (low, high) = (request.window.vstart.max(managed.start()), end.min(limit));
         (size > 0 && request.align.is_power_of_two() && low < high).then_some(Wanted {
             size,
             pages: size.div_ceil(page),
             align: request.align.max(page),
             low,
             high,
-            is_whole: low == arena.start() && high == arena.end(),
+            is_whole: low == managed.start() && high == limit,
             cpu: request.cpu,
             nth: self.n_requests,
         })
@@ -205,7 +206,7 @@ impl<P: Placing> Textbook<P> {
 
     fn search<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<Placement, Refusal> {
         let found = self.arenas.iter().find_map(|arena| {
-            let wanted = self.wanted(request, arena.managed)?;
+            let wanted = self.wanted(request, arena)?;
             arena.placing.find(&self.ground, &wanted, sink)
         });
         found.map_or_else(|| refuse(P::REFUSAL, sink), Ok)
@@ -229,7 +230,7 @@ impl<P: Placing> Textbook<P> {
     /// Takes what a search found out of the free space; answers the area.
     fn take<S: Sink>(&mut self, request: &Request, found: Placement, sink: &mut S) -> Option<Extent> {
         let at = self.arenas.iter().position(|arena| arena.managed.contains_addr(found.start))?;
-        let wanted = self.wanted(request, self.arenas[at].managed)?;
+        let wanted = self.wanted(request, &self.arenas[at])?;
         let arena = &mut self.arenas[at];
         let taken = arena.placing.take(&mut self.ground, &wanted, found, sink)?;
         // The last shared guard page is not there.
@@ -241,8 +242,13 @@ impl<P: Placing> Textbook<P> {
         for arena in &mut self.arenas {
             let Some(part) = extent.intersection(arena.managed) else { continue };
             // With its guard page, where that was left out at the end.
-            let reaches_end = part.end() == arena.range.end() && arena.range.end() < arena.managed.end();
-            let end = if reaches_end { arena.managed.end() } else { part.end() };
+            let last = arena.range.end();
+            let is_guard = part.end() == last
+                && last < arena.managed.end()
+                && [self.ground.free, self.ground.cached, self.busy, self.lazy]
+                    .iter()
+                    .all(|tree| self.ground.areas.find_containing(tree, last) == NIL);
+            let end = if is_guard { arena.managed.end() } else { part.end() };
             if let Some(part) = Extent::new(part.start(), end) {
                 arena.placing.give(&mut self.ground, part, owner, sink);
             }

@@ -30,7 +30,7 @@ impl Behind {
         let facts = plan.machine.facts(HelperOrder::default());
         let memory = memory_of(&facts, usages, DataFrames::Counted);
         let start = start.clone().with_memory(memory);
-        Self { checkpoints: Checkpoints::new(start, budget_bytes), chase: None, front: None }
+        Self { checkpoints: Checkpoints::new(start, budget_bytes, plan.len()), chase: None, front: None }
     }
 
     /// Goes towards the state after `stop` records, `budget` records at most; hands it out when it is there.

@@ -15,7 +15,7 @@ const BESIDE: usize = 4;
 const NAME: usize = 20;
 const CELL: usize = 15;
 /// Columns of a lane's name where each lane is a line.
-const LANE: usize = 18;
+const LANE: usize = 16;
 
 /// Metrics where each lane is a line, with their headings.
 const IN_LINE: [(&str, &str); 8] = [
@@ -39,7 +39,7 @@ pub(super) fn describe(replay: &Replay, rows: &[Row]) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "{}: {} events{kernel}, own policy {} ({})",
+        "{}: {} events{kernel}\nown policy {} ({})",
         escape(log.origin.name.as_bytes()),
         count(replay.len() as u64),
         machine.policy.entry.id,
@@ -147,8 +147,8 @@ fn in_lines(rows: &[Row], out: &mut String) {
         out.push_str(&text);
         out.push('\n');
     }
-    out.push_str("footpr.: highest address used; fragm.: 1 - largest hole / free; steps: areas and holes a\n");
-    out.push_str("search looks at, mean and most. --json and --csv have every metric.\n");
+    out.push_str("footpr.: highest address used; fragm.: 1 - largest hole / free; steps: looks of\n");
+    out.push_str("a search, mean and most. Every metric: --json, --csv, or up to four policies.\n");
 }
 
 fn follows(row: &Row) -> &'static str {

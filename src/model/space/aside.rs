@@ -13,6 +13,11 @@ impl AddressSpace {
         copy
     }
 
+    /// Is a plain copy made sooner than one to put aside?
+    pub(crate) fn copies_fast(&self) -> bool {
+        self.allocator.areas().copies_fast()
+    }
+
     /// Becomes what was put aside. Costs what differs, as far as areas go.
     pub(crate) fn restore(&mut self, kept: &Self) {
         let mut areas = std::mem::take(self.allocator.areas_mut());
