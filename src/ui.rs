@@ -9,6 +9,7 @@ mod breaks;
 mod charts;
 mod content;
 mod draw;
+mod export;
 mod footer;
 mod headless;
 mod jumps;
@@ -25,6 +26,7 @@ mod pane;
 mod runtime;
 mod search;
 mod speed;
+pub mod still;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,7 @@ pub(crate) enum Action {
     Palette,
     Help,
     Problems,
+    Export,
     Theme,
     Lesson,
     Redraw,
@@ -272,6 +273,7 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::PreviousMetric, Section::Panes, "previous-metric", "compare: draw the previous metric")
         .within(PaneId::Compare),
     row(Action::Problems, Section::Program, "problems", "what was damaged in the input"),
+    row(Action::Export, Section::Program, "export", "write what is shown to a file: screen, pane, areas, figures, events"),
     row(Action::Palette, Section::Program, "palette", "any action by name").hint("actions"),
     row(Action::Help, Section::Program, "help", "help for the focused pane, signs and words").hint("help"),
     row(Action::Theme, Section::Program, "theme", "colours for a dark or a light background").with("dark, light"),

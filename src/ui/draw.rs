@@ -17,7 +17,7 @@ use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, condition, help, lanes, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{charts, content, lesson, paint};
+use super::{charts, content, export, lesson, paint};
 use crate::insight::Way;
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
@@ -360,6 +360,10 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
                 None => " what if   Enter changes, d undoes, Tab other lane, Esc closes ",
             };
             sheet(app, buffer, area, title, &rows);
+        }
+        Overlay::Export { picked } => {
+            let rows = export::rows(app, (*picked).min(export::CHOICES.len() - 1));
+            list_sheet(app, buffer, area, " export   Enter writes a file here, Esc closes ", &rows, *picked);
         }
         // The prompt is in the footer.
         Overlay::Search { .. } => {}

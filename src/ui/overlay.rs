@@ -28,6 +28,8 @@ pub(crate) enum Overlay {
     Break { input: Input, recalled: Option<usize>, error: Option<ConditionError> },
     /// The breaks.
     Breaks { picked: usize },
+    /// What can be written to a file.
+    Export { picked: usize },
     /// The marks.
     Marks { picked: usize },
     /// The policies that can be compared.

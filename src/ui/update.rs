@@ -60,6 +60,13 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             time::marks_saved(app, saved);
             Vec::new()
         }
+        Msg::Exported(told) => {
+            match told {
+                Ok(name) => app.say(format!("written: {name}")),
+                Err(why) => app.say(format!("not written: {why}")),
+            }
+            Vec::new()
+        }
         Msg::Arrived(arrived) => arrive::arrived(app, *arrived),
         Msg::Loading(words) => {
             arrive::told(app, words);

@@ -60,6 +60,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::SearchPrevious => time::next_match(app, false),
         Action::SetMark => app.pending = Pending::SetMark,
         Action::GoMark => app.pending = Pending::GoMark,
+        Action::Export => app.overlays.push(Overlay::Export { picked: 0 }),
         Action::Marks => app.overlays.push(Overlay::Marks { picked: 0 }),
         Action::JumpBack => travel(app, true),
         Action::JumpForward => travel(app, false),

@@ -41,7 +41,8 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
                 | Overlay::Problems { .. }
                 | Overlay::Breaks { .. }
                 | Overlay::Marks { .. }
-                | Overlay::Policies { .. },
+                | Overlay::Policies { .. }
+                | Overlay::Export { .. },
             ),
             None,
         ) => {

@@ -43,6 +43,7 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Breaks { .. } | Overlay::Marks { .. }) => lists::list_key(app, event),
         Some(Overlay::Policies { .. }) => lanes::policies_key(app, event),
         Some(Overlay::WhatIf(_)) => lanes::form_key(app, event),
+        Some(Overlay::Export { .. }) => lists::export_key(app, event),
         None => Vec::new(),
     }
 }
@@ -103,8 +104,12 @@ fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) {
 /// The wheel over an overlay.
 pub(super) fn wheel(app: &mut App, down: bool, rows: usize) {
     scroll(app, |at, _| if down { at + rows } else { at.saturating_sub(rows) });
-    if let Some(Overlay::Palette { picked, .. } | Overlay::Breaks { picked } | Overlay::Marks { picked }) =
-        app.overlays.last_mut()
+    if let Some(
+        Overlay::Palette { picked, .. }
+        | Overlay::Breaks { picked }
+        | Overlay::Marks { picked }
+        | Overlay::Export { picked },
+    ) = app.overlays.last_mut()
     {
         *picked = if down { *picked + 1 } else { picked.saturating_sub(1) };
     }
