@@ -26,8 +26,8 @@ use super::usage::Usages;
 pub use backed::Backed;
 use backed::Runs;
 pub use blocks::{Block, BlockPlan, Blocks};
-pub use objects::ObjectSetup;
 use live::Live;
+pub use objects::ObjectSetup;
 use objects::Objects;
 pub use op::{Mapping, MemoryAnswer, MemoryOp};
 

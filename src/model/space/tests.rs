@@ -138,7 +138,7 @@ fn ask(space: &mut AddressSpace, pages: u64) -> Option<Extent> {
 }
 
 fn carry_out(space: &mut AddressSpace, act: &Act) {
-    let mut tell = |space: &mut AddressSpace, op: MemoryOp| _ = space.apply(&Op::Memory(op), None);
+    let tell = |space: &mut AddressSpace, op: MemoryOp| _ = space.apply(&Op::Memory(op), None);
     match *act {
         Act::Alloc(pages, born) => _ = space.apply(&Op::Alloc { request: request(pages), born }, None),
         Act::Ask(pages, flags, nested) => {
@@ -146,11 +146,14 @@ fn carry_out(space: &mut AddressSpace, act: &Act) {
             let start = extent.start();
             let part = Extent::sized(start, pages * PAGE).expect("pages");
             tell(space, MemoryOp::Bind { extent, kind: UsageKind::Vmalloc, flags, caller: Default::default() });
-            tell(space, if nested {
-                MemoryOp::NestArray { start, array: start + 5 * PAGE }
-            } else {
-                MemoryOp::TakeArray { start, bytes: pages * 8 }
-            });
+            tell(
+                space,
+                if nested {
+                    MemoryOp::NestArray { start, array: start + 5 * PAGE }
+                } else {
+                    MemoryOp::TakeArray { start, bytes: pages * 8 }
+                },
+            );
             let (limit, strategy) = (ZoneKind::Normal, PageStrategy::Bulk);
             tell(space, MemoryOp::TakePages { start, pages, order: 0, limit, strategy, fault: None });
             tell(space, MemoryOp::Map { extent: part, mapping: Mapping::Small, fault: None });
