@@ -102,7 +102,7 @@ fn put_runs(words: &[u64], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::model::Extent;
-    use crate::model::page_table::{GEOMETRIES, X86_64_4};
+    use crate::model::page_table::GEOMETRIES;
     use crate::policy::{Release, arch_rules};
 
     #[test]
@@ -144,11 +144,11 @@ mod tests {
             let mut packed = Vec::new();
             tables.pack_bitmaps(&mut packed);
             let mut copy = tables.clone();
-            _ = copy.map_pages(area(90_000, 3));
+            // Whatever stands there already is forgotten.
+            copy.bitmaps.insert(1, 1 << copy.table_shift(), true);
             copy.unpack_bitmaps(&mut packed.as_slice());
             assert!(copy.has_same_bitmaps(&tables), "{}", geometry.title);
             copy.audit().expect(geometry.title);
         }
-        assert_eq!(X86_64_4.page_size, 4096);
     }
 }
