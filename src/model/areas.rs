@@ -6,11 +6,17 @@
 
 mod kept;
 mod near;
+mod packed;
 #[cfg(test)]
 mod tests;
+mod threads;
 
-use kept::{KeptPages, PAGE_SLOTS};
+use kept::KeptPages;
 use near::Near;
+use packed::PAGE_SLOTS;
+
+/// Slots that are gone through or copied in less than a millisecond.
+const SMALL: usize = 1 << 16;
 
 /// Index of a slot in [`Areas`]. [`NIL`] is no area.
 pub type AreaId = u32;
@@ -162,7 +168,7 @@ impl Areas {
         debug_assert!(id != NIL, "NIL is not an area");
         self.live -= 1;
         let unused = self.unused;
-        self[id] = VmapArea { next: unused, ..VmapArea::default() };
+        self[id] = VmapArea { next: unused, born: VmapArea::UNBORN, ..VmapArea::default() };
         self.unused = id;
     }
 
@@ -186,11 +192,17 @@ impl Areas {
         self.live
     }
 
+    /// Is a plain copy a matter of less than a millisecond?
+    pub(crate) fn copies_fast(&self) -> bool {
+        self.slots.len() <= SMALL
+    }
+
     /// A copy to put aside. It has no slots that could be read: it is for [`Areas::restore`] alone. What has not changed
     /// since the last copy, of this arena or of the one it was restored from, is shared with that.
     pub(crate) fn keep(&mut self) -> Self {
         self.kept.update(&self.slots, &self.changed);
         self.changed.fill(false);
+        debug_assert!(self.comes_back(), "what was put aside is what is there");
         let Self { n_slots, unused, live, ref kept, .. } = *self;
         Self {
             slots: Vec::new(),
@@ -203,9 +215,18 @@ impl Areas {
         }
     }
 
+    /// Whether what was put aside just now tells every slot.
+    fn comes_back(&self) -> bool {
+        let mut again = Self::default();
+        let to = (&mut again.slots, &mut again.changed);
+        self.kept.restore(&mut again.kept, to, &mut again.near, self.slots.len());
+        again.slots == self.slots
+    }
+
     /// Becomes what was put aside. Costs what differs.
     pub(crate) fn restore(&mut self, kept: &Self) {
-        kept.kept.restore(&mut self.kept, &mut self.slots, &mut self.changed, kept.n_slots as usize);
+        let to = (&mut self.slots, &mut self.changed);
+        kept.kept.restore(&mut self.kept, to, &mut self.near, kept.n_slots as usize);
         (self.n_slots, self.unused, self.live) = (kept.n_slots, kept.unused, kept.live);
     }
 

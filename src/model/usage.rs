@@ -138,7 +138,7 @@ pub struct Usages {
     list: Vec<Usage>,
     ids: HashMap<Usage, u32>,
     /// By the record that allocates.
-    by_record: Vec<u32>,
+    by_record: Ids,
     /// Of areas older than the log, and of those no record announces. Another area can begin at the same place later.
     older: HashMap<Extent, u32>,
     /// Names, escaped for display; the first stands for nobody.
@@ -146,8 +146,57 @@ pub struct Usages {
     caller_ids: HashMap<String, CallerId>,
 }
 
+/// A number for each record: two bytes as long as that is enough.
+#[derive(Debug, Clone)]
+enum Ids {
+    Narrow(Vec<u16>),
+    Wide(Vec<u32>),
+}
+
 /// A record nothing is known of.
 const NOTHING: u32 = u32::MAX;
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::Narrow(Vec::new())
+    }
+}
+
+impl Ids {
+    /// Of a record; [`NOTHING`] if there is none.
+    fn get(&self, index: usize) -> u32 {
+        match self {
+            Self::Narrow(ids) => ids.get(index).filter(|&&id| id != u16::MAX).map_or(NOTHING, |&id| id.into()),
+            Self::Wide(ids) => ids.get(index).copied().unwrap_or(NOTHING),
+        }
+    }
+
+    fn set(&mut self, index: usize, id: u32) {
+        let narrow = u16::try_from(id).ok().filter(|&id| id != u16::MAX);
+        if let (Self::Narrow(ids), None) = (&self, narrow) {
+            *self = Self::Wide((0..ids.len()).map(|index| self.get(index)).collect());
+        }
+        match (self, narrow) {
+            (Self::Narrow(ids), Some(narrow)) => put(ids, index, narrow, u16::MAX),
+            (Self::Narrow(_), None) => {}
+            (Self::Wide(ids), _) => put(ids, index, id, NOTHING),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Narrow(ids) => ids.capacity() * 2,
+            Self::Wide(ids) => ids.capacity() * 4,
+        }
+    }
+}
+
+fn put<T: Copy>(list: &mut Vec<T>, index: usize, value: T, nothing: T) {
+    if list.len() <= index {
+        list.resize(index + 1, nothing);
+    }
+    list[index] = value;
+}
 
 impl Usages {
     /// The id of a caller's name; an empty name is nobody.
@@ -180,11 +229,7 @@ impl Usages {
     /// Notes the use of what record `born` allocates.
     pub fn note(&mut self, born: u32, usage: Usage) {
         let id = self.id_of(usage);
-        let index = born as usize;
-        if self.by_record.len() <= index {
-            self.by_record.resize(index + 1, NOTHING);
-        }
-        self.by_record[index] = id;
+        self.by_record.set(born as usize, id);
     }
 
     /// Notes the use of an area that no record of the log allocates.
@@ -197,14 +242,14 @@ impl Usages {
     pub fn of(&self, born: u32, extent: Extent) -> Option<Usage> {
         let id = match born {
             VmapArea::UNBORN => self.older.get(&extent).copied(),
-            _ => self.by_record.get(born as usize).copied(),
+            _ => Some(self.by_record.get(born as usize)),
         };
         self.list.get(id? as usize).copied()
     }
 
     /// What is known of what a record allocates; `None` if it allocates nothing, or nothing was looked at.
     pub fn of_record(&self, born: u32) -> Option<Usage> {
-        self.list.get(*self.by_record.get(born as usize)? as usize).copied()
+        self.list.get(self.by_record.get(born as usize) as usize).copied()
     }
 
     /// The areas no record allocates, in no order.
@@ -216,12 +261,17 @@ impl Usages {
     pub fn heap_bytes(&self) -> u64 {
         let uses = self.list.capacity() * 2 * size_of::<Usage>() + self.older.capacity() * size_of::<(Extent, u32)>();
         let names: usize = self.callers.iter().map(|name| name.capacity() * 2 + 64).sum();
-        (uses + names + self.by_record.capacity() * 4) as u64
+        (uses + names + self.by_record.heap_bytes()) as u64
     }
 
     /// Each different use once.
     pub fn list(&self) -> &[Usage] {
         &self.list
+    }
+
+    /// Place of a use in [`Usages::list`].
+    pub(crate) fn number_of(&self, usage: &Usage) -> Option<u32> {
+        self.ids.get(usage).copied()
     }
 
     fn id_of(&mut self, usage: Usage) -> u32 {

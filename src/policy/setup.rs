@@ -24,11 +24,16 @@ pub struct Setup {
     pub is_32_bit: bool,
     /// Areas that exist before the allocator starts, ascending and apart.
     pub early: Vec<Extent>,
+    /// What may be freed and not purged, in bytes, where it is not what the CPUs say.
+    pub lazy_max_bytes: Option<u64>,
 }
 
 impl Setup {
     /// `lazy_max_pages()`: pages that may be freed and not yet purged.
     pub(super) fn lazy_max_pages(&self) -> u64 {
+        if let Some(bytes) = self.lazy_max_bytes {
+            return bytes / self.page_size;
+        }
         let fls = u64::from(u32::BITS - self.cpus_online.max(1).leading_zeros());
         fls * ((32 << 20) / self.page_size)
     }

@@ -2,7 +2,7 @@
 //!
 //! A trace is resolved without it: nothing behind an area decides an address. So the cursor moves without it too, and what
 //! is behind the areas follows: the resolved operations applied once more with page tables, frames and objects, between
-//! checkpoints of their own. Those are large, so they are few.
+//! checkpoints of their own. Those cost more, so they are few.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Behind {
         let facts = plan.machine.facts(HelperOrder::default());
         let memory = memory_of(&facts, usages, DataFrames::Counted);
         let start = start.clone().with_memory(memory);
-        Self { checkpoints: Checkpoints::new(start, budget_bytes), chase: None, front: None }
+        Self { checkpoints: Checkpoints::new(start, budget_bytes, plan.len()), chase: None, front: None }
     }
 
     /// Goes towards the state after `stop` records, `budget` records at most; hands it out when it is there.

@@ -18,7 +18,7 @@ impl Replay {
             return (copy_of(&self.space), self.cursor);
         }
         let mut state = copy_of(lane.start());
-        let begins = lane.restore(at, &mut state);
+        let begins = lane.restore_even(at, &mut state);
         (copy_of(&state), begins)
     }
 

@@ -277,7 +277,7 @@ impl Machine {
     }
 
     /// What its allocator is built from, with the areas that are older than it.
-    pub(super) fn setup(&self, early: Vec<Extent>) -> Setup {
+    pub(crate) fn setup(&self, early: Vec<Extent>) -> Setup {
         Setup {
             rules: self.policy.rules,
             cpus_online: self.cpus_online,
@@ -286,6 +286,7 @@ impl Machine {
             page_size: self.page_size,
             is_32_bit: self.is_32_bit,
             early,
+            lazy_max_bytes: None,
         }
     }
 }

@@ -18,7 +18,7 @@ mod unseen;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use crate::event::{Addr, Event, EventKind, Seq, TaskId};
+use crate::event::{Event, EventKind, Seq, TaskId};
 use crate::log::{Log, Window};
 use crate::model::{AddressSpace, Answer, Op, PurgeKind, Request};
 
@@ -127,7 +127,7 @@ impl<'a> Resolver<'a> {
         let plan = Plan::empty(machine, space.allocator().n_nodes(), n);
         let n_tasks = log.names.tasks().len();
         let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
-        let checkpoints = Checkpoints::new(space.clone(), BUDGET_BYTES);
+        let checkpoints = Checkpoints::new(space.clone(), BUDGET_BYTES, log.events.len());
         let overflow = vec![Overflow::None; n_tasks];
         let mut first_with_pid = HashMap::new();
         let tasks = log.names.tasks().iter().enumerate();
@@ -376,8 +376,7 @@ impl<'a> Resolver<'a> {
         let seq = Seq(index as u32);
         self.plan.verdicts[index] = verdict;
         self.plan.timeline.divergences.push(seq.0);
-        let divergence = Divergence { seq, model: model.map(Addr), recorded: recorded.map(Addr), verdict };
-        self.plan.divergences.push(divergence);
+        self.plan.divergences.push(Divergence::new(seq, model, recorded, verdict));
     }
 }
 

@@ -177,12 +177,41 @@ impl Cause {
 pub struct Divergence {
     /// The record.
     pub seq: Seq,
-    /// The model's own answer; `None` if it found no space.
-    pub model: Option<Addr>,
-    /// The recorded address; `None` if the record says the request failed.
-    pub recorded: Option<Addr>,
     /// How it was settled.
     pub verdict: Verdict,
+    model: Answered,
+    recorded: Answered,
+}
+
+/// An address or none, in eight bytes: there can be as many divergences as records. No area begins at the last byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answered(u64);
+
+impl Answered {
+    fn of(addr: Option<u64>) -> Self {
+        Self(addr.unwrap_or(u64::MAX))
+    }
+
+    fn get(self) -> Option<Addr> {
+        (self.0 != u64::MAX).then_some(Addr(self.0))
+    }
+}
+
+impl Divergence {
+    /// Of a record: the model's own answer, and the recorded address; `None` for a request that failed.
+    pub(super) fn new(seq: Seq, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) -> Self {
+        Self { seq, verdict, model: Answered::of(model), recorded: Answered::of(recorded) }
+    }
+
+    /// The model's own answer; `None` if it found no space.
+    pub fn model(&self) -> Option<Addr> {
+        self.model.get()
+    }
+
+    /// The recorded address; `None` if the record says the request failed.
+    pub fn recorded(&self) -> Option<Addr> {
+        self.recorded.get()
+    }
 }
 
 /// How many verdicts of each kind.

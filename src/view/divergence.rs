@@ -21,10 +21,10 @@ pub(crate) fn other_place(scene: &Scene<'_>) -> Option<(u64, &'static str)> {
     let (seq, _) = scene.replay.current()?;
     let divergence = of(scene, seq)?;
     let (other, whose) = match divergence.verdict {
-        Verdict::Adopted(Cause::Impossible) => (divergence.recorded, "record"),
-        _ => (divergence.model, "model"),
+        Verdict::Adopted(Cause::Impossible) => (divergence.recorded(), "record"),
+        _ => (divergence.model(), "model"),
     };
-    other.filter(|_| divergence.model != divergence.recorded).map(|addr| (addr.0, whose))
+    other.filter(|_| divergence.model() != divergence.recorded()).map(|addr| (addr.0, whose))
 }
 
 /// Why it was not exact, in a sentence.
@@ -57,7 +57,7 @@ pub(crate) fn decided_by(scene: &Scene<'_>, verdict: Verdict) -> Option<&'static
 pub(crate) fn add(facts: &mut Facts<'_, '_>, seq: Seq) {
     let scene = facts.scene;
     let Some(divergence) = of(scene, seq) else { return };
-    for (label, addr) in [("recorded", divergence.recorded), ("model", divergence.model)] {
+    for (label, addr) in [("recorded", divergence.recorded()), ("model", divergence.model())] {
         let spans = placed(scene, addr);
         facts.add(label, &spans, addr.map(|addr| Target::Address(addr.0)));
     }
@@ -95,11 +95,11 @@ pub(crate) fn append<'g>(
     (seq, future): (Seq, bool),
 ) -> Line<'g> {
     let Some(divergence) = of(scene, seq) else { return line };
-    if divergence.model == divergence.recorded {
+    if divergence.model() == divergence.recorded() {
         return line;
     }
     let role = if future { Role::Muted } else { Role::Bad };
-    let model = divergence.model.map_or_else(|| "no space".to_owned(), |addr| addresses.short(addr.0));
+    let model = divergence.model().map_or_else(|| "no space".to_owned(), |addr| addresses.short(addr.0));
     let long = format!("  {} model {model}", scene.glyphs.unlike);
     let short = format!(" {}{model}", scene.glyphs.unlike);
     match [long, short].into_iter().find(|words| text::width(words) <= line.room()) {

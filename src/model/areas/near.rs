@@ -35,7 +35,12 @@ impl Near {
         let n_places = (live.max(FIRST_ROOM) as usize * PLACES * 2).next_power_of_two();
         self.slots = vec![NIL; n_places];
         self.room = (n_places / PLACES) as u32;
-        for (area, id) in areas.iter().zip(0..) {
+        self.note_all(areas, 0);
+    }
+
+    /// Remembers areas in slots from `first` on that are in a tree.
+    pub(super) fn note_all(&mut self, areas: &[VmapArea], first: usize) {
+        for (area, id) in areas.iter().zip(first as AreaId..) {
             if area.kind != Kind::Other {
                 self.note(id, area.start, area.end);
             }

@@ -124,10 +124,14 @@ impl Augmented {
     /// Makes `extent` busy: whatever overlaps it is dropped, its rest becomes free, then the range is cut out.
     pub(super) fn adopt_with<S: Sink>(&mut self, extent: Extent, owner: Owner, born: u32, sink: &mut S) -> u32 {
         // The ranges tile the space: what lies wholly in one hole overlaps nothing else.
-        let hole = self.areas.find_containing(&self.free, extent.start());
+        let hole = match self.areas.starting_at(extent.start(), Kind::Free) {
+            NIL => self.areas.find_containing(&self.free, extent.start()),
+            hole => hole,
+        };
         let is_free = self.areas.extent(hole).is_some_and(|hole| hole.contains(extent));
-        let displaced = if is_free { 0 } else { self.evict(extent, sink) };
-        while let Some(hole) = self.overlapping(&self.free, extent) {
+        let is_carved = is_free && self.carve(hole, extent, sink).is_some();
+        let displaced = if is_carved { 0 } else { self.evict(extent, sink) };
+        while !is_carved && let Some(hole) = self.overlapping(&self.free, extent) {
             let Some(piece) = self.areas.extent(hole).and_then(|range| range.intersection(extent)) else { break };
             if self.carve(hole, piece, sink).is_none() {
                 break;

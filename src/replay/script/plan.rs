@@ -31,7 +31,7 @@ pub(in crate::replay) fn open(
     log.origin.clock = Clock::None;
     log.events = Events::new();
     let mut pass = Pass {
-        checkpoints: Checkpoints::new(run.space().clone(), settings.checkpoint_bytes()),
+        checkpoints: Checkpoints::new(run.space().clone(), settings.checkpoint_bytes(), script.ops.len()),
         plan: Plan::empty(machine, run.allocator().n_nodes(), script.ops.len()),
         tally: Tally::default(),
         run,
@@ -240,7 +240,7 @@ impl Pass<'_> {
         if verdict != Verdict::Exact {
             let seq = Seq(index as u32);
             self.plan.timeline.divergences.push(seq.0);
-            self.plan.divergences.push(Divergence { seq, model: None, recorded: None, verdict });
+            self.plan.divergences.push(Divergence::new(seq, None, None, verdict));
         }
     }
 }

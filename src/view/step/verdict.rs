@@ -53,7 +53,11 @@ pub(super) fn rows(scene: &Scene<'_>, addresses: &Addresses, width: usize, seq: 
 fn against(words: Words, addresses: &Addresses, divergence: Option<Divergence>) -> Words {
     let Some(divergence) = divergence else { return words };
     let answer = |addr: Option<Addr>| addr.map_or_else(|| "no space".to_owned(), |addr| addresses.short(addr.0));
-    words.say("; record ").number(answer(divergence.recorded)).say(", model at first ").number(answer(divergence.model))
+    words
+        .say("; record ")
+        .number(answer(divergence.recorded()))
+        .say(", model at first ")
+        .number(answer(divergence.model()))
 }
 
 /// An adoption can push out areas that the model thought in use.
@@ -71,7 +75,7 @@ fn displaced(scene: &Scene<'_>, words: Words) -> Words {
     if n == 0 {
         return words;
     }
-    let at = scene.replay.current().and_then(|(seq, _)| divergence::of(scene, seq)).and_then(|found| found.recorded);
+    let at = scene.replay.current().and_then(|(seq, _)| divergence::of(scene, seq)).and_then(|found| found.recorded());
     let there = at.map(|addr| focus::thing_at(scene, scene.replay.before(), addr.0).kind);
     if there == Some(Kind::Unseen) {
         return words.say("; a stretch believed taken is cut to make room");
