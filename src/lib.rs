@@ -3,7 +3,7 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
+//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← compare, insight ← view
 //!                      lesson: parsers, log       workload: parsers
 //!                      source: parsers, event, log
 //!                      ui: view and below                  cli: everything

@@ -58,6 +58,7 @@ fn setup(id: &str) -> Setup {
         page_size: PAGE,
         is_32_bit: false,
         early: Vec::new(),
+        lazy_max_bytes: None,
     }
 }
 
