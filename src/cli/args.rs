@@ -8,6 +8,7 @@ use parsers::sniff::Format;
 
 use super::compare::CompareArgs;
 use crate::log::Window;
+use crate::policy;
 use crate::replay::{Follow, Settings};
 use crate::source::formats::{FORMATS, Row};
 use crate::source::{Expect, Reading};
@@ -190,6 +191,11 @@ impl InputArgs {
             checkpoint_bytes: self.checkpoints,
             prepared: None,
         }
+    }
+
+    /// `--policy`, if that is no kernel's.
+    pub fn policy_beyond_eras(&self) -> Option<&str> {
+        policy::by_id(&self.policy).filter(|chosen| chosen.layers().is_some()).map(|_| self.policy.as_str())
     }
 
     /// How the input is to be read.
