@@ -3,6 +3,7 @@
 pub mod args;
 pub mod compare;
 pub mod error;
+pub mod export;
 pub mod generate;
 pub mod inspect;
 pub mod json;
@@ -13,6 +14,7 @@ pub mod parse;
 pub mod replay;
 pub mod sink;
 pub mod size;
+pub mod survey;
 pub mod ui;
 pub mod verify;
 
@@ -56,6 +58,8 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
+        Some(Command::Export(args)) => export::run(args),
+        Some(Command::Survey(args)) => survey::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         None => ui::run(&cli.ui),
     }

@@ -41,6 +41,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
+    /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
+    Export(Box<super::export::ExportArgs>),
+    /// Many captures on all cores: one row for each capture and policy, to Parquet.
+    Survey(super::survey::SurveyArgs),
     /// A guided scenario in the terminal UI; without NAME the list of them.
     Lesson(LessonArgs),
     /// Files for the shell and the manual.
