@@ -75,7 +75,7 @@ const PREPARED_AT_ONCE: usize = 200_000;
 /// Larger memory follows afterwards, however near: copies of it take longer than a key may.
 const MEMORY_AT_ONCE: u64 = 1 << 20;
 /// Part of the budget that the states with memory get.
-const BEHIND_SHARE: u64 = 8;
+const BEHIND_SHARE: u64 = 5;
 
 impl Replay {
     /// Resolves the log and puts the cursor before the first record.
