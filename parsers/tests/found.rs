@@ -4,7 +4,7 @@
 #[path = "support/windows.rs"]
 mod windows;
 
-use parsers::stream::Form;
+use parsers::stream::{self, Form};
 use parsers::vmallocinfo::{self, Area, Confidence};
 use parsers::{ProblemKind, dmesg, ftrace, perf, report};
 use windows::{in_windows, whole};
@@ -138,6 +138,28 @@ fn a_name_that_looks_like_a_header() {
             let (records, problems) = read(text.as_bytes());
             assert_eq!((records.len(), problems), (1, Vec::new()), "{text}");
             check::<ftrace::Trace>("ftrace", text.as_bytes());
+        }
+    }
+}
+
+/// Lines of a megabyte in which every few bytes could be the place to split: what is read once for each of them would
+/// take minutes. The clock is not asked; whoever waits knows.
+#[test]
+fn lines_with_a_million_places_to_split() {
+    let lines = [
+        (":", ""),
+        ("x:y(", ""),
+        ("{\"a\":", ""),
+        ("(", "     1.000 a/1 x:y("),
+        ("x:y(", "     1.000 a/1 "),
+        ("x:y: ", "                    "),
+    ];
+    for (piece, head) in lines {
+        let mut text = head.as_bytes().to_vec();
+        text.extend(piece.bytes().cycle().take(stream::MAX_LINE - head.len()));
+        text.push(b'\n');
+        for (records, problems) in [whole(perf::Script::default(), &text), whole(perf::Trace::default(), &text)] {
+            assert!(records.len() + problems.len() <= 1, "{piece:?}: {} {}", records.len(), problems.len());
         }
     }
 }

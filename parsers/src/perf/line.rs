@@ -45,11 +45,12 @@ pub(super) fn split(line: &[u8]) -> Option<Split<'_>> {
     if line.len() <= NAME {
         return None;
     }
+    let pad = line.len() - unpadded(line).len();
     let mut best: Option<(u32, Split<'_>)> = None;
     for at in memchr::memchr_iter(b':', line) {
         let Some((start, stamp)) = time_before(line, at) else { continue };
         let Some(what) = what(after(line, at + 1)) else { continue };
-        let (columns, split) = columns(upto(line, start), stamp, what);
+        let (columns, split) = columns(upto(line, start), pad, stamp, what);
         // All columns with a time: no task's name is long enough to imitate that.
         if columns == 2 && split.prefix.comm.len() <= MAX_COMM {
             return Some(split);
@@ -67,17 +68,19 @@ pub(super) fn split_timeless(line: &[u8]) -> Option<Split<'_>> {
     if line.len() <= NAME {
         return None;
     }
+    let pad = line.len() - unpadded(line).len();
     let mut from = 0;
+    // Word by word: a line can have a million colons.
     while let Some(at) = memchr::memchr(b':', after(line, from)).map(|at| at + from) {
-        from = at + 1;
-        let start = memchr::memrchr(b' ', upto(line, at)).map_or(0, |blank| blank + 1);
+        let start = memchr::memrchr(b' ', upto(after(line, from), at - from)).map_or(from, |blank| from + blank + 1);
+        from = memchr::memchr(b' ', after(line, at)).map_or(line.len(), |blank| at + blank);
         let Some(what @ What::Event { system, .. }) = what_named(after(line, start)) else { continue };
         let left = upto(line, start);
         if system.is_empty() {
             continue;
         }
-        let (columns, split) = columns(left, Stamp::Unknown, what);
-        if 0 < columns || left.iter().all(|&byte| byte == b' ') {
+        let (columns, split) = columns(left, pad, Stamp::Unknown, what);
+        if 0 < columns || left.len() <= pad {
             return Some(split);
         }
     }
@@ -152,9 +155,10 @@ fn what_named(text: &[u8]) -> Option<What<'_>> {
     Some(What::Event { system, name, args: unpadded(after(text, end)) })
 }
 
-/// The columns before the time, read from the right. The number says how many of thread and CPU there are.
+/// The columns before the time, read from the right; `pad` blanks begin the line. The number says how many of thread and
+/// CPU there are.
 #[inline]
-fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> (u32, Split<'a>) {
+fn columns<'a>(left: &'a [u8], pad: usize, stamp: Stamp, what: What<'a>) -> (u32, Split<'a>) {
     let mut left = unpadded_end(left);
     let mut prefix = Prefix { comm: b"", pid: -1, tgid: None, cpu: None, flags: b"", stamp };
     let mut n_columns = 0;
@@ -170,7 +174,7 @@ fn columns<'a>(left: &'a [u8], stamp: Stamp, what: What<'a>) -> (u32, Split<'a>)
         (left, n_digits, prefix.pid, prefix.tgid) = (rest, n, pid, tgid);
         n_columns += 1;
     }
-    prefix.comm = unpadded(unpadded_end(left));
+    prefix.comm = after(unpadded_end(left), pad);
     (n_columns, Split { prefix, name_field: left, n_digits, what })
 }
 

@@ -55,20 +55,27 @@ fn duration(text: &[u8]) -> Option<&[u8]> {
     (5 <= end && upto(inside, end).iter().all(is_time)).then(|| unpadded(after(inside, end + 3)))
 }
 
+/// Bytes of a thread's number at most.
+const MAX_PID: usize = 16;
+
 /// `pt/189 vmalloc:alloc_vmap_area(addr: …)`. A task's name may imitate all of this but an event's whole name.
 fn split_task(text: &[u8], stamp: Stamp) -> Option<Split<'_>> {
     let mut found = None;
-    for open in memchr::memchr_iter(b'(', text) {
-        let left = upto(text, open);
-        let Some(blank) = memchr::memrchr(b' ', left) else { continue };
-        let event = after(left, blank + 1);
+    let mut from = 0;
+    // Word by word, and no look back beyond a number: a line can have a million parentheses.
+    while let Some(open) = memchr::memchr(b'(', after(text, from)).map(|at| at + from) {
+        let blank = memchr::memrchr(b' ', upto(after(text, from), open - from)).map(|at| at + from);
+        from = memchr::memchr(b' ', after(text, open)).map_or(text.len(), |blank| open + blank);
+        let Some(blank) = blank else { continue };
+        let event = upto(after(text, blank + 1), open - blank - 1);
         let Some(colon) = memchr::memchr(b':', event) else { continue };
         let (system, name) = (upto(event, colon), after(event, colon + 1));
         let is_name = |text: &[u8]| {
             !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         };
-        let task = upto(left, blank);
-        let Some(slash) = memchr::memrchr(b'/', task) else { continue };
+        let task = upto(text, blank);
+        let near = task.len().saturating_sub(MAX_PID);
+        let Some(slash) = memchr::memrchr(b'/', after(task, near)).map(|at| at + near) else { continue };
         let Some(pid) = std::str::from_utf8(after(task, slash + 1)).ok().and_then(|pid| pid.parse::<i32>().ok()) else {
             continue;
         };
