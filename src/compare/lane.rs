@@ -110,7 +110,7 @@ impl Lane {
                 places,
                 worker: Worker::default(),
             },
-            checkpoints: Checkpoints::new(space.clone(), checkpoint_bytes),
+            checkpoints: Checkpoints::new(space.clone(), checkpoint_bytes, demands.len()),
             front: Some(space.clone()),
             ran: 0,
             score,

@@ -4,6 +4,7 @@ mod arrive;
 mod bounded;
 mod breaks;
 mod charts;
+mod exports;
 mod frames;
 mod lessons;
 mod moves;

@@ -239,7 +239,7 @@ impl<'a> EventRow<'a> {
             Verdict::Adopted(_) => Some("adopted"),
             Verdict::Differs(_) => Some("differs"),
         };
-        self.modelled_addr = walk.plan().divergence(seq).and_then(|divergence| Some(divergence.model?.0));
+        self.modelled_addr = walk.plan().divergence(seq).and_then(|divergence| Some(divergence.model()?.0));
         if 0 < walk.displaced {
             self.flags |= OVERLAPS;
         }

@@ -21,6 +21,7 @@ impl Arena {
             page_size: PAGE,
             is_32_bit: false,
             early: Vec::new(),
+            lazy_max_bytes: None,
         };
         Self(policy::build(&setup))
     }
