@@ -59,7 +59,9 @@ pub(crate) fn rows(app: &App, picked: usize) -> Vec<Row> {
             Span::new(format!("{:<10}", choice.name), Role::Number),
             Span::new(choice.what, Role::Text),
         ];
-        spans.iter_mut().for_each(|span| span.selected = at == picked);
+        for span in &mut spans {
+            span.selected = at == picked;
+        }
         Row { spans, focused: at == picked, ..Row::default() }
     };
     CHOICES.iter().enumerate().map(row).collect()
@@ -74,8 +76,7 @@ pub(crate) fn save(app: &mut App, choice: Choice) -> Result<String, String> {
         let n = count(app.replay.len() as u64);
         return Err(format!("{n} records take a while: vmaplens export does it beside"));
     }
-    let mut bytes = Vec::new();
-    write(app, choice, &mut bytes).map_err(|error| error.to_string())?;
+    let bytes = content(app, choice).map_err(|error| error.to_string())?;
     let stem = stem(&app.replay.log().origin.name);
     let place = app.replay.cursor();
     for n in 1..=MAX_COPIES {
@@ -96,6 +97,16 @@ pub(crate) fn save(app: &mut App, choice: Choice) -> Result<String, String> {
         };
     }
     Err(format!("there are too many files called {stem}.{place}"))
+}
+
+/// What the file holds.
+///
+/// # Errors
+/// The format cannot hold it.
+pub(crate) fn content(app: &mut App, choice: Choice) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = Vec::new();
+    write(app, choice, &mut bytes)?;
+    Ok(bytes)
 }
 
 fn write(app: &mut App, choice: Choice, out: &mut Vec<u8>) -> Result<(), ExportError> {

@@ -122,9 +122,10 @@ mod tests {
         grid.add_busy(0, 5.5, 5.5, 1.0);
         grid.finish();
         let row = &grid.busy[..COLUMNS];
-        assert_eq!([row[9], row[10], row[11], row[12], row[13]], [0.0, 0.75, 1.0, 0.5, 0.0]);
-        assert_eq!([row[989], row[990], row[999]], [0.0, 0.5, 0.5]);
-        assert!((row.iter().sum::<f64>() - 7.25).abs() < 1e-4);
+        let hundredths = |cells: &[f64]| cells.iter().map(|cell| (cell * 100.0).round() as i64).collect::<Vec<_>>();
+        assert_eq!(hundredths(&row[9..14]), [0, 75, 100, 50, 0]);
+        assert_eq!(hundredths(&row[988..991]), [0, 0, 50]);
+        assert_eq!(hundredths(&[row.iter().sum()]), [725]);
     }
 
     #[test]
