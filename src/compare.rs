@@ -34,7 +34,7 @@ pub use gather::Gather;
 pub use lane::Lane;
 pub use metrics::{Counts, METRICS, MetricRow, Value};
 pub use score::Score;
-pub use shown::{Done, Shown};
+pub use shown::{Done, Placed, Shown};
 pub use spec::{LaneSpec, RECORDED, SpecError};
 
 use crate::event::Seq;

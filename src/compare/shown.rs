@@ -36,14 +36,25 @@ pub enum Done {
     RefusedByRecord,
 }
 
+/// What came of the request of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// The record asks for nothing.
+    Unasked,
+    /// There was no space.
+    Nowhere,
+    /// Here.
+    At(Extent),
+}
+
 impl Shown {
-    /// The answer to the request of the record, if it is one: where the area lies now, or `None` if there is none.
-    pub fn placed(&self) -> Option<Option<Extent>> {
+    /// What came of the request of the record.
+    pub fn placed(&self) -> Placed {
         let mut asked = false;
         for done in &self.done {
             match done {
                 Done::Op { answer: Answer::Placed(extent) | Answer::Adopted { extent, .. }, .. } => {
-                    return Some(Some(*extent));
+                    return Placed::At(*extent);
                 }
                 Done::Op { answer: Answer::Refused(_) | Answer::Rejected(_), .. } | Done::RefusedByRecord => {
                     asked = true;
@@ -51,7 +62,7 @@ impl Shown {
                 _ => {}
             }
         }
-        asked.then_some(None)
+        if asked { Placed::Nowhere } else { Placed::Unasked }
     }
 
     /// Areas and holes that the searches of the record looked at.

@@ -263,7 +263,9 @@ pub(super) fn put_kmem(kmem: Option<Kmem>, out: &mut Vec<u8>) {
         None => out.push(0),
         Some(Kmem::Object(Object { cache, slab, index })) => {
             out.push(1);
-            [cache.0.into(), slab, index].into_iter().for_each(|number| put(out, number.into()));
+            for number in [cache.0.into(), slab, index] {
+                put(out, number.into());
+            }
         }
         Some(Kmem::Pages(FrameRun { first, n })) => {
             out.push(2);

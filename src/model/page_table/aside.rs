@@ -30,7 +30,9 @@ impl PageTables {
             let is_raw = words.len() * 8 < runs.len();
             put(out, (table - last) << 1 | u64::from(is_raw));
             if is_raw {
-                words.iter().for_each(|&word| put_bytes(out, word, 8));
+                for &word in words {
+                    put_bytes(out, word, 8);
+                }
             } else {
                 out.extend_from_slice(&runs);
             }

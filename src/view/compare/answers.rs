@@ -4,7 +4,7 @@ use super::super::line::Line;
 use super::super::text::{self, Addresses};
 use super::super::{Role, Row, Scene, Span, Target, focus};
 use super::{Lanes, name, progress, sign};
-use crate::compare::{Done, Lane};
+use crate::compare::{Done, Lane, Placed};
 use crate::event::EventKind;
 use crate::model::step::PoolAnswer;
 use crate::model::{Answer, Extent, Op, Step};
@@ -19,18 +19,13 @@ pub(super) fn rows(scene: &Scene<'_>, lanes: &Lanes<'_>, width: usize) -> Vec<Ro
         return rows;
     }
     let names = lanes.list().iter().map(|lane| text::width(&name(lane))).max().unwrap_or(0).min(width / 3);
-    let first = lanes.list().first().map(placed);
+    let first = lanes.list().first().map(|lane| lane.shown().placed());
     for (at, lane) in lanes.list().iter().enumerate() {
         let line = Line::new(width, scene.glyphs).gap(1).strong(sign(at), Role::Key).gap(1);
         let line = line.left(name(lane), names, Role::Text).gap(2);
         rows.push(answer(scene, lane, line, first.filter(|_| at > 0)).done());
     }
     rows
-}
-
-/// Where the request of the record lies in a lane; the outer `None`: there was no request.
-fn placed(lane: &Lane) -> Option<Option<Extent>> {
-    lane.shown().placed()
 }
 
 /// The record, in a row.
@@ -64,21 +59,22 @@ fn asked(scene: &Scene<'_>, width: usize) -> Row {
 }
 
 /// What a lane did with the record.
-fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, first: Option<Option<Option<Extent>>>) -> Line<'g> {
+fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, first: Option<Placed>) -> Line<'g> {
     let glyphs = scene.glyphs;
     let addresses = focus::addresses(scene);
     let recorded = recorded(scene);
     let shown = lane.shown();
-    if let Some(placed) = shown.placed() {
-        let differs = first.is_some_and(|first| first != Some(placed));
+    let placed = shown.placed();
+    if placed != Placed::Unasked {
+        let differs = first.is_some_and(|first| first != placed);
         let mark = if differs { (glyphs.unlike, Role::Warn) } else { (' ', Role::Text) };
         let line = line.put(mark.0.to_string(), mark.1).gap(1);
         return match placed {
-            None => {
+            Placed::Unasked | Placed::Nowhere => {
                 let line = line.put(format!("{} no space", glyphs.failure), Role::Bad);
                 line.put(format!("  {}", steps(shown.search_steps())), Role::Muted)
             }
-            Some(extent) => {
+            Placed::At(extent) => {
                 let mut line = line;
                 line.span(address(&addresses, extent));
                 let same = recorded == Some(extent.start());

@@ -4,7 +4,7 @@ use super::super::line::Line;
 use super::super::{Role, Row, Scene, Span, Target, focus, text};
 use super::axis::Axis;
 use super::{LABEL, Lanes, name, sign};
-use crate::compare::Lane;
+use crate::compare::{Lane, Placed};
 use crate::model::{Extent, VmapArea};
 
 /// What is in a cell, in bytes.
@@ -113,7 +113,7 @@ fn fill(lane: &Lane, axis: &Axis) -> Vec<Cell> {
             }
         });
     });
-    if let Some(Some(extent)) = lane.shown().placed() {
+    if let Placed::At(extent) = lane.shown().placed() {
         axis.cells(extent, &mut |at, _| {
             if let Some(cell) = cells.get_mut(at) {
                 cell.is_now = true;

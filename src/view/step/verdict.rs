@@ -75,7 +75,11 @@ fn displaced(scene: &Scene<'_>, words: Words) -> Words {
     if n == 0 {
         return words;
     }
-    let at = scene.replay.current().and_then(|(seq, _)| divergence::of(scene, seq)).and_then(|found| found.recorded());
+    let at = scene
+        .replay
+        .current()
+        .and_then(|(seq, _)| divergence::of(scene, seq))
+        .and_then(crate::replay::Divergence::recorded);
     let there = at.map(|addr| focus::thing_at(scene, scene.replay.before(), addr.0).kind);
     if there == Some(Kind::Unseen) {
         return words.say("; a stretch believed taken is cut to make room");
