@@ -3,7 +3,7 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view ← export
+//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← compare, insight ← view ← export
 //!                      lesson: parsers, log       workload: parsers
 //!                      source: parsers, event, log
 //!                      ui: export and below                cli: everything

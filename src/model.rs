@@ -23,6 +23,7 @@ pub mod space;
 pub mod stage;
 pub mod step;
 pub mod usage;
+mod varint;
 
 pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,

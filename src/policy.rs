@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_policy() {
+        let manual = include_str!("../docs/policies.md");
+        for entry in POLICIES {
+            assert!(manual.contains(&format!("`{}`", entry.id)), "{}", entry.id);
+        }
+    }
+
+    #[test]
     fn releases_resolve_to_their_era() {
         let era = |id: &str| by_id(id).map(|chosen| chosen.entry.id);
         assert_eq!(era("linux-5.10"), Some("linux-5.2"));

@@ -14,6 +14,7 @@ mod footer;
 mod headless;
 mod jumps;
 mod keymap;
+mod lanes;
 mod layout;
 mod lesson;
 mod loading;

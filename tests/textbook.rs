@@ -1,12 +1,15 @@
 //! Each textbook policy against an implementation without trees: the same answers and the same holes after every
 //! operation, in thousands of random runs; and what is in use, lazy, cached and free tiles the arenas.
 
+#[path = "textbook/cached.rs"]
+mod cached;
 #[path = "textbook/naive.rs"]
 mod naive;
 
 use std::collections::BTreeMap;
 
-use naive::{Asked, Bitmap, Buddies, Cached, Naive, Newest};
+use cached::Cached;
+use naive::{Asked, Bitmap, Buddies, Naive, Newest};
 use proptest::prelude::*;
 use vmaplens::log::Window;
 use vmaplens::model::{Allocator, Extent, HelperOrder, Owner, PurgeKind, Request};
@@ -58,6 +61,7 @@ fn setup(id: &str) -> Setup {
         page_size: PAGE,
         is_32_bit: false,
         early: Vec::new(),
+        lazy_max_bytes: None,
     }
 }
 
@@ -104,7 +108,7 @@ impl Pair {
                 "random" => Box::new(Bitmap::new(pages, "random")),
                 "best-fit" if id.contains("+high") => Box::new(Bitmap::new(pages, "best-fit+high")),
                 "best-fit" => Box::new(Bitmap::new(pages, "best-fit")),
-                _ => panic!("{rule}"),
+                _ => unreachable!("{rule}"),
             }
         };
         let (real, immediate) = (policy::build(&setup(id)), id.contains("immediate"));
@@ -146,7 +150,7 @@ impl Pair {
         Ok(expected.is_some())
     }
 
-    fn free(&mut self, index: &prop::sample::Index) {
+    fn free(&mut self, index: prop::sample::Index) {
         if self.busy.is_empty() {
             return;
         }
@@ -263,7 +267,7 @@ proptest! {
                         pair.purge(true);
                         pair.alloc(pages, shift, place, cpu).map(|_| ())
                     }),
-                    Act::Free(ref index) => { pair.free(index); Ok(()) }
+                    Act::Free(index) => { pair.free(index); Ok(()) }
                     Act::Purge(full) => { pair.purge(full); Ok(()) }
                     Act::Shrink => {
                         pair.real.shrink(None);

@@ -92,7 +92,7 @@ impl Report {
     #[cold]
     fn unread<'a>(&mut self, walk: &mut Walk<'a>, line: Line<'a>) {
         let kind = if stack::frame_text(line.bytes).is_some() {
-            stack::frames(&mut walk.lines);
+            stack::frames(&mut walk.lines, Self::starts_item);
             ProblemKind::StrayFrames
         } else if is_noise(line.bytes) {
             return;
@@ -131,7 +131,7 @@ impl Report {
         let args = trim_start(padded);
         match name {
             b"kernel_stack" | b"user_stack" if trim_end(args).starts_with(b"<") => {
-                let frames = stack::frames(&mut walk.lines);
+                let frames = stack::frames(&mut walk.lines, Self::starts_item);
                 Some(if name == b"kernel_stack" { Body::Stack(frames) } else { Body::UserStack(frames) })
             }
             b"print" | b"bprint" => {

@@ -6,7 +6,9 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parsers::sniff::Format;
 
+use super::compare::CompareArgs;
 use crate::log::Window;
+use crate::policy;
 use crate::replay::{Follow, Settings};
 use crate::source::formats::{FORMATS, Row};
 use crate::source::{Expect, Reading};
@@ -81,10 +83,10 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub cpus: Option<u32>,
     /// `VMALLOC_START`-`VMALLOC_END` in hex, where the input does not say.
-    #[arg(long, value_name = "START-END", value_parser = parse_range)]
+    #[arg(long, value_name = "START-END", value_parser = super::size::parse_range)]
     pub range: Option<Window>,
     /// Bytes in a page, where the input does not say.
-    #[arg(long, value_name = "N", value_parser = parse_page_size)]
+    #[arg(long, value_name = "N", value_parser = super::size::parse_page_size)]
     pub page_size: Option<u64>,
 
     /// What checkpoints of the state may hold, in bytes or as 64M: more makes long jumps shorter
@@ -195,6 +197,11 @@ impl InputArgs {
         }
     }
 
+    /// `--policy`, if that is no kernel's.
+    pub fn policy_beyond_eras(&self) -> Option<&str> {
+        policy::by_id(&self.policy).filter(|chosen| chosen.layers().is_some()).map(|_| self.policy.as_str())
+    }
+
     /// How the input is to be read.
     pub fn reading(&self) -> Reading {
         let expect = Expect::default();
@@ -278,53 +285,6 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
 }
-
-/// Options of `compare`.
-#[derive(Debug, Clone, Args)]
-#[command(mut_arg("policy", |arg| arg
-    .value_name("A,B,…")
-    .help("Policies to compare, see `vmaplens compare --help`")
-    .long_help(COMPARE_POLICY)))]
-pub struct CompareArgs {
-    /// The input.
-    #[command(flatten)]
-    pub input: InputArgs,
-    /// Where results go.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Print CSV: one line for each policy, every metric a column.
-    #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
-    /// A threshold, for use in CI: `largest_hole >= 2M` has to hold after every event, `search_steps_mean <= 10` at the
-    /// end. One line for each that does not hold, and exit code 1. Can be given several times.
-    #[arg(long, value_name = "THRESHOLD")]
-    pub check: Vec<String>,
-    /// Measure `ns_per_op` too: the one figure in which two runs can differ.
-    #[arg(long)]
-    pub time: bool,
-    /// What if there were N allocator nodes (6.9 and later; 1 has no pools)
-    #[arg(long, value_name = "N")]
-    pub nodes: Option<String>,
-    /// What if so much could be freed and not purged, in bytes or as 64M
-    #[arg(long, value_name = "SIZE")]
-    pub lazy_max: Option<String>,
-    /// What if page tables had N levels
-    #[arg(long, value_name = "N")]
-    pub levels: Option<String>,
-    /// What if guard pages were `inside` each area, or `none`
-    #[arg(long, value_name = "RULE")]
-    pub guard: Option<String>,
-    /// What randomised placement begins with
-    #[arg(long, value_name = "N")]
-    pub seed: Option<String>,
-}
-
-/// `--policy` of a comparison.
-const COMPARE_POLICY: &str = "\
-Policies to compare: eras (`linux-5.2`), releases (`linux-4.19`), `recorded` (places where the trace says), `auto` (the \
-trace's own), each with changes behind a colon: `linux-6.9:cpus=16,lazy-max=64M`, `auto:range=64M`. Without it the trace's \
-own era, the one before, first-fit and best-fit. `--cpus`, `--range` and `--page-size` change every policy where the input \
-says what is so, and say it where the input does not";
 
 /// Options of `inspect`.
 #[derive(Debug, Clone, Args)]
@@ -412,20 +372,6 @@ pub enum Generated {
         #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
         max_ops: u64,
     },
-}
-
-/// What any architecture could have.
-fn parse_page_size(text: &str) -> Result<u64, String> {
-    let bytes: u64 = text.parse().map_err(|_| "a number of bytes is wanted".to_owned())?;
-    let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);
-    if can_be { Ok(bytes) } else { Err("no machine has pages of that size".to_owned()) }
-}
-
-fn parse_range(text: &str) -> Result<Window, String> {
-    let hex = |part: &str| u64::from_str_radix(part.trim().trim_start_matches("0x"), 16).map_err(|e| e.to_string());
-    let (start, end) = text.split_once('-').ok_or("two hex addresses with a dash between them are wanted")?;
-    let window = Window { vstart: hex(start)?, vend: hex(end)? };
-    if window.vstart < window.vend { Ok(window) } else { Err("the range is empty".to_owned()) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `vmaplens compare`: the same requests under several policies.
 
+mod args;
 mod json;
 mod table;
 
@@ -15,9 +16,10 @@ use crate::policy::{self, POLICIES};
 use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Input, open};
 
-use super::args::CompareArgs;
 use super::error::CliError;
 use super::{EXIT_NO, output};
+
+pub use args::CompareArgs;
 
 /// What a lane came to.
 #[derive(Debug)]

@@ -12,6 +12,12 @@
 //! * a request that is refused purges everything and tries once more, at the place where the trace shows that, or at once
 //!   where the trace's own allocator was not in need of it;
 //! * a purge that somebody asked for happens in every lane.
+//!
+//! # What the trace had no room for
+//!
+//! A lane that serves a request which failed in the trace gives the area back where the trace gave the request up: when its
+//! owner would have freed it nobody knows, and all that follows in the trace happened without it. So no lane is worse off
+//! for having served more. In a script the free is written down, and done there.
 
 use super::demands::{Demand, Demands, Id, recorded_place};
 use crate::log::Log;
@@ -154,7 +160,7 @@ impl Course<'_> {
                     on.eye.skipped(demand);
                 }
             }
-            Demand::Free { id } => self.free(place, id, demand, on),
+            Demand::Free { id } | Demand::GiveBack { id } => self.free(place, id, demand, on),
             Demand::Gone { id } => {
                 if self.follows == Follows::Itself {
                     self.free(place, id, demand, on);

@@ -45,6 +45,11 @@ pub enum Demand {
         /// The area.
         id: Id,
     },
+    /// The trace gave a request up. A lane that served it gives the area back: what follows happened without it.
+    GiveBack {
+        /// The request.
+        id: Id,
+    },
     /// An area has gone without a record, because a later one lies where it was.
     Gone {
         /// The area.
@@ -95,6 +100,7 @@ impl Demand {
             | Self::Overflow { id }
             | Self::AskAgain { id, .. }
             | Self::Free { id }
+            | Self::GiveBack { id }
             | Self::Gone { id }
             | Self::Chunk { id, .. }
             | Self::Chunks { id, .. }

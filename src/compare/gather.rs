@@ -8,10 +8,11 @@
 //!   the trace's own allocator (`Worker`): other lanes have drains of their own;
 //! * any other purge was asked for (`vm_unmap_aliases`, a `purge` of a script) and concerns every lane.
 
+mod script;
+
 use std::collections::HashMap;
 
-use parsers::ops::request::Target;
-use parsers::ops::{Op as Asked, RequestOp};
+use parsers::ops::Op as Asked;
 
 use super::demands::{Demand, Demands, Id, NO_RECORD};
 use crate::event::{Event, EventKind, Seq, TaskId};
@@ -157,35 +158,6 @@ impl Gather {
         }
     }
 
-    /// What an op of a script demands beyond what it came to in the script's own allocator; its demands so far begin at
-    /// `first`.
-    fn script_op(&mut self, asked: &Asked, first: usize) {
-        let (names, frees) = match asked {
-            Asked::Alloc { id, .. } => (Some(*id), None),
-            Asked::Free { id, .. } => (None, Some(*id)),
-            Asked::Request(request) => match &**request {
-                RequestOp::Free { target: Target::Id { id, offset: 0 }, .. } => (None, Some(*id)),
-                request => (request.names(), None),
-            },
-            _ => (None, None),
-        };
-        let said_nothing = first == self.demands.list.len();
-        let latest = self.demands.list[first..].iter().rev().find_map(|demand| match demand {
-            Demand::Ask { id, .. } | Demand::AskAgain { id, .. } => Some(*id),
-            _ => None,
-        });
-        if let (Some(name), Some(id)) = (names, latest) {
-            self.named.insert(name, id);
-        }
-        // Another lane may have the area that the script's own allocator had no room for.
-        if let Some(id) = frees.and_then(|name| self.named.remove(&name)).filter(|_| said_nothing) {
-            self.demands.list.push(Demand::Free { id });
-        }
-        if matches!(asked, Asked::Work) && said_nothing {
-            self.demands.list.push(Demand::Worker);
-        }
-    }
-
     fn op(&mut self, log: &Log, index: usize, event: &Event, op: &Op) {
         match *op {
             Op::Alloc { request, born } | Op::Search { request, born } => {
@@ -239,7 +211,11 @@ impl Gather {
             (pending.size, pending.align, pending.window) == (request.size, request.align, request.window)
         };
         self.entered[slot] = None;
-        let again = self.pending[slot].take().filter(|pending| !request.first_attempt && same(pending));
+        let before = self.pending[slot].take();
+        let again = before.filter(|pending| !request.first_attempt && same(pending));
+        if let (Some(given_up), None) = (before, again) {
+            self.give_up(given_up.id);
+        }
         let earlier = again.or_else(|| self.fallback.take());
         let shape = self.demands.shape(request);
         let place = self.demands.list.len();
@@ -266,8 +242,17 @@ impl Gather {
                     self.pending[slot] = Some(pending);
                 } else if self.demands.is_script {
                     self.fallback = Some(pending);
+                } else {
+                    self.give_up(id);
                 }
             }
+        }
+    }
+
+    /// The trace goes on without an area for a request. A script says itself when it frees what it asked for.
+    fn give_up(&mut self, id: Id) {
+        if !self.demands.is_script {
+            self.demands.list.push(Demand::GiveBack { id });
         }
     }
 

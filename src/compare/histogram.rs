@@ -78,7 +78,9 @@ mod tests {
                     (state >> 33) % 700
                 })
                 .collect();
-            list.iter().for_each(|&value| histogram.add(value));
+            for &value in &list {
+                histogram.add(value);
+            }
             list.sort_unstable();
             for percent in [1, 50, 99, 100] {
                 let place = (list.len() * percent).div_ceil(100).max(1) - 1;

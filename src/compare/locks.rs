@@ -14,7 +14,7 @@
 //! | 2.6.28 to 5.1 | `vmap_area_lock` | the same | the same |
 //! | 5.2 to 6.8 | `free_vmap_area_lock`, `vmap_area_lock` | `vmap_area_lock` | `free_vmap_area_lock` |
 //! | 6.9 and later | the pool of its node, and if that has none `free_vmap_area_lock`; the busy tree of the address's node | the busy tree of the address's node, the lazy store of the owner's | `free_vmap_area_lock` |
-//! | others | one lock | the same | the same |
+//! | no era | one lock; a cache of the CPU instead, where one serves | one lock | the same |
 //!
 //! Stamps are as fine as the trace clock, and that is mostly a microsecond: the estimate compares lanes, it is no
 //! prediction.
@@ -110,6 +110,8 @@ impl Locks {
     pub fn alloc(&mut self, steps: u64, from_pool: bool, area: Option<Extent>) {
         let searched = HOLD_NS + steps * STEP_NS;
         match self.scheme {
+            // A cache of the CPU.
+            Scheme::One if from_pool => self.hold(Lock::Pool(u32::from(self.cpu)), HOLD_NS),
             Scheme::One => self.hold(Lock::Space, searched),
             Scheme::Two => {
                 self.hold(Lock::Space, searched);

@@ -122,7 +122,7 @@ pub const METRICS: &[MetricRow] = &[
         "served_more",
         "served more",
         Counts::Things,
-        "requests that got an area here and none in the trace; no free of them is known, so they stay to the end",
+        "requests that got an area here and none in the trace; it is given back where the trace gave the request up",
         |lane| whole(lane.served_more()),
     ),
     row(

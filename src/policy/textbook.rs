@@ -148,7 +148,9 @@ impl<P: Placing> Textbook<P> {
             for tree in [self.busy, self.lazy] {
                 let taken: Vec<Extent> =
                     self.ground.areas.overlapping(&tree, managed).map(|(_, extent)| extent).collect();
-                taken.into_iter().for_each(|extent| placing.carve(&mut self.ground, extent));
+                for extent in taken {
+                    placing.carve(&mut self.ground, extent);
+                }
             }
             self.arenas.push(Arena { range, managed, placing });
         }

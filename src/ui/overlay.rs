@@ -2,6 +2,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod help;
+pub(crate) mod lanes;
 pub(crate) mod palette;
 pub(crate) mod problems;
 
@@ -31,6 +32,10 @@ pub(crate) enum Overlay {
     Export { picked: usize },
     /// The marks.
     Marks { picked: usize },
+    /// The policies that can be compared.
+    Policies { picked: usize },
+    /// What is changed about the machine of a lane.
+    WhatIf(lanes::Form),
     /// The search prompt, and where to return to.
     Search { input: Input, from: Spot },
 }

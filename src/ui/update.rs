@@ -6,6 +6,7 @@ mod arrive;
 mod goto;
 mod hunt;
 mod inside;
+mod lanes;
 mod lists;
 mod mouse;
 mod overlays;
@@ -100,6 +101,10 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         time::play(app, now);
     } else {
         time::catch_up(app);
+    }
+    if app.seeking.is_none() && super::lanes::wants_time(app) {
+        app.lanes.go_on(&app.replay, app.seek_budget);
+        app.dirty = true;
     }
     app.rest();
     match app.pending {

@@ -132,3 +132,21 @@ fn old_searches_take_orders_of_magnitude_more_steps() {
     let most = |at: usize| document["policies"][at]["search_steps_max"].as_u64().expect("a number");
     assert!(most(1) * 100 < most(0), "{} and {}", most(0), most(1));
 }
+
+/// The document has every metric, with its formula.
+#[test]
+fn every_metric_is_documented() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).expect("a file");
+    for metric in vmaplens::compare::METRICS {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{}` |", metric.key)));
+        assert!(
+            row.is_some_and(|row| row.ends_with(&format!("| {} |", metric.formula))),
+            "{}: {}",
+            metric.key,
+            metric.formula
+        );
+    }
+    for change in vmaplens::compare::CHANGES {
+        assert!(document.contains(&format!("| `{}=", change.word)), "{}", change.word);
+    }
+}

@@ -1,7 +1,7 @@
 //! The rules once more, page by page and list by list, without a tree: written from their descriptions.
 
 /// One arena: pages are numbers from 0.
-pub trait Naive {
+pub(crate) trait Naive {
     /// Pages of the area and where it lies. `whole`: the window is the arena.
     fn alloc(&mut self, asked: &Asked) -> Option<(u64, u64)>;
     /// An area comes back.
@@ -14,25 +14,25 @@ pub trait Naive {
 
 /// A request: pages, alignment in pages, window in pages, CPU, and how many requests came before.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
-    pub pages: u64,
-    pub align: u64,
-    pub low: u64,
-    pub high: u64,
-    pub whole: bool,
-    pub cpu: u32,
-    pub nth: u64,
+pub(crate) struct Asked {
+    pub(crate) pages: u64,
+    pub(crate) align: u64,
+    pub(crate) low: u64,
+    pub(crate) high: u64,
+    pub(crate) whole: bool,
+    pub(crate) cpu: u32,
+    pub(crate) nth: u64,
 }
 
 /// A flag for each page, and brute force.
-pub struct Bitmap {
-    pub free: Vec<bool>,
-    pub rule: &'static str,
+pub(crate) struct Bitmap {
+    pub(crate) free: Vec<bool>,
+    pub(crate) rule: &'static str,
     rover: u64,
 }
 
 impl Bitmap {
-    pub fn new(pages: u64, rule: &'static str) -> Self {
+    pub(crate) fn new(pages: u64, rule: &'static str) -> Self {
         Self { free: vec![true; pages as usize], rule, rover: 0 }
     }
 
@@ -90,13 +90,13 @@ impl Bitmap {
                 let (_, at) = runs.iter().find(|((start, end), _)| end - start == longest)?;
                 at.first().copied()
             }
-            "random" => self.draw(asked, &places),
-            rule => panic!("{rule}"),
+            "random" => Self::draw(asked, &places),
+            rule => unreachable!("{rule}"),
         }
     }
 
     /// 64 aligned addresses of the window, the first that fits; else one of those that fit.
-    fn draw(&self, asked: &Asked, places: &[u64]) -> Option<u64> {
+    fn draw(asked: &Asked, places: &[u64]) -> Option<u64> {
         let (mut seed, mut nth) = (0, asked.nth);
         let mut state = mix(&mut seed) ^ mix(&mut nth).rotate_left(32);
         let all: Vec<u64> = (asked.low..asked.high).filter(|at| at.is_multiple_of(asked.align)).collect();
@@ -143,10 +143,9 @@ impl Naive for Bitmap {
 
     fn give(&mut self, start: u64, pages: u64, _cpu: u32) {
         self.free[start as usize..(start + pages) as usize].fill(true);
-        if let Some(run) = self.runs().into_iter().find(|run| run.0 < self.rover && self.rover < run.1) {
-            if run.0 <= start && start < run.1 {
-                self.rover = run.0;
-            }
+        let around = self.runs().into_iter().find(|run| run.0 < self.rover && self.rover < run.1);
+        if let Some((first, _)) = around.filter(|run| run.0 <= start && start < run.1) {
+            self.rover = first;
         }
     }
 
@@ -156,15 +155,15 @@ impl Naive for Bitmap {
 }
 
 /// Free blocks in no order.
-pub struct Buddies {
+pub(crate) struct Buddies {
     blocks: Vec<(u64, u32)>,
     owned: Vec<(u64, u32)>,
-    pub outside: bool,
-    pub trims: bool,
+    pub(crate) outside: bool,
+    pub(crate) trims: bool,
 }
 
 impl Buddies {
-    pub fn new(pages: u64, outside: bool, trims: bool) -> Self {
+    pub(crate) fn new(pages: u64, outside: bool, trims: bool) -> Self {
         Self { blocks: Self::pieces(0, pages), owned: Vec::new(), outside, trims }
     }
 
@@ -173,7 +172,8 @@ impl Buddies {
         let mut pieces = Vec::new();
         let mut at = start;
         while at < end {
-            let order = (0..=20).rev().find(|k| at % (1 << k) == 0 && at + (1 << k) <= end).expect("a page fits");
+            let order =
+                (0..=20).rev().find(|k| at.is_multiple_of(1 << k) && at + (1 << k) <= end).expect("a page fits");
             pieces.push((at, order));
             at += 1 << order;
         }
@@ -247,13 +247,13 @@ impl Naive for Buddies {
 }
 
 /// Holes, the newest first: the lists of all classes in one.
-pub struct Newest {
+pub(crate) struct Newest {
     holes: Vec<(u64, u64)>,
     is_tlsf: bool,
 }
 
 impl Newest {
-    pub fn new(pages: u64, is_tlsf: bool) -> Self {
+    pub(crate) fn new(pages: u64, is_tlsf: bool) -> Self {
         Self { holes: vec![(0, pages)], is_tlsf }
     }
 
@@ -278,8 +278,8 @@ impl Newest {
         let mut in_order: Vec<usize> = (0..self.holes.len()).collect();
         let class_of = |at: usize| self.class(self.holes[at].1 - self.holes[at].0);
         in_order.sort_by_key(|&at| class_of(at));
-        let wanted = in_order.into_iter().filter(|&at| class <= class_of(at));
-        wanted.filter_map(|at| Some((at, Self::place(self.holes[at], asked)?))).next()
+        let mut wanted = in_order.into_iter().filter(|&at| class <= class_of(at));
+        wanted.find_map(|at| Some((at, Self::place(self.holes[at], asked)?)))
     }
 
     fn find(&self, asked: &Asked) -> Option<(usize, u64)> {
@@ -332,118 +332,5 @@ impl Naive for Newest {
         let mut holes = self.holes.clone();
         holes.sort_unstable();
         holes
-    }
-}
-
-/// A range cut into objects.
-struct Slab {
-    base: u64,
-    pages: u64,
-    n_cut: u64,
-    back: Vec<u64>,
-    out: u64,
-}
-
-/// Magazines of eight and slabs of 64 pages, in front of the lists.
-pub struct Cached {
-    arena: Newest,
-    /// CPU, pages, loaded, previous.
-    cpus: Vec<(u32, u64, Vec<u64>, Vec<u64>)>,
-    /// Pages and full magazines, the newest last.
-    depot: Vec<(u64, Vec<u64>)>,
-    slabs: Vec<Slab>,
-}
-
-impl Cached {
-    pub fn new(pages: u64) -> Self {
-        Self { arena: Newest::new(pages, false), cpus: Vec::new(), depot: Vec::new(), slabs: Vec::new() }
-    }
-
-    fn magazines(&mut self, cpu: u32, pages: u64) -> &mut (u32, u64, Vec<u64>, Vec<u64>) {
-        let at = self.cpus.iter().position(|of| (of.0, of.1) == (cpu, pages)).unwrap_or(self.cpus.len());
-        if at == self.cpus.len() {
-            self.cpus.push((cpu, pages, Vec::new(), Vec::new()));
-        }
-        &mut self.cpus[at]
-    }
-
-    fn of_slab(&mut self, pages: u64) -> Option<u64> {
-        let has_room =
-            |slab: &&mut Slab| slab.pages == pages && (!slab.back.is_empty() || (slab.n_cut + 1) * pages <= 64);
-        let slab = self.slabs.iter_mut().filter(has_room).min_by_key(|slab| slab.base)?;
-        slab.out += 1;
-        slab.back.pop().or_else(|| {
-            slab.n_cut += 1;
-            Some(slab.base + (slab.n_cut - 1) * pages)
-        })
-    }
-}
-
-impl Naive for Cached {
-    fn alloc(&mut self, asked: &Asked) -> Option<(u64, u64)> {
-        let n = asked.pages;
-        if !asked.whole || asked.align > 1 || n > 16 {
-            return self.arena.alloc(asked);
-        }
-        let (_, _, loaded, previous) = self.magazines(asked.cpu, n);
-        if loaded.is_empty() {
-            std::mem::swap(loaded, previous);
-        }
-        if let Some(start) = loaded.pop() {
-            return Some((start, n));
-        }
-        if let Some(at) = self.depot.iter().rposition(|full| full.0 == n) {
-            let (_, full) = self.depot.remove(at);
-            let mine = self.magazines(asked.cpu, n);
-            mine.2 = full;
-            return mine.2.pop().map(|start| (start, n));
-        }
-        if let Some(start) = self.of_slab(n) {
-            return Some((start, n));
-        }
-        match self.arena.alloc(&Asked { pages: 64, ..*asked }) {
-            Some((base, _)) => {
-                self.slabs.push(Slab { base, pages: n, n_cut: 0, back: Vec::new(), out: 0 });
-                self.of_slab(n).map(|start| (start, n))
-            }
-            None => self.arena.alloc(asked),
-        }
-    }
-
-    fn give(&mut self, start: u64, pages: u64, cpu: u32) {
-        let Some(slab) = self.slabs.iter().find(|slab| (slab.base..slab.base + 64).contains(&start)) else {
-            return self.arena.give(start, pages, cpu);
-        };
-        let n = slab.pages;
-        let (_, _, loaded, previous) = self.magazines(cpu, n);
-        if loaded.len() < 8 {
-            return loaded.push(start);
-        }
-        std::mem::swap(loaded, previous);
-        let full = (loaded.len() == 8).then(|| std::mem::take(loaded));
-        loaded.push(start);
-        self.depot.extend(full.map(|full| (n, full)));
-    }
-
-    fn holes(&self) -> Vec<(u64, u64)> {
-        self.arena.holes()
-    }
-
-    fn reap(&mut self) {
-        self.cpus.sort_by_key(|of| (of.0, of.1));
-        self.depot.sort_by_key(|full| full.0);
-        let of_cpus = std::mem::take(&mut self.cpus).into_iter().flat_map(|of| [of.2, of.3]);
-        let of_depot = std::mem::take(&mut self.depot).into_iter().map(|full| full.1);
-        for start in of_cpus.chain(of_depot).flatten().collect::<Vec<_>>() {
-            let home = self.slabs.iter_mut().find(|slab| (slab.base..slab.base + 64).contains(&start));
-            let slab = home.expect("parked objects come from slabs");
-            slab.back.push(start);
-            slab.out -= 1;
-        }
-        self.slabs.sort_by_key(|slab| slab.base);
-        let (whole, kept): (Vec<Slab>, Vec<Slab>) =
-            std::mem::take(&mut self.slabs).into_iter().partition(|slab| slab.out == 0);
-        self.slabs = kept;
-        whole.into_iter().for_each(|slab| self.arena.give(slab.base, 64, 0));
     }
 }

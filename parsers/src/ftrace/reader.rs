@@ -95,13 +95,14 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// Reads comment lines up to the first other line: in a header, none of them is the beginning of a task's name.
+    /// Reads comment lines up to the first other line. Without a header, the first can be the beginning of a task's name.
     fn leading_comments(&mut self) {
         let mut ahead = self.lines.clone();
         while !self.state.is_past_header
             && let Some(line) = ahead.next()
         {
-            if is_comment(line.bytes) && buffer_started(line.bytes).is_none() {
+            let is_comment = is_comment(line.bytes) && buffer_started(line.bytes).is_none();
+            if is_comment && prefixed(self.input, line, &ahead).is_none() {
                 self.comment(line);
                 self.lines = ahead.clone();
             } else {
@@ -237,8 +238,8 @@ impl<'a> Reader<'a> {
         }
         let body = match body::shape(text) {
             Ok(Shape::Whole(body)) => body,
-            Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines)),
-            Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines)),
+            Ok(Shape::Stack) => Body::Stack(stack::frames(&mut self.lines, Trace::starts_item)),
+            Ok(Shape::UserStack) => Body::UserStack(stack::frames(&mut self.lines, Trace::starts_item)),
             Ok(Shape::Marker(text)) => {
                 let (input, layout) = (self.input, self.state.layout);
                 let starts_other = |line, next: &Lines<'a>| Self::starts_item(input, layout, line, next);
@@ -289,7 +290,7 @@ impl<'a> Reader<'a> {
     /// Frames whose first line is missing or damaged: the whole run is one damage, together with a damaged line
     /// right before it.
     fn stray_frames(&mut self, line: Line<'a>) {
-        stack::frames(&mut self.lines);
+        stack::frames(&mut self.lines, Trace::starts_item);
         let known = self.state.problems.list().last().is_some_and(|last| last.line.saturating_add(1) == line.number);
         if !known {
             self.problem(line, line.bytes, ProblemKind::StrayFrames);

@@ -4,13 +4,13 @@ use nom::Parser;
 use nom::combinator::all_consuming;
 use nom::sequence::{delimited, separated_pair};
 
-use super::lines::starts_item;
 use crate::lex::{Lines, after, hex, hex0x, lit, trim_end, trim_start, upto};
 use crate::record::Frame;
 
 /// Reads the lines of a block up to the first that is no frame. A task can be called `=> x`: its lines are none, also
-/// where the latency format has cut the name.
-pub(crate) fn frames<'a>(lines: &mut Lines<'a>) -> Vec<Frame<'a>> {
+/// where the latency format has cut the name. `starts_item` is the form's own word for such lines, so that a block ends
+/// wherever a text can be cut into windows.
+pub(crate) fn frames<'a>(lines: &mut Lines<'a>, starts_item: impl Fn(&[u8]) -> bool) -> Vec<Frame<'a>> {
     let mut frames = Vec::new();
     let mut ahead = lines.clone();
     let next_frame = |ahead: &mut Lines<'a>| {

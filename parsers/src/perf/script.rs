@@ -90,7 +90,8 @@ impl Script {
                 return self.remark(walk, line, split, text, visit);
             }
             What::Nameless => {
-                chain::chain(&mut walk.lines, |_| false);
+                // The next event is none of its frames, however alike their padding is.
+                chain::chain(&mut walk.lines, is_item);
                 return self.useless(walk, line);
             }
         };

@@ -11,6 +11,8 @@ const MAX_LINES: usize = 16;
 const MAX_BYTES: usize = 200;
 /// Readings that are followed from line to line.
 const MAX_READINGS: usize = 8;
+/// Readings that cost as much as this are no rows.
+const MAX_PRICE: u32 = 120;
 /// Price of a blank line inside a row.
 const BLANK_LINE: u32 = 3;
 
@@ -21,6 +23,8 @@ struct Candidate {
     /// Where each byte comes from.
     from: Vec<usize>,
     price: u32,
+    /// What every reading of it with more lines costs at least.
+    floor: u32,
 }
 
 /// The best reading of a row.
@@ -62,6 +66,7 @@ pub(super) fn choose(
             candidate.price += u32::from(is_blank) * BLANK_LINE;
             let Some(reading) = words::read(&candidate.text, area.clone(), columns) else { continue };
             let price = reading.price + candidate.price;
+            candidate.floor = reading.floor + candidate.price;
             if level.as_ref().is_none_or(|level| price < level.price) {
                 level = Some(chosen(reading, candidate, price, at + n));
             }
@@ -73,12 +78,15 @@ pub(super) fn choose(
         {
             best = Some(level);
         }
+        // Prices only rise: what costs too much already is not looked at again.
+        let most = best.as_ref().map_or(MAX_PRICE - 1, |best| best.price.min(MAX_PRICE - 1));
+        candidates.retain(|candidate| candidate.floor <= most);
         at += n + 1;
-        if end < at {
+        if end < at || candidates.is_empty() {
             break;
         }
     }
-    best
+    best.filter(|best| best.price < MAX_PRICE)
 }
 
 fn chosen(reading: Reading<'_>, candidate: &Candidate, price: u32, until: usize) -> Chosen {

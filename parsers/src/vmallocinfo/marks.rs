@@ -44,14 +44,21 @@ pub(super) fn is_dots(word: &[u8]) -> bool {
 
 /// Whether a word was made unreadable.
 pub(super) fn is_redacted(word: &[u8]) -> bool {
-    let marks = memchr::memchr_iter(b'#', word).count();
-    let stars = memchr::memchr_iter(b'*', word).count();
-    1 < marks && word.iter().take_while(|b| **b != b'#').count() < 24 || 3 < stars || is_word(word, b"redacted")
+    // Asked of every word of every reading.
+    let (mut marks, mut stars, mut first_mark) = (0, 0, 0);
+    for (at, byte) in word.iter().enumerate() {
+        stars += u32::from(*byte == b'*');
+        if *byte == b'#' {
+            first_mark = if marks == 0 { at } else { first_mark };
+            marks += 1;
+        }
+    }
+    1 < marks && first_mark < 24 || 3 < stars || is_word(word, b"redacted")
 }
 
 fn is_word(word: &[u8], wanted: &[u8]) -> bool {
-    let inner: Vec<u8> = word.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    inner == wanted
+    let letters = word.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
+    letters.eq(wanted.iter().copied())
 }
 
 /// A line of dashes or the fence of a code block: it frames, it hides nothing.

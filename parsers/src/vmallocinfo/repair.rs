@@ -5,10 +5,10 @@
 
 use super::check::Checker;
 use super::choose::{Chosen, choose};
-use super::clean::{Flat, Habits, Piece};
+use super::clean::{Flat, Habits, Joint, Piece};
 use super::pairs::{self, Hidden, Pair};
 use super::reader::ends_open;
-use super::words::Columns;
+use super::words::{self, Columns};
 use super::{Area, Confidence, Pointers, State, marks, row};
 use crate::lex::{Lines, after, decimal, trim_start, upto};
 use crate::problem::Problems;
@@ -23,8 +23,6 @@ const AHEAD: usize = 16 * 1024;
 const MAX_FOREIGN: usize = 16;
 /// First word of a lazy area's state.
 const UNPURGED: &[u8] = b"unpurged";
-/// Readings that cost more than this are no rows.
-const MAX_PRICE: u32 = 120;
 
 /// What repairs of earlier stretches taught.
 #[derive(Debug, Default)]
@@ -32,6 +30,17 @@ pub(super) struct Repair {
     habits: Habits,
     /// Words that stood among the flags of earlier rows.
     foreign: Vec<Vec<u8>>,
+}
+
+/// What stands behind a row that does not say what the area is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// Nothing that can belong to it: such a row is whole.
+    Nothing,
+    /// A line that may be the rest of it, but cannot be read.
+    Rest,
+    /// The same, and the row's last number may go on in it; so it may where the text is cut.
+    MaybeDigits,
 }
 
 /// One stretch at work.
@@ -146,7 +155,7 @@ impl<'a> Work<'a, '_> {
         let piece = self.flat.pieces.get(index)?.clone();
         let chosen = columns(pair).and_then(|(area, size)| {
             let columns = Columns { size, foreign: &self.repair.foreign };
-            choose(&self.flat, pair, end, &area, columns).filter(|chosen| chosen.price < MAX_PRICE)
+            choose(&self.flat, pair, end, &area, columns)
         });
         let Some(mut chosen) = chosen.and_then(|chosen| self.completed(pair, chosen)) else {
             // Not every pair of numbers is one of addresses.
@@ -159,8 +168,9 @@ impl<'a> Work<'a, '_> {
         };
         let last = self.flat.piece(chosen.until.saturating_sub(1).max(pair.at));
         let is_last = self.is_cut && chosen.until >= self.flat.text.len();
+        let follows = if is_last { Follows::MaybeDigits } else { self.follows(&chosen, last, end) };
         if last == index
-            && !(is_last && ends_open(&chosen.area))
+            && !(follows != Follows::Nothing && ends_open(&chosen.area))
             && let Some(exact) = row::exact(piece.raw)
             && exact.size == chosen.area.size
         {
@@ -169,9 +179,14 @@ impl<'a> Work<'a, '_> {
         if is_last {
             self.shorten(&mut chosen);
         }
-        if is_last && ends_open(&chosen.area) && !self.close(&mut chosen, pair) {
-            self.problem(pair.at, ProblemKind::BrokenRow);
-            return None;
+        if follows != Follows::Nothing && ends_open(&chosen.area) {
+            if follows == Follows::MaybeDigits && !self.close(&mut chosen, pair) {
+                self.problem(pair.at, ProblemKind::BrokenRow);
+                return None;
+            }
+            if !chosen.notes.iter().any(|(_, kind)| matches!(kind, ProblemKind::RowCut)) {
+                chosen.notes.push((self.last_byte(&chosen, pair), ProblemKind::RowCut));
+            }
         }
         self.tell(pair, &piece, &mut chosen, index..last, is_second);
         if self.repair.habits.shows_both(piece.raw) {
@@ -266,8 +281,33 @@ impl<'a> Work<'a, '_> {
             }
         }
         area.phys_digits = 0;
-        chosen.notes.push((self.flat.text.len().saturating_sub(1).max(pair.at), ProblemKind::RowCut));
+        chosen.notes.push((self.last_byte(chosen, pair), ProblemKind::RowCut));
         true
+    }
+
+    fn last_byte(&self, chosen: &Chosen, pair: &Pair) -> usize {
+        chosen.until.min(self.flat.text.len()).saturating_sub(1).max(pair.at)
+    }
+
+    /// What stands behind a row whose last line is `last`, before the next row at `end`.
+    fn follows(&self, chosen: &Chosen, last: usize, end: usize) -> Follows {
+        let (Some(own), Some(below)) = (self.flat.pieces.get(last), self.flat.pieces.get(last + 1)) else {
+            return Follows::Nothing;
+        };
+        let text = self.flat.text.get(below.at..end).unwrap_or_default();
+        let n = memchr::memchr(b'\n', text);
+        let line = upto(text, n.unwrap_or(text.len()));
+        // Without a line end, it is what stands before the next row in its line.
+        let is_head = n.is_none() && end < self.flat.text.len();
+        let may_be_rest = matches!(marks::kind_of(line), Some(ProblemKind::BrokenRow | ProblemKind::NotARow));
+        if is_head || !may_be_rest || words::is_prompt(line) {
+            return Follows::Nothing;
+        }
+        let area = &chosen.area;
+        let is_size = area.caller.is_none() && area.pages.is_none() && area.phys.is_none();
+        let goes_on = line.first().is_some_and(|b| b.is_ascii_digit() || !is_size && b.is_ascii_alphanumeric());
+        let has_blank = own.joint == Joint::Blank || own.stripped < below.stripped;
+        if goes_on && !has_blank { Follows::MaybeDigits } else { Follows::Rest }
     }
 
     /// Notes what was done to the lines of a row.

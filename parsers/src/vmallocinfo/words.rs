@@ -15,7 +15,8 @@ use super::row::{self, Part, Rank};
 use super::{Area, Caller, Flags, State, marks};
 use crate::ProblemKind;
 use crate::lex::{after, decimal, hex, offset_in, trim_start, upto};
-use shape::{caller, is_name, is_prompt};
+pub(super) use shape::is_prompt;
+use shape::{caller, is_name};
 
 /// Bytes of the smallest page.
 const PAGE_SIZE: u64 = 4096;
@@ -26,8 +27,29 @@ pub(super) struct Reading<'a> {
     pub(super) area: Area<'a>,
     /// How unlikely it is; 0 for a row without any doubt.
     pub(super) price: u32,
+    /// What every reading of a longer text that begins like this one costs at least.
+    pub(super) floor: u32,
     /// What was done, and where in the text.
     pub(super) notes: Vec<(usize, ProblemKind)>,
+}
+
+/// Words at the end of a text that may be read otherwise if it goes on: nothing looks further ahead than from a word to
+/// the third behind it, and the last may be torn.
+const LOOSE: usize = 5;
+
+/// Where the loose words begin.
+fn loose_from(text: &[u8]) -> usize {
+    let mut words = 0;
+    let mut in_word = false;
+    for (at, byte) in text.iter().enumerate().rev() {
+        let is_blank = byte.is_ascii_whitespace();
+        words += usize::from(in_word && is_blank);
+        if words == LOOSE {
+            return at + 1;
+        }
+        in_word = !is_blank;
+    }
+    0
 }
 
 /// Prices of doubts.
@@ -59,7 +81,7 @@ pub(super) fn read<'a>(text: &'a [u8], area: Area<'a>, columns: Columns<'_>) -> 
     let mut tail = Tail {
         text,
         rest: text,
-        reading: Reading { area, price: 0, notes: Vec::new() },
+        reading: Reading { area, price: 0, floor: 0, notes: Vec::new() },
         last: Rank::Start,
         in_junk: false,
         columns,
@@ -104,11 +126,15 @@ impl<'a> Tail<'a, '_> {
     }
 
     fn words(&mut self) {
+        let loose = loose_from(self.text);
         loop {
             self.skip_blanks();
             let (word, rest) = self.word();
             if word.is_empty() {
                 return;
+            }
+            if offset_in(self.text, self.rest) <= loose {
+                self.reading.floor = self.reading.price;
             }
             if !self.in_junk && self.two_words() {
                 continue;

@@ -25,13 +25,13 @@ struct Report {
     demands: u64,
     /// What is changed for every lane, as it can be typed.
     changes: String,
-    policies: Vec<Policy>,
+    policies: Vec<LaneRow>,
     violations: Vec<Violated>,
 }
 
 /// A lane.
 #[derive(Debug, Serialize)]
-struct Policy {
+struct LaneRow {
     /// As it was asked for, with what is changed.
     id: String,
     policy: &'static str,
@@ -87,13 +87,13 @@ pub(super) fn document_of(replay: &Replay, rows: &[Row], changes: &Changes) -> S
     })
 }
 
-fn policy(row: &Row, parting: Option<Seq>) -> Policy {
+fn policy(row: &Row, parting: Option<Seq>) -> LaneRow {
     let lane = &row.lane;
     let score = lane.score();
     let searches = lane.follows() != Follows::Records;
     let mean = METRICS.iter().find(|metric| metric.key == "search_steps_mean").and_then(|metric| (metric.value)(lane));
     let metrics = METRICS.iter().map(|metric| (metric.key.to_owned(), value_of(metric, (metric.value)(lane))));
-    Policy {
+    LaneRow {
         id: row.id.clone(),
         policy: lane.machine().policy.entry.id,
         release: lane.machine().policy.release.to_string(),

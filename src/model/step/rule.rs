@@ -83,3 +83,13 @@ pub enum CacheAnswer {
     /// There is no slab with room: the arena is asked for one.
     NewSlab,
 }
+
+impl CacheAnswer {
+    /// What is given out; nothing yet if a slab has to be asked for.
+    pub fn object(self) -> Option<Extent> {
+        match self {
+            Self::Loaded(object) | Self::Previous(object) | Self::Depot(object) | Self::Slab(object) => Some(object),
+            Self::NewSlab => None,
+        }
+    }
+}

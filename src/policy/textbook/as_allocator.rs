@@ -10,6 +10,7 @@ use crate::model::{
     Request, Steps, TreeId, TreeView, UnknownArea, VmapArea,
 };
 
+use super::super::rules::Rule;
 use super::Textbook;
 use super::placing::Placing;
 
@@ -66,6 +67,10 @@ impl<P: Placing> Allocator for Textbook<P> {
 
     fn page_size(&self) -> u64 {
         self.ground.page_size
+    }
+
+    fn has_pools(&self) -> bool {
+        matches!(self.layers.rule, Rule::Vmem { cached_pages: 1.. })
     }
 
     fn areas(&self) -> &Areas {

@@ -168,10 +168,10 @@ impl Index for BySize {
             }
         }
         let limit = best.map_or((u64::MAX, u64::MAX), |(key, _)| key);
-        if let Some(inside) = self.first_inside(wanted, limit, sink) {
-            if let Some((_, hole)) = best.replace(inside) {
-                sink.step(|| Step::Looked { hole, look: Look::Worse });
-            }
+        if let Some(inside) = self.first_inside(wanted, limit, sink)
+            && let Some((_, hole)) = best.replace(inside)
+        {
+            sink.step(|| Step::Looked { hole, look: Look::Worse });
         }
         let (_, hole) = best?;
         sink.step(|| Step::Looked { hole, look: Look::Taken });

@@ -15,7 +15,7 @@ use super::ground::{Ground, Wanted};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lists {
     /// Class to holes: when they joined, the newest first, and their starts.
-    lists: BTreeMap<u32, BTreeSet<(Reverse<u64>, u64)>>,
+    by_class: BTreeMap<u32, BTreeSet<(Reverse<u64>, u64)>>,
     /// When each hole joined, by its start.
     stamps: BTreeMap<u64, u64>,
     next_stamp: u64,
@@ -25,26 +25,26 @@ impl Lists {
     pub(super) fn add(&mut self, class: u32, hole: Extent) {
         self.next_stamp += 1;
         self.stamps.insert(hole.start(), self.next_stamp);
-        self.lists.entry(class).or_default().insert((Reverse(self.next_stamp), hole.start()));
+        self.by_class.entry(class).or_default().insert((Reverse(self.next_stamp), hole.start()));
     }
 
     pub(super) fn remove(&mut self, class: u32, hole: Extent) {
         let Some(stamp) = self.stamps.remove(&hole.start()) else { return };
-        let Some(list) = self.lists.get_mut(&class) else { return };
+        let Some(list) = self.by_class.get_mut(&class) else { return };
         list.remove(&(Reverse(stamp), hole.start()));
         if list.is_empty() {
-            self.lists.remove(&class);
+            self.by_class.remove(&class);
         }
     }
 
     /// Starts of the holes of each class from `class` on, list by list, the newest of each first.
     pub(super) fn from(&self, class: u32) -> impl Iterator<Item = u64> {
-        self.lists.range(class..).flat_map(|(_, list)| list.iter().map(|&(_, start)| start))
+        self.by_class.range(class..).flat_map(|(_, list)| list.iter().map(|&(_, start)| start))
     }
 
     /// Starts of the holes of one class, the newest first.
     pub(super) fn of(&self, class: u32) -> impl Iterator<Item = u64> {
-        self.lists.get(&class).into_iter().flatten().map(|&(_, start)| start)
+        self.by_class.get(&class).into_iter().flatten().map(|&(_, start)| start)
     }
 
     /// The first hole from a class on in which the area fits, and where.
@@ -67,7 +67,7 @@ impl Lists {
     }
 
     pub(super) fn write(&self, out: &mut dyn Write) -> std::fmt::Result {
-        for (class, list) in &self.lists {
+        for (class, list) in &self.by_class {
             write!(out, "Q {class}")?;
             for (_, start) in list {
                 write!(out, " {start:x}")?;
@@ -79,14 +79,14 @@ impl Lists {
 
     /// Every hole is in the list of its class and in no other.
     pub(super) fn audit(&self, holes: &[Extent], class_of: impl Fn(Extent) -> u32) -> Result<(), Broken> {
-        let listed: u64 = self.lists.values().map(|list| list.len() as u64).sum();
+        let listed: u64 = self.by_class.values().map(|list| list.len() as u64).sum();
         compare("holes in lists", listed, holes.len() as u64)?;
         compare("holes with a stamp", self.stamps.len() as u64, holes.len() as u64)?;
-        compare("empty lists kept", self.lists.values().filter(|list| list.is_empty()).count() as u64, 0)?;
+        compare("empty lists kept", self.by_class.values().filter(|list| list.is_empty()).count() as u64, 0)?;
         for &hole in holes {
             let stamp = self.stamps.get(&hole.start()).copied().unwrap_or(0);
             let is_listed =
-                self.lists.get(&class_of(hole)).is_some_and(|list| list.contains(&(Reverse(stamp), hole.start())));
+                self.by_class.get(&class_of(hole)).is_some_and(|list| list.contains(&(Reverse(stamp), hole.start())));
             compare("holes in the list of their class", u64::from(is_listed && stamp <= self.next_stamp), 1)?;
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Lists {
 
     pub(super) fn heap_bytes(&self) -> u64 {
         // Nodes of such sets and maps are at least half full.
-        (self.stamps.len() * size_of::<(u64, u64)>() * 3 + self.lists.len() * 64) as u64
+        (self.stamps.len() * size_of::<(u64, u64)>() * 3 + self.by_class.len() * 64) as u64
     }
 }
 

@@ -1,6 +1,6 @@
 //! Randomised placement: every aligned address at which the area fits is as likely as every other.
 //!
-//! Numbers are drawn by SplitMix64 from a state that follows from the seed and from how many requests came before, so
+//! Numbers are drawn by `SplitMix64` from a state that follows from the seed and from how many requests came before, so
 //! that the answer to a request depends on nothing else. An address is drawn from all aligned ones of the window and
 //! kept if the area fits there; after [`TRIES`] that do not, those that fit are counted and one of them is drawn. Either
 //! way each of them has the same chance.

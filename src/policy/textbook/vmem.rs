@@ -9,7 +9,7 @@ mod caches;
 use std::fmt::Write;
 
 use crate::model::audit::Broken;
-use crate::model::{AreaId, CacheAnswer, Extent, Look, Placement, RuleOrder, Sink, Source, Step};
+use crate::model::{AreaId, Extent, Look, Placement, RuleOrder, Sink, Source, Step};
 
 use super::super::rules::{Layers, Rule};
 use super::coalescing::{Coalescing, Index};
@@ -129,9 +129,9 @@ impl Placing for Vmem {
             return self.segments.find(ground, wanted, sink);
         }
         let (cpu, pages) = (wanted.cpu, wanted.pages);
-        let (object, answer) = self.caches.next(cpu, pages);
+        let answer = self.caches.peek(cpu, pages);
         sink.step(|| Step::CacheAsked { cpu, pages, answer });
-        if let Some(object) = object {
+        if let Some(object) = answer.object() {
             let area = ground.areas.find_containing(&ground.cached, object.start());
             return Some(Placement { start: object.start(), source: Source::Pool { node: cpu, area } });
         }
@@ -205,15 +205,5 @@ impl Placing for Vmem {
 
     fn heap_bytes(&self) -> u64 {
         self.segments.heap_bytes() + self.caches.heap_bytes()
-    }
-}
-
-impl Caches {
-    /// The object a CPU is given next, and where it comes from.
-    fn next(&self, cpu: u32, pages: u64) -> (Option<Extent>, CacheAnswer) {
-        match self.peek(cpu, pages) {
-            Some((object, from)) => (Some(object), from(object)),
-            None => (None, CacheAnswer::NewSlab),
-        }
     }
 }

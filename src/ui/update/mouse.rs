@@ -41,6 +41,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
                 | Overlay::Problems { .. }
                 | Overlay::Breaks { .. }
                 | Overlay::Marks { .. }
+                | Overlay::Policies { .. }
                 | Overlay::Export { .. },
             ),
             None,

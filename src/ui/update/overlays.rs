@@ -11,7 +11,7 @@ use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
 use super::super::search::Wanted;
-use super::{act, goto, hunt, lists, time};
+use super::{act, goto, hunt, lanes, lists, time};
 use crate::lesson;
 use crate::view::events::Query;
 use crate::view::script::noun;
@@ -41,6 +41,8 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Search { .. }) => search_key(app, event),
         Some(Overlay::Break { .. }) => lists::break_key(app, event),
         Some(Overlay::Breaks { .. } | Overlay::Marks { .. }) => lists::list_key(app, event),
+        Some(Overlay::Policies { .. }) => lanes::policies_key(app, event),
+        Some(Overlay::WhatIf(_)) => lanes::form_key(app, event),
         Some(Overlay::Export { .. }) => lists::export_key(app, event),
         None => Vec::new(),
     }

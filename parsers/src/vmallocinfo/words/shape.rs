@@ -42,7 +42,7 @@ pub(super) fn is_name(word: &[u8]) -> bool {
 }
 
 /// `root@host:~# `, `$ `, `[root@host ~]# `, `bash-4.2$`, `sh-5.1#`
-pub(super) fn is_prompt(text: &[u8]) -> bool {
+pub(in super::super) fn is_prompt(text: &[u8]) -> bool {
     let word = upto(text, text.iter().take_while(|b| !b.is_ascii_whitespace()).count());
     matches!(word, [b'#' | b'$' | b'>' | b'%' | b'[' | b'(', ..])
         || word.contains(&b'@')

@@ -85,22 +85,20 @@ impl Caches {
         Extent::sized(start, pages * self.page_size)
     }
 
-    /// The object a CPU is given next; `None` if there is no slab with room.
-    pub(super) fn peek(&self, cpu: u32, pages: u64) -> Option<(Extent, fn(Extent) -> CacheAnswer)> {
-        let found = |start: u64, from: fn(Extent) -> CacheAnswer| Some((self.object(start, pages)?, from));
-        if let Some(pair) = self.pairs.get(&(cpu, pages)) {
-            if let Some(&start) = pair.loaded.last() {
-                return found(start, CacheAnswer::Loaded);
-            }
-            if let Some(&start) = pair.previous.last() {
-                return found(start, CacheAnswer::Previous);
-            }
-        }
-        if let Some(&start) = self.depots.get(&pages).and_then(|depot| depot.last()).and_then(|full| full.last()) {
-            return found(start, CacheAnswer::Depot);
-        }
-        let slab = self.slabs.get(self.with_room.get(&pages)?.first()?)?;
-        found(slab.free.last().copied().unwrap_or(slab.uncut), CacheAnswer::Slab)
+    /// What a CPU is given next, and where it comes from.
+    pub(super) fn peek(&self, cpu: u32, pages: u64) -> CacheAnswer {
+        let found = |start: Option<&u64>, from: fn(Extent) -> CacheAnswer| Some(from(self.object(*start?, pages)?));
+        let in_pair = || {
+            let pair = self.pairs.get(&(cpu, pages))?;
+            let loaded = found(pair.loaded.last(), CacheAnswer::Loaded);
+            loaded.or_else(|| found(pair.previous.last(), CacheAnswer::Previous))
+        };
+        let in_depot = || found(self.depots.get(&pages)?.last()?.last(), CacheAnswer::Depot);
+        let in_slab = || {
+            let slab = self.slabs.get(self.with_room.get(&pages)?.first()?)?;
+            found(slab.free.last().or(Some(&slab.uncut)), CacheAnswer::Slab)
+        };
+        in_pair().or_else(in_depot).or_else(in_slab).unwrap_or(CacheAnswer::NewSlab)
     }
 
     /// Hands out what `peek` found.
@@ -224,7 +222,9 @@ impl Caches {
                 pair.previous.retain(is_elsewhere);
             }
             for depot in self.depots.values_mut() {
-                depot.iter_mut().for_each(|full| full.retain(is_elsewhere));
+                for full in depot.iter_mut() {
+                    full.retain(is_elsewhere);
+                }
                 depot.retain(|full| !full.is_empty());
             }
             back.extend(Self::take_off(ground, base, &slab));
