@@ -299,7 +299,7 @@ fn draw(
     let demands = demands_of(replay);
     for spec in specs {
         let drawn = if spec.policy == RECORDED && spec.changes.is_empty() {
-            time_line::draw(replay, lives, to)
+            time_line::draw_recorded(replay, lives, to)
         } else {
             let mut lane =
                 Lane::new(replay, &demands, spec.clone(), CHECKPOINT_BYTES).map_err(|error| wrong(&error))?;

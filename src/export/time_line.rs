@@ -10,6 +10,7 @@ use super::about::About;
 use super::counters::{COUNTERS, values};
 use super::csv::plain;
 use super::walk::{Area, Walk};
+use crate::compare::RECORDED;
 use crate::event::{Addr, Event, EventKind, Seq};
 use crate::log::Clock;
 use crate::replay::{Plan, Replay};
@@ -112,10 +113,22 @@ struct Open {
 /// # Errors
 /// What is written to says no.
 pub fn draw(replay: &Replay, max_lives: u64, to: &mut dyn TimeLine) -> Result<(), ExportError> {
+    draw_as(replay, About::of(replay), max_lives, to)
+}
+
+/// The same beside lanes: what the trace says.
+///
+/// # Errors
+/// What is written to says no.
+pub fn draw_recorded(replay: &Replay, max_lives: u64, to: &mut dyn TimeLine) -> Result<(), ExportError> {
+    draw_as(replay, About { policy: RECORDED.to_owned(), ..About::of(replay) }, max_lives, to)
+}
+
+fn draw_as(replay: &Replay, about: About, max_lives: u64, to: &mut dyn TimeLine) -> Result<(), ExportError> {
     let shortest = shortest_life(replay, max_lives);
     let mut drawing = Drawing {
         walk: Walk::new(replay),
-        about: About::of(replay),
+        about,
         shortest,
         open: BTreeMap::new(),
         lanes: BinaryHeap::new(),
