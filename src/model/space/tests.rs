@@ -11,6 +11,7 @@ use crate::model::costs::Costs;
 use crate::model::frames::{PageStrategy, ZoneKind};
 use crate::model::memory::{Backed, Mapping};
 use crate::model::page_table::X86_64_4;
+use crate::model::usage::CallerId;
 use crate::model::{HelperOrder, UsageKind};
 use crate::policy::{Release, arch_rules, rules_for};
 use crate::replay::{Replay, Settings};
@@ -145,7 +146,7 @@ fn carry_out(space: &mut AddressSpace, act: &Act) {
             let Some(extent) = ask(space, pages) else { return };
             let start = extent.start();
             let part = Extent::sized(start, pages * PAGE).expect("pages");
-            tell(space, MemoryOp::Bind { extent, kind: UsageKind::Vmalloc, flags, caller: Default::default() });
+            tell(space, MemoryOp::Bind { extent, kind: UsageKind::Vmalloc, flags, caller: CallerId::default() });
             tell(
                 space,
                 if nested {
