@@ -1,7 +1,9 @@
 //! The command line: clap types here, one file per subcommand.
 
 pub mod args;
+pub mod compare;
 pub mod error;
+pub mod export;
 pub mod generate;
 pub mod inspect;
 pub mod json;
@@ -12,6 +14,7 @@ pub mod parse;
 pub mod replay;
 pub mod sink;
 pub mod size;
+pub mod survey;
 pub mod ui;
 pub mod verify;
 
@@ -51,9 +54,12 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
     match &cli.command {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
+        Some(Command::Export(args)) => export::run(args),
+        Some(Command::Survey(args)) => survey::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         None => ui::run(&cli.ui),
     }

@@ -3,14 +3,16 @@
 //! Layers point one way, and `tests/layers.rs` holds them to it:
 //!
 //! ```text
-//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view
+//! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← insight ← view ← export
 //!                      lesson: parsers, log       workload: parsers
 //!                      source: parsers, event, log
-//!                      ui: view and below                  cli: everything
+//!                      ui: export and below                cli: everything
 //! ```
 
 pub mod cli;
+pub mod compare;
 pub mod event;
+pub mod export;
 pub mod insight;
 pub mod lesson;
 pub mod log;

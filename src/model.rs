@@ -23,6 +23,7 @@ pub mod space;
 pub mod stage;
 pub mod step;
 pub mod usage;
+mod varint;
 
 pub use allocator::{
     Allocator, CachedHole, Freed, HelperOrder, Owner, Place, PurgeKind, PurgePart, Purged, UnknownArea,
@@ -39,6 +40,7 @@ pub use request::{BadRequest, Groups, Placement, Refusal, RefusalReason, Request
 pub use space::{AddressSpace, Answer, Op, Outcome};
 pub use stage::Stage;
 pub use step::{
-    At, LengthReason, Merge, Pass, PoolAnswer, Rewind, Sink, Step, Steps, TreeNode, TreeStep, Turn, WalkFrom,
+    At, CacheAnswer, LengthReason, Look, Merge, Pass, PoolAnswer, Rewind, RuleOrder, Sink, Step, Steps, TreeNode,
+    TreeStep, Turn, WalkFrom,
 };
 pub use usage::{CallerId, Provenance, Usage, UsageKind, Usages};

@@ -20,6 +20,8 @@ mod dump;
 mod gaps;
 pub mod rules;
 pub mod setup;
+mod table;
+mod textbook;
 pub mod vmlist;
 mod window;
 
@@ -30,69 +32,66 @@ use rules::FreeSpace;
 pub use arch::arch_rules;
 pub use augmented::Augmented;
 pub use busy_tree::BusyTree;
-pub use rules::{Release, Rules, rules_for};
+pub use rules::{Layers, Release, Rules, rules_for};
 pub use setup::{Setup, Shape};
+pub use table::{Kind, POLICIES, PolicyEntry};
 pub use vmlist::VmList;
 pub use window::default_window;
-
-/// A policy people can ask for.
-#[derive(Debug, Clone, Copy)]
-pub struct PolicyEntry {
-    /// Id on the command line.
-    pub id: &'static str,
-    /// A few words for pickers and headers.
-    pub title: &'static str,
-    /// The release whose details the bare id stands for.
-    pub release: Release,
-    /// First and last release of the era, as people write them.
-    pub span: (&'static str, &'static str),
-}
-
-/// Every policy, oldest first. `--policy`, help, pickers and tests walk this table.
-pub const POLICIES: &[PolicyEntry] = &[
-    PolicyEntry { id: "linux-2.4", title: "sorted list, first fit", release: Release::new(2, 4), span: ("2.4", "2.5") },
-    PolicyEntry {
-        id: "linux-2.6",
-        title: "sorted list with alignment and windows",
-        release: Release::of_2_6(24),
-        span: ("2.6.0", "2.6.27"),
-    },
-    PolicyEntry {
-        id: "linux-2.6.28",
-        title: "busy tree, a page free between areas",
-        release: Release::of_2_6(32),
-        span: ("2.6.28", "2.6.38"),
-    },
-    PolicyEntry {
-        id: "linux-2.6.39",
-        title: "busy tree with a cached hole",
-        release: Release::new(4, 19),
-        span: ("2.6.39", "5.1"),
-    },
-    PolicyEntry { id: "linux-5.2", title: "augmented free tree", release: Release::new(6, 1), span: ("5.2", "6.8") },
-    PolicyEntry {
-        id: "linux-6.9",
-        title: "per-node pools over the augmented tree",
-        release: Release::new(6, 12),
-        span: ("6.9", "7.3"),
-    },
-];
 
 /// A policy with the release whose details it follows.
 #[derive(Debug, Clone, Copy)]
 pub struct Chosen {
-    /// The era.
+    /// Its row.
     pub entry: &'static PolicyEntry,
-    /// The release.
+    /// The release: of an era, or of the kernel around another policy.
     pub release: Release,
-    /// Its rules.
-    pub rules: &'static Rules,
+    /// The rules of placement.
+    pub rules: Rules,
 }
 
-/// The policy for an id: an era (`linux-6.9`) or a release of one (`linux-6.12`). `None` if there is none.
+/// The release of the kernel around a policy that is no era, if nobody names one.
+const AROUND: Release = Release::new(6, 12);
+
+impl Chosen {
+    /// A policy that is no era, inside a kernel of `release`.
+    fn textbook(entry: &'static PolicyEntry, layers: Layers, release: Release) -> Option<Self> {
+        Some(Self { entry, release, rules: rules_for(release)?.around(layers) })
+    }
+
+    /// What it is put together from; `None` of an era.
+    pub fn layers(&self) -> Option<Layers> {
+        match self.rules.free_space {
+            FreeSpace::Textbook(layers) => Some(layers),
+            _ => None,
+        }
+    }
+
+    /// The id that names it on the command line, with the options chosen beyond its row. Of an era that of its row: what
+    /// differs is the release.
+    pub fn name(&self) -> String {
+        let options = self.layers().zip(self.entry.layers()).map(|(layers, plain)| layers.options_beyond(&plain));
+        format!("{}{}", self.entry.id, options.unwrap_or_default())
+    }
+
+    /// The same policy inside a kernel of `release`: entry points and page tables are that kernel's. An era brings its
+    /// own, and there is no kernel before 2.4.
+    #[must_use]
+    pub fn inside(self, release: Release) -> Self {
+        self.layers().and_then(|layers| Self::textbook(self.entry, layers, release)).unwrap_or(self)
+    }
+}
+
+/// The policy for an id: an era (`linux-6.9`), a release of one (`linux-6.12`), or another policy, with options
+/// (`buddy`, `buddy+guard-outside+immediate`). `None` if there is none.
 pub fn by_id(id: &str) -> Option<Chosen> {
-    if let Some(entry) = POLICIES.iter().find(|entry| entry.id == id) {
-        return Some(Chosen { entry, release: entry.release, rules: rules_for(entry.release)? });
+    let row = |id: &str| POLICIES.iter().find(|entry| entry.id == id);
+    let mut parts = id.split('+');
+    if let Some((entry, layers)) = parts.next().and_then(row).and_then(|entry| Some((entry, entry.layers()?))) {
+        let layers = parts.try_fold(layers, Layers::with)?;
+        return Chosen::textbook(entry, layers, AROUND);
+    }
+    if let Some((entry, (release, _))) = row(id).and_then(|entry| Some((entry, entry.era()?))) {
+        return Some(Chosen { entry, release, rules: rules_for(release)? });
     }
     by_release(Release::parse(id.strip_prefix("linux-")?)?)
 }
@@ -100,8 +99,8 @@ pub fn by_id(id: &str) -> Option<Chosen> {
 /// The policy a kernel release follows. `None` before 2.4.
 pub fn by_release(release: Release) -> Option<Chosen> {
     let rules = rules_for(release)?;
-    let has_begun = |entry: &&PolicyEntry| Release::parse(entry.span.0).is_some_and(|first| first <= release);
-    let entry = POLICIES.iter().rev().find(has_begun)?;
+    let first_of = |entry: &PolicyEntry| Release::parse(entry.era()?.1.0);
+    let entry = POLICIES.iter().rev().find(|entry| first_of(entry).is_some_and(|first| first <= release))?;
     Some(Chosen { entry, release, rules })
 }
 
@@ -111,6 +110,7 @@ pub fn build(setup: &Setup) -> Box<dyn Allocator> {
         FreeSpace::VmList(_) => Box::new(VmList::new(setup)),
         FreeSpace::BusyTree(_) => Box::new(BusyTree::new(setup)),
         FreeSpace::FreeTree => Box::new(Augmented::new(setup)),
+        FreeSpace::Textbook(layers) => textbook::build(setup, layers, &[], &[]),
     }
 }
 
@@ -121,6 +121,7 @@ pub fn from_snapshot(setup: &Setup, busy: &[Extent], lazy: &[Extent], shape: Sha
         FreeSpace::VmList(_) => Box::new(VmList::from_snapshot(setup, busy)),
         FreeSpace::BusyTree(_) => Box::new(BusyTree::from_snapshot(setup, busy, lazy)),
         FreeSpace::FreeTree => Box::new(Augmented::from_snapshot(setup, busy, lazy, shape)),
+        FreeSpace::Textbook(layers) => textbook::build(setup, layers, busy, lazy),
     }
 }
 
@@ -149,8 +150,21 @@ mod tests {
         for entry in POLICIES {
             let chosen = by_id(entry.id).expect(entry.id);
             assert_eq!(chosen.entry.id, entry.id);
-            let again = by_release(entry.release).expect(entry.id);
-            assert_eq!(again.entry.id, entry.id);
+            assert_eq!(chosen.name(), entry.id);
+            assert_eq!(chosen.layers(), entry.layers());
+            assert!(!entry.about.is_empty() && !entry.source.is_empty(), "{}", entry.id);
+            if let Some((release, _)) = entry.era() {
+                let again = by_release(release).expect(entry.id);
+                assert_eq!(again.entry.id, entry.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_manual_has_every_policy() {
+        let manual = include_str!("../docs/policies.md");
+        for entry in POLICIES {
+            assert!(manual.contains(&format!("`{}`", entry.id)), "{}", entry.id);
         }
     }
 

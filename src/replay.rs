@@ -334,7 +334,7 @@ impl Replay {
         if self.plan.said.binary_search(&seq.0).is_ok() {
             return self.plan.answer(seq).map(|answer| format!("{answer}\n"));
         }
-        let rules = self.plan.machine.policy.rules;
+        let rules = &self.plan.machine.policy.rules;
         let ops: Vec<Op> = self.plan.ops_of(&self.log, seq.index()).collect();
         let answers = self.outcome.answers.as_slice();
         let mut text = String::new();

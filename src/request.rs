@@ -43,7 +43,7 @@ pub struct Facts {
     /// How it treats requests.
     pub rules: &'static RequestRules,
     /// How it places areas.
-    pub placement: &'static Rules,
+    pub placement: Rules,
     /// What its page tables can do.
     pub arch: ArchRules,
     /// `VMALLOC_START` and `VMALLOC_END`.

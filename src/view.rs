@@ -5,6 +5,7 @@
 
 pub mod breaks;
 pub mod charts;
+pub mod compare;
 pub mod detail;
 pub(crate) mod divergence;
 pub mod events;

@@ -1,5 +1,7 @@
 //! The binary from the outside: what it prints, where, and with which exit code.
 
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/told.rs"]
 mod told;
 #[path = "cli/until.rs"]

@@ -67,6 +67,7 @@ fn setup(policy: &str) -> Setup {
         page_size: PAGE,
         is_32_bit: true,
         early: early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect(),
+        lazy_max_bytes: None,
     }
 }
 

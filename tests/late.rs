@@ -163,6 +163,7 @@ fn setup(policy: &str) -> Setup {
         page_size: 4096,
         is_32_bit: false,
         early: Vec::new(),
+        lazy_max_bytes: None,
     }
 }
 

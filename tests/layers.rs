@@ -7,35 +7,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
     ("policy", &["event", "log", "model"]),
     ("request", &["log", "model", "policy"]),
     ("replay", &["event", "log", "model", "policy", "request"]),
+    ("compare", &["event", "log", "model", "policy", "replay"]),
     ("insight", &["event", "log", "model", "policy", "request", "replay"]),
-    ("view", &["event", "log", "model", "policy", "request", "replay", "insight", "lesson"]),
+    ("view", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "lesson"]),
+    ("export", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view"]),
     ("source", &["event", "log"]),
     ("lesson", &["log"]),
     ("workload", &[]),
-    ("ui", &["event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson"]),
+    ("ui", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson"]),
     (
         "cli",
         &[
-            "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload", "source",
-            "ui",
+            "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson",
+            "workload", "source", "ui",
         ],
     ),
 ];
 
 /// Crates that only some layers may know.
-const CRATES: [(&str, &[&str]); 3] =
-    [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"])];
+const CRATES: [(&str, &[&str]); 4] =
+    [("ratatui", &["ui"]), ("crossterm", &["ui"]), ("tokio", &["source", "ui", "cli"]), ("parquet", &["export"])];
 
 /// No clock, no files, no network, no environment.
-const PURE: [&str; 11] =
-    ["parsers", "event", "log", "model", "policy", "request", "replay", "insight", "view", "lesson", "workload"];
+const PURE: [&str; 13] = [
+    "parsers", "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export",
+    "lesson", "workload",
+];
 const IMPURE: [&str; 6] =
     ["std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "std::time::SystemTime"];
 

@@ -32,6 +32,7 @@ impl Column {
             page_size: 4096,
             is_32_bit: false,
             early: Vec::new(),
+            lazy_max_bytes: None,
         };
         Self { name, allocator: policy::build(&setup), starts: HashMap::new() }
     }

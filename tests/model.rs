@@ -48,6 +48,7 @@ fn setup(policy: &str) -> Setup {
         page_size: PAGE,
         is_32_bit: false,
         early: vec![Extent::sized(BASE + 0x10_0000, 0x3000).expect("extent")],
+        lazy_max_bytes: None,
     }
 }
 

@@ -19,6 +19,7 @@ fn empty(policy: &str) -> Augmented {
         page_size: PAGE,
         is_32_bit: false,
         early: Vec::new(),
+        lazy_max_bytes: None,
     })
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parsers::sniff::Format;
 
 use crate::log::Window;
+use crate::policy;
 use crate::replay::{Follow, Settings};
 use crate::source::formats::{FORMATS, Row};
 use crate::source::{Expect, Reading};
@@ -33,10 +34,16 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Headless replay: what happened, how the address space ended, cost per event.
     Replay(ReplayArgs),
+    /// The same requests under several policies: what each makes of them, and what if the machine were another.
+    Compare(CompareArgs),
     /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
     Inspect(InspectArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
+    /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
+    Export(Box<super::export::ExportArgs>),
+    /// Many captures on all cores: one row for each capture and policy, to Parquet.
+    Survey(super::survey::SurveyArgs),
     /// A guided scenario in the terminal UI; without NAME the list of them.
     Lesson(LessonArgs),
     /// Files for the shell and the manual.
@@ -61,7 +68,11 @@ pub struct InputArgs {
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::AUTO)]
     pub format: Kind,
     /// Allocator rules: `auto` (the kernel's own), an era (`linux-2.4`, `linux-2.6`, `linux-2.6.28`, `linux-2.6.39`,
-    /// `linux-5.2`, `linux-6.9`), or a release such as `linux-6.12`.
+    /// `linux-5.2`, `linux-6.9`), a release such as `linux-6.12`, or a placement rule of the literature (`first-fit`,
+    /// `best-fit`, `worst-fit`, `next-fit`, `buddy`, `buddy-outside`, `buddy-trim`, `tlsf`, `vmem`, `random`; options
+    /// behind `+`, as in `buddy+immediate` or `random+seed=7`). A trace keeps the addresses its kernel chose, so other
+    /// rules are asked each time where they would have placed an area, and the recorded one is taken; an op script is
+    /// placed by them. `compare` runs the requests of a trace under several policies. `recorded` chooses nothing.
     #[arg(long, value_name = "ID", default_value = "auto")]
     pub policy: String,
     /// Kernel release, where the input does not say.
@@ -185,6 +196,11 @@ impl InputArgs {
         }
     }
 
+    /// `--policy`, if that is no kernel's.
+    pub fn policy_beyond_eras(&self) -> Option<&str> {
+        policy::by_id(&self.policy).filter(|chosen| chosen.layers().is_some()).map(|_| self.policy.as_str())
+    }
+
     /// How the input is to be read.
     pub fn reading(&self) -> Reading {
         let expect = Expect::default();
@@ -268,6 +284,53 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
 }
+
+/// Options of `compare`.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("policy", |arg| arg
+    .value_name("A,B,…")
+    .help("Policies to compare, see `vmaplens compare --help`")
+    .long_help(COMPARE_POLICY)))]
+pub struct CompareArgs {
+    /// The input.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Print CSV: one line for each policy, every metric a column.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// A threshold, for use in CI: `largest_hole >= 2M` has to hold after every event, `search_steps_mean <= 10` at the
+    /// end. One line for each that does not hold, and exit code 1. Can be given several times.
+    #[arg(long, value_name = "THRESHOLD")]
+    pub check: Vec<String>,
+    /// Measure `ns_per_op` too: the one figure in which two runs can differ.
+    #[arg(long)]
+    pub time: bool,
+    /// What if there were N allocator nodes (6.9 and later; 1 has no pools)
+    #[arg(long, value_name = "N")]
+    pub nodes: Option<String>,
+    /// What if so much could be freed and not purged, in bytes or as 64M
+    #[arg(long, value_name = "SIZE")]
+    pub lazy_max: Option<String>,
+    /// What if page tables had N levels
+    #[arg(long, value_name = "N")]
+    pub levels: Option<String>,
+    /// What if guard pages were `inside` each area, or `none`
+    #[arg(long, value_name = "RULE")]
+    pub guard: Option<String>,
+    /// What randomised placement begins with
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+}
+
+/// `--policy` of a comparison.
+const COMPARE_POLICY: &str = "\
+Policies to compare: eras (`linux-5.2`), releases (`linux-4.19`), `recorded` (places where the trace says), `auto` (the \
+trace's own), each with changes behind a colon: `linux-6.9:cpus=16,lazy-max=64M`, `auto:range=64M`. Without it the trace's \
+own era, the one before, first-fit and best-fit. `--cpus`, `--range` and `--page-size` change every policy where the input \
+says what is so, and say it where the input does not";
 
 /// Options of `inspect`.
 #[derive(Debug, Clone, Args)]

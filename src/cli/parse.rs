@@ -4,7 +4,6 @@
 
 mod count;
 mod lines;
-mod object;
 mod probe;
 mod request;
 

@@ -28,7 +28,10 @@ struct Report {
     schema: &'static str,
     input: String,
     kernel: Option<String>,
-    policy: &'static str,
+    policy: String,
+    /// The policy is no kernel's, so the addresses are not its own.
+    #[serde(skip)]
+    is_asked: bool,
     release: String,
     events: u64,
     exact: u64,
@@ -121,7 +124,8 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         schema: "vmaplens.replay/1",
         input: log.origin.name.clone(),
         kernel: log.origin.kernel.clone(),
-        policy: machine.policy.entry.id,
+        is_asked: machine.policy.layers().is_some(),
+        policy: machine.policy.name(),
         release: machine.policy.release.to_string(),
         events: replay.len() as u64,
         exact: tally.exact,
@@ -177,6 +181,14 @@ fn describe(report: &Report) -> String {
         metrics.page_table_pages.unwrap_or(0),
         report.digest,
     );
+    if report.is_asked {
+        let _ = writeln!(
+            out,
+            "the addresses are the trace's: {} was asked where it would have placed each area, in the state the trace had;\n\
+             vmaplens compare places them by it",
+            report.policy
+        );
+    }
     if let Some(cost) = &report.cost {
         out.push_str(&cost.describe());
     }

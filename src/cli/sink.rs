@@ -18,8 +18,8 @@ pub struct Sink {
 }
 
 /// What a sink writes to.
-trait Output: Write + std::fmt::Debug {}
-impl<T: Write + std::fmt::Debug> Output for T {}
+trait Output: Write + Send + std::fmt::Debug {}
+impl<T: Write + Send + std::fmt::Debug> Output for T {}
 
 impl Sink {
     /// Opens FILE, or standard output.
@@ -29,7 +29,7 @@ impl Sink {
     pub fn open(path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path else {
             let name = "standard output".to_owned();
-            return Ok(Self { to: Box::new(std::io::stdout().lock()), name, rename: None });
+            return Ok(Self { to: Box::new(std::io::stdout()), name, rename: None });
         };
         let name = escape(path.to_string_lossy().as_bytes());
         let failed = |reason| CliError::Write { name: name.clone(), reason };
@@ -52,6 +52,11 @@ impl Sink {
         self.to.write_all(bytes).map_err(|reason| CliError::Write { name: self.name.clone(), reason })
     }
 
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Everything is written.
     ///
     /// # Errors
@@ -62,6 +67,16 @@ impl Sink {
             None => Ok(()),
         });
         renamed.map_err(|reason| CliError::Write { name: self.name.clone(), reason })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
     }
 }
 

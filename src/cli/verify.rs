@@ -24,7 +24,7 @@ struct Report {
     schema: &'static str,
     input: String,
     kernel: Option<String>,
-    policy: &'static str,
+    policy: String,
     release: String,
     /// How the policy was chosen: `option`, `kernel`, `events` or `assumed`.
     policy_from: &'static str,
@@ -116,6 +116,12 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     let input = Input::from_args(&args.input.input, Input::Embedded);
     let log = Arc::new(open_log(&input, &args.input.reading())?);
     output::report_problems(&log, &args.input)?;
+    if let Some(policy) = args.input.policy_beyond_eras() {
+        return Err(CliError::Other {
+            what: format!("verify asks whether a kernel's rules chose the recorded addresses; {policy} is no kernel's"),
+            hint: format!("vmaplens compare INPUT --policy auto,{policy} runs the same requests under both"),
+        });
+    }
     // What is behind the areas decides no address.
     let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
     let mut replay = Replay::open(Arc::clone(&log), &settings)?;
@@ -156,7 +162,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
         schema: "vmaplens.verify/1",
         input: log.origin.name.clone(),
         kernel: log.origin.kernel.clone(),
-        policy: machine.policy.entry.id,
+        policy: machine.policy.name(),
         release: machine.policy.release.to_string(),
         policy_from: machine.policy_from.name(),
         cpus: machine.cpus_online,
@@ -306,7 +312,7 @@ fn describe(report: &Report) -> String {
     let kernel = report.kernel.as_deref().unwrap_or("unknown kernel");
     let percent = if report.allocs == 0 { 100.0 } else { report.exact as f64 * 100.0 / report.allocs as f64 };
     let input = escape(report.input.as_bytes());
-    let (policy, release, from) = (report.policy, &report.release, report.policy_from);
+    let (policy, release, from) = (&report.policy, &report.release, report.policy_from);
     let (cpus, nodes) = (report.cpus, report.nodes);
     let machine = format!("{kernel}, {policy} ({release}; from: {from}), CPUs: {cpus}, nodes: {nodes}");
     wrapped(&mut out, (0, 2), &format!("{input}: {machine}"));

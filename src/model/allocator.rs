@@ -249,6 +249,11 @@ pub trait Allocator: Debug + Send + Sync {
         1
     }
 
+    /// Are freed areas parked by size, in pools (6.9 and later, with more than one node) or caches?
+    fn has_pools(&self) -> bool {
+        self.n_nodes() > 1
+    }
+
     /// The arena.
     fn areas(&self) -> &Areas;
 

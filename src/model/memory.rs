@@ -3,16 +3,17 @@
 //! Two ways lead here. A request says step by step what is to be done ([`MemoryOp`]); a trace only shows areas come and
 //! go, and what is behind them follows from what is known of their use ([`Usages`]).
 
+mod aside;
 mod backed;
 mod blocks;
 mod follow;
+mod live;
 mod map;
 mod objects;
 mod op;
 mod ops;
+mod packed;
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use super::extent::Extent;
@@ -23,8 +24,9 @@ use super::stage::Object;
 use super::usage::Usages;
 
 pub use backed::Backed;
-use backed::{PageHasher, Runs};
+use backed::Runs;
 pub use blocks::{Block, BlockPlan, Blocks};
+use live::Live;
 pub use objects::ObjectSetup;
 use objects::Objects;
 pub use op::{Mapping, MemoryAnswer, MemoryOp};
@@ -91,7 +93,6 @@ pub struct Memory {
     counted_pages: u64,
     pointer_bytes: u64,
     usages: Arc<Usages>,
-    /// By start of the area.
     live: Live,
     runs: Runs,
     /// Frames of the page tables that were allocated.
@@ -107,6 +108,8 @@ pub struct Memory {
     /// Pages the model ought to have had and did not.
     missing_pages: u64,
     scratch: Vec<FrameRun>,
+    /// Of a copy put aside: what is behind the areas, and what else it lacks, packed.
+    aside: Option<Arc<[u8]>>,
 }
 
 impl Memory {
@@ -127,7 +130,7 @@ impl Memory {
             counted_pages: 0,
             pointer_bytes,
             usages,
-            live: HashMap::default(),
+            live: Live::default(),
             runs: Runs::default(),
             table_frames: Vec::new(),
             waiting: Vec::new(),
@@ -137,6 +140,7 @@ impl Memory {
             lost_pages: 0,
             missing_pages: 0,
             scratch: Vec::new(),
+            aside: None,
         }
     }
 
@@ -192,12 +196,12 @@ impl Memory {
 
     /// What is behind the area that starts there.
     pub fn backed(&self, start: u64) -> Option<&Backed> {
-        self.live.get(&start)
+        self.live.get(start)
     }
 
     /// What is behind each area, in no order.
     pub fn each_backed(&self) -> impl Iterator<Item = &Backed> {
-        self.live.values()
+        self.live.iter()
     }
 
     /// The frames of an area, in the order of its pages.
@@ -237,14 +241,14 @@ impl Memory {
 
     /// Memory held, in bytes: all but what is known of the areas, which every copy shares.
     pub fn heap_bytes(&self) -> u64 {
-        // A map keeps one place of eight empty.
-        let live = self.live.capacity() * 8 / 7 * (size_of::<(u64, Backed)>() + 1);
         let lists = self.table_frames.capacity() * size_of::<FrameRun>()
             + self.waiting.capacity() * size_of::<Extent>()
             + self.deferred.capacity() * size_of::<(u32, u64)>();
         self.tables.heap_bytes()
             + self.frames.heap_bytes() as u64
-            + (size_of::<Self>() + live + lists) as u64
+            + (size_of::<Self>() + lists) as u64
+            + self.live.heap_bytes()
+            + self.aside.as_ref().map_or(0, |packed| packed.len() as u64)
             + self.runs.heap_bytes()
             + self.blocks.heap_bytes()
             + self.objects.heap_bytes()
@@ -257,15 +261,6 @@ impl Memory {
     fn page_shift(&self) -> u8 {
         self.page_size().trailing_zeros() as u8
     }
-}
-
-/// What is behind each area, by its start.
-type Live = HashMap<u64, Backed, BuildHasherDefault<PageHasher>>;
-
-/// A copy without the room that once was needed: checkpoints are many, and stay.
-fn compact(live: &Live) -> Live {
-    let has_much_room = live.len() * 2 + 64 < live.capacity();
-    if has_much_room { live.iter().map(|(&start, &backed)| (start, backed)).collect() } else { live.clone() }
 }
 
 impl Clone for Memory {
@@ -283,7 +278,7 @@ impl Clone for Memory {
             counted_pages: self.counted_pages,
             pointer_bytes: self.pointer_bytes,
             usages: Arc::clone(&self.usages),
-            live: compact(&self.live),
+            live: self.live.clone(),
             runs: self.runs.clone(),
             table_frames: self.table_frames.clone(),
             waiting: self.waiting.clone(),
@@ -293,6 +288,7 @@ impl Clone for Memory {
             lost_pages: self.lost_pages,
             missing_pages: self.missing_pages,
             scratch: Vec::new(),
+            aside: self.aside.clone(),
         }
     }
 
@@ -319,5 +315,6 @@ impl Clone for Memory {
         self.flushes = from.flushes;
         self.lost_pages = from.lost_pages;
         self.missing_pages = from.missing_pages;
+        self.aside.clone_from(&from.aside);
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here changes an address; it says what an address costs.
 
 mod arch;
+mod aside;
 mod audit;
 mod bitmaps;
 mod clear;

@@ -132,6 +132,8 @@ pub enum RefusalReason {
         /// The address the search would have given.
         would_be: u64,
     },
+    /// The policy places where the trace says, and the trace does not say it for this one.
+    NotRecorded,
     /// The candidate and the size together leave the address space (to 5.1).
     Wraps {
         /// The candidate.

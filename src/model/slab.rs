@@ -207,6 +207,21 @@ impl Slabs {
         }
     }
 
+    /// Place of an object among those its cache has room for.
+    pub(in crate::model) fn number_of(&self, object: Object) -> u64 {
+        u64::from(object.slab) * self.per_slab(object.cache) + u64::from(object.index)
+    }
+
+    /// The object in that place.
+    pub(in crate::model) fn object_of(&self, cache: CacheId, number: u64) -> Object {
+        let per_slab = self.per_slab(cache);
+        Object { cache, slab: (number / per_slab) as u32, index: (number % per_slab) as u32 }
+    }
+
+    fn per_slab(&self, cache: CacheId) -> u64 {
+        self.caches.get(cache.0 as usize).map_or(1, |cache| u64::from(cache.table.per_slab))
+    }
+
     /// Fills the preload slot of a CPU from `cache` unless it is full. Answers whether it is full now. The object counts
     /// as live.
     pub fn preload(&mut self, cpu: usize, cache: CacheId, frames: &mut Frames) -> bool {

@@ -2,6 +2,8 @@
 
 mod aside;
 mod digest;
+#[cfg(test)]
+mod tests;
 
 pub use digest::digest_of;
 

@@ -2,7 +2,9 @@
 //!
 //! The hot path is generic over [`Sink`]; with `()` every step costs nothing.
 
+pub mod rule;
 pub mod tree;
+mod walk;
 
 use super::areas::AreaId;
 use super::extent::{Extent, Fit};
@@ -10,7 +12,9 @@ use super::rbtree::TreeId;
 use super::request::RefusalReason;
 use super::stage::Stage;
 
+pub use rule::{CacheAnswer, Look, RuleOrder};
 pub use tree::{At, TreeNode, TreeStep};
+pub use walk::{Pass, Rewind, WalkFrom};
 
 /// The steps of one operation.
 pub type Steps = Vec<Step>;
@@ -92,56 +96,6 @@ pub enum PoolAnswer {
     NoSuchPool,
     /// The request's window is not the whole vmalloc range, or there is only one node.
     NotEligible,
-}
-
-/// Where a walk over the areas begins, in the eras that keep no holes (to 5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WalkFrom {
-    /// At the start of the window, from the head of the list (to 2.6.27).
-    ListHead,
-    /// At the start of the window: the tree gave the lowest area that ends there or above it, if any.
-    Tree(Option<Extent>),
-    /// Behind the area placed last (`free_vmap_cache`, 2.6.39 to 5.1).
-    Cache(Extent),
-}
-
-/// Why a search does not begin at the cached hole (2.6.39 to 5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rewind {
-    /// Nothing is cached.
-    NoCache,
-    /// A hole passed since the last rewind is longer than the request.
-    SmallerThanHole {
-        /// `cached_hole_size`, in bytes.
-        hole: u64,
-    },
-    /// The last request began higher.
-    LowerStart {
-        /// `cached_vstart`.
-        cached_vstart: u64,
-    },
-    /// The last request was aligned more strictly.
-    SmallerAlign {
-        /// `cached_align`, in bytes.
-        cached_align: u64,
-    },
-    /// The cached area ends below the window.
-    CacheBelowWindow {
-        /// The cached area.
-        cache: Extent,
-    },
-}
-
-/// Why a walk passes an area (to 5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// It lies below the candidate.
-    Lower,
-    /// The room between the candidate and the area is too small.
-    NoRoom {
-        /// That room, in bytes.
-        room: u64,
-    },
 }
 
 /// One thing the allocator did.
@@ -332,6 +286,49 @@ pub enum Step {
         /// The address.
         addr: u64,
     },
+    /// A policy that is not the kernel's begins to search.
+    RuleBegun {
+        /// Which holes it goes through.
+        order: RuleOrder,
+    },
+    /// It looked at a hole.
+    Looked {
+        /// The hole.
+        hole: Extent,
+        /// What it made of it.
+        look: Look,
+    },
+    /// It drew an address (randomised).
+    Drawn {
+        /// The address.
+        addr: u64,
+        /// The area fits there.
+        fits: bool,
+    },
+    /// The caches of a CPU were asked (vmem).
+    CacheAsked {
+        /// The CPU.
+        cpu: u32,
+        /// Pages of the request.
+        pages: u64,
+        /// What was found.
+        answer: CacheAnswer,
+    },
+    /// A block was cut into halves; the upper one is free (buddy).
+    Halved {
+        /// The block before.
+        block: Extent,
+    },
+    /// A free block and its buddy became one (buddy).
+    Joined {
+        /// The block they became.
+        block: Extent,
+    },
+    /// The next search begins at another address (next fit).
+    RoverMoved {
+        /// The address.
+        to: u64,
+    },
     /// What happened inside a tree.
     Tree {
         /// The tree.
@@ -344,6 +341,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// Is it one look of a search: at a node, an area, a hole, an address or a pool?
+    pub fn is_look(&self) -> bool {
+        matches!(
+            self,
+            Self::PoolAsked { .. }
+                | Self::Visited { .. }
+                | Self::Passed { .. }
+                | Self::GapFound { .. }
+                | Self::Looked { .. }
+                | Self::Drawn { .. }
+                | Self::CacheAsked { .. }
+        )
+    }
+
     /// Is it a step inside a tree? Others are counted without them, where a text names a step by its number.
     pub fn is_in_tree(&self) -> bool {
         matches!(self, Self::Tree { .. })

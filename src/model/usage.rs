@@ -269,6 +269,11 @@ impl Usages {
         &self.list
     }
 
+    /// Place of a use in [`Usages::list`].
+    pub(crate) fn number_of(&self, usage: &Usage) -> Option<u32> {
+        self.ids.get(usage).copied()
+    }
+
     fn id_of(&mut self, usage: Usage) -> u32 {
         let next = self.list.len() as u32;
         let id = *self.ids.entry(usage).or_insert(next);

@@ -46,7 +46,7 @@ struct Node {
 /// The allocator's whole state.
 #[derive(Debug, Clone)]
 pub struct Augmented {
-    rules: &'static Rules,
+    rules: Rules,
     areas: Areas,
     free: Tree,
     nodes: Vec<Node>,

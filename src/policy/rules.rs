@@ -1,9 +1,11 @@
 //! [`Rules`]: where releases differ, as named fields of one small table.
 
 mod implicit;
+mod layers;
 mod release;
 
 pub use implicit::{BusyTreeRules, Lookup, OverflowCheck, PurgeOrder, VmListRules};
+pub use layers::{CACHED_PAGES, End, Guard, Layers, Reuse, Rule};
 pub use release::Release;
 
 /// How free space is kept: what chooses the allocator.
@@ -15,6 +17,8 @@ pub enum FreeSpace {
     BusyTree(BusyTreeRules),
     /// A tree of holes, augmented with the largest below each (5.2 and later).
     FreeTree,
+    /// As a policy that is not an era keeps it.
+    Textbook(Layers),
 }
 
 /// How many bytes a subtree must advertise to be entered (`find_vmap_lowest_match`).
@@ -39,6 +43,8 @@ pub enum LazyStore {
     Stack,
     /// A tree that fuses neighbours: the purge takes ascending ranges.
     MergingTree,
+    /// A tree that fuses nothing: the purge takes areas in ascending order (policies that are not eras).
+    Ascending,
     /// A tree per node, not fusing: the purge fills pools, then returns areas in descending order.
     PerNode,
 }
@@ -125,6 +131,26 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// These rules of a kernel around a placement that is not its own.
+    #[must_use]
+    pub fn around(self, layers: Layers) -> Self {
+        let (lazy, failure) = match layers.reuse {
+            Reuse::Immediate => (LazyStore::Nowhere, Failure::Null),
+            Reuse::Lazy => (LazyStore::Ascending, Failure::Ebusy),
+        };
+        Self {
+            free_space: FreeSpace::Textbook(layers),
+            adds_guard: false,
+            lazy,
+            failure,
+            search: SearchLength::AlwaysSize,
+            drain: Drain::Inline,
+            decay: Decay::None,
+            bad_arguments: BadArguments::Einval,
+            ..self
+        }
+    }
+
     /// Do nodes keep pools of freed areas (6.9 and later, with more than one possible CPU)?
     pub fn has_pools(&self) -> bool {
         self.lazy == LazyStore::PerNode
@@ -194,8 +220,8 @@ pub const RELEASES: &[Rules] =
     &[V2_4, V2_6, V2_6_24, V2_6_28, V2_6_32, V2_6_39, V4_15, V5_2, V5_11, V5_17, V5_19, V6_3, V6_9, V6_19];
 
 /// The rules of a release; `None` before 2.4.
-pub fn rules_for(release: Release) -> Option<&'static Rules> {
-    RELEASES.iter().rev().find(|rules| rules.since <= release)
+pub fn rules_for(release: Release) -> Option<Rules> {
+    RELEASES.iter().rev().find(|rules| rules.since <= release).copied()
 }
 
 #[cfg(test)]

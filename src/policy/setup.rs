@@ -10,8 +10,8 @@ use super::rules::Rules;
 /// What an allocator is built from.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Rules of the release.
-    pub rules: &'static Rules,
+    /// Rules of placement.
+    pub rules: Rules,
     /// CPUs online: `lazy_max_pages` is `fls(cpus_online)` times 32 MiB.
     pub cpus_online: u32,
     /// CPUs that could ever be there: the number of nodes from 6.9 on, at most 128.
@@ -24,11 +24,16 @@ pub struct Setup {
     pub is_32_bit: bool,
     /// Areas that exist before the allocator starts, ascending and apart.
     pub early: Vec<Extent>,
+    /// What may be freed and not purged, in bytes, where it is not what the CPUs say.
+    pub lazy_max_bytes: Option<u64>,
 }
 
 impl Setup {
     /// `lazy_max_pages()`: pages that may be freed and not yet purged.
     pub(super) fn lazy_max_pages(&self) -> u64 {
+        if let Some(bytes) = self.lazy_max_bytes {
+            return bytes / self.page_size;
+        }
         let fls = u64::from(u32::BITS - self.cpus_online.max(1).leading_zeros());
         fls * ((32 << 20) / self.page_size)
     }
@@ -107,7 +112,7 @@ fn middles_first(holes: &mut [(u64, u64)]) {
 }
 
 /// The next number of the `SplitMix64` generator.
-fn split_mix(state: &mut u64) -> u64 {
+pub(super) fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

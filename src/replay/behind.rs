@@ -2,7 +2,7 @@
 //!
 //! A trace is resolved without it: nothing behind an area decides an address. So the cursor moves without it too, and what
 //! is behind the areas follows: the resolved operations applied once more with page tables, frames and objects, between
-//! checkpoints of their own. Those are large, so they are few.
+//! checkpoints of their own. Those cost more, so they are few.
 
 use std::sync::Arc;
 

@@ -46,12 +46,16 @@ impl Settings {
         self.checkpoint_bytes.unwrap_or(super::checkpoints::BUDGET_BYTES)
     }
 
-    /// The policy the user asks for: `--policy`, else that of `--kernel`.
-    pub(super) fn chosen(&self) -> Result<Option<Chosen>, OpenError> {
-        if let Some(id) = self.policy.as_deref().filter(|id| *id != "auto") {
-            return policy::by_id(id).map(Some).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() });
-        }
-        self.kernel.as_deref().map(of_kernel).transpose()
+    /// The policy the user asks for: `--policy`, else that of `--kernel`. One that is no era is put into a kernel of that
+    /// release, or of `own`, the input's.
+    pub(super) fn chosen(&self, own: Option<Release>) -> Result<Option<Chosen>, OpenError> {
+        let of_option = self.kernel.as_deref().map(of_kernel).transpose()?;
+        let Some(id) = self.policy.as_deref().filter(|id| *id != "auto") else { return Ok(of_option) };
+        let chosen = policy::by_id(id).ok_or_else(|| OpenError::UnknownPolicy { id: id.to_owned() })?;
+        Ok(Some(match of_option.map(|kernel| kernel.release).or(own) {
+            Some(release) => chosen.inside(release),
+            None => chosen,
+        }))
     }
 }
 
@@ -99,8 +103,11 @@ impl OpenError {
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
-                let era = |entry: &policy::PolicyEntry| format!("{} ({} to {})", entry.id, entry.span.0, entry.span.1);
-                let ids: Vec<_> = policy::POLICIES.iter().map(era).collect();
+                let named = |entry: &policy::PolicyEntry| match entry.era() {
+                    Some((_, (first, last))) => format!("{} ({first} to {last})", entry.id),
+                    None => entry.id.to_owned(),
+                };
+                let ids: Vec<_> = policy::POLICIES.iter().map(named).collect();
                 format!("policies are {}, or a release such as linux-6.12; choose one with --policy", ids.join(", "))
             }
             Self::Contradiction { .. } => {
@@ -243,7 +250,8 @@ impl Machine {
     /// Was an era chosen that is not the one of the log's kernel? Then what differs is not the trace's fault.
     pub fn has_foreign_rules(&self, log: &Log) -> bool {
         let own = log.origin.kernel.as_deref().and_then(Release::parse).and_then(policy::by_release);
-        self.policy_from == PolicyFrom::Option && own.is_some_and(|own| own.entry.id != self.policy.entry.id)
+        let differs = |own: Chosen| own.entry.id != self.policy.entry.id;
+        self.policy_from == PolicyFrom::Option && own.map_or(self.policy.entry.era().is_none(), differs)
     }
 
     /// What requests need to know of it.
@@ -269,7 +277,7 @@ impl Machine {
     }
 
     /// What its allocator is built from, with the areas that are older than it.
-    pub(super) fn setup(&self, early: Vec<Extent>) -> Setup {
+    pub(crate) fn setup(&self, early: Vec<Extent>) -> Setup {
         Setup {
             rules: self.policy.rules,
             cpus_online: self.cpus_online,
@@ -278,13 +286,14 @@ impl Machine {
             page_size: self.page_size,
             is_32_bit: self.is_32_bit,
             early,
+            lazy_max_bytes: None,
         }
     }
 }
 
 /// From what the user asks for, else the kernel's release, else what the events look like.
 fn choose_policy(log: &Log, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
-    if let Some(chosen) = settings.chosen()? {
+    if let Some(chosen) = settings.chosen(log.origin.kernel.as_deref().and_then(Release::parse))? {
         return Ok((chosen, PolicyFrom::Option));
     }
     if let Some(release) = &log.origin.kernel {

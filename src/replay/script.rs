@@ -159,7 +159,7 @@ impl ScriptRun {
     /// Runs one op and appends its result lines to `out`.
     pub fn print(&mut self, op: &Asked, born: u32, done: &mut Done, out: &mut String) {
         self.run(op, born, done);
-        let rules = self.machine.policy.rules;
+        let rules = &self.machine.policy.rules;
         let Done { ops, answers, said } = done;
         answer::write(&Asking { op, ops, answers, said: said.as_deref(), space: &self.space, rules }, out);
     }
@@ -338,17 +338,20 @@ fn callers(script: &ScriptLog) -> Usages {
 }
 
 fn choose(header: &ScriptHeader, settings: &Settings) -> Result<(Chosen, PolicyFrom), OpenError> {
-    if let Some(chosen) = settings.chosen()? {
-        return Ok((chosen, PolicyFrom::Option));
-    }
-    if let Some(era) = &header.era {
+    let own = header.era.as_ref().map(|era| {
         // A release is meant, though some eras are called by their first one. 2.4 and 2.6 are none.
         let release = Release::parse(era).filter(|release| 2 < release.major || 0 < release.patch);
         let id = format!("linux-{era}");
-        let chosen = release.and_then(policy::by_release).or_else(|| policy::by_id(&id));
-        return Ok((chosen.ok_or(OpenError::UnknownPolicy { id })?, PolicyFrom::Kernel));
+        release.and_then(policy::by_release).or_else(|| policy::by_id(&id)).ok_or(OpenError::UnknownPolicy { id })
+    });
+    let release = own.as_ref().and_then(|own| own.as_ref().ok()).map(|own| own.release);
+    if let Some(chosen) = settings.chosen(release)? {
+        return Ok((chosen, PolicyFrom::Option));
     }
-    Ok((assumed()?, PolicyFrom::Assumed))
+    match own {
+        Some(own) => Ok((own?, PolicyFrom::Kernel)),
+        None => Ok((assumed()?, PolicyFrom::Assumed)),
+    }
 }
 
 /// The rules of a script that names no era.

@@ -107,7 +107,7 @@ pub(super) fn area_at(kernel: &impl Kernel, addr: u64) -> Option<u64> {
     let is_exact = match kernel.facts().placement.free_space {
         FreeSpace::VmList(_) => true,
         FreeSpace::BusyTree(rules) => rules.lookup == Lookup::ExactStart,
-        FreeSpace::FreeTree => false,
+        FreeSpace::FreeTree | FreeSpace::Textbook(_) => false,
     };
     (!is_exact || start == addr).then_some(start)
 }

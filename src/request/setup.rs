@@ -10,7 +10,7 @@ use crate::model::memory::ObjectSetup;
 use crate::model::page_table::Family;
 use crate::model::slab::{KmallocEra, Slabs, object_sizes};
 use crate::model::{Memory, MemorySetup, Usages};
-use crate::policy::rules::{FreeSpace, Release};
+use crate::policy::rules::{LazyStore, Release};
 
 /// Where memory begins on the machines of an architecture: an example, as all frame numbers are.
 const ARM_MEMORY_START: u64 = 0x4000_0000;
@@ -29,7 +29,6 @@ pub enum DataFrames {
 
 /// What is behind the areas of a machine that has none yet.
 pub fn memory_of(facts: &Facts, usages: Arc<Usages>, pages: DataFrames) -> Memory {
-    let is_list = matches!(facts.placement.free_space, FreeSpace::VmList(_));
     let frames = frames_of(facts);
     Memory::new(MemorySetup {
         arch: facts.arch,
@@ -41,7 +40,7 @@ pub fn memory_of(facts: &Facts, usages: Arc<Usages>, pages: DataFrames) -> Memor
             DataPages::LargeOrders => PageStrategy::LargeOrders,
         },
         has_array: facts.rules.has_array,
-        flushes_at_free: is_list,
+        flushes_at_free: facts.placement.lazy == LazyStore::Nowhere,
         unlinks_first: UNLINKS_FIRST <= facts.release || !facts.rules.has_array,
         places_pages: pages == DataFrames::Placed,
         pointer_bytes: facts.pointer_bytes(),

@@ -60,7 +60,13 @@ pub(crate) enum Action {
     PreviousPane,
     Zoom,
     ArrangeStep,
+    ArrangeCompare,
     ArrangeCharts,
+    Policies,
+    WhatIf,
+    Parting,
+    NextMetric,
+    PreviousMetric,
     ChartToggle,
     ChartAlone,
     MapIn,
@@ -74,6 +80,7 @@ pub(crate) enum Action {
     Palette,
     Help,
     Problems,
+    Export,
     Theme,
     Lesson,
     Redraw,
@@ -244,6 +251,7 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::PreviousPane, Section::Panes, "previous-pane", "focus the previous pane"),
     row(Action::Zoom, Section::Panes, "zoom", "the focused pane alone, or all of them again").hint("zoom"),
     row(Action::ArrangeStep, Section::Panes, "arrange-step", "all panes around the current event"),
+    row(Action::ArrangeCompare, Section::Panes, "arrange-compare", "compare: the same requests under several policies"),
     row(Action::ArrangeCharts, Section::Panes, "arrange-charts", "charts: how the metrics changed"),
     row(Action::ChartToggle, Section::Panes, "chart-toggle", "charts: show or hide the picked one")
         .within(PaneId::Charts)
@@ -251,7 +259,21 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::ChartAlone, Section::Panes, "chart-alone", "charts: the picked one alone, or all of them again")
         .within(PaneId::Charts)
         .hint("alone"),
+    row(Action::Policies, Section::Panes, "policies", "compare: choose the policies from a list, each with a paragraph")
+        .hint("policies"),
+    row(Action::WhatIf, Section::Panes, "what-if", "compare: change the range, CPUs, lazy limit and more, and run again")
+        .within(PaneId::Compare)
+        .hint("what if"),
+    row(Action::Parting, Section::Panes, "parting", "compare: go where the lanes parted first")
+        .within(PaneId::Compare)
+        .hint("where they part"),
+    row(Action::NextMetric, Section::Panes, "next-metric", "compare: draw the next metric")
+        .within(PaneId::Compare)
+        .hint("metric"),
+    row(Action::PreviousMetric, Section::Panes, "previous-metric", "compare: draw the previous metric")
+        .within(PaneId::Compare),
     row(Action::Problems, Section::Program, "problems", "what was damaged in the input"),
+    row(Action::Export, Section::Program, "export", "write what is shown to a file: screen, pane, areas, figures, events"),
     row(Action::Palette, Section::Program, "palette", "any action by name").hint("actions"),
     row(Action::Help, Section::Program, "help", "help for the focused pane, signs and words").hint("help"),
     row(Action::Theme, Section::Program, "theme", "colours for a dark or a light background").with("dark, light"),

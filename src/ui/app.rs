@@ -11,6 +11,7 @@ use super::breaks::{Breaks, Hunt};
 use super::content;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
+use super::lanes::{self, Lanes};
 use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
 use super::marks::{Marks, Stored};
@@ -127,6 +128,7 @@ pub(crate) struct App {
     pub(crate) zoom: bool,
     pub(crate) arrangement: Arrangement,
     pub(crate) charts: ChartChoice,
+    pub(crate) lanes: Lanes,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -176,6 +178,7 @@ impl App {
     pub(crate) fn new(replay: Replay, size: Size, keymap: Keymap, theme: Theme, glyphs: &'static Glyphs) -> Self {
         // A snapshot has no events: what lies where is its first question.
         let focus = if replay.is_empty() { PaneId::Map } else { PaneId::Events };
+        let lanes = Lanes::of(&replay);
         let mut app = Self {
             replay,
             size,
@@ -184,6 +187,7 @@ impl App {
             zoom: false,
             arrangement: Arrangement::Step,
             charts: ChartChoice::default(),
+            lanes,
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -323,6 +327,7 @@ impl App {
     /// Must the loop come back without being asked? Then how soon.
     pub(crate) fn wants_tick(&self) -> Option<Duration> {
         let busy = self.seeking.is_some() || self.hunting.is_some() || self.search.is_stale();
+        let busy = busy || lanes::wants_time(self);
         if busy || !self.replay.is_settled() || self.preparing {
             return Some(Duration::ZERO);
         }

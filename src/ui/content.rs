@@ -4,9 +4,9 @@
 use ratatui::layout::Size;
 
 use super::app::{App, Pick};
-use super::charts;
 use super::paint::{self, Hit};
 use super::pane::PaneId;
+use super::{charts, lanes};
 use crate::view::{self, Role, Row, Selection, Span, Target};
 
 /// The rows of a pane.
@@ -43,6 +43,7 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         PaneId::Timeline => view::timeline::rows(&scene, width, height, &app.time_view()),
         // Its curves are no rows.
         PaneId::Charts => Vec::new(),
+        PaneId::Compare => lanes::rows(app, size, scroll),
         PaneId::Lesson => view::lesson::rows(&scene, width, height, scroll),
     }
 }
@@ -97,6 +98,11 @@ pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden
             let below = ahead.len().saturating_sub(shown.len().max(usize::from(size.height)));
             Hidden { above: scroll, below, at_least: below == usize::from(AHEAD) }
         }
+        PaneId::Compare => {
+            let above = app.lanes.scroll;
+            let below = lanes::count(app, size).saturating_sub(above + shown.len());
+            Hidden { above, below, at_least: false }
+        }
         PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline | PaneId::Charts => Hidden::default(),
     }
 }
@@ -126,6 +132,7 @@ fn own_title(app: &App, id: PaneId) -> Vec<Span> {
             let arranged = charts::arranged(app, size_of(app, id));
             view::charts::title(&scene, &app.time_view(), &arranged)
         }
+        PaneId::Compare => lanes::title(app),
         PaneId::Lesson => view::lesson::title(&scene),
     }
 }
@@ -139,6 +146,7 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
         PaneId::Tables => app.panes.tables_scroll,
         PaneId::Detail => app.panes.detail_scroll,
         PaneId::Lesson => app.panes.lesson_scroll,
+        PaneId::Compare => app.lanes.scroll,
         PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => 0,
     }
 }
@@ -152,6 +160,7 @@ pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
         PaneId::Tables => app.panes.tables_scroll = to,
         PaneId::Detail => app.panes.detail_scroll = to,
         PaneId::Lesson => app.panes.lesson_scroll = to,
+        PaneId::Compare => app.lanes.scroll = to,
         PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => {}
     }
 }

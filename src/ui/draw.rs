@@ -14,10 +14,10 @@ use super::app::App;
 use super::content::Hidden;
 use super::footer::{footer, prompt};
 use super::layout::{self, PaneBox, SMALLEST};
-use super::overlay::{self, Overlay, condition, help, palette, problems};
+use super::overlay::{self, Overlay, condition, help, lanes, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{charts, content, lesson, paint};
+use super::{charts, content, export, lesson, paint};
 use crate::insight::Way;
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
@@ -346,6 +346,24 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
         Overlay::Marks { picked } => {
             let rows = condition::marks(app, *picked);
             list_sheet(app, buffer, area, " marks   Enter goes there, d deletes, Esc closes ", &rows, *picked);
+        }
+        Overlay::Policies { picked } => {
+            let inner = overlay::inner_size(screen);
+            let rows = lanes::policies(app, *picked, inner.width, inner.height);
+            sheet(app, buffer, area, " policies   Space in or out, 1-4 into that lane, Esc closes ", &rows);
+        }
+        Overlay::WhatIf(form) => {
+            let rows = lanes::form(app, form, area.width.saturating_sub(4));
+            let area = Rect { height: area.height.min(rows.len() as u16 + 3), ..area };
+            let title = match form.input {
+                Some(_) => " what if   Enter runs again, empty undoes, Esc leaves it ",
+                None => " what if   Enter changes, d undoes, Tab other lane, Esc closes ",
+            };
+            sheet(app, buffer, area, title, &rows);
+        }
+        Overlay::Export { picked } => {
+            let rows = export::rows(app, (*picked).min(export::CHOICES.len() - 1));
+            list_sheet(app, buffer, area, " export   Enter writes a file here, Esc closes ", &rows, *picked);
         }
         // The prompt is in the footer.
         Overlay::Search { .. } => {}

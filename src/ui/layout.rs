@@ -27,6 +27,8 @@ const DETAIL: u16 = 8;
 const FREE: u16 = 6;
 /// From so many rows on there is room for events below the charts.
 const CHARTS_AND_MORE: u16 = 36;
+/// From so many rows on there is room for events below the lanes.
+const COMPARE_AND_MORE: u16 = 44;
 /// From this width on two panes lie beside each other there.
 const BESIDE_EVENTS: u16 = 110;
 /// From this on, three columns.
@@ -170,9 +172,16 @@ pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
         regions.panes.push(PaneBox::bordered(focus, rest));
         return regions;
     }
-    if wanted.arrangement == Arrangement::Charts {
-        charts(&mut regions, rest, focus);
-        return regions;
+    match wanted.arrangement {
+        Arrangement::Charts => {
+            charts(&mut regions, rest, focus);
+            return regions;
+        }
+        Arrangement::Compare => {
+            compare(&mut regions, rest, focus);
+            return regions;
+        }
+        Arrangement::Step => {}
     }
     let free = rest.height + regions.header.height + regions.footer.height;
     let all = ALL_PANES.width <= size.width && ALL_PANES.height <= free;
@@ -247,6 +256,34 @@ fn charts(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
         let second = if first == PaneId::Events { PaneId::Step } else { first };
         regions.panes.push(PaneBox::bordered(second, below));
     } else {
+        regions.panes.push(PaneBox::bordered(first, below));
+    }
+}
+
+/// The lanes, and below them what the cursor is on, where there is room for it or it has the focus.
+fn compare(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
+    let rows = match rest.height {
+        ..20 => 1,
+        20..40 => 2,
+        40.. => 4,
+    };
+    regions.panes.push(PaneBox::bare(PaneId::Timeline, bottom(&mut rest, rows)));
+    let below = match focus {
+        PaneId::Events | PaneId::Step => share(rest.height, 45),
+        _ if COMPARE_AND_MORE <= rest.height => share(rest.height, 24),
+        _ => 0,
+    };
+    let mut below = bottom(&mut rest, below);
+    regions.panes.push(PaneBox::bordered(PaneId::Compare, rest));
+    if below.height == 0 {
+        return;
+    }
+    if BESIDE_EVENTS <= below.width {
+        let columns = share(below.width, 50);
+        regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut below, columns)));
+        regions.panes.push(PaneBox::bordered(PaneId::Step, below));
+    } else {
+        let first = if focus == PaneId::Step { PaneId::Step } else { PaneId::Events };
         regions.panes.push(PaneBox::bordered(first, below));
     }
 }
@@ -361,6 +398,8 @@ mod tests {
             let lesson = Subject::Lesson.panes().iter().map(|&focus| (focus, Subject::Lesson));
             let all = trace.chain(snapshot).chain(lesson).map(|(focus, subject)| (focus, subject, Arrangement::Step));
             let all = all.chain(charts.map(|(focus, subject)| (focus, subject, Arrangement::Charts)));
+            let lanes = Arrangement::Compare.panes(Subject::Trace).iter();
+            let all = all.chain(lanes.map(|&focus| (focus, Subject::Trace, Arrangement::Compare)));
             for ((focus, subject, arrangement), zoom) in all.zip([false, false, false, true].into_iter().cycle()) {
                 let band = Band { rows: 1 + width % 9, show: [PaneId::Tables, PaneId::Step, PaneId::Free] };
                 let band = Some(band).filter(|_| subject == Subject::Lesson);

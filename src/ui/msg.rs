@@ -18,6 +18,8 @@ pub(crate) enum Msg {
     },
     /// The marks have been written to a file of this name, or not, and why.
     MarksSaved(Result<String, String>),
+    /// A file of this name has been written, or not, and why.
+    Exported(Result<String, String>),
     /// Time has passed: how much since the start.
     Tick(Duration),
     /// The beginning of a long input, more of it, or all of it; or why there will be no more.
@@ -33,6 +35,8 @@ pub(crate) enum Effect {
     Copy(String),
     /// Write the marks down.
     SaveMarks(String),
+    /// Write what is shown to a file.
+    Export(super::export::Choice),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

@@ -2,6 +2,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod help;
+pub(crate) mod lanes;
 pub(crate) mod palette;
 pub(crate) mod problems;
 
@@ -27,8 +28,14 @@ pub(crate) enum Overlay {
     Break { input: Input, recalled: Option<usize>, error: Option<ConditionError> },
     /// The breaks.
     Breaks { picked: usize },
+    /// What can be written to a file.
+    Export { picked: usize },
     /// The marks.
     Marks { picked: usize },
+    /// The policies that can be compared.
+    Policies { picked: usize },
+    /// What is changed about the machine of a lane.
+    WhatIf(lanes::Form),
     /// The search prompt, and where to return to.
     Search { input: Input, from: Spot },
 }

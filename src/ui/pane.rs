@@ -12,11 +12,12 @@ pub(crate) enum PaneId {
     Detail,
     Timeline,
     Charts,
+    Compare,
     Lesson,
 }
 
 /// Every pane, in the order Tab goes through them; the last one is there only where a script has notes, and the one
-/// before it only in its own arrangement.
+/// two before it only in their own arrangements.
 pub(crate) const PANES: &[PaneId] = &[
     PaneId::Events,
     PaneId::Step,
@@ -27,6 +28,7 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Map,
     PaneId::Timeline,
     PaneId::Charts,
+    PaneId::Compare,
     PaneId::Lesson,
 ];
 
@@ -58,12 +60,17 @@ const LESSON_PANES: &[PaneId] = &[
 /// The panes beside the charts.
 const CHART_PANES: &[PaneId] = &[PaneId::Charts, PaneId::Events, PaneId::Step, PaneId::Detail, PaneId::Map];
 
+/// The panes beside the comparison.
+const COMPARE_PANES: &[PaneId] = &[PaneId::Compare, PaneId::Events, PaneId::Step, PaneId::Timeline];
+
 /// How the panes are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Arrangement {
     /// All panes around the current event.
     #[default]
     Step,
+    /// Several policies on one cursor.
+    Compare,
     /// Charts, and below them what the cursor is on.
     Charts,
 }
@@ -73,6 +80,7 @@ impl Arrangement {
     pub(crate) fn panes(self, subject: Subject) -> &'static [PaneId] {
         match self {
             Self::Step => subject.panes(),
+            Self::Compare => COMPARE_PANES,
             Self::Charts => CHART_PANES,
         }
     }
@@ -117,6 +125,7 @@ impl PaneId {
             Self::Detail => "detail",
             Self::Timeline => "timeline",
             Self::Charts => "charts",
+            Self::Compare => "compare",
             Self::Lesson => "lesson",
         }
     }
@@ -135,6 +144,7 @@ impl PaneId {
             Self::Charts => {
                 "charts: how did it change? Each column is a stretch of the trace, from its lowest value to its highest."
             }
+            Self::Compare => "compare: which rule does better here? The same requests under several policies.",
             Self::Lesson => "lesson: what is to be seen here? The notes of a script, told at its stops.",
         }
     }

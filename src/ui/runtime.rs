@@ -12,12 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
-use super::draw;
 use super::loading::{Arrived, Loading};
 use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
 use super::update::update;
+use super::{draw, export};
 
 /// How often somebody looks how far a long read is.
 const LOADING_FRAME: Duration = Duration::from_millis(50);
@@ -167,6 +167,10 @@ pub(crate) async fn run(
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
                 Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
+                Effect::Export(choice) => {
+                    let told = export::save(app, choice);
+                    update(app, Msg::Exported(told));
+                }
                 Effect::Suspend => {
                     input = None;
                     screen.suspend().wrap_err("cannot take the terminal over again")?;

@@ -4,6 +4,7 @@ mod arrive;
 mod bounded;
 mod breaks;
 mod charts;
+mod compare;
 mod frames;
 mod lessons;
 mod moves;

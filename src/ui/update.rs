@@ -6,6 +6,7 @@ mod arrive;
 mod goto;
 mod hunt;
 mod inside;
+mod lanes;
 mod lists;
 mod mouse;
 mod overlays;
@@ -59,6 +60,13 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             time::marks_saved(app, saved);
             Vec::new()
         }
+        Msg::Exported(told) => {
+            match told {
+                Ok(name) => app.say(format!("written: {name}")),
+                Err(why) => app.say(format!("not written: {why}")),
+            }
+            Vec::new()
+        }
         Msg::Arrived(arrived) => arrive::arrived(app, *arrived),
         Msg::Loading(words) => {
             arrive::told(app, words);
@@ -93,6 +101,10 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         time::play(app, now);
     } else {
         time::catch_up(app);
+    }
+    if app.seeking.is_none() && super::lanes::wants_time(app) {
+        app.lanes.go_on(&app.replay, app.seek_budget);
+        app.dirty = true;
     }
     app.rest();
     match app.pending {

@@ -41,7 +41,10 @@ pub(crate) fn decided_by(scene: &Scene<'_>, verdict: Verdict) -> Option<&'static
     let replay = scene.replay;
     let is_exact = matches!(verdict, Verdict::Exact | Verdict::NotJudged);
     if !is_exact && replay.plan().machine.has_foreign_rules(replay.log()) {
-        return Some("the kernel's own rules: those of another era were asked for");
+        return Some(match replay.plan().machine.policy.layers() {
+            None => "the kernel's own rules: those of another era were asked for",
+            Some(_) => "nothing: another policy was asked where it would place the area, not the kernel's",
+        });
     }
     match verdict {
         Verdict::Inferred(timing) => Some(timing.decided_by()),

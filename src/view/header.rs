@@ -88,7 +88,7 @@ fn what(scene: &Scene<'_>) -> Vec<Group> {
         Group::new(1, vec![Span { strong: true, ..Span::new(name, Role::Text) }]),
         Group::new(
             2,
-            vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.entry.id), Role::Muted)],
+            vec![Span::new(kernel, Role::Text), Span::new(format!(" {dot} {}", machine.policy.name()), Role::Muted)],
         ),
     ];
     if let Some(against) = script::compared_with(scene.replay.log()) {

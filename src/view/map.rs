@@ -272,7 +272,7 @@ impl Painter<'_, '_> {
             (glyphs.guard.to_string(), Role::Guard, "guard page"),
             (glyphs.up.to_string(), Role::Changed, "changed"),
         ];
-        let pools = self.scene.replay.space().allocator().n_nodes() > 1;
+        let pools = self.scene.replay.space().allocator().has_pools();
         let one_page = self.cell_bytes == self.scene.replay.space().allocator().page_size();
         for (glyph, role, word) in kinds {
             let told = !is_script(self.scene.replay.log()) || !matches!(role, Role::PerCpu | Role::Guard);

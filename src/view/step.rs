@@ -9,6 +9,7 @@ mod names;
 pub(super) mod pages;
 mod purge;
 mod questions;
+mod rule;
 mod said;
 mod script;
 pub(super) mod stages;
@@ -201,6 +202,7 @@ fn more(scene: &Scene<'_>, facts: &Facts, width: usize, from: usize, steps: &[St
         Step::Visited { .. } => return turns::rows(scene, facts, width, from, steps),
         Step::Tree { tree, .. } => return balance::rows(scene, width, from, (tree, steps)),
         Step::Passed { .. } => return walk::more(scene, facts, width, from, steps),
+        Step::Looked { .. } | Step::Drawn { .. } => return rule::more(scene, facts, width, from, steps),
         _ => format!("{n} more of the same"),
     };
     let words = format!("    {} {what}", scene.glyphs.ellipsis);

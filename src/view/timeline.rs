@@ -34,7 +34,7 @@ fn chosen(scene: &Scene<'_>, height: u16) -> Vec<Track> {
     let small = allocator.window().len_bytes() <= SMALL_WINDOW;
     let (fourth, fifth) = if small { (Metric::Largest, Metric::Holes) } else { (Metric::Holes, Metric::Largest) };
     let mut metrics = vec![Metric::Busy, Metric::Lazy, fourth, fifth, Metric::Fragmentation, Metric::Tables];
-    metrics.extend((allocator.n_nodes() > 1).then_some(Metric::Pooled));
+    metrics.extend(allocator.has_pools().then_some(Metric::Pooled));
     let rows = usize::from(height);
     let mut tracks: Vec<Track> = metrics.into_iter().map(Track::Metric).collect();
     if height < EACH_KIND {

@@ -39,6 +39,8 @@ pub struct TreePan {
 pub(super) fn name(scene: &Scene<'_>, which: TreeId) -> String {
     let many = scene.replay.space().allocator().n_nodes() > 1;
     match which {
+        // A rule of the literature has lists or orders of its own; this is how its holes are found by address.
+        TreeId::Free if scene.replay.plan().machine.policy.layers().is_some() => "holes by address".to_owned(),
         TreeId::Free => "free tree".to_owned(),
         TreeId::Busy(node) if many => format!("busy tree of node {node}"),
         TreeId::Lazy(node) if many => format!("lazy tree of node {node}"),

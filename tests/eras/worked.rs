@@ -26,6 +26,7 @@ impl Space {
             page_size: 4096,
             is_32_bit: window == I386,
             early: early.iter().filter_map(|&(start, end)| Extent::new(start, end)).collect(),
+            lazy_max_bytes: None,
         }))
     }
 

@@ -8,8 +8,8 @@ use parsers::vmallocinfo::{Area, Confidence, Pointers, State};
 
 use crate::source::formats::FORMATS;
 
-use super::object::Object;
 use super::{SCHEMA, kind_of, probe, request};
+use crate::export::json::Object;
 
 /// Turns records into lines in a buffer that the caller empties.
 #[derive(Debug, Default)]

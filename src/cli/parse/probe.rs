@@ -4,7 +4,7 @@
 use parsers::ftrace::probe::{Probed, Request, Returned, recognise};
 
 use super::Kind;
-use super::object::Object;
+use crate::export::json::Object;
 
 /// The kind of a probe record.
 pub(super) fn kind(at: &[u8], args: &[u8]) -> Kind {

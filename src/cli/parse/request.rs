@@ -3,7 +3,7 @@
 use parsers::ops::RequestOp;
 use parsers::ops::request::{Fail, Gfp, Target, Words};
 
-use super::object::Object;
+use crate::export::json::Object;
 
 /// Fields of one request.
 pub(super) fn fields(object: &mut Object<'_>, request: &RequestOp) {

@@ -29,7 +29,7 @@ const MAX_PASSES: usize = 9;
 struct Report<'a> {
     schema: &'static str,
     input: &'a str,
-    policy: &'static str,
+    policy: String,
     release: String,
     ops: usize,
     matched: Option<usize>,
@@ -177,7 +177,7 @@ fn report<'a>(
     Report {
         schema: "vmaplens.replay/1",
         input: name,
-        policy: policy.entry.id,
+        policy: policy.name(),
         release: policy.release.to_string(),
         ops: script.ops.len(),
         matched: compared.map(|comparison| comparison.matched),

@@ -11,6 +11,7 @@
 //! ```
 
 use super::{Kind, LEFT, RIGHT, VmapArea};
+use crate::model::varint::{put, take, take_byte};
 
 /// Slots in a page: a word has a bit for each.
 pub(super) const PAGE_SLOTS: usize = 64;
@@ -182,12 +183,6 @@ fn bytes_of(number: u32) -> usize {
     (u32::BITS - number.leading_zeros()).div_ceil(8) as usize
 }
 
-fn take_byte(rest: &mut &[u8]) -> u8 {
-    let Some((&byte, after)) = rest.split_first() else { return 0 };
-    *rest = after;
-    byte
-}
-
 #[inline]
 fn take_number(rest: &mut &[u8], n: usize) -> u32 {
     if let Some(word) = rest.first_chunk() {
@@ -224,28 +219,4 @@ fn take_address(rest: &mut &[u8]) -> u64 {
             pages << PAGE_BITS
         }
     }
-}
-
-/// Seven bits a byte, the lowest first.
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-#[inline]
-fn take(rest: &mut &[u8]) -> u64 {
-    let mut value = 0;
-    let mut shift = 0;
-    while let Some((&byte, after)) = rest.split_first() {
-        *rest = after;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 || shift >= 63 {
-            break;
-        }
-        shift += 7;
-    }
-    value
 }

@@ -1,7 +1,5 @@
 //! [`Backed`]: what is behind one area.
 
-use std::hash::Hasher;
-
 use crate::model::extent::Extent;
 use crate::model::frames::FrameRun;
 use crate::model::slab::Kmem;
@@ -47,29 +45,6 @@ impl Backed {
             nested: None,
             runs: Runs::NONE,
         }
-    }
-}
-
-/// Hashes the start of an area. Keys are page addresses of one machine: the page number times an odd number spreads them,
-/// and a trace made to collide costs its own reader time, no more.
-#[derive(Debug, Default)]
-pub(super) struct PageHasher(u64);
-
-impl Hasher for PageHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(byte.into());
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        // The map takes its place from the low bits and its tag from the high ones.
-        let product = u128::from(self.0 ^ key) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
     }
 }
 

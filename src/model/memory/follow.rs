@@ -65,7 +65,7 @@ impl Memory {
             };
             self.map(&mut backed, part, mapping, None, steps);
         }
-        self.live.insert(start, backed);
+        self.live.insert(backed);
     }
 
     /// A per-CPU chunk that no record announces.
@@ -133,7 +133,7 @@ impl Memory {
 
     /// Pages, array and descriptor of the area that starts there.
     fn let_go(&mut self, start: u64, steps: &mut Option<&mut Steps>) {
-        let Some(mut backed) = self.live.remove(&start) else { return };
+        let Some(mut backed) = self.live.remove(start) else { return };
         self.give_pages(&mut backed, steps);
         self.give_array(&mut backed, steps);
         self.drop_descriptor(&backed);

@@ -26,7 +26,7 @@ impl Memory {
             MemoryOp::Bind { extent, kind, flags, caller } => {
                 let descriptor = self.objects.take(Object::VmStruct, &mut self.frames);
                 let usage = Usage { caller, ..Usage::asked(kind, self.page_shift()) };
-                self.live.insert(extent.start(), Backed { flags, descriptor, ..Backed::bare(extent, usage) });
+                self.live.insert(Backed { flags, descriptor, ..Backed::bare(extent, usage) });
                 tell(steps, || Stage::Bound { extent, flags });
                 MemoryAnswer::Done
             }
@@ -53,18 +53,18 @@ impl Memory {
             }
             MemoryOp::Note { extent, kind } => {
                 let usage = Usage::asked(kind, self.page_shift());
-                self.live.insert(extent.start(), Backed::bare(extent, usage));
+                self.live.insert(Backed::bare(extent, usage));
                 MemoryAnswer::Done
             }
             MemoryOp::Map { extent, mapping, fault } => {
-                let asked = self.live.get(&extent.start()).copied();
+                let asked = self.live.get(extent.start()).copied();
                 // A part of a block is no area of its own.
                 let own = asked.filter(|backed| backed.usage.kind != UsageKind::VmapBlock);
                 let part = Backed::bare(extent, Usage::asked(UsageKind::VmapBlock, self.page_shift()));
                 let mut backed = own.unwrap_or(part);
                 let answer = self.map_within(&mut backed, extent, mapping, fault, steps);
                 if own.is_some() {
-                    self.live.insert(extent.start(), backed);
+                    self.live.insert(backed);
                 }
                 answer
             }
@@ -101,7 +101,7 @@ impl Memory {
                 self.blocks.add(extent, cpu, at_head, self.page_size());
                 let descriptor = self.objects.take(Object::VmapBlock, &mut self.frames);
                 let usage = Usage::asked(UsageKind::VmapBlock, self.page_shift());
-                self.live.insert(extent.start(), Backed { descriptor, ..Backed::bare(extent, usage) });
+                self.live.insert(Backed { descriptor, ..Backed::bare(extent, usage) });
                 (extent.start(), BlockEvent::New { at_head })
             }
             MemoryOp::TakeFromBlock { block, first, pages } => {
@@ -140,15 +140,15 @@ impl Memory {
     }
 
     fn change(&mut self, start: u64, change: impl FnOnce(&mut Self, &mut Backed) -> MemoryAnswer) -> MemoryAnswer {
-        let Some(mut backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        let Some(mut backed) = self.live.remove(start) else { return MemoryAnswer::Nothing };
         let answer = change(self, &mut backed);
-        self.live.insert(start, backed);
+        self.live.insert(backed);
         answer
     }
 
     /// The record goes, and the descriptor with it. Pages that are still there are lost.
     fn unbind(&mut self, start: u64, steps: &mut Option<&mut Steps>) -> MemoryAnswer {
-        let Some(mut backed) = self.live.remove(&start) else { return MemoryAnswer::Nothing };
+        let Some(mut backed) = self.live.remove(start) else { return MemoryAnswer::Nothing };
         if backed.data_pages > 0 {
             let all = backed.data_pages;
             self.lose_pages(&mut backed, (0, all), steps);

@@ -145,6 +145,26 @@ impl Bitmaps {
         self.slot(slot)[1..].iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    /// The words of a bitmap.
+    pub(super) fn words(&self, slot: Slot) -> &[u64] {
+        &self.slot(slot)[1..]
+    }
+
+    /// Sets a new bitmap to `words`.
+    pub(super) fn fill(&mut self, slot: Slot, words: &[u64]) {
+        self.slot_mut(slot)[1..].copy_from_slice(words);
+        self.slot_mut(slot)[0] = self.count(slot);
+    }
+
+    /// Forgets every bitmap, and keeps the memory.
+    pub(super) fn clear_all(&mut self, entries: u64) {
+        self.stride = Self::new(entries).stride;
+        self.places.fill((EMPTY, 0));
+        self.n_tables = 0;
+        self.words.clear();
+        self.spare.clear();
+    }
+
     #[inline]
     fn slot(&self, slot: Slot) -> &[u64] {
         &self.words[slot.0 as usize * self.stride..][..self.stride]

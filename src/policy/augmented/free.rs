@@ -82,8 +82,8 @@ impl Augmented {
         let to = &mut At { tree: TreeId::Lazy(node), sink };
         let lazy = &mut self.nodes[node as usize].lazy;
         match self.rules.lazy {
-            // The eras of those two have allocators of their own.
-            LazyStore::Nowhere | LazyStore::InPlace | LazyStore::Stack => {
+            // The policies of the others have allocators of their own.
+            LazyStore::Nowhere | LazyStore::InPlace | LazyStore::Ascending | LazyStore::Stack => {
                 self.areas[id].prev = NIL;
                 self.areas[id].next = lazy.first;
                 if lazy.first == NIL {

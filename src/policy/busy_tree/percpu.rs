@@ -114,6 +114,7 @@ mod tests {
             page_size: 4096,
             is_32_bit: false,
             early: Vec::new(),
+            lazy_max_bytes: None,
         })
     }
 

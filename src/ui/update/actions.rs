@@ -7,7 +7,7 @@ use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::{Arrangement, PaneId, Subject};
 use super::super::{charts, lesson};
-use super::{goto, hunt, inside, lists, overlays, time, worth};
+use super::{goto, hunt, inside, lanes, lists, overlays, time, worth};
 use crate::event::EventKind;
 use crate::insight::Way;
 use crate::model::TreeId;
@@ -60,6 +60,7 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::SearchPrevious => time::next_match(app, false),
         Action::SetMark => app.pending = Pending::SetMark,
         Action::GoMark => app.pending = Pending::GoMark,
+        Action::Export => app.overlays.push(Overlay::Export { picked: 0 }),
         Action::Marks => app.overlays.push(Overlay::Marks { picked: 0 }),
         Action::JumpBack => travel(app, true),
         Action::JumpForward => travel(app, false),
@@ -90,7 +91,13 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::PreviousPane => focus(app, app.focus.next(-1, app.focusable())),
         Action::Zoom => app.zoom = !app.zoom,
         Action::ArrangeStep => arrange(app, Arrangement::Step),
+        Action::ArrangeCompare => arrange(app, Arrangement::Compare),
         Action::ArrangeCharts => arrange(app, Arrangement::Charts),
+        Action::Policies => lanes::open_policies(app),
+        Action::WhatIf => lanes::open_form(app),
+        Action::Parting => lanes::go_to_parting(app),
+        Action::NextMetric => app.lanes.next_metric(1),
+        Action::PreviousMetric => app.lanes.next_metric(-1),
         Action::ChartToggle => charts::toggle(app),
         Action::ChartAlone => app.charts.alone = !app.charts.alone,
         Action::Palette => overlays::open_palette(app, ""),
@@ -162,14 +169,15 @@ pub(super) fn focus(app: &mut App, pane: PaneId) {
 
 /// Arranges the panes another way; the focus stays where it can.
 fn arrange(app: &mut App, arrangement: Arrangement) {
-    if arrangement == Arrangement::Charts && app.replay.is_empty() {
+    if arrangement != Arrangement::Step && app.replay.is_empty() {
         return app.say("this input is a snapshot: nothing changes in it");
     }
     app.zoom = false;
     app.arrangement = arrangement;
     match arrangement {
+        Arrangement::Compare => focus(app, PaneId::Compare),
         Arrangement::Charts => focus(app, PaneId::Charts),
-        Arrangement::Step if app.focus == PaneId::Charts => focus(app, PaneId::Events),
+        Arrangement::Step if matches!(app.focus, PaneId::Charts | PaneId::Compare) => focus(app, PaneId::Events),
         Arrangement::Step => {}
     }
 }

@@ -98,6 +98,7 @@ fn exchange(app: &mut App, mut replay: Replay) {
     // A run has states of the replay that is gone.
     (app.hunting, app.found) = (None, None);
     app.preparing = true;
+    app.lanes.begin_again();
     if let Some(Seeking { target, .. }) = app.seeking {
         app.seeking = Some(Seeking { target: target.min(app.replay.len()), at: cursor });
     }

@@ -1,10 +1,11 @@
-//! Keys of the prompt for a break, of the list of breaks and of the list of marks.
+//! Keys of the prompt for a break, of the lists of breaks and of marks, and of the menu of exports.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::super::app::App;
+use super::super::export::CHOICES;
 use super::super::keymap::Key;
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, condition};
@@ -128,6 +129,27 @@ pub(super) fn list_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             }
             _ => return overlays::reading(app, event),
         },
+    }
+    Vec::new()
+}
+
+/// Keys of the menu of what can be written.
+pub(super) fn export_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+    let last = CHOICES.len() - 1;
+    let Some(Overlay::Export { picked }) = app.overlays.last_mut() else { return Vec::new() };
+    let at = (*picked).min(last);
+    match (Key::from(event).letter(), event.code) {
+        (Some('j'), _) | (_, KeyCode::Down) => *picked = (at + 1).min(last),
+        (Some('k'), _) | (_, KeyCode::Up) => *picked = at.saturating_sub(1),
+        (_, KeyCode::Home) => *picked = 0,
+        (_, KeyCode::End) => *picked = last,
+        (Some('q' | 'x'), _) | (_, KeyCode::Esc | KeyCode::Backspace) => drop(app.overlays.pop()),
+        (_, KeyCode::Enter) => {
+            // What is shown is what was shown before the menu.
+            app.overlays.pop();
+            return vec![Effect::Export(CHOICES[at])];
+        }
+        _ => return overlays::reading(app, event),
     }
     Vec::new()
 }

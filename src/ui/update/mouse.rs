@@ -36,7 +36,14 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
         (Some(_), Some(down)) => overlays::wheel(app, down, WHEEL_ROWS),
         // A click beside an overlay closes it, but for the prompts, where text would be lost.
         (
-            Some(Overlay::Help { .. } | Overlay::Problems { .. } | Overlay::Breaks { .. } | Overlay::Marks { .. }),
+            Some(
+                Overlay::Help { .. }
+                | Overlay::Problems { .. }
+                | Overlay::Breaks { .. }
+                | Overlay::Marks { .. }
+                | Overlay::Policies { .. }
+                | Overlay::Export { .. },
+            ),
             None,
         ) => {
             app.overlays.pop();

@@ -11,7 +11,7 @@ use super::super::keymap::{Key, Match};
 use super::super::msg::Effect;
 use super::super::overlay::{Overlay, help, palette, problems};
 use super::super::search::Wanted;
-use super::{act, goto, hunt, lists, time};
+use super::{act, goto, hunt, lanes, lists, time};
 use crate::lesson;
 use crate::view::events::Query;
 use crate::view::script::noun;
@@ -41,6 +41,9 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Search { .. }) => search_key(app, event),
         Some(Overlay::Break { .. }) => lists::break_key(app, event),
         Some(Overlay::Breaks { .. } | Overlay::Marks { .. }) => lists::list_key(app, event),
+        Some(Overlay::Policies { .. }) => lanes::policies_key(app, event),
+        Some(Overlay::WhatIf(_)) => lanes::form_key(app, event),
+        Some(Overlay::Export { .. }) => lists::export_key(app, event),
         None => Vec::new(),
     }
 }
@@ -101,8 +104,12 @@ fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) {
 /// The wheel over an overlay.
 pub(super) fn wheel(app: &mut App, down: bool, rows: usize) {
     scroll(app, |at, _| if down { at + rows } else { at.saturating_sub(rows) });
-    if let Some(Overlay::Palette { picked, .. } | Overlay::Breaks { picked } | Overlay::Marks { picked }) =
-        app.overlays.last_mut()
+    if let Some(
+        Overlay::Palette { picked, .. }
+        | Overlay::Breaks { picked }
+        | Overlay::Marks { picked }
+        | Overlay::Export { picked },
+    ) = app.overlays.last_mut()
     {
         *picked = if down { *picked + 1 } else { picked.saturating_sub(1) };
     }

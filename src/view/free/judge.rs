@@ -16,6 +16,8 @@ pub(super) struct Judge {
     chosen: Option<(Extent, Extent, Fit)>,
     /// A pool answered: no hole was asked for.
     pub(super) pooled: bool,
+    /// The rule may prefer a higher hole: it is no era's.
+    by_rule: bool,
 }
 
 /// What is to be said of one hole.
@@ -40,7 +42,8 @@ impl Judge {
             _ => None,
         });
         let pooled = steps.iter().any(|step| matches!(step, Step::PoolAsked { answer: PoolAnswer::Hit(_), .. }));
-        Some(Self { size, align, window, chosen, pooled })
+        let by_rule = scene.replay.plan().machine.policy.layers().is_some();
+        Some(Self { size, align, window, chosen, pooled, by_rule })
     }
 
     /// Start of the hole that was cut.
@@ -77,7 +80,8 @@ impl Judge {
         let start = align_up(hole.start().max(self.window.vstart), self.align);
         let (words, role) = match self.chosen {
             _ if self.pooled => ("would fit, but a pool answered first", Role::Text),
-            Some((_, placed, _)) if placed.start() < start => ("would fit, higher up", Role::Text),
+            Some((_, placed, _)) if placed.start() < start && !self.by_rule => ("would fit, higher up", Role::Text),
+            _ if self.by_rule => ("would fit, another one was taken", Role::Text),
             _ => ("would fit, but the search passed it by", Role::Warn),
         };
         Judgement { words: words.to_owned(), role, chosen: false }

@@ -57,6 +57,7 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
     let (size, _, window) = request;
     let words = window_words(scene, Words::default().of("no place", Role::Bad).say(" from "), window).say(": ");
     let words = match reason {
+        RefusalReason::NoHole if super::rule::is_textbook(scene) => words.say("the rule finds none"),
         RefusalReason::NoHole => words.say("no hole above its start is long enough"),
         RefusalReason::BehindWindow { would_be } => words
             .say("the lowest hole that fits gives ")
@@ -64,6 +65,7 @@ fn why(scene: &Scene<'_>, facts: &Facts, reason: RefusalReason, request: (u64, u
             .say(", but there the area ends ")
             .number(text::bytes(would_be.saturating_add(size).saturating_sub(window.vend)))
             .say(" behind the window"),
+        RefusalReason::NotRecorded => return words.say("the trace does not say where it would lie"),
         RefusalReason::Wraps { candidate } => words
             .say("from ")
             .number(facts.addresses.short(candidate))

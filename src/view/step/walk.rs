@@ -17,7 +17,7 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, step: &Step) -> Option<(&'sta
     let is_list = match scene.replay.plan().machine.policy.rules.free_space {
         FreeSpace::VmList(_) => true,
         FreeSpace::BusyTree(_) => false,
-        FreeSpace::FreeTree => return None,
+        FreeSpace::FreeTree | FreeSpace::Textbook(_) => return None,
     };
     let area = |extent: Extent| {
         let size = Words::default().number(text::bytes(extent.len_bytes()));

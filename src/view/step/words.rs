@@ -2,7 +2,7 @@
 
 use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
-use super::{Facts, balance, stages, turns, walk};
+use super::{Facts, balance, rule, stages, turns, walk};
 use crate::event::EventKind;
 use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
 use crate::replay::{Timing, Verdict};
@@ -40,6 +40,9 @@ pub(super) fn of(scene: &Scene<'_>, facts: &Facts, index: usize, step: &Step) ->
     let many_nodes = scene.replay.space().allocator().n_nodes() > 1;
     let in_node = |node: u32| if many_nodes { format!(" of node {node}") } else { String::new() };
     let words = Words::default();
+    if let Some(said) = rule::of(scene, facts, step) {
+        return said;
+    }
     if let Some(said) = walk::of(scene, facts, step) {
         return said;
     }
@@ -233,6 +236,7 @@ pub(super) fn refused(facts: &Facts, reason: RefusalReason) -> Words {
             .say(" would end ")
             .number(text::bytes(would_be.saturating_add(end.0).saturating_sub(end.1)))
             .say(" behind the window; no other hole is tried"),
+        RefusalReason::NotRecorded => words.say("the trace does not say where it would lie"),
         RefusalReason::Wraps { candidate } => words
             .say("from ")
             .number(facts.addresses.short(candidate))

@@ -5,32 +5,47 @@ use crate::log::escape::is_hostile;
 /// One object on one line; [`Object::close`] ends it.
 #[derive(Debug)]
 #[must_use = "an object has to be closed"]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Object<'a> {
     /// Starts an object with its `kind`.
-    pub(super) fn open(out: &'a mut Vec<u8>, kind: &'static str) -> Self {
+    pub(crate) fn open(out: &'a mut Vec<u8>, kind: &'static str) -> Self {
         out.extend_from_slice(b"{\"kind\":\"");
         out.extend_from_slice(kind.as_bytes());
         out.push(b'"');
         Self { out }
     }
 
-    pub(super) fn number(&mut self, key: &'static str, value: u64) {
+    /// Starts an object with another first member.
+    pub(crate) fn open_first(out: &'a mut Vec<u8>, key: &'static str, value: &[u8]) -> Self {
+        out.extend_from_slice(b"{\"");
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(b"\":");
+        push_text(out, value);
+        Self { out }
+    }
+
+    /// JSON that is made already.
+    pub(crate) fn raw(&mut self, key: &'static str, json: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(json);
+    }
+
+    pub(crate) fn number(&mut self, key: &'static str, value: u64) {
         self.key(key);
         push_number(self.out, value);
     }
 
-    pub(super) fn number_or_null(&mut self, key: &'static str, value: Option<u64>) {
+    pub(crate) fn number_or_null(&mut self, key: &'static str, value: Option<u64>) {
         match value {
             Some(value) => self.number(key, value),
             None => self.null(key),
         }
     }
 
-    pub(super) fn signed(&mut self, key: &'static str, value: i64) {
+    pub(crate) fn signed(&mut self, key: &'static str, value: i64) {
         self.key(key);
         if value < 0 {
             self.out.push(b'-');
@@ -39,34 +54,35 @@ impl<'a> Object<'a> {
     }
 
     /// An address as a string: readers corrupt numbers above 2^53.
-    pub(super) fn address(&mut self, key: &'static str, value: u64, digits: usize) {
+    pub(crate) fn address(&mut self, key: &'static str, value: u64, digits: usize) {
         self.key(key);
-        self.out.extend_from_slice(b"\"0x");
-        let width = (16 - (value | 1).leading_zeros() as usize / 4).max(digits);
-        for n in (0..width).rev() {
-            let nibble = (value >> (4 * n)) as u8 & 0xf;
-            self.out.push(b"0123456789abcdef"[usize::from(nibble)]);
-        }
+        self.out.push(b'"');
+        push_addr(self.out, value, digits);
         self.out.push(b'"');
     }
 
-    pub(super) fn bool(&mut self, key: &'static str, value: bool) {
+    pub(crate) fn bool(&mut self, key: &'static str, value: bool) {
         self.key(key);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    pub(super) fn null(&mut self, key: &'static str) {
+    pub(crate) fn real(&mut self, key: &'static str, value: f64) {
+        self.key(key);
+        self.out.extend_from_slice(value.to_string().as_bytes());
+    }
+
+    pub(crate) fn null(&mut self, key: &'static str) {
         self.key(key);
         self.out.extend_from_slice(b"null");
     }
 
     /// Other people's bytes: what is not UTF-8 becomes U+FFFD.
-    pub(super) fn text(&mut self, key: &'static str, value: &[u8]) {
+    pub(crate) fn text(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         push_text(self.out, value);
     }
 
-    pub(super) fn text_or_null(&mut self, key: &'static str, value: Option<&[u8]>) {
+    pub(crate) fn text_or_null(&mut self, key: &'static str, value: Option<&[u8]>) {
         match value {
             Some(value) => self.text(key, value),
             None => self.null(key),
@@ -74,7 +90,7 @@ impl<'a> Object<'a> {
     }
 
     /// The bytes in hex, for a text that lost some.
-    pub(super) fn hex_bytes(&mut self, key: &'static str, value: &[u8]) {
+    pub(crate) fn hex_bytes(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         for byte in value {
@@ -84,7 +100,7 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
-    pub(super) fn texts<T: AsRef<[u8]>>(&mut self, key: &'static str, values: impl IntoIterator<Item = T>) {
+    pub(crate) fn texts<T: AsRef<[u8]>>(&mut self, key: &'static str, values: impl IntoIterator<Item = T>) {
         self.key(key);
         self.out.push(b'[');
         for (n, value) in values.into_iter().enumerate() {
@@ -97,7 +113,7 @@ impl<'a> Object<'a> {
     }
 
     /// A small object of numbers under numbers, such as pages by NUMA node.
-    pub(super) fn numbers(&mut self, key: &'static str, values: &[(u16, u64)]) {
+    pub(crate) fn numbers(&mut self, key: &'static str, values: &[(u16, u64)]) {
         self.key(key);
         self.out.push(b'{');
         for (n, (name, value)) in values.iter().enumerate() {
@@ -109,7 +125,7 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         self.out.extend_from_slice(b"}\n");
     }
 
@@ -120,7 +136,7 @@ impl<'a> Object<'a> {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {
@@ -134,7 +150,17 @@ fn push_number(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+/// An address in hex, with at least so many digits.
+pub(crate) fn push_addr(out: &mut Vec<u8>, value: u64, digits: usize) {
+    out.extend_from_slice(b"0x");
+    let width = (16 - (value | 1).leading_zeros() as usize / 4).max(digits);
+    for n in (0..width).rev() {
+        let nibble = (value >> (4 * n)) as u8 & 0xf;
+        out.push(b"0123456789abcdef"[usize::from(nibble)]);
+    }
+}
+
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     if text.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
         out.extend_from_slice(text);
