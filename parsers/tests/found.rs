@@ -66,10 +66,10 @@ fn the_event_after_a_chain_is_no_frame() {
     }
 }
 
-/// Lines of rows, and how sure each is.
-type Rows = &'static [(u32, Confidence)];
+/// Line and confidence of every row.
+type Rows<'a> = &'a [(u32, Confidence)];
 
-const ROWS: [(&str, &[u8], Rows); 3] = [
+const ROWS: [(&str, &[u8], Rows<'_>); 3] = [
     ("vmallocinfo-1", include_bytes!("data/found/vmallocinfo-1"), &[(3, Confidence::Repaired)]),
     (
         "vmallocinfo-2",
