@@ -83,10 +83,10 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub cpus: Option<u32>,
     /// `VMALLOC_START`-`VMALLOC_END` in hex, where the input does not say.
-    #[arg(long, value_name = "START-END", value_parser = parse_range)]
+    #[arg(long, value_name = "START-END", value_parser = super::size::parse_range)]
     pub range: Option<Window>,
     /// Bytes in a page, where the input does not say.
-    #[arg(long, value_name = "N", value_parser = parse_page_size)]
+    #[arg(long, value_name = "N", value_parser = super::size::parse_page_size)]
     pub page_size: Option<u64>,
 
     /// What checkpoints of the state may hold, in bytes or as 64M: more makes long jumps shorter
@@ -372,20 +372,6 @@ pub enum Generated {
         #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
         max_ops: u64,
     },
-}
-
-/// What any architecture could have.
-fn parse_page_size(text: &str) -> Result<u64, String> {
-    let bytes: u64 = text.parse().map_err(|_| "a number of bytes is wanted".to_owned())?;
-    let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);
-    if can_be { Ok(bytes) } else { Err("no machine has pages of that size".to_owned()) }
-}
-
-fn parse_range(text: &str) -> Result<Window, String> {
-    let hex = |part: &str| u64::from_str_radix(part.trim().trim_start_matches("0x"), 16).map_err(|e| e.to_string());
-    let (start, end) = text.split_once('-').ok_or("two hex addresses with a dash between them are wanted")?;
-    let window = Window { vstart: hex(start)?, vend: hex(end)? };
-    if window.vstart < window.vend { Ok(window) } else { Err("the range is empty".to_owned()) }
 }
 
 #[cfg(test)]
