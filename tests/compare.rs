@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -186,11 +187,12 @@ fn random_script(seed: u64) -> String {
         let align = 1_u64 << (steps * step);
         let window = if dice.roll(6) == 0 { INNER } else { RANGE };
         let size = pages * 4096;
-        text.push_str(&format!("a {id} {size} {align} 0x{:x} 0x{:x} {}\n", window.0, window.1, dice.roll(2)));
+        let (from, to, cpu) = (window.0, window.1, dice.roll(2));
+        writeln!(text, "a {id} {size} {align} 0x{from:x} 0x{to:x} {cpu}").expect("memory can be written");
         live.push(id);
         while !live.is_empty() && dice.roll(5) < 2 {
             let freed = live.swap_remove(dice.roll(live.len() as u64) as usize);
-            text.push_str(&format!("f {freed}\n"));
+            writeln!(text, "f {freed}").expect("memory can be written");
         }
         if dice.roll(50) == 0 {
             text.push_str("purge\n");
