@@ -2,12 +2,14 @@
 //! the mouse, so that they cannot disagree.
 
 mod band;
+mod wide;
 
 use ratatui::layout::{Position, Rect, Size};
 
 pub(crate) use band::Band;
 
 use super::pane::{Arrangement, PaneId, Subject};
+use wide::{charts, compare};
 
 /// Below this, one sentence.
 pub(crate) const SMALLEST: Size = Size { width: 40, height: 10 };
@@ -25,12 +27,6 @@ const LEAST_MAP: u16 = 2;
 const TABLES: u16 = 8;
 const DETAIL: u16 = 8;
 const FREE: u16 = 6;
-/// From so many rows on there is room for events below the charts.
-const CHARTS_AND_MORE: u16 = 36;
-/// From so many rows on there is room for events below the lanes.
-const COMPARE_AND_MORE: u16 = 44;
-/// From this width on two panes lie beside each other there.
-const BESIDE_EVENTS: u16 = 110;
 /// From this on, three columns.
 const THREE_COLUMNS: u16 = 170;
 
@@ -234,57 +230,6 @@ fn some_panes(regions: &mut Regions, mut rest: Rect, wanted: Wanted) {
         regions.panes.push(PaneBox::bordered(third, rest));
     } else {
         two(regions, rest, first, second, beside && 80 <= rest.width);
-    }
-}
-
-/// Charts, and below them what the cursor is on, where there is room for it or it has the focus.
-fn charts(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
-    let below = match focus {
-        _ if CHARTS_AND_MORE <= rest.height => share(rest.height, 22),
-        PaneId::Charts | PaneId::Lesson => 0,
-        _ => share(rest.height, 45),
-    };
-    let mut below = bottom(&mut rest, below);
-    regions.panes.push(PaneBox::bordered(PaneId::Charts, rest));
-    let first = if matches!(focus, PaneId::Charts | PaneId::Lesson) { PaneId::Events } else { focus };
-    if below.height == 0 {
-        return;
-    }
-    if BESIDE_EVENTS <= below.width {
-        let columns = share(below.width, 50);
-        regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut below, columns)));
-        let second = if first == PaneId::Events { PaneId::Step } else { first };
-        regions.panes.push(PaneBox::bordered(second, below));
-    } else {
-        regions.panes.push(PaneBox::bordered(first, below));
-    }
-}
-
-/// The lanes, and below them what the cursor is on, where there is room for it or it has the focus.
-fn compare(regions: &mut Regions, mut rest: Rect, focus: PaneId) {
-    let rows = match rest.height {
-        ..20 => 1,
-        20..40 => 2,
-        40.. => 4,
-    };
-    regions.panes.push(PaneBox::bare(PaneId::Timeline, bottom(&mut rest, rows)));
-    let below = match focus {
-        PaneId::Events | PaneId::Step => share(rest.height, 45),
-        _ if COMPARE_AND_MORE <= rest.height => share(rest.height, 24),
-        _ => 0,
-    };
-    let mut below = bottom(&mut rest, below);
-    regions.panes.push(PaneBox::bordered(PaneId::Compare, rest));
-    if below.height == 0 {
-        return;
-    }
-    if BESIDE_EVENTS <= below.width {
-        let columns = share(below.width, 50);
-        regions.panes.push(PaneBox::bordered(PaneId::Events, left(&mut below, columns)));
-        regions.panes.push(PaneBox::bordered(PaneId::Step, below));
-    } else {
-        let first = if focus == PaneId::Step { PaneId::Step } else { PaneId::Events };
-        regions.panes.push(PaneBox::bordered(first, below));
     }
 }
 
