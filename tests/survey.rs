@@ -1,6 +1,7 @@
 //! `vmaplens survey`: a row for each capture and policy, whatever the captures are and however many work on them.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -140,7 +141,8 @@ fn the_columns_are_those_of_the_docs() {
         format!("`{}`\n\n| column | type | provenance | what |\n| --- | --- | --- | --- |\n", SurveyRow::SCHEMA);
     for column in SurveyRow::COLUMNS {
         let form = format!("{:?}", column.form).to_lowercase();
-        rows += &format!("| `{}` | {form} | {} | {} |\n", column.name, column.from.word(), column.what);
+        let (name, from, what) = (column.name, column.from.word(), column.what);
+        let _ = writeln!(rows, "| `{name}` | {form} | {from} | {what} |");
     }
     let wanted = format!("{before}<!-- survey -->\n{rows}<!-- /survey -->{after}");
     if std::env::var_os("VMAPLENS_UPDATE").is_some() {
