@@ -26,7 +26,7 @@ use vmaplens::replay::{Follow, Replay, Settings};
 use vmaplens::source::{Input, Reading, open};
 
 /// Every capture of the repository.
-pub fn captures() -> Vec<PathBuf> {
+fn captures() -> Vec<PathBuf> {
     let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
     let mut found: Vec<PathBuf> = std::fs::read_dir(traces)
         .expect("traces")
@@ -38,24 +38,24 @@ pub fn captures() -> Vec<PathBuf> {
 }
 
 /// The name of a capture.
-pub fn name_of(path: &Path) -> String {
+fn name_of(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
 /// An input, resolved.
-pub fn replay_of(path: &Path) -> Replay {
+fn replay_of(path: &Path) -> Replay {
     let log = open(&Input::Path(path.to_owned()), &Reading::default()).expect("opens");
     let settings = Settings { memory: Follow::Nothing, ..Settings::default() };
     Replay::open(Arc::new(log), &settings).expect("replays")
 }
 
 /// A capture by its name, resolved.
-pub fn capture(name: &str) -> Replay {
+fn capture(name: &str) -> Replay {
     replay_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("traces").join(name))
 }
 
 /// A table as bytes.
-pub fn table(replay: &Replay, format: Format, name: &str) -> Vec<u8> {
+fn table(replay: &Replay, format: Format, name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut outputs: Outputs<&mut Vec<u8>> = [const { None }; TABLES.len()];
     outputs[TABLES.iter().position(|table| *table == name).expect("a table")] = Some(&mut out);
@@ -64,12 +64,12 @@ pub fn table(replay: &Replay, format: Format, name: &str) -> Vec<u8> {
 }
 
 /// Bytes that are text.
-pub fn text(bytes: &[u8]) -> &str {
+fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
 /// Every format that a replay alone decides.
-pub fn everything(replay: &Replay) -> Vec<(String, Vec<u8>)> {
+fn everything(replay: &Replay) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for format in [Format::Jsonl, Format::Csv, Format::Parquet] {
         for name in TABLES {
@@ -80,7 +80,7 @@ pub fn everything(replay: &Replay) -> Vec<(String, Vec<u8>)> {
         let mut out = Vec::new();
         match write(&mut out) {
             Ok(()) | Err(ExportError::Nothing { .. }) => all.push((name.to_owned(), out)),
-            Err(error) => panic!("{name}: {error}"),
+            Err(error) => unreachable!("{name}: {error}"),
         }
     };
     add("perfetto", &|out| time_line::draw(replay, u64::MAX, &mut Perfetto::new(out)));

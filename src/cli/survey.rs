@@ -230,9 +230,10 @@ fn replay_of(found: &Found) -> Result<Replay, Trouble> {
         }
         error => Trouble::Error(error.to_string()),
     })?;
-    // Its snapshots may be there, but what was recorded is not.
-    if let (true, Some(first)) = (log.events.is_empty(), log.problems.first()) {
-        return Err(Trouble::Error(format!("{}: {}", first.place(), first.problem.kind)));
+    // Its snapshots may be there, but nothing that a policy could be asked.
+    if log.events.is_empty() && log.script.is_none() {
+        let damage = log.problems.first().map(|first| format!("{}: {}", first.place(), first.problem.kind));
+        return Err(Trouble::Error(damage.unwrap_or_else(|| "it has no records, only areas of one moment".to_owned())));
     }
     let settings =
         Settings { memory: Follow::Nothing, checkpoint_bytes: Some(CHECKPOINT_BYTES), ..Settings::default() };

@@ -1,4 +1,4 @@
-//! Formats of lines: Chrome's JSON, folded stacks, OpenMetrics.
+//! Formats of lines: Chrome's JSON, folded stacks, metrics.
 
 use std::collections::HashMap;
 
@@ -215,7 +215,7 @@ fn lanes_are_groups_of_their_own_whose_lives_begin_and_end() {
         // Where nothing failed, every lane has the lives of the trace; 2.4 has no per-CPU chunks.
         if name == "amd64-612-boot-smp1" {
             let chunks = |pid: u64| u64::from(policies.get(pid as usize - 2) == Some(&"linux-2.4"));
-            let missing = (2..lives.len() as u64 + 1).find(|pid| lives[pid] + chunks(*pid) != lives[&1]);
+            let missing = (2..=lives.len() as u64).find(|pid| lives[pid] + chunks(*pid) != lives[&1]);
             assert_eq!(missing, None, "{lives:?}");
         }
     }

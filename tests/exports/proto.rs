@@ -45,7 +45,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Value<'_>)> {
                 bytes = rest;
                 Value::Bytes(inner)
             }
-            other => panic!("wire type {other}"),
+            other => unreachable!("wire type {other}"),
         };
         fields.push((tag >> 3, value));
     }

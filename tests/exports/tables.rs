@@ -1,6 +1,7 @@
 //! The tables in their three forms say the same, and as much as the input.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ fn cell(field: &Field, form: Form, digits: usize) -> Option<String> {
         (Field::Int(value), _) => value.to_string(),
         (Field::Long(value), _) => value.to_string(),
         (Field::Double(value), _) => value.to_string(),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     })
 }
 
@@ -140,7 +141,8 @@ fn stacks_stand_before_their_first_use_and_are_the_same_in_every_form() {
     let event = "            init-1       [001] .....     5.46";
     for n in 0..6_u64 {
         let addr = 0xffff_c900_0000_0000_u64 + n * 0x5000;
-        text += &format!(
+        let _ = write!(
+            text,
             "{event}{:04}: alloc_vmap_area: va_start: {addr} size=20480 align=1 vstart=0xffffc90000000000 \
              vend=0xffffe8ffffffffff failed=0\n{event}{:04}: <stack trace>\n => alloc_vmap_area\n => caller_{}\n",
             n * 2,
@@ -212,7 +214,8 @@ fn no_more_than_a_row_group_is_held() {
     let reader = SerializedFileReader::new(bytes::Bytes::from(out)).expect("Parquet");
     let groups: Vec<i64> =
         reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
-    assert_eq!(groups, [GROUP_ROWS as i64, GROUP_ROWS as i64, 10]);
+    let whole = i64::try_from(GROUP_ROWS).expect("a number of rows");
+    assert_eq!(groups, [whole, whole, 10]);
 }
 
 #[test]
@@ -280,7 +283,8 @@ fn the_columns_are_those_of_the_docs() {
         for column in columns {
             let null = if column.may_be_null { "yes" } else { "" };
             let form = format!("{:?}", column.form).to_lowercase();
-            rows += &format!("| `{}` | {form} | {null} | {} | {} |\n", column.name, column.from.word(), column.what);
+            let (name, from, what) = (column.name, column.from.word(), column.what);
+            let _ = writeln!(rows, "| `{name}` | {form} | {null} | {from} | {what} |");
         }
         wanted = format!("{before}{begin}{rows}{end}{after}");
     }
