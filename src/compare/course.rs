@@ -1,4 +1,4 @@
-//! [`Course`]: how a lane goes through the demands of a record. This is the one place that says what a demand does.
+//! `Course`: how a lane goes through the demands of a record. This is the one place that says what a demand does.
 //!
 //! # When a lane purges
 //!

@@ -163,7 +163,7 @@ impl Demands {
         self.subjects.len()
     }
 
-    /// Places of the demands of a record, in [`Demands::at`].
+    /// Places of the demands of a record, in the list of demands.
     pub fn places(&self, record: usize) -> std::ops::Range<usize> {
         let end = self.ends.get(record).map_or(self.list.len(), |&end| end as usize);
         let start = record.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize);
