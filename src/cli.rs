@@ -13,7 +13,6 @@ pub mod output;
 pub mod parse;
 pub mod replay;
 pub mod sink;
-pub mod size;
 pub mod survey;
 pub mod ui;
 pub mod verify;

@@ -23,6 +23,7 @@ pub mod shown;
 pub mod spec;
 mod start;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 pub use changes::{CHANGES, ChangeRow, Changes, Guard, Range};
@@ -47,6 +48,8 @@ use crate::replay::{Replay, Seek};
 pub struct Comparison {
     lanes: Vec<Lane>,
     cursor: usize,
+    /// Where two lanes parted first, once that has been looked for.
+    parting: OnceCell<Option<Seq>>,
 }
 
 /// The demands of a replay, all at once.
@@ -69,7 +72,7 @@ impl Comparison {
     ) -> Result<Self, SpecError> {
         let each = checkpoint_bytes / specs.len().max(1) as u64;
         let lanes = specs.iter().map(|spec| Lane::new(replay, demands, spec.clone(), each));
-        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, cursor: 0 })
+        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, cursor: 0, parting: OnceCell::new() })
     }
 
     /// The lanes.
@@ -79,6 +82,7 @@ impl Comparison {
 
     /// One more lane, or another one in a place.
     pub fn set_lane(&mut self, place: usize, lane: Lane) {
+        self.parting.take();
         match self.lanes.get_mut(place) {
             Some(old) => *old = lane,
             None => self.lanes.push(lane),
@@ -87,6 +91,7 @@ impl Comparison {
 
     /// Takes a lane out.
     pub fn remove_lane(&mut self, place: usize) {
+        self.parting.take();
         if place < self.lanes.len() {
             self.lanes.remove(place);
         }
@@ -131,9 +136,12 @@ impl Comparison {
         Seek::Done
     }
 
-    /// The first record at which two of the lanes parted.
+    /// The first record at which two of the lanes parted; `None` before all are through. Looked for once.
     pub fn first_parting(&self) -> Option<Seq> {
         let (first, others) = self.lanes.split_first()?;
-        others.iter().filter_map(|other| first.first_parting(other)).min()
+        if !self.lanes.iter().all(Lane::is_through) {
+            return None;
+        }
+        *self.parting.get_or_init(|| others.iter().filter_map(|other| first.first_parting(other)).min())
     }
 }

@@ -8,6 +8,6 @@ pub mod snapshot;
 pub mod touches;
 
 pub use breaks::{Edge, Run, Turn, Watch, Way};
-pub use condition::{Compiled, figure, figures_of, fragmentation};
+pub use condition::{Compiled, figure, figures_of};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -10,6 +10,7 @@ pub mod names;
 pub mod origin;
 pub mod progress;
 pub mod script;
+pub mod size;
 pub mod stacks;
 
 pub use baseline::{Baseline, BaselineArea, BaselineState, Pointers};

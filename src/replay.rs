@@ -6,6 +6,7 @@
 
 mod behind;
 pub mod checkpoints;
+pub mod figure;
 mod held;
 pub mod machine;
 pub mod percpu;
@@ -243,21 +244,16 @@ impl Replay {
             self.lags = false;
             return Seek::Done;
         }
-        let (mut state, mut at) = self.start_for(stop);
-        let end = stop.min(at.saturating_add(budget));
-        while at < end {
-            behind::apply(&self.log, &self.plan, at, &mut state);
-            at += 1;
-            self.checkpoints.offer(at, &mut state);
-            self.checkpoints.offer_near(at, stop, &mut state);
+        let Self { log, plan, going, .. } = self;
+        let apply = |at, state: &mut AddressSpace| behind::apply(log, plan, at, state);
+        match self.checkpoints.go(going, (stop, budget), apply) {
+            Ok(state) => {
+                self.arrive(state, stop);
+                self.lags = self.behind.is_some();
+                Seek::Done
+            }
+            Err(at) => Seek::Going { at },
         }
-        if at < stop {
-            self.going = Some((state, at));
-            return Seek::Going { at };
-        }
-        self.arrive(state, stop);
-        self.lags = self.behind.is_some();
-        Seek::Done
     }
 
     /// Is all there that is followed?
@@ -355,19 +351,6 @@ impl Replay {
     /// How many verdicts of each kind up to the cursor.
     pub fn tally(&self) -> Tally {
         self.plan.tally(self.cursor)
-    }
-
-    /// The best state to start from for `stop` records applied.
-    fn start_for(&mut self, stop: usize) -> (AddressSpace, usize) {
-        let near = self.checkpoints.at_or_before(stop);
-        match self.going.take() {
-            Some((state, at)) if near <= at && at <= stop => (state, at),
-            old => {
-                let mut state = old.map_or_else(|| self.checkpoints.start().clone(), |(state, _)| state);
-                let at = self.checkpoints.restore(stop, &mut state);
-                (state, at)
-            }
-        }
     }
 
     fn apply_current(&mut self, index: usize) {

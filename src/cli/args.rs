@@ -83,14 +83,14 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub cpus: Option<u32>,
     /// `VMALLOC_START`-`VMALLOC_END` in hex, where the input does not say.
-    #[arg(long, value_name = "START-END", value_parser = super::size::parse_range)]
+    #[arg(long, value_name = "START-END", value_parser = crate::log::size::parse_range)]
     pub range: Option<Window>,
     /// Bytes in a page, where the input does not say.
-    #[arg(long, value_name = "N", value_parser = super::size::parse_page_size)]
+    #[arg(long, value_name = "N", value_parser = crate::log::size::parse_page_size)]
     pub page_size: Option<u64>,
 
     /// What checkpoints of the state may hold, in bytes or as 64M: more makes long jumps shorter
-    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::log::size::parse_bytes)]
     pub checkpoints: Option<u64>,
     /// A damaged record is an error instead of a reported problem.
     #[arg(long)]

@@ -12,7 +12,6 @@ use crate::compare::{
     CHANGES, Changes, Demands, Lane, LaneSpec, RECORDED, Range, SpecError, Threshold, Violation, demands_of,
 };
 use crate::log::Log;
-use crate::policy::{self, POLICIES};
 use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Input, open};
 
@@ -35,8 +34,6 @@ struct Row {
 const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// Runs of a lane that are timed: the median counts.
 const TIMED_RUNS: usize = 3;
-/// Textbook policies of a comparison that names none, as far as there are such.
-const DEFAULTS: [&str; 2] = ["first-fit", "best-fit"];
 
 /// Runs the command: 0, or 1 if a threshold is violated.
 ///
@@ -56,7 +53,7 @@ pub fn run(args: &CompareArgs) -> Result<u8, CliError> {
     output::report_problems(&log, &args.input)?;
     let (settings, changes) = facts_and_changes(args, &log)?;
     let replay = Replay::open(log, &settings)?;
-    let mut specs = asked.unwrap_or_else(|| defaults(&replay));
+    let mut specs = asked.unwrap_or_else(|| LaneSpec::defaults(&replay, true));
     for spec in &mut specs {
         if spec.policy == RECORDED && !spec.changes.is_empty() {
             return Err(wrong(&SpecError::BadValue {
@@ -139,15 +136,6 @@ impl InputArgsOf {
         let input = &args.input;
         Self { cpus: input.cpus, range: input.range.map(Range::Is), page_size: input.page_size }
     }
-}
-
-/// The trace's own era, the one before, and what textbooks have.
-fn defaults(replay: &Replay) -> Vec<LaneSpec> {
-    let own = replay.plan().machine.policy.entry.id;
-    let place = POLICIES.iter().position(|entry| entry.id == own);
-    let before = place.and_then(|place| POLICIES.get(place.checked_sub(1)?)).map(|entry| entry.id);
-    let textbook = DEFAULTS.into_iter().filter(|id| *id != own && policy::by_id(id).is_some());
-    std::iter::once(own).chain(before).chain(textbook).map(LaneSpec::of).collect()
 }
 
 /// Runs every lane from its first record to its last, as many at once as there are cores: lanes know nothing of each other.

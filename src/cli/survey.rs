@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::compare::{Lane, LaneSpec, RECORDED, demands_of};
+use crate::compare::{Lane, LaneSpec, demands_of};
 use crate::export::About;
 use crate::export::survey::{Result as Outcome, SurveyRow, Surveyed};
 use crate::export::tables::{Format, Table};
@@ -118,7 +118,7 @@ pub fn run(args: &SurveyArgs) -> Result<u8, CliError> {
 
 fn specs_of(text: &str) -> Result<Vec<LaneSpec>, CliError> {
     if text.trim() == "all" {
-        return Ok([RECORDED].into_iter().chain(POLICIES.iter().map(|row| row.id)).map(LaneSpec::of).collect());
+        return Ok(POLICIES.iter().map(|row| LaneSpec::of(row.id)).collect());
     }
     let specs =
         LaneSpec::parse_list(text).map_err(|error| CliError::Other { what: error.to_string(), hint: error.hint() })?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::spec::SpecError;
 use crate::log::Window;
+use crate::log::size::{parse_bytes, parse_page_size, parse_range, write_bytes};
 
 /// What is changed about the machine of a trace; `None` leaves it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,6 +76,7 @@ pub struct ChangeRow {
     pub help: &'static str,
     set: fn(&mut Changes, &str) -> Result<(), String>,
     get: fn(&Changes) -> Option<String>,
+    clear: fn(&mut Changes),
 }
 
 /// Everything that can be changed.
@@ -87,9 +89,10 @@ pub const CHANGES: &[ChangeRow] = &[
         get: |changes| {
             changes.range.map(|range| match range {
                 Range::Is(window) => format!("0x{:x}-0x{:x}", window.vstart, window.vend),
-                Range::Bytes(bytes) => size_text(bytes),
+                Range::Bytes(bytes) => write_bytes(bytes),
             })
         },
+        clear: |changes| changes.range = None,
     },
     ChangeRow {
         word: "cpus",
@@ -97,6 +100,7 @@ pub const CHANGES: &[ChangeRow] = &[
         help: "CPUs: the limit of lazy pages, and the nodes of 6.9 and later",
         set: |changes, text| count_of(text, 65_536).map(|value| changes.cpus = Some(value)),
         get: |changes| changes.cpus.map(|n| n.to_string()),
+        clear: |changes| changes.cpus = None,
     },
     ChangeRow {
         word: "nodes",
@@ -104,20 +108,23 @@ pub const CHANGES: &[ChangeRow] = &[
         help: "allocator nodes of 6.9 and later; 1 has no pools",
         set: |changes, text| count_of(text, 128).map(|value| changes.nodes = Some(value)),
         get: |changes| changes.nodes.map(|n| n.to_string()),
+        clear: |changes| changes.nodes = None,
     },
     ChangeRow {
         word: "lazy-max",
         value: "SIZE",
         help: "what may be freed and not purged, as bytes or with K, M, G behind",
         set: |changes, text| size_of_text(text).map(|value| changes.lazy_max_bytes = Some(value)),
-        get: |changes| changes.lazy_max_bytes.map(size_text),
+        get: |changes| changes.lazy_max_bytes.map(write_bytes),
+        clear: |changes| changes.lazy_max_bytes = None,
     },
     ChangeRow {
         word: "page-size",
         value: "N",
         help: "bytes in a page; requests are rounded up",
-        set: |changes, text| page_of(text).map(|value| changes.page_size = Some(value)),
-        get: |changes| changes.page_size.map(size_text),
+        set: |changes, text| parse_page_size(text).map(|value| changes.page_size = Some(value)),
+        get: |changes| changes.page_size.map(write_bytes),
+        clear: |changes| changes.page_size = None,
     },
     ChangeRow {
         word: "levels",
@@ -125,6 +132,7 @@ pub const CHANGES: &[ChangeRow] = &[
         help: "page-table levels",
         set: |changes, text| count_of(text, 5).map(|value| changes.levels = Some(value)),
         get: |changes| changes.levels.map(|n| n.to_string()),
+        clear: |changes| changes.levels = None,
     },
     ChangeRow {
         word: "guard",
@@ -136,6 +144,7 @@ pub const CHANGES: &[ChangeRow] = &[
             guard.map(|value| changes.guard = Some(value))
         },
         get: |changes| changes.guard.map(|guard| guard.word().to_owned()),
+        clear: |changes| changes.guard = None,
     },
     ChangeRow {
         word: "seed",
@@ -146,6 +155,7 @@ pub const CHANGES: &[ChangeRow] = &[
             seed.map(|value| changes.seed = Some(value))
         },
         get: |changes| changes.seed.map(|seed| seed.to_string()),
+        clear: |changes| changes.seed = None,
     },
 ];
 
@@ -155,9 +165,20 @@ impl Changes {
     /// # Errors
     /// There is no such change, or the value makes no sense.
     pub fn set(&mut self, word: &str, value: &str) -> Result<(), SpecError> {
-        let row = CHANGES.iter().find(|row| row.word == word);
-        let row = row.ok_or_else(|| SpecError::UnknownChange { word: word.to_owned() })?;
+        let row = row(word).ok_or_else(|| SpecError::UnknownChange { word: word.to_owned() })?;
         (row.set)(self, value).map_err(|what| SpecError::BadValue { word: word.to_owned(), what })
+    }
+
+    /// Leaves one of them as it is.
+    pub fn clear(&mut self, word: &str) {
+        if let Some(row) = row(word) {
+            (row.clear)(self);
+        }
+    }
+
+    /// One of them as it can be typed; `None` if it is left as it is.
+    pub fn get(&self, word: &str) -> Option<String> {
+        (row(word)?.get)(self)
     }
 
     /// These, and `others` where these say nothing.
@@ -189,52 +210,20 @@ impl fmt::Display for Changes {
     }
 }
 
+fn row(word: &str) -> Option<&'static ChangeRow> {
+    CHANGES.iter().find(|row| row.word == word)
+}
+
 fn count_of(text: &str, most: u32) -> Result<u32, String> {
     let number: u32 = text.parse().map_err(|_| "a number is wanted".to_owned())?;
     if (1..=most).contains(&number) { Ok(number) } else { Err(format!("1 to {most} is wanted")) }
 }
 
-fn page_of(text: &str) -> Result<u64, String> {
-    let bytes = size_of_text(text)?;
-    let can_be = bytes.is_power_of_two() && (4096..=1 << 20).contains(&bytes);
-    if can_be { Ok(bytes) } else { Err("no machine has pages of that size".to_owned()) }
+fn size_of_text(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    if bytes > 0 { Ok(bytes) } else { Err("more than nothing is wanted".to_owned()) }
 }
 
 fn range_of(text: &str) -> Result<Range, String> {
-    let Some((start, end)) = text.split_once('-') else { return Ok(Range::Bytes(size_of_text(text)?)) };
-    let hex = |part: &str| u64::from_str_radix(part.trim().trim_start_matches("0x"), 16).map_err(|e| e.to_string());
-    let window = Window { vstart: hex(start)?, vend: hex(end)? };
-    if window.vstart < window.vend { Ok(Range::Is(window)) } else { Err("the range is empty".to_owned()) }
-}
-
-/// Letters behind a size, with their powers of two.
-const UNITS: [(&str, u32); 4] = [("T", 40), ("G", 30), ("M", 20), ("K", 10)];
-
-fn size_of_text(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-    let unit = text[digits.len()..].to_ascii_uppercase();
-    let unit = unit.trim_end_matches('B').trim_end_matches('I');
-    let shift = UNITS.iter().find(|(name, _)| *name == unit).map(|&(_, shift)| shift);
-    let shift = if unit.is_empty() { Some(0) } else { shift };
-    let number: Option<u64> = digits.parse().ok();
-    let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift)).filter(|&bytes| bytes > 0);
-    bytes.ok_or_else(|| "a size is a number of bytes, or one with K, M, G or T behind it".to_owned())
-}
-
-fn size_text(bytes: u64) -> String {
-    let unit = UNITS.iter().find(|&&(_, shift)| bytes.is_multiple_of(1 << shift));
-    unit.map_or_else(|| bytes.to_string(), |&(name, shift)| format!("{}{name}", bytes >> shift))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_say_what_they_are() {
-        for (text, bytes) in [("1", 1), ("64K", 65_536), ("64KiB", 65_536), ("3M", 3 << 20), ("2t", 2 << 40)] {
-            assert_eq!(size_of_text(text), Ok(bytes), "{text}");
-            assert_eq!(size_of_text(&size_text(bytes)), Ok(bytes));
-        }
-    }
+    if text.contains('-') { parse_range(text).map(Range::Is) } else { size_of_text(text).map(Range::Bytes) }
 }

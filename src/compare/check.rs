@@ -9,9 +9,7 @@ use super::lane::Lane;
 use super::metrics::{Counts, METRICS, MetricRow};
 use super::score::Score;
 use crate::model::AddressSpace;
-
-/// One, in the parts that numbers are compared in.
-const ONE: u128 = 1_000_000_000;
+use crate::replay::figure::{self, ONE};
 
 /// What has to hold.
 #[derive(Debug, Clone)]
@@ -194,21 +192,13 @@ fn holds(condition: &Condition, space: &AddressSpace, score: &Score) -> bool {
 
 /// A figure in billionths.
 fn value_of(figure: Figure, space: &AddressSpace, score: &Score) -> u128 {
-    let allocator = space.allocator();
-    let whole = match figure {
-        Figure::LargestHole => allocator.largest_hole(),
-        Figure::Lazy => allocator.lazy_pages(),
-        Figure::Busy => allocator.busy_bytes(),
-        Figure::Pooled => allocator.pooled_bytes(),
-        Figure::FreeBytes => allocator.free_bytes(),
-        Figure::Holes => allocator.gauges().holes,
-        Figure::PageTables => space.n_tables(),
+    match figure {
         // Requests, as everywhere in a comparison; elsewhere a refused attempt counts.
-        Figure::Failures => score.failures,
-        Figure::Fragmentation => return allocator.gauges().fragmentation().into(),
-        Figure::Time => 0,
-    };
-    u128::from(whole) * ONE
+        Figure::Failures => u128::from(score.failures) * ONE,
+        // Those that reach into the window, as the metric of that name.
+        Figure::Holes => u128::from(space.allocator().gauges().holes) * ONE,
+        _ => figure::billionths(figure, space).unwrap_or(0),
+    }
 }
 
 #[cfg(test)]

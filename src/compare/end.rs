@@ -16,6 +16,8 @@ pub struct End {
     pub tree_depth: Option<u64>,
     /// Highest address that a request or an older area below the middle of the window has had, less `vstart`.
     pub footprint: u64,
+    /// Requests that have an area in this lane and none in the trace.
+    pub served_more: u64,
     /// A hash of the whole state.
     pub digest: u64,
 }
@@ -29,12 +31,13 @@ pub(super) fn highest_at_start(space: &AddressSpace, machine: &Machine) -> u64 {
 }
 
 impl End {
-    pub(super) fn of(space: &AddressSpace, score: &Score, machine: &Machine) -> Self {
+    pub(super) fn of(space: &AddressSpace, score: &Score, machine: &Machine, served_more: u64) -> Self {
         Self {
             metrics: space.allocator().metrics(),
             tables: space.n_tables(),
             tree_depth: tree_depth(space.allocator()),
             footprint: score.highest.saturating_sub(machine.window.vstart),
+            served_more,
             digest: space.digest(),
         }
     }

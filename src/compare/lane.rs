@@ -159,7 +159,7 @@ impl Lane {
             return Seek::Going { at: self.ran };
         }
         self.series.finish();
-        self.end = Some(End::of(&space, &self.score, &self.machine));
+        self.end = Some(End::of(&space, &self.score, &self.machine, self.served_more()));
         Seek::Done
     }
 
@@ -208,26 +208,12 @@ impl Lane {
             self.arrive(stop);
             return Seek::Done;
         }
-        let near = self.checkpoints.at_or_before(stop);
-        let (mut state, mut at) = match self.going.take() {
-            Some((state, at)) if near <= at && at <= stop => (state, at),
-            old => {
-                let mut state = old.map_or_else(|| self.checkpoints.start().clone(), |(state, _)| state);
-                let at = self.checkpoints.restore(stop, &mut state);
-                (state, at)
-            }
+        let player = &mut self.player;
+        let apply = |at, state: &mut AddressSpace| player.apply(at, state, &mut Blind);
+        let state = match self.checkpoints.go(&mut self.going, (stop, budget), apply) {
+            Ok(state) => state,
+            Err(at) => return Seek::Going { at },
         };
-        let end = stop.min(at.saturating_add(budget));
-        while at < end {
-            self.player.apply(at, &mut state, &mut Blind);
-            at += 1;
-            self.checkpoints.offer(at, &mut state);
-            self.checkpoints.offer_near(at, stop, &mut state);
-        }
-        if at < stop {
-            self.going = Some((state, at));
-            return Seek::Going { at };
-        }
         let old = std::mem::replace(&mut self.before, state);
         self.going = Some((old, usize::MAX));
         self.space.copy_from(&mut self.before);
@@ -312,8 +298,8 @@ impl Lane {
         self.first_parting_by(|id| other.place_of(id))
     }
 
-    /// Requests that have an area in this lane and none in the trace.
-    pub fn served_more(&self) -> u64 {
+    /// Requests that have an area in this lane and none in the trace. Looks at every one.
+    fn served_more(&self) -> u64 {
         let (demands, log) = (&self.player.demands, &self.player.log);
         let ids = 0..demands.n_ids() as Id;
         let has_record = |id: &Id| demands.subject(*id).is_some_and(|subject| subject.first != NO_RECORD);

@@ -123,7 +123,7 @@ pub const METRICS: &[MetricRow] = &[
         "served more",
         Counts::Things,
         "requests that got an area here and none in the trace; it is given back where the trace gave the request up",
-        |lane| whole(lane.served_more()),
+        |lane| whole(lane.end()?.served_more),
     ),
     row(
         "footprint_bytes",

@@ -12,6 +12,9 @@ use crate::replay::{Machine, Replay};
 /// The id of the lane that places areas where the trace says.
 pub const RECORDED: &str = "recorded";
 
+/// What the trace's own policy is compared with at first.
+const TEXTBOOK: [&str; 2] = ["first-fit", "best-fit"];
+
 /// A lane: a policy, and what is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneSpec {
@@ -74,6 +77,15 @@ impl LaneSpec {
         Self { policy: policy.to_owned(), changes: Changes::default() }
     }
 
+    /// What is compared where nobody says: the trace's own era, if wanted the one before, and what textbooks have.
+    pub fn defaults(replay: &Replay, with_era_before: bool) -> Vec<Self> {
+        let own = replay.plan().machine.policy.entry.id;
+        let place = POLICIES.iter().position(|entry| entry.id == own).filter(|_| with_era_before);
+        let before = place.and_then(|place| POLICIES.get(place.checked_sub(1)?)).map(|entry| entry.id);
+        let textbook = TEXTBOOK.into_iter().filter(|id| *id != own);
+        std::iter::once(own).chain(before).chain(textbook).map(Self::of).collect()
+    }
+
     /// Reads `POLICY` or `POLICY:CHANGE=VALUE,…`.
     ///
     /// # Errors
@@ -81,7 +93,7 @@ impl LaneSpec {
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         let (id, rest) = text.split_once(':').unwrap_or((text, ""));
         let id = id.trim();
-        if id != RECORDED && id != "auto" && policy::by_id(id).is_none() {
+        if id != "auto" && policy::by_id(id).is_none() {
             return Err(SpecError::UnknownPolicy { id: id.to_owned(), near: near(id) });
         }
         let mut changes = Changes::default();

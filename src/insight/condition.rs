@@ -14,10 +14,8 @@ use super::touches::Touches;
 use crate::event::{Event, EventKind, Seq};
 use crate::log::Pointers;
 use crate::model::{AddressSpace, CallerId, Usages};
+use crate::replay::figure::{self, ONE};
 use crate::replay::{Replay, Verdict};
-
-/// One, in the parts that numbers are compared in.
-const ONE: u128 = 1_000_000_000;
 
 /// A condition for one log.
 #[derive(Debug, Clone)]
@@ -266,27 +264,7 @@ fn value_of(figure: Figure, replay: &Replay, at: usize, space: Option<&AddressSp
         let stamp = event(replay, at.checked_sub(1)?)?.at.0;
         return Some(u128::from(stamp) * ONE);
     }
-    let space = space?;
-    let allocator = space.allocator();
-    let whole = match figure {
-        Figure::LargestHole => allocator.largest_hole(),
-        Figure::Lazy => allocator.lazy_pages(),
-        Figure::Busy => allocator.busy_bytes(),
-        Figure::Pooled => allocator.pooled_bytes(),
-        Figure::FreeBytes => allocator.free_bytes(),
-        Figure::Holes => allocator.n_holes().into(),
-        Figure::PageTables => space.n_tables(),
-        Figure::Failures => space.failures(),
-        Figure::Fragmentation => return Some(fragmentation(allocator.largest_hole(), allocator.free_bytes())),
-        Figure::Time => return None,
-    };
-    Some(u128::from(whole) * ONE)
-}
-
-/// External fragmentation, in billionths: the share of the free bytes that is not in the largest hole.
-pub fn fragmentation(largest_hole: u64, free_bytes: u64) -> u128 {
-    let outside = free_bytes.saturating_sub(largest_hole);
-    (u128::from(outside) * ONE).checked_div(free_bytes.into()).unwrap_or(0)
+    figure::billionths(figure, space?)
 }
 
 impl Test {

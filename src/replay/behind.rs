@@ -40,27 +40,7 @@ impl Behind {
         stop: usize,
         budget: usize,
     ) -> Result<AddressSpace, usize> {
-        let kept = self.checkpoints.at_or_before(stop);
-        let (mut state, mut at) = match self.chase.take() {
-            Some((state, at)) if kept <= at && at <= stop => (state, at),
-            old => {
-                let mut state = old.map_or_else(|| self.checkpoints.start().clone(), |(state, _)| state);
-                let at = self.checkpoints.restore(stop, &mut state);
-                (state, at)
-            }
-        };
-        let end = stop.min(at.saturating_add(budget));
-        while at < end {
-            apply(log, plan, at, &mut state);
-            at += 1;
-            self.checkpoints.offer(at, &mut state);
-            self.checkpoints.offer_near(at, stop, &mut state);
-        }
-        if at < stop {
-            self.chase = Some((state, at));
-            return Err(at);
-        }
-        Ok(state)
+        self.checkpoints.go(&mut self.chase, (stop, budget), |at, state| apply(log, plan, at, state))
     }
 
     /// A state that is not needed any more: the next chase begins in its memory.

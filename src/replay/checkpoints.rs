@@ -217,6 +217,40 @@ impl Checkpoints {
         kept.at
     }
 
+    /// Goes towards the state after `stop` records: from where a state under way stands, or from the latest kept one, and
+    /// `budget` records at most, each done by `apply`. Hands the state out when it is there, else says how far it is.
+    ///
+    /// # Errors
+    /// The budget is used up: the records applied so far.
+    pub fn go(
+        &mut self,
+        under_way: &mut Option<(AddressSpace, usize)>,
+        (stop, budget): (usize, usize),
+        mut apply: impl FnMut(usize, &mut AddressSpace),
+    ) -> Result<AddressSpace, usize> {
+        let kept = self.at_or_before(stop);
+        let (mut state, mut at) = match under_way.take() {
+            Some((state, at)) if kept <= at && at <= stop => (state, at),
+            old => {
+                let mut state = old.map_or_else(|| self.start.clone(), |(state, _)| state);
+                let at = self.restore(stop, &mut state);
+                (state, at)
+            }
+        };
+        let end = stop.min(at.saturating_add(budget));
+        while at < end {
+            apply(at, &mut state);
+            at += 1;
+            self.offer(at, &mut state);
+            self.offer_near(at, stop, &mut state);
+        }
+        if at < stop {
+            *under_way = Some((state, at));
+            return Err(at);
+        }
+        Ok(state)
+    }
+
     fn latest(&self, at: usize) -> &Kept {
         let place = self.even.partition_point(|kept| kept.at <= at);
         place.checked_sub(1).map_or(&self.start_kept, |index| &self.even[index])

@@ -8,8 +8,7 @@ use ratatui::layout::Size;
 
 use super::app::App;
 use super::pane::Arrangement;
-use crate::compare::{Changes, Comparison, Demands, Gather, Lane, LaneSpec, SpecError};
-use crate::policy::{self, POLICIES};
+use crate::compare::{Comparison, Demands, Gather, Lane, LaneSpec, SpecError};
 use crate::replay::Replay;
 use crate::view::compare::{self as view, CURVES, MOST_LANES};
 use crate::view::text;
@@ -17,8 +16,6 @@ use crate::view::{Row, Span};
 
 /// What the checkpoints of all lanes may hold, in bytes.
 const CHECKPOINT_BYTES: u64 = 96 << 20;
-/// What is compared with the trace's own policy at first.
-const OTHERS: [&str; 2] = ["first-fit", "best-fit"];
 
 /// How far it is.
 #[derive(Debug)]
@@ -51,9 +48,7 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// The trace's own policy, and what textbooks have.
     pub(crate) fn of(replay: &Replay) -> Self {
-        let own = replay.plan().machine.policy.entry.id;
-        let others = OTHERS.into_iter().filter(|id| *id != own && policy::by_id(id).is_some());
-        let specs = std::iter::once(own).chain(others).map(LaneSpec::of).collect();
+        let specs = LaneSpec::defaults(replay, false);
         Self { specs, work: Work::Nothing, metric: 0, scroll: 0, drawn: RefCell::default() }
     }
 
@@ -178,7 +173,7 @@ impl Lanes {
         for at in places {
             let Some(mut spec) = self.specs.get(at).cloned() else { continue };
             if value.is_empty() {
-                spec.changes = without(spec.changes, word);
+                spec.changes.clear(word);
             } else {
                 spec.changes.set(word, value).map_err(|error| error.to_string())?;
             }
@@ -196,18 +191,6 @@ impl Lanes {
         let n = CURVES.len().cast_signed();
         self.metric = (self.metric.cast_signed() + by).rem_euclid(n).cast_unsigned();
     }
-}
-
-/// The same without one of them.
-fn without(changes: Changes, word: &str) -> Changes {
-    let mut kept = Changes::default();
-    for part in changes.to_string().split(',').filter(|part| !part.is_empty()) {
-        let (known, value) = part.split_once('=').unwrap_or((part, ""));
-        if known != word && kept.set(known, value).is_err() {
-            return changes;
-        }
-    }
-    kept
 }
 
 /// The rows of the pane from `scroll` on.
@@ -278,14 +261,7 @@ pub(crate) fn parting(app: &App) -> Result<usize, String> {
         None if comparison.lanes().iter().all(Lane::is_through) => Err("the lanes never part".to_owned()),
         None => {
             let ran = text::count(comparison.ran() as u64);
-            Err(format!("the lanes have not parted in the first {ran} events"))
+            Err(format!("the lanes still run: {ran} events so far"))
         }
     }
-}
-
-/// Ids people can choose from, in the order of the list.
-pub(crate) fn choices() -> Vec<&'static str> {
-    let ids = POLICIES.iter().map(|entry| entry.id);
-    let recorded = crate::compare::RECORDED;
-    if POLICIES.iter().any(|entry| entry.id == recorded) { ids.collect() } else { ids.chain([recorded]).collect() }
 }

@@ -6,12 +6,13 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::super::app::App;
 use super::super::keymap::Key;
-use super::super::lanes::{choices, parting};
+use super::super::lanes::parting;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::overlay::lanes::{Form, changed};
 use super::{overlays, time};
 use crate::compare::{CHANGES, LaneSpec};
+use crate::policy::POLICIES;
 
 /// Opens the list of policies.
 pub(super) fn open_policies(app: &mut App) {
@@ -39,8 +40,7 @@ pub(super) fn go_to_parting(app: &mut App) {
 /// Keys of the list of policies.
 pub(super) fn policies_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Policies { picked }) = app.overlays.last_mut() else { return Vec::new() };
-    let ids = choices();
-    let last = ids.len().saturating_sub(1);
+    let last = POLICIES.len() - 1;
     *picked = (*picked).min(last);
     let at = *picked;
     match (event.code, Key::from(event).letter()) {
@@ -49,13 +49,13 @@ pub(super) fn policies_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         (KeyCode::Home, _) => *picked = 0,
         (KeyCode::End, _) => *picked = last,
         (KeyCode::Enter, _) | (_, Some(' ')) => {
-            if let Err(why) = app.lanes.toggle(&app.replay, ids[at]) {
+            if let Err(why) = app.lanes.toggle(&app.replay, POLICIES[at].id) {
                 app.say(why);
             }
         }
         (_, Some(digit @ '1'..='4')) => {
             let place = digit as usize - '1' as usize;
-            if let Err(error) = app.lanes.set(&app.replay, place, LaneSpec::of(ids[at])) {
+            if let Err(error) = app.lanes.set(&app.replay, place, LaneSpec::of(POLICIES[at].id)) {
                 app.say(error.to_string());
             }
         }

@@ -29,7 +29,8 @@ const WORTH: u64 = 8;
 impl Axis {
     /// Makes room for extents on at most `n_cells` cells.
     pub(super) fn of(mut extents: Vec<Extent>, n_cells: usize, page_size: u64) -> Self {
-        extents.sort_unstable();
+        // Ascending lanes one behind the other: a sort that sees runs.
+        extents.sort();
         let page_size = page_size.max(1);
         let joined = join(&extents, least_gap(&extents, (n_cells / GAPS).max(1)));
         let total: u64 = joined.iter().map(|extent| extent.len_bytes()).fold(0, u64::saturating_add);
