@@ -349,8 +349,9 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
         }
         Overlay::Policies { picked } => {
             let inner = overlay::inner_size(screen);
-            let rows = lanes::policies(app, *picked, inner.width, inner.height);
+            let (rows, hidden) = lanes::policies(app, *picked, inner.width, inner.height);
             sheet(app, buffer, area, " policies   Space in or out, 1-4 into that lane, Esc closes ", &rows);
+            scroll_sign(app, buffer, area, true, hidden);
         }
         Overlay::WhatIf(form) => {
             let rows = lanes::form(app, form, area.width.saturating_sub(4));

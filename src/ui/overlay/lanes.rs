@@ -3,10 +3,9 @@
 use tui_input::Input;
 
 use super::super::app::App;
-use super::super::lanes::choices;
+use super::super::content::Hidden;
 use crate::compare::{CHANGES, LaneSpec};
-use crate::policy::POLICIES;
-use crate::replay::Machine;
+use crate::policy::{POLICIES, PolicyEntry};
 use crate::view::line::wrap;
 use crate::view::{Role, Row, Span, text};
 
@@ -20,20 +19,19 @@ pub(crate) struct Form {
     pub(crate) error: Option<String>,
 }
 
-/// The policies; which are lanes is told by number.
-pub(crate) fn policies(app: &App, picked: usize, width: u16, height: u16) -> Vec<Row> {
-    let ids = choices();
-    let picked = picked.min(ids.len().saturating_sub(1));
-    let longest = ids.iter().map(|id| id.len()).max().unwrap_or(0);
-    let told = paragraph(app, ids[picked], width);
+/// The policies; which are lanes is told by number. And what is above and below those in sight.
+pub(crate) fn policies(app: &App, picked: usize, width: u16, height: u16) -> (Vec<Row>, Hidden) {
+    let picked = picked.min(POLICIES.len() - 1);
+    let longest = POLICIES.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
+    let told = paragraph(app, &POLICIES[picked], width);
     let room = usize::from(height).saturating_sub(told.len() + 1).max(3);
-    let top = picked.saturating_sub(room / 2).min(ids.len().saturating_sub(room));
-    let mut rows: Vec<Row> = ids
+    let top = picked.saturating_sub(room / 2).min(POLICIES.len().saturating_sub(room));
+    let mut rows: Vec<Row> = POLICIES
         .iter()
         .enumerate()
         .skip(top)
         .take(room)
-        .map(|(at, id)| {
+        .map(|(at, PolicyEntry { id, title, .. })| {
             let cursor = if at == picked { app.glyphs.cursor } else { ' ' };
             let lane = app.lanes.specs().iter().position(|spec| spec.policy == *id);
             let lane = lane.map_or("  ".to_owned(), |lane| format!("{} ", lane + 1));
@@ -41,7 +39,7 @@ pub(crate) fn policies(app: &App, picked: usize, width: u16, height: u16) -> Vec
                 Span::new(format!("{cursor} "), Role::Key),
                 Span { strong: true, ..Span::new(lane, Role::Key) },
                 Span::new(format!("{id:<longest$}  "), Role::Text),
-                Span::new(title_of(id), Role::Muted),
+                Span::new(*title, Role::Muted),
             ];
             for span in &mut spans {
                 span.selected = at == picked;
@@ -49,24 +47,16 @@ pub(crate) fn policies(app: &App, picked: usize, width: u16, height: u16) -> Vec
             Row { spans, focused: at == picked, ..Row::default() }
         })
         .collect();
+    let below = POLICIES.len() - top - rows.len();
     rows.push(Row::default());
     rows.extend(told);
-    rows
-}
-
-fn title_of(id: &str) -> &'static str {
-    POLICIES.iter().find(|entry| entry.id == id).map_or("where the trace says", |entry| entry.title)
+    (rows, Hidden { above: top, below, at_least: false })
 }
 
 /// What a policy is, and where it comes from.
-fn paragraph(app: &App, id: &str, width: u16) -> Vec<Row> {
-    let entry = POLICIES.iter().find(|entry| entry.id == id);
-    let (about, source) = entry.map_or(
-        ("Every area lies where the trace says: what really happened, as a lane among the others.", "the trace"),
-        |entry| (entry.about, entry.source),
-    );
-    let mut rows = wrap(about, Role::Text, width.into(), 0, app.glyphs);
-    rows.extend(wrap(&format!("Source: {source}."), Role::Muted, width.into(), 8, app.glyphs));
+fn paragraph(app: &App, entry: &PolicyEntry, width: u16) -> Vec<Row> {
+    let mut rows = wrap(entry.about, Role::Text, width.into(), 0, app.glyphs);
+    rows.extend(wrap(&format!("Source: {}.", entry.source), Role::Muted, width.into(), 8, app.glyphs));
     rows
 }
 
@@ -80,13 +70,12 @@ pub(crate) fn form(app: &App, form: &Form, width: u16) -> Vec<Row> {
         Row { spans: vec![Span::new("changes ", Role::Muted), Span::new(which, Role::Key)], ..Row::default() },
         Row::default(),
     ];
-    let today = app.replay.plan().machine;
     for (at, row) in CHANGES.iter().enumerate() {
         let is_picked = at == form.picked;
         let cursor = if is_picked { app.glyphs.cursor } else { ' ' };
         let mut spans = vec![
             Span::new(format!("{cursor} {:<10} ", row.word), Role::Key),
-            Span::new(format!("{:<22} ", today_of(&today, row.word)), Role::Muted),
+            Span::new(format!("{:<22} ", today_of(app, row.word)), Role::Muted),
         ];
         let input = form.input.as_ref().filter(|_| is_picked);
         match (input, changed(app, form, row.word)) {
@@ -111,10 +100,7 @@ pub(crate) fn form(app: &App, form: &Form, width: u16) -> Vec<Row> {
 
 /// The changed value of the lane, or of all lanes if it is the same in all.
 pub(crate) fn changed(app: &App, form: &Form, word: &str) -> Option<String> {
-    let of = |spec: &LaneSpec| {
-        let text = spec.changes.to_string();
-        text.split(',').find_map(|part| Some(part.strip_prefix(word)?.strip_prefix('=')?.to_owned()))
-    };
+    let of = |spec: &LaneSpec| spec.changes.get(word);
     let specs = app.lanes.specs();
     match form.lane {
         Some(lane) => of(specs.get(lane)?),
@@ -126,15 +112,17 @@ pub(crate) fn changed(app: &App, form: &Form, word: &str) -> Option<String> {
 }
 
 /// What the machine of the trace has.
-fn today_of(machine: &Machine, word: &str) -> String {
+fn today_of(app: &App, word: &str) -> String {
+    let machine = app.replay.plan().machine;
+    let allocator = app.replay.start().allocator();
     match word {
         "range" => text::bytes(machine.window.len_bytes()),
         "cpus" => machine.cpus_online.to_string(),
-        "nodes" => machine.cpus_possible.min(128).to_string(),
+        "nodes" => allocator.n_nodes().to_string(),
         "page-size" => text::bytes(machine.page_size),
         "levels" => machine.geometry.levels.len().to_string(),
         "guard" => "inside".to_owned(),
-        "lazy-max" => "of the policy".to_owned(),
+        "lazy-max" => text::bytes(allocator.lazy_max_pages().saturating_mul(machine.page_size)),
         "seed" => "0".to_owned(),
         _ => String::new(),
     }

@@ -19,11 +19,17 @@ pub(super) fn rows(scene: &Scene<'_>, lanes: &Lanes<'_>, width: usize) -> Vec<Ro
         return rows;
     }
     let names = lanes.list().iter().map(|lane| text::width(&name(lane))).max().unwrap_or(0).min(width / 3);
+    let addresses = focus::addresses(scene);
+    let widest = lanes.list().iter().filter_map(|lane| match lane.shown().placed() {
+        Placed::At(extent) => Some(text::width(&addresses.short(extent.start()))),
+        Placed::Unasked | Placed::Nowhere => None,
+    });
+    let place = widest.max().unwrap_or(0);
     let first = lanes.list().first().map(|lane| lane.shown().placed());
     for (at, lane) in lanes.list().iter().enumerate() {
         let line = Line::new(width, scene.glyphs).gap(1).strong(sign(at), Role::Key).gap(1);
         let line = line.left(name(lane), names, Role::Text).gap(2);
-        rows.push(answer(scene, lane, line, first.filter(|_| at > 0)).done());
+        rows.push(answer(scene, lane, line, (first.filter(|_| at > 0), place)).done());
     }
     rows
 }
@@ -33,9 +39,7 @@ fn asked(scene: &Scene<'_>, width: usize) -> Row {
     let log = scene.replay.log();
     let line = Line::new(width, scene.glyphs).gap(1);
     let Some((seq, event)) = scene.replay.current() else {
-        return line
-            .put("before the first event: the lanes start equal, as far as their rules let them", Role::Muted)
-            .done();
+        return line.put("before the first event: every lane starts with the areas there are", Role::Muted).done();
     };
     let line = line.put(format!("event {}  ", text::count(seq.index() as u64 + 1)), Role::Number);
     let line = match event.kind {
@@ -59,7 +63,7 @@ fn asked(scene: &Scene<'_>, width: usize) -> Row {
 }
 
 /// What a lane did with the record.
-fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, first: Option<Placed>) -> Line<'g> {
+fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, (first, place): (Option<Placed>, usize)) -> Line<'g> {
     let glyphs = scene.glyphs;
     let addresses = focus::addresses(scene);
     let recorded = recorded(scene);
@@ -76,7 +80,9 @@ fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, first: Option<Plac
             }
             Placed::At(extent) => {
                 let mut line = line;
+                let end = line.used() + place;
                 line.span(address(&addresses, extent));
+                line = line.to(end);
                 let same = recorded == Some(extent.start());
                 let (glyph, word, role) = match (recorded, same) {
                     (Some(_), true) => (glyphs.exact, "as recorded", Role::Good),
@@ -90,7 +96,10 @@ fn answer<'g>(scene: &Scene<'_>, lane: &Lane, line: Line<'g>, first: Option<Plac
         };
     }
     let line = line.gap(2);
-    let Some(done) = shown.done.first() else { return line.put("nothing to do", Role::Muted) };
+    let Some(done) = shown.done.first() else {
+        let words = if lane.cursor() == 0 { lane.machine().policy.entry.title } else { "nothing to do" };
+        return line.put(words, Role::Muted);
+    };
     match done {
         Done::Skipped(_) => line.put(format!("{} never had it: its request failed here", glyphs.failure), Role::Warn),
         Done::Failed(_) | Done::RefusedByRecord => line.put(format!("{} no space", glyphs.failure), Role::Bad),
@@ -145,9 +154,7 @@ fn how(steps: &[Step]) -> String {
         return "from a pool".to_owned();
     }
     let clipped = steps.iter().find_map(|step| match *step {
-        Step::Clipped { hole, fit, .. } => {
-            Some(format!("{} of a hole of {}", fit.title(), text::bytes(hole.len_bytes())))
-        }
+        Step::Clipped { hole, fit, .. } => Some(format!("{} of {}", fit.title(), text::bytes(hole.len_bytes()))),
         _ => None,
     });
     clipped.unwrap_or_default()

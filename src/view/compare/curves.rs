@@ -18,9 +18,9 @@ pub(super) fn rows(scene: &Scene<'_>, lanes: &Lanes<'_>, width: usize, tall: usi
     });
     let scale = highest.max().unwrap_or(0).max(1);
     let head = Line::new(width, scene.glyphs).gap(1).left(metric.name(), LABEL - 1, Role::Title);
-    let stretch = visible.told(scene).map_or_else(|| "over the whole trace".to_owned(), |told| format!("over {told}"));
+    let stretch = visible.told(scene).map_or_else(String::new, |told| format!("; {told}"));
     let least = if lanes.metric == Metric::Largest { "least" } else { "most" };
-    let words = format!("{} {stretch}; {least} of each column, to {}", metric.meaning(), metric.words(scene, scale));
+    let words = format!("{least} of each column, up to {}; {}{stretch}", metric.words(scene, scale), metric.meaning());
     let mut rows = vec![head.put(words, Role::Muted).done()];
     for (at, lane) in lanes.list().iter().enumerate() {
         for part in 0..tall {
