@@ -230,12 +230,7 @@ impl Lane {
 
     /// Applies a record it has been through once more, to the state before it; answers what its request came to. `look` is
     /// told of each operation. The cursor stays.
-    pub fn apply_again(
-        &mut self,
-        record: usize,
-        space: &mut AddressSpace,
-        look: impl FnMut(&Op, &Answer),
-    ) -> Placed {
+    pub fn apply_again(&mut self, record: usize, space: &mut AddressSpace, look: impl FnMut(&Op, &Answer)) -> Placed {
         let mut eye = Told { look, placed: Placed::Unasked };
         self.player.apply(record, space, &mut eye);
         eye.placed

@@ -118,7 +118,9 @@ impl Compiled {
     /// Is it true of a state by itself, after `at` records?
     pub fn is_true_of(&self, replay: &Replay, at: usize, space: &AddressSpace) -> bool {
         self.about != About::Records
-            && self.root.holds(&Look { replay, at, space: Some(space), with_record: false, outcome: Outcome::AsRecorded }, self)
+            && self
+                .root
+                .holds(&Look { replay, at, space: Some(space), with_record: false, outcome: Outcome::AsRecorded }, self)
     }
 
     /// Is it true at the record before `at`, with the state after it? Without a state, what is asked of one is not true.

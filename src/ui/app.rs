@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ratatui::layout::Size;
 
-
 use super::action::Action;
 use super::breaks::{Breaks, Hunt, Reason};
 use super::content;

@@ -2,8 +2,8 @@
 
 use parsers::condition::{self, Condition, ConditionError};
 
-use crate::insight::breaks::MAX_WATCHED;
 use super::lanes::Lanes;
+use crate::insight::breaks::MAX_WATCHED;
 use crate::insight::{Compiled, Edge, LaneRuns, LaneTurn, Run, Turn, Watch, Way};
 use crate::replay::Replay;
 

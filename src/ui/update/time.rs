@@ -169,9 +169,8 @@ pub(super) fn play(app: &mut App, now: Duration) {
         Unit::TraceTime => reached(&app.replay, from, &mut owed),
     };
     let enabled = app.breaks.enabled();
-    let run = run.or_else(|| {
-        (!enabled.is_empty()).then(|| Box::new(hunt::new(app, Goal::Breaks(enabled), Way::Forward, from)))
-    });
+    let run = run
+        .or_else(|| (!enabled.is_empty()).then(|| Box::new(hunt::new(app, Goal::Breaks(enabled), Way::Forward, from))));
     let mut playing = Playing { last: now, owed, run };
     let (target, reason) = match &mut playing.run {
         Some(hunt) => match hunt.turn_to(&app.replay, &mut app.lanes, app.seek_budget, target) {
