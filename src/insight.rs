@@ -2,6 +2,7 @@
 
 pub mod breaks;
 pub mod condition;
+pub mod growth;
 pub mod holder;
 pub mod layout;
 pub mod snapshot;
@@ -9,5 +10,6 @@ pub mod touches;
 
 pub use breaks::{Edge, Run, Turn, Watch, Way};
 pub use condition::{Compiled, figure, figures_of};
+pub use growth::{By, Growth, History, Measure, Verdict};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};
