@@ -3,6 +3,7 @@
 pub mod breaks;
 pub mod condition;
 pub mod ground;
+pub mod growth;
 pub mod holder;
 pub mod lane_runs;
 pub mod layout;
@@ -13,5 +14,6 @@ pub use breaks::{Edge, Run, Turn, Watch, Way};
 pub use condition::{Compiled, Outcome, figure, figures_of};
 pub use ground::{Ground, OnLane};
 pub use lane_runs::{LaneRuns, LaneTurn};
+pub use growth::{By, Growth, History, Measure, Verdict};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -137,6 +137,13 @@ impl Totals {
         self.virtual_bytes = self.virtual_bytes.saturating_add(area.size);
         self.pages = self.pages.saturating_add(area.pages);
     }
+
+    /// Adds the sums of others.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.areas = self.areas.saturating_add(other.areas);
+        self.virtual_bytes = self.virtual_bytes.saturating_add(other.virtual_bytes);
+        self.pages = self.pages.saturating_add(other.pages);
+    }
 }
 
 /// Largest first; the map's order breaks ties, so that the same file gives the same list.
