@@ -8,6 +8,7 @@ pub mod generate;
 pub mod inspect;
 pub mod json;
 pub mod lesson;
+pub mod live;
 pub mod marks;
 pub mod output;
 pub mod parse;
@@ -55,6 +56,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Live(args)) => live::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),

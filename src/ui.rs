@@ -10,13 +10,16 @@ mod charts;
 mod content;
 mod draw;
 mod export;
+mod feeding;
 mod footer;
 mod headless;
+mod holders;
 mod jumps;
 mod keymap;
 mod lanes;
 mod layout;
 mod lesson;
+mod live;
 mod loading;
 mod marks;
 mod msg;
@@ -35,10 +38,12 @@ mod time;
 mod update;
 
 use std::io::{IsTerminal, stdout};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use color_eyre::eyre::{Result, WrapErr, bail};
+use color_eyre::eyre::{Report, Result, WrapErr, bail};
+use tokio::runtime::Runtime;
 
+pub use feeding::Feed;
 pub use headless::Headless;
 pub use keymap::KeymapError;
 pub use loading::Source;
@@ -47,14 +52,17 @@ pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
 
 use app::App;
+use feeding::Feeding;
 use keymap::Keymap;
+use live::Live;
 use loading::{Arrived, Loading};
+use runtime::Incoming;
 use terminal::Screen;
 use theme::Theme;
 
 use crate::log::Log;
 use crate::replay::Replay;
-use crate::view::{ASCII, UNICODE};
+use crate::view::{ASCII, Glyphs, UNICODE};
 
 /// What the command line and the settings say about the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +85,69 @@ impl Default for UiOptions {
     }
 }
 
+/// How it looks, and what its keys are.
+struct Shown {
+    keymap: Keymap,
+    theme: Theme,
+    glyphs: &'static Glyphs,
+    panic_on_key: bool,
+}
+
+impl Shown {
+    fn of(options: &UiOptions) -> Result<Self> {
+        if !stdout().is_terminal() {
+            bail!("the terminal interface needs a terminal on standard output");
+        }
+        let env = |name: &str| std::env::var(name).ok();
+        let keymap = Keymap::new(options.keys.as_deref())?;
+        let theme = Theme { depth: Depth::resolve(options.color, &env), light: theme::is_light(options.theme, &env) };
+        // crossterm must not interfere: at depth none no colour is set in the first place.
+        crossterm::style::force_color_output(true);
+        let glyphs = if options.ascii || !theme::speaks_utf8(&env) { &ASCII } else { &UNICODE };
+        let panic_on_key = env("VMAPLENS_TEST_PANIC").is_some_and(|value| value == "on the first key");
+        Ok(Self { keymap, theme, glyphs, panic_on_key })
+    }
+}
+
+fn event_loop() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().wrap_err("cannot start the event loop")
+}
+
+/// Opens the interface on what is read again and again, until the user leaves or a signal ends it. The first reading is
+/// taken before the terminal is: what fails at once never touches it.
+///
+/// # Errors
+/// The first reading fails; standard output is no terminal; the terminal cannot be used.
+pub fn run_live<R>(mut feed: Feed<R>, options: &UiOptions) -> Result<Ended>
+where
+    R: FnMut() -> Result<Replay, String> + Send + 'static,
+{
+    let shown = Shown::of(options)?;
+    let begun = Instant::now();
+    let mut first = feeding::take(&mut feed.read, feed.every, begun);
+    let replay = std::mem::replace(&mut first.replay, Err(String::new())).map_err(Report::msg)?;
+    let mut live = Live::new(feed.every, feed.settings.clone());
+    live.push(&replay, &first);
+    let runtime = event_loop()?;
+    let ended = runtime.block_on(async {
+        let feeding = Feeding::begin(feed, begun, first.every);
+        let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
+        let mut app = App::new(replay, screen.size()?, shown.keymap, shown.theme, shown.glyphs);
+        app.go_live(live);
+        let incoming = Incoming { rest: None, feeding: Some(feeding) };
+        runtime::run(
+            &mut app,
+            &mut screen,
+            incoming,
+            &NoStore("what is read again and again has no events to mark".to_owned()),
+            shown.panic_on_key,
+        )
+        .await
+    });
+    runtime.shutdown_background();
+    ended
+}
+
 /// How long a read may take before the screen shows what is there.
 const SILENT: Duration = Duration::from_millis(50);
 
@@ -93,18 +164,8 @@ where
     F: FnOnce() -> Result<Replay, E> + Send + 'static,
     P: Fn(Log) -> Option<Replay> + Send + Sync + 'static,
 {
-    if !stdout().is_terminal() {
-        bail!("the terminal interface needs a terminal on standard output");
-    }
-    let env = |name: &str| std::env::var(name).ok();
-    let keymap = Keymap::new(options.keys.as_deref())?;
-    let theme = Theme { depth: Depth::resolve(options.color, &env), light: theme::is_light(options.theme, &env) };
-    // crossterm must not interfere: at depth none no colour is set in the first place.
-    crossterm::style::force_color_output(true);
-    let glyphs = if options.ascii || !theme::speaks_utf8(&env) { &ASCII } else { &UNICODE };
-    let panic_on_key = env("VMAPLENS_TEST_PANIC").is_some_and(|value| value == "on the first key");
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().wrap_err("cannot start the event loop")?;
+    let shown = Shown::of(options)?;
+    let runtime = event_loop()?;
     let ended = runtime.block_on(async {
         let mut loading = Loading::begin(source);
         let mut early = tokio::time::timeout(SILENT, loading.next()).await.ok().transpose()?;
@@ -122,15 +183,16 @@ where
                 Err(ended) => return Ok(ended),
             },
         };
-        let (replay, mut rest) = match first {
+        let (replay, rest) = match first {
             Arrived::All(replay) => (replay, None),
             Arrived::Part(replay) => (replay, Some(loading)),
             Arrived::Failed(report) => return Err(report),
         };
-        let mut app = App::new(replay, screen.size()?, keymap, theme, glyphs);
+        let mut app = App::new(replay, screen.size()?, shown.keymap, shown.theme, shown.glyphs);
         app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
         app.open_marks(store.load());
-        runtime::run(&mut app, &mut screen, rest.as_mut(), store, panic_on_key).await
+        let incoming = Incoming { rest, feeding: None };
+        runtime::run(&mut app, &mut screen, incoming, store, shown.panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.
     runtime.shutdown_background();

@@ -39,6 +39,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
     Inspect(InspectArgs),
+    /// The terminal UI on this machine's `/proc/vmallocinfo`, read again and again: who holds the space, and how it grows.
+    Live(super::live::LiveArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.

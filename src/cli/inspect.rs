@@ -129,7 +129,7 @@ pub fn run(args: &InspectArgs) -> Result<u8, CliError> {
 }
 
 /// This machine's own file can be there and still tell nothing.
-fn explain(input: &Input, error: SourceError) -> CliError {
+pub(super) fn explain(input: &Input, error: SourceError) -> CliError {
     match (input, error) {
         (Input::Live, SourceError::Empty { .. } | SourceError::NoAreas { .. }) => CliError::Other {
             what: "this machine's /proc/vmallocinfo shows no areas".to_owned(),

@@ -3,7 +3,7 @@
 use crate::event::Seq;
 use crate::log::{InputKind, escape};
 use crate::model::costs::AreaCost;
-use crate::model::{Place, Provenance, VmapArea};
+use crate::model::{AddressSpace, Place, Provenance, VmapArea};
 use crate::replay::Replay;
 
 /// Who holds an area.
@@ -17,12 +17,17 @@ pub struct Holder {
 
 /// Who holds an area of the state where the cursor stands.
 pub fn holder_of(replay: &Replay, area: &AreaCost) -> Holder {
+    holder_in(replay, replay.space(), area)
+}
+
+/// Who holds an area of any state of a replay.
+pub fn holder_in(replay: &Replay, space: &AddressSpace, area: &AreaCost) -> Holder {
     let (log, usage) = (replay.log(), area.backed.usage);
-    let memory = replay.space().memory();
+    let memory = space.memory();
     if let Some(name) = memory.and_then(|memory| memory.usages().caller_name(usage.caller)) {
         return Holder { name: name.to_owned(), from: usage.caller_from };
     }
-    let allocator = replay.space().allocator();
+    let allocator = space.allocator();
     let born = match allocator.lookup(area.backed.extent.start()) {
         Place::Busy { area, .. } => Some(allocator.areas()[area].born).filter(|&born| born != VmapArea::UNBORN),
         _ => None,

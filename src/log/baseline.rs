@@ -3,7 +3,7 @@
 pub use parsers::vmallocinfo::{Flags, Pointers};
 
 /// A full state taken from `/proc/vmallocinfo`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baseline {
     /// The rows, in the order of the file.
     pub areas: Vec<BaselineArea>,
@@ -41,7 +41,7 @@ pub enum BaselineState {
 }
 
 /// One row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaselineArea {
     /// Line of the file, from 1.
     pub line: u32,

@@ -61,12 +61,18 @@ pub(crate) enum Action {
     Zoom,
     ArrangeStep,
     ArrangeCompare,
+    ArrangeHolders,
     ArrangeCharts,
+    ArrangeLive,
     Policies,
     WhatIf,
     Parting,
     NextMetric,
     PreviousMetric,
+    HoldersBy,
+    HoldersOrder,
+    HoldersOrderBack,
+    HoldersFilter,
     ChartToggle,
     ChartAlone,
     MapIn,
@@ -252,7 +258,21 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::Zoom, Section::Panes, "zoom", "the focused pane alone, or all of them again").hint("zoom"),
     row(Action::ArrangeStep, Section::Panes, "arrange-step", "all panes around the current event"),
     row(Action::ArrangeCompare, Section::Panes, "arrange-compare", "compare: the same requests under several policies"),
+    row(Action::ArrangeHolders, Section::Panes, "arrange-holders", "holders: who has the space, how much is memory, how it grew"),
     row(Action::ArrangeCharts, Section::Panes, "arrange-charts", "charts: how the metrics changed"),
+    row(Action::ArrangeLive, Section::Panes, "arrange-live", "live: what is read again and again, with vmaplens live"),
+    row(Action::HoldersBy, Section::Panes, "holders-by", "holders: by caller, module, kind or task")
+        .within(PaneId::Holders)
+        .hint("by"),
+    row(Action::HoldersOrder, Section::Panes, "holders-order", "holders: order by the next column")
+        .within(PaneId::Holders)
+        .hint("order"),
+    row(Action::HoldersOrderBack, Section::Panes, "holders-order-back", "holders: order by the column before")
+        .within(PaneId::Holders),
+    row(Action::HoldersFilter, Section::Panes, "filter", "holders: only those with this in their name; nothing behind it shows all again")
+        .within(PaneId::Holders)
+        .with("TEXT")
+        .hint("filter"),
     row(Action::ChartToggle, Section::Panes, "chart-toggle", "charts: show or hide the picked one")
         .within(PaneId::Charts)
         .hint("show or hide"),

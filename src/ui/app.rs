@@ -7,11 +7,13 @@ use ratatui::layout::Size;
 use super::action::Action;
 use super::breaks::{Breaks, Hunt, Reason};
 use super::content;
+use super::holders::HoldersPane;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
 use super::lanes::{self, Lanes};
 use super::layout::{self, Band, Regions, Wanted};
 use super::lesson;
+use super::live::Live;
 use super::marks::{Marks, Stored};
 use super::overlay::Overlay;
 use super::pane::{Arrangement, PaneId, Subject};
@@ -127,6 +129,9 @@ pub(crate) struct App {
     pub(crate) arrangement: Arrangement,
     pub(crate) charts: ChartChoice,
     pub(crate) lanes: Lanes,
+    pub(crate) holders: HoldersPane,
+    /// The input is read again and again.
+    pub(crate) live: Option<Box<Live>>,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -186,6 +191,8 @@ impl App {
             arrangement: Arrangement::Step,
             charts: ChartChoice::default(),
             lanes,
+            holders: HoldersPane::default(),
+            live: None,
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -253,6 +260,14 @@ impl App {
         self.map_need = MapNeed { room: size, shown, rows };
     }
 
+    /// The input is read again and again from now on.
+    pub(crate) fn go_live(&mut self, live: Live) {
+        self.live = Some(Box::new(live));
+        self.arrangement = Arrangement::Live;
+        self.focus = PaneId::Holders;
+        self.fit_map();
+    }
+
     /// Takes over the marks that were written down for this input.
     pub(crate) fn open_marks(&mut self, stored: Stored) {
         if matches!(self.loading, Some(Ok(_))) {
@@ -285,7 +300,8 @@ impl App {
     pub(crate) fn wanted(&self) -> Wanted {
         let band = self.lesson_need.map(|(_, rows)| Band { rows, show: lesson::shown(self) });
         let Self { focus, zoom, map_need, arrangement, .. } = *self;
-        Wanted { focus, zoom, arrangement, subject: self.subject(), map_rows: map_need.rows, band }
+        let live_rows = super::live::height(self, self.size.width.saturating_sub(2));
+        Wanted { focus, zoom, arrangement, subject: self.subject(), map_rows: map_need.rows, live_rows, band }
     }
 
     /// The panes that can be focused, in the order Tab goes through them.

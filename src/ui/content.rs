@@ -6,7 +6,7 @@ use ratatui::layout::Size;
 use super::app::{App, Pick};
 use super::paint::{self, Hit};
 use super::pane::PaneId;
-use super::{charts, lanes};
+use super::{charts, holders, lanes, live};
 use crate::view::{self, Role, Row, Selection, Span, Target};
 
 /// The rows of a pane.
@@ -44,6 +44,8 @@ pub(crate) fn rows_at(app: &App, id: PaneId, size: Size, scroll: usize) -> Vec<R
         // Its curves are no rows.
         PaneId::Charts => Vec::new(),
         PaneId::Compare => lanes::rows(app, size, scroll),
+        PaneId::Live => live::rows(app, size),
+        PaneId::Holders => holders::rows(app, size, scroll),
         PaneId::Lesson => view::lesson::rows(&scene, width, height, scroll),
     }
 }
@@ -81,6 +83,9 @@ pub(crate) struct Hidden {
 /// Holes looked at beyond those in sight: a long list is not built to be counted.
 const AHEAD: u16 = 200;
 
+/// Rows of the holders that do not scroll: heading and sum.
+const HOLDER_HEAD: usize = 2;
+
 /// What a pane cannot show of its content.
 pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden {
     let more = |height, scroll| rows_at(app, id, Size { height, ..size }, scroll);
@@ -103,7 +108,15 @@ pub(crate) fn hidden(app: &App, id: PaneId, size: Size, shown: &[Row]) -> Hidden
             let below = lanes::count(app, size).saturating_sub(above + shown.len());
             Hidden { above, below, at_least: false }
         }
-        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline | PaneId::Charts => Hidden::default(),
+        PaneId::Holders => {
+            let above = app.holders.scroll;
+            let sums = shown.len().min(HOLDER_HEAD);
+            let below = holders::count(app).saturating_sub(above + shown.len() - sums);
+            Hidden { above, below, at_least: false }
+        }
+        PaneId::Map | PaneId::Events | PaneId::Tree | PaneId::Timeline | PaneId::Charts | PaneId::Live => {
+            Hidden::default()
+        }
     }
 }
 
@@ -133,6 +146,8 @@ fn own_title(app: &App, id: PaneId) -> Vec<Span> {
             view::charts::title(&scene, &app.time_view(), &arranged)
         }
         PaneId::Compare => lanes::title(app),
+        PaneId::Live => live::title(app),
+        PaneId::Holders => holders::title(app),
         PaneId::Lesson => view::lesson::title(&scene),
     }
 }
@@ -147,7 +162,8 @@ pub(crate) fn scroll(app: &App, id: PaneId) -> usize {
         PaneId::Detail => app.panes.detail_scroll,
         PaneId::Lesson => app.panes.lesson_scroll,
         PaneId::Compare => app.lanes.scroll,
-        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => 0,
+        PaneId::Holders => app.holders.scroll,
+        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts | PaneId::Live => 0,
     }
 }
 
@@ -161,7 +177,8 @@ pub(crate) fn set_scroll(app: &mut App, id: PaneId, to: usize) {
         PaneId::Detail => app.panes.detail_scroll = to,
         PaneId::Lesson => app.panes.lesson_scroll = to,
         PaneId::Compare => app.lanes.scroll = to,
-        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts => {}
+        PaneId::Holders => app.holders.scroll = to,
+        PaneId::Map | PaneId::Tree | PaneId::Timeline | PaneId::Charts | PaneId::Live => {}
     }
 }
 

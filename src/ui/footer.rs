@@ -10,6 +10,7 @@ use super::app::{App, Pending};
 use super::content;
 use super::layout::Regions;
 use super::lesson;
+use super::live;
 use super::overlay::Overlay;
 use super::paint;
 use crate::policy::rules::FreeSpace;
@@ -38,13 +39,18 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     const ALWAYS: [Action; 2] = [Action::Help, Action::Quit];
     let hint = |spec: &Spec| {
         let key = app.keymap.label(spec.action);
-        let word = lesson::word(app, spec.action).unwrap_or(spec.hint);
+        let live = app.live.as_ref().and_then(|_| live::word(spec.action));
+        let word = live.or_else(|| lesson::word(app, spec.action)).unwrap_or(spec.hint);
         let columns = (key.width() + 1 + word.width()) as u16;
         let is_shown = !key.is_empty() && !word.is_empty();
         is_shown.then_some(Hint { x: 0, width: columns, action: spec.action, key, word })
     };
     // A snapshot has no time to move through.
-    let useful = |spec: &&Spec| !app.replay.is_empty() || !matches!(spec.section, Section::Time | Section::Inside);
+    let useful = |spec: &&Spec| {
+        !app.replay.is_empty()
+            || !matches!(spec.section, Section::Time | Section::Inside)
+            || app.live.is_some() && live::word(spec.action).is_some()
+    };
     let pinned = app.selection != Selection::Follow;
     // To 2.6.27 there is a list and no tree; from 2.6.28 to 5.1 one tree holds everything.
     let has_trees = app.replay.plan().machine.policy.rules.free_space == FreeSpace::FreeTree;

@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect, Size};
 pub(crate) use band::Band;
 
 use super::pane::{Arrangement, PaneId, Subject};
-use wide::{charts, compare};
+use wide::{charts, compare, holders, live};
 
 /// Below this, one sentence.
 pub(crate) const SMALLEST: Size = Size { width: 40, height: 10 };
@@ -125,6 +125,8 @@ pub(crate) struct Wanted {
     pub(crate) subject: Subject,
     /// Rows the map can fill: more would be blank.
     pub(crate) map_rows: u16,
+    /// Rows of the band of what is read again and again.
+    pub(crate) live_rows: u16,
     /// The text of a lesson.
     pub(crate) band: Option<Band>,
 }
@@ -175,6 +177,14 @@ pub(crate) fn regions(size: Size, wanted: Wanted) -> Regions {
         }
         Arrangement::Compare => {
             compare(&mut regions, rest, focus);
+            return regions;
+        }
+        Arrangement::Holders => {
+            holders(&mut regions, rest, wanted);
+            return regions;
+        }
+        Arrangement::Live => {
+            live(&mut regions, rest, wanted);
             return regions;
         }
         Arrangement::Step => {}
@@ -345,10 +355,14 @@ mod tests {
             let all = all.chain(charts.map(|(focus, subject)| (focus, subject, Arrangement::Charts)));
             let lanes = Arrangement::Compare.panes(Subject::Trace).iter();
             let all = all.chain(lanes.map(|&focus| (focus, Subject::Trace, Arrangement::Compare)));
+            let holders = Arrangement::Holders.panes(Subject::Trace).iter();
+            let all = all.chain(holders.map(|&focus| (focus, Subject::Trace, Arrangement::Holders)));
+            let live = Arrangement::Live.panes(Subject::Snapshot).iter();
+            let all = all.chain(live.map(|&focus| (focus, Subject::Snapshot, Arrangement::Live)));
             for ((focus, subject, arrangement), zoom) in all.zip([false, false, false, true].into_iter().cycle()) {
                 let band = Band { rows: 1 + width % 9, show: [PaneId::Tables, PaneId::Step, PaneId::Free] };
                 let band = Some(band).filter(|_| subject == Subject::Lesson);
-                let wanted = Wanted { focus, zoom, arrangement, subject, map_rows: height / 7, band };
+                let wanted = Wanted { focus, zoom, arrangement, subject, map_rows: height / 7, live_rows: 6, band };
                 let regions = regions(Size { width, height }, wanted);
                 let screen = Rect { x: 0, y: 0, width, height };
                 let parts = every_part(&regions);
@@ -369,7 +383,8 @@ mod tests {
         let subjects = [Subject::Trace, Subject::Snapshot];
         for (size, subject) in sizes.into_iter().flat_map(|size| subjects.map(|subject| (size, subject))) {
             let arrangement = Arrangement::Step;
-            let wanted = Wanted { focus: PaneId::Map, zoom: false, arrangement, subject, map_rows: 5, band: None };
+            let wanted =
+                Wanted { focus: PaneId::Map, zoom: false, arrangement, subject, map_rows: 5, live_rows: 0, band: None };
             let regions = regions(size, wanted);
             assert_eq!(regions.panes.len(), subject.panes().len());
             let covered: u32 = every_part(&regions).iter().map(|part| part.area()).sum();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use super::live::Taken;
 use super::loading::Arrived;
 
 /// Everything that can happen.
@@ -24,6 +25,8 @@ pub(crate) enum Msg {
     Tick(Duration),
     /// The beginning of a long input, more of it, or all of it; or why there will be no more.
     Arrived(Box<Arrived>),
+    /// The input has been read again.
+    Taken(Box<Taken>),
     /// How far the rest of the input is.
     Loading(String),
 }
@@ -37,6 +40,8 @@ pub(crate) enum Effect {
     SaveMarks(String),
     /// Write what is shown to a file.
     Export(super::export::Choice),
+    /// Do not read the input again for now, or go on.
+    Hold(bool),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

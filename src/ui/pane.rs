@@ -13,11 +13,13 @@ pub(crate) enum PaneId {
     Timeline,
     Charts,
     Compare,
+    Live,
+    Holders,
     Lesson,
 }
 
-/// Every pane, in the order Tab goes through them; the last one is there only where a script has notes, and the one
-/// two before it only in their own arrangements.
+/// Every pane, in the order Tab goes through them; the last one is there only where a script has notes, and the four
+/// before it only in their own arrangements.
 pub(crate) const PANES: &[PaneId] = &[
     PaneId::Events,
     PaneId::Step,
@@ -29,6 +31,8 @@ pub(crate) const PANES: &[PaneId] = &[
     PaneId::Timeline,
     PaneId::Charts,
     PaneId::Compare,
+    PaneId::Live,
+    PaneId::Holders,
     PaneId::Lesson,
 ];
 
@@ -63,6 +67,12 @@ const CHART_PANES: &[PaneId] = &[PaneId::Charts, PaneId::Events, PaneId::Step, P
 /// The panes beside the comparison.
 const COMPARE_PANES: &[PaneId] = &[PaneId::Compare, PaneId::Events, PaneId::Step, PaneId::Timeline];
 
+/// The panes beside the holders.
+const HOLDER_PANES: &[PaneId] = &[PaneId::Holders, PaneId::Map, PaneId::Events, PaneId::Detail];
+
+/// The panes beside what is read again and again.
+const LIVE_PANES: &[PaneId] = &[PaneId::Holders, PaneId::Live, PaneId::Map, PaneId::Events, PaneId::Detail];
+
 /// How the panes are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Arrangement {
@@ -71,8 +81,12 @@ pub(crate) enum Arrangement {
     Step,
     /// Several policies on one cursor.
     Compare,
+    /// Who holds the space.
+    Holders,
     /// Charts, and below them what the cursor is on.
     Charts,
+    /// What is read again and again, and who holds it.
+    Live,
 }
 
 impl Arrangement {
@@ -81,7 +95,9 @@ impl Arrangement {
         match self {
             Self::Step => subject.panes(),
             Self::Compare => COMPARE_PANES,
+            Self::Holders => HOLDER_PANES,
             Self::Charts => CHART_PANES,
+            Self::Live => LIVE_PANES,
         }
     }
 }
@@ -126,6 +142,8 @@ impl PaneId {
             Self::Timeline => "timeline",
             Self::Charts => "charts",
             Self::Compare => "compare",
+            Self::Live => "live",
+            Self::Holders => "holders",
             Self::Lesson => "lesson",
         }
     }
@@ -145,6 +163,8 @@ impl PaneId {
                 "charts: how did it change? Each column is a stretch of the trace, from its lowest value to its highest."
             }
             Self::Compare => "compare: which rule does better here? The same requests under several policies.",
+            Self::Live => "live: what is held now, how full are small ranges, and what does reading it cost?",
+            Self::Holders => "holders: who has it? Address space, data and growth by caller, module, kind or task.",
             Self::Lesson => "lesson: what is to be seen here? The notes of a script, told at its stops.",
         }
     }

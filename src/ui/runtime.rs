@@ -12,6 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_stream::{Stream, StreamExt};
 
 use super::app::App;
+use super::feeding::Feeding;
+use super::live::Taken;
 use super::loading::{Arrived, Loading};
 use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
@@ -99,14 +101,24 @@ pub(crate) async fn load(screen: &mut Screen, loading: &mut Loading) -> Result<R
     }
 }
 
-/// Runs until something ends it. `rest` is what is still being read, `store` where marks are kept.
+/// What comes in beside the keys.
+#[derive(Default)]
+pub(crate) struct Incoming {
+    /// What is still being read.
+    pub(crate) rest: Option<Loading>,
+    /// What is read again and again.
+    pub(crate) feeding: Option<Feeding>,
+}
+
+/// Runs until something ends it. `store` is where marks are kept.
 pub(crate) async fn run(
     app: &mut App,
     screen: &mut Screen,
-    mut rest: Option<&mut Loading>,
+    incoming: Incoming,
     store: &dyn MarkStore,
     panic_on_key: bool,
 ) -> Result<Ended> {
+    let Incoming { mut rest, mut feeding } = incoming;
     let start = Instant::now();
     let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
     let mut input = Some(EventStream::new());
@@ -118,7 +130,7 @@ pub(crate) async fn run(
             drawn = Some(Instant::now());
         }
         let wait = wait_for(app, drawn);
-        let mut arrived = None;
+        let (mut arrived, mut taken) = (None, None);
         let stream = input.get_or_insert_with(EventStream::new);
         let first = tokio::select! {
             biased;
@@ -140,6 +152,10 @@ pub(crate) async fn run(
                 arrived = Some(more?);
                 None
             }
+            more = taken_of(&mut feeding) => {
+                taken = Some(more);
+                None
+            }
             () = sleep(wait) => None,
         };
         let mut effects = update(app, Msg::Tick(start.elapsed()));
@@ -149,6 +165,9 @@ pub(crate) async fn run(
         if let Some(arrived) = arrived {
             rest = rest.filter(|_| matches!(arrived, Arrived::Part(_)));
             effects.extend(update(app, Msg::Arrived(Box::new(arrived))));
+        }
+        if let Some(taken) = taken {
+            effects.extend(update(app, Msg::Taken(Box::new(taken))));
         }
         let mut next = first;
         for _ in 0..DRAIN {
@@ -166,6 +185,11 @@ pub(crate) async fn run(
                 Effect::Quit(ended) => return Ok(ended),
                 Effect::Copy(text) => copy(&text)?,
                 Effect::Redraw => screen.forget()?,
+                Effect::Hold(held) => {
+                    if let Some(feeding) = &feeding {
+                        feeding.hold(held);
+                    }
+                }
                 Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
                 Effect::Export(choice) => {
                     let told = export::save(app, choice);
@@ -193,9 +217,17 @@ fn wait_for(app: &App, drawn: Option<Instant>) -> Option<Duration> {
 }
 
 /// What arrives next of a long input; without one nothing does.
-async fn next_of(rest: &mut Option<&mut Loading>) -> Result<Arrived> {
+async fn next_of(rest: &mut Option<Loading>) -> Result<Arrived> {
     match rest {
         Some(loading) => loading.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next reading; without any nothing comes.
+async fn taken_of(feeding: &mut Option<Feeding>) -> Taken {
+    match feeding {
+        Some(feeding) => feeding.next().await,
         None => std::future::pending().await,
     }
 }

@@ -8,6 +8,7 @@ mod compare;
 mod exports;
 mod frames;
 mod lessons;
+mod live;
 mod moves;
 mod newcomer;
 mod table;

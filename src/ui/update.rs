@@ -8,6 +8,7 @@ mod hunt;
 mod inside;
 mod lanes;
 mod lists;
+mod live;
 mod mouse;
 mod overlays;
 mod time;
@@ -68,6 +69,10 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Arrived(arrived) => arrive::arrived(app, *arrived),
+        Msg::Taken(taken) => {
+            live::taken(app, *taken);
+            Vec::new()
+        }
         Msg::Loading(words) => {
             arrive::told(app, words);
             Vec::new()

@@ -69,7 +69,7 @@ fn a_wrong_row_is_named_with_its_line() {
         ),
         (
             "keys = [{ on = \"x\", run = \"back\", where = \"sky\" }]",
-            "line 1: no pane is called \"sky\"; panes: events, step, tree, free, tables, detail, map, timeline, charts, compare, lesson",
+            "line 1: no pane is called \"sky\"; panes: events, step, tree, free, tables, detail, map, timeline, charts, compare, live, holders, lesson",
         ),
     ];
     for (text, expected) in cases {

@@ -7,7 +7,7 @@ use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::{Arrangement, PaneId, Subject};
 use super::super::{charts, lesson};
-use super::{goto, hunt, inside, lanes, lists, overlays, time, worth};
+use super::{goto, hunt, inside, lanes, lists, live, overlays, time, worth};
 use crate::event::EventKind;
 use crate::insight::Way;
 use crate::model::TreeId;
@@ -25,6 +25,11 @@ const MAX_MAP_LEVEL: u32 = 40;
 pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
     let many = count.unwrap_or(1);
     let signed = many.cast_signed();
+    if app.live.is_some()
+        && let Some(effects) = in_live(app, action, signed)
+    {
+        return effects;
+    }
     match action {
         Action::Forward => time::step(app, signed),
         Action::Back => time::step(app, -signed),
@@ -92,7 +97,13 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Zoom => app.zoom = !app.zoom,
         Action::ArrangeStep => arrange(app, Arrangement::Step),
         Action::ArrangeCompare => arrange(app, Arrangement::Compare),
+        Action::ArrangeHolders => arrange(app, Arrangement::Holders),
         Action::ArrangeCharts => arrange(app, Arrangement::Charts),
+        Action::ArrangeLive => arrange(app, Arrangement::Live),
+        Action::HoldersBy => app.holders.next_by(!app.replay.is_empty()),
+        Action::HoldersOrder => app.holders.next_order(1),
+        Action::HoldersOrderBack => app.holders.next_order(-1),
+        Action::HoldersFilter => overlays::open_palette(app, "filter "),
         Action::Policies => lanes::open_policies(app),
         Action::WhatIf => lanes::open_form(app),
         Action::Parting => lanes::go_to_parting(app),
@@ -114,6 +125,22 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Interrupt => return vec![Effect::Quit(Ended::Interrupted)],
     }
     Vec::new()
+}
+
+/// What an action does where the input is read again and again: time is its readings. `None`: what it does elsewhere.
+fn in_live(app: &mut App, action: Action, signed: isize) -> Option<Vec<Effect>> {
+    match action {
+        Action::Forward => live::step(app, signed),
+        Action::Back => live::step(app, -signed),
+        Action::ForwardTen => live::step(app, 10 * signed),
+        Action::BackTen => live::step(app, -10 * signed),
+        Action::Start => live::look_at(app, 0),
+        Action::End => live::look_at(app, usize::MAX),
+        Action::SetMark => live::mark(app),
+        Action::Play => return Some(live::pause(app)),
+        _ => return None,
+    }
+    Some(Vec::new())
 }
 
 /// Of a lesson from stop to stop, elsewhere from one event worth seeing to the next.
@@ -169,8 +196,11 @@ pub(super) fn focus(app: &mut App, pane: PaneId) {
 
 /// Arranges the panes another way; the focus stays where it can.
 fn arrange(app: &mut App, arrangement: Arrangement) {
-    if arrangement != Arrangement::Step && app.replay.is_empty() {
+    if matches!(arrangement, Arrangement::Compare | Arrangement::Charts) && app.replay.is_empty() {
         return app.say("this input is a snapshot: nothing changes in it");
+    }
+    if arrangement == Arrangement::Live && app.live.is_none() {
+        return app.say("this input is read once: vmaplens live reads this machine again and again");
     }
     app.zoom = false;
     let was = std::mem::replace(&mut app.arrangement, arrangement);
@@ -181,7 +211,8 @@ fn arrange(app: &mut App, arrangement: Arrangement) {
     match arrangement {
         Arrangement::Compare => focus(app, PaneId::Compare),
         Arrangement::Charts => focus(app, PaneId::Charts),
-        Arrangement::Step if matches!(app.focus, PaneId::Charts | PaneId::Compare) => focus(app, PaneId::Events),
+        Arrangement::Holders | Arrangement::Live => focus(app, PaneId::Holders),
+        Arrangement::Step if !app.focusable().contains(&app.focus) => focus(app, PaneId::Events),
         Arrangement::Step => {}
     }
 }

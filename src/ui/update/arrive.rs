@@ -99,6 +99,7 @@ fn exchange(app: &mut App, mut replay: Replay) {
     (app.hunting, app.found) = (None, None);
     app.preparing = true;
     app.lanes.begin_again();
+    app.holders.forget();
     if let Some(Seeking { target, .. }) = app.seeking {
         app.seeking = Some(Seeking { target: target.min(app.replay.len()), at: cursor });
     }

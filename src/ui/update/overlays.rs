@@ -206,6 +206,10 @@ fn run(app: &mut App, line: &str, entry: Option<(Action, bool, &'static str)>) -
             "" => return act(app, action, None),
             other => app.say(format!("no theme is called {other:?}: dark or light")),
         },
+        Action::HoldersFilter => {
+            argument.clone_into(&mut app.holders.filter);
+            app.holders.scroll = 0;
+        }
         Action::Lesson => match lesson::named(known) {
             Some(lesson) => super::super::lesson::open(app, lesson),
             None => open_palette(app, "lesson "),
