@@ -2,6 +2,7 @@
 
 pub mod breaks;
 pub mod condition;
+pub mod explain;
 pub mod holder;
 pub mod layout;
 pub mod snapshot;
