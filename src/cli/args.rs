@@ -39,6 +39,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
     Inspect(InspectArgs),
+    /// Why a request found no place and what would make it fit; with --at, why an area lies there and not lower.
+    Explain(Box<super::explain::ExplainArgs>),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.

@@ -1,6 +1,6 @@
 //! What fences the request in: which areas would have to leave, and the cheapest such place.
 
-use super::ground::{Ground, Held, Pieces, State};
+use super::ground::{Ground, Held, Holder, Pieces, State};
 use super::judge::Room;
 use crate::log::Window;
 use crate::model::Extent;
@@ -10,6 +10,8 @@ use crate::model::Extent;
 pub struct Cheapest {
     /// The areas in use, ascending.
     pub areas: Vec<Held>,
+    /// Whose each is.
+    pub holders: Vec<Holder>,
     /// Their bytes, also of what reaches over the window.
     pub bytes: u64,
     /// The free stretch that there would be.
@@ -68,7 +70,7 @@ pub fn fence(ground: &Ground, free: &[Extent], size: u64, align: u64, window: Wi
         });
         from = to.max(from + 1);
     }
-    let of = |first: usize, last: usize| cheapest(&pieces[first..=last]);
+    let of = |first: usize, last: usize| cheapest(ground, &pieces[first..=last]);
     fence.cheapest = best.and_then(|(_, _, first, last)| of(first, last));
     single.sort_by_key(|&(bytes, first, _)| (bytes, first));
     // One area can be seen from the hole below it and without.
@@ -113,9 +115,10 @@ fn shortest(
     }
 }
 
-fn cheapest(run: &[Pieces]) -> Option<Cheapest> {
+fn cheapest(ground: &Ground, run: &[Pieces]) -> Option<Cheapest> {
     let areas: Vec<Held> = run.iter().filter_map(|piece| piece.busy).collect();
     let bytes = areas.iter().map(|held| held.extent.len_bytes()).fold(0, u64::saturating_add);
     let free = Extent::new(run.first()?.extent.start(), run.last()?.extent.end())?;
-    Some(Cheapest { areas, bytes, free })
+    let holders = areas.iter().map(|held| ground.holder(held).clone()).collect();
+    Some(Cheapest { areas, holders, bytes, free })
 }

@@ -73,6 +73,8 @@ pub struct WhyHere {
     pub is_then: bool,
     /// Lower places, the best first; of each reason some.
     pub lower: Vec<Lower>,
+    /// Bytes in a page.
+    pub page_size: u64,
     /// All of them by reason: how many, the fewest and the most bytes missing.
     pub counts: Vec<(Reason, u64, u64, u64)>,
 }
@@ -115,7 +117,7 @@ pub fn why_here(ground: &Ground, area: Extent, asked: Asked, searched: Option<&S
         told[at] += 1;
         told[at] <= TOLD && place.reason != Reason::Below
     });
-    WhyHere { area, asked, answered, is_then: searched.is_some(), lower, counts }
+    WhyHere { area, asked, answered, is_then: searched.is_some(), lower, page_size: ground.page_size, counts }
 }
 
 /// The holes that begin below the area, with why they were not taken.

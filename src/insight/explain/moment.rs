@@ -2,11 +2,14 @@
 
 use super::ask::{Asked, AskedFrom, SizeFrom};
 use super::ground::{Doubt, Ground, Held, Holder, RangeFrom, Sight, State};
+use super::here::{WhyHere, why_here};
 use super::holders::Names;
+use super::verdict::{Explanation, explain};
 use crate::event::{Event, EventKind, Seq};
-use crate::log::{InputKind, Window, escape};
+use crate::log::{InputKind, escape};
 use crate::model::{
-    AddressSpace, Extent, HelperOrder, Op, Provenance, PurgeKind, Request, Source, Step, Steps, UsageKind, VmapArea,
+    AddressSpace, Answer, Extent, HelperOrder, Op, Provenance, PurgeKind, Request, Source, Step, Steps, UsageKind,
+    VmapArea,
 };
 use crate::policy::rules::{FreeSpace, Rules, SearchLength};
 use crate::replay::Replay;
@@ -113,6 +116,81 @@ impl Moment {
     pub fn ground(&self, replay: &Replay) -> Ground {
         Ground::of_space(replay, &self.space)
     }
+
+    /// The answer to the record's own request; `None` if it made none.
+    pub fn explained(&self, replay: &Replay) -> Option<Explanation> {
+        let asked = self.asked(replay)?;
+        let searched = self.search(&self.request?);
+        Some(explain(&self.ground(replay), asked, Some(&searched)))
+    }
+}
+
+/// Why the area that contained an address last before record `limit` lies where it lies, and what its request met; the
+/// cursor of the replay goes to the record that placed it, or to the limit if none did. `None` if there was no area.
+pub fn why_here_in(replay: &mut Replay, addr: u64, limit: usize) -> Option<(WhyHere, Explanation)> {
+    let contains = |event: &Event| match event.kind {
+        EventKind::Alloc { addr: start, size, failed: false, .. } => {
+            Extent::sized(start.0, size).is_some_and(|area| area.contains_addr(addr))
+        }
+        EventKind::Unasked { addr: start, end } => start.0 <= addr && addr < end.0,
+        _ => false,
+    };
+    let events = &replay.log().events;
+    let born =
+        (0..limit.min(events.len())).rev().find(|&index| events.get(index).is_some_and(|event| contains(&event)));
+    match born {
+        Some(index) => {
+            let moment = Moment::of_record(replay, Seq(index as u32))?;
+            let area = placed(replay, addr)?;
+            why_here_of(replay, &moment, area)
+        }
+        None => {
+            replay.seek_places(limit, usize::MAX);
+            why_here_now(replay, addr)
+        }
+    }
+}
+
+/// The same of the record at the cursor.
+pub fn why_here_at_cursor(replay: &Replay, addr: u64) -> Option<(WhyHere, Explanation)> {
+    let area = placed(replay, addr)?;
+    why_here_of(replay, &Moment::of_current(replay)?, area)
+}
+
+/// Why an area lies where it lies that no record placed: from the state at the cursor.
+pub fn why_here_now(replay: &Replay, addr: u64) -> Option<(WhyHere, Explanation)> {
+    let ground = Ground::of_space(replay, replay.space());
+    let held = ground.at(addr).filter(|held| held.state == State::Busy)?;
+    let asked = Asked {
+        size: held.extent.len_bytes(),
+        size_from: SizeFrom::Area,
+        align: 1,
+        window: ground.range,
+        from: AskedFrom::Option,
+        doubts: vec![Doubt::Alignment],
+    };
+    let is_chunk = ground.holder(held).kind == UsageKind::PerCpu.word();
+    let told = why_here(&ground, held.extent, asked.clone(), None, is_chunk);
+    Some((told, explain(&ground, asked, None)))
+}
+
+fn why_here_of(replay: &Replay, moment: &Moment, area: Extent) -> Option<(WhyHere, Explanation)> {
+    let ground = moment.ground(replay);
+    let Some(asked) = moment.asked(replay) else {
+        return why_here_now(replay, area.start());
+    };
+    let searched = moment.search(&moment.request?);
+    let told = why_here(&ground, area, asked.clone(), Some(&searched), false);
+    Some((told, explain(&ground, asked, Some(&searched))))
+}
+
+/// The area with an address that the record at the cursor placed.
+fn placed(replay: &Replay, addr: u64) -> Option<Extent> {
+    let answers = replay.outcome().answers.iter().rev().filter_map(|answer| match answer {
+        Answer::Placed(extent) | Answer::Adopted { extent, .. } => Some(*extent),
+        _ => None,
+    });
+    answers.into_iter().find(|extent| extent.contains_addr(addr))
 }
 
 /// What a record says of its request.
@@ -200,12 +278,14 @@ fn holder_of(replay: &Replay, area: &VmapArea, extent: Extent) -> Holder {
     }
 }
 
-/// How long a hole the search of a kernel asks for, where only its release is known. As `Augmented::search_length`.
-pub fn search_length(rules: &Rules, size: u64, align: u64, window: Window, page: u64) -> u64 {
-    let padded = size.saturating_add(align.max(1) - 1);
-    match (rules.free_space, rules.search) {
-        (FreeSpace::FreeTree, SearchLength::AlwaysPadded) => padded,
-        (FreeSpace::FreeTree, SearchLength::PaddedAbovePage) if page < align && window.len_bytes() != size => padded,
-        _ => size,
-    }
+/// Of a kernel that is known by its rules alone, what it may pass by. Nobody told: as most do. As
+/// `Augmented::search_length`.
+pub fn padded(rules: Option<&Rules>, asked: &Asked, page_size: u64) -> Option<Doubt> {
+    let above_page = page_size < asked.align && asked.window.len_bytes() != asked.size;
+    let is_padded = match rules.map(|rules| (rules.free_space, rules.search)) {
+        Some((FreeSpace::FreeTree, SearchLength::AlwaysPadded)) => 1 < asked.align,
+        Some((FreeSpace::FreeTree, SearchLength::PaddedAbovePage)) | None => above_page,
+        Some(_) => false,
+    };
+    is_padded.then(|| Doubt::Padded(asked.size.saturating_add(asked.align - 1)))
 }
