@@ -83,8 +83,8 @@ fn describe(answer: &Answer, log: &Log) -> String {
     let mut text = match &answer.found {
         Found::Request(told) => lines(&rows(told, &page)),
         Found::Here(told, _) => lines(&here_rows(told, &page)),
-        Found::Nothing => "No request failed here. --size N asks whether one would, --at ADDR why an area lies where \
-                           it lies.\n"
+        Found::Nothing => "No request failed here. --size N asks whether one would, --at ADDR says why an\n\
+                           area lies where it lies.\n"
             .to_owned(),
     };
     let others = answer.failures.iter().filter(|seq| Some(**seq) != answer.told).count() as u64;

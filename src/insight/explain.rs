@@ -21,6 +21,6 @@ pub use ground::{Doubt, Ground, Held, Holder, Pieces, RangeFrom, Sight, State};
 pub use here::{Answered, Lower, Reason, WhyHere, why_here};
 pub use holders::{HeldBy, Holders};
 pub use judge::{Judged, Room, Short, best, judge};
-pub use moment::{Moment, Searched, padded, why_here_at_cursor, why_here_in, why_here_now};
+pub use moment::{Moment, Searched, padded, why_here_aside, why_here_in, why_here_now};
 pub use remedy::{Remedy, Whose};
 pub use verdict::{Beside, Close, Explanation, Kept, Reasons, Verdict, explain};

@@ -52,11 +52,17 @@ impl Page<'_> {
 
     /// A sign or a word, and what follows it indented by its width.
     fn hung(&self, label: &str, role: Role, spans: &[Span]) -> Vec<Row> {
-        let indent = text::width(label);
+        self.hung_from(vec![Span::new(label, role)], spans)
+    }
+
+    /// The same behind several words, whose blanks are kept.
+    fn hung_from(&self, lead: Vec<Span>, spans: &[Span]) -> Vec<Row> {
+        let indent = lead.iter().map(|span| text::width(&span.text)).sum();
         let mut rows = flow(spans, self.width.saturating_sub(indent).max(16), 0, self.glyphs);
-        for (nth, row) in rows.iter_mut().enumerate() {
-            let lead = if nth == 0 { label.to_owned() } else { " ".repeat(indent) };
-            row.spans.insert(0, Span::new(lead, role));
+        let mut lead = Some(lead);
+        for row in &mut rows {
+            let lead = lead.take().unwrap_or_else(|| vec![say(" ".repeat(indent))]);
+            row.spans.splice(0..0, lead);
         }
         rows
     }
@@ -115,7 +121,13 @@ fn verdict(told: &Explanation, page: &Page<'_>) -> Vec<Span> {
             strong("It fits after a purge", Role::Warn),
             say(": at "),
             number(page.addr(at)),
-            say(". No hole is long enough before it; the kernel purges by itself and asks once more."),
+            say(match told.now.fitting {
+                0 => ". No hole is long enough before it; the kernel purges by itself and asks once more.",
+                _ => {
+                    ". Before it the search does not come to a hole that would do; the kernel purges by itself and \
+                      asks once more."
+                }
+            }),
         ],
         Verdict::PassedBy { at } => vec![
             strong("It is refused although it would fit", Role::Bad),
@@ -154,19 +166,11 @@ fn verdict(told: &Explanation, page: &Page<'_>) -> Vec<Span> {
 /// What was asked for, and how the size came about.
 fn asked(asked: &Asked, told: &Explanation, page: &Page<'_>) -> Vec<Row> {
     let page_size = told.page_size.max(1);
-    let mut size = vec![number(bytes(asked.size)), say(" in one piece")];
-    match asked.size_from {
-        SizeFrom::Area if page_size < asked.size => {
-            size.push(say(format!(": {} and a guard page of {}", bytes(asked.size - page_size), bytes(page_size))))
-        }
-        SizeFrom::Area => {}
-        SizeFrom::Data(data) => size.push(say(format!(
-            ": {} bytes asked for are {} in whole pages, and a guard page of {}",
-            count(data),
-            bytes(asked.size.saturating_sub(page_size)),
-            bytes(page_size)
-        ))),
-    }
+    let mut size = vec![number(bytes(asked.size)), say(format!(" in one piece, {} bytes: ", count(asked.size)))];
+    size.push(say(match asked.size_from {
+        SizeFrom::Area => format!("the guard page of {} is in it", bytes(page_size)),
+        SizeFrom::Data(data) => format!("{} in whole pages and a guard page of {}", count(data), bytes(page_size)),
+    }));
     let mut rows = page.fact("asked for", &size);
     let mut place = match asked.align {
         align if align <= page_size => vec![say("at any page")],
@@ -256,15 +260,14 @@ fn close(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
 }
 
 fn closest(hole: &Close, told: &Explanation, page: &Page<'_>) -> Vec<Row> {
-    let mut said = vec![
-        number(page.addr(hole.room.hole.start())),
-        Span::new(format!(" {} ", bytes(hole.room.inside)), Role::Free),
+    let lead = vec![
+        number(format!("  {}", page.addr(hole.room.hole.start()))),
+        Span::new(format!("{:>10}  ", bytes(hole.room.inside)), Role::Free),
     ];
-    match hole.why {
-        None if hole.room.bytes < told.asked.size => {}
-        None => said.push(Span::new("it fits", Role::Good)),
-        Some(why) => said.push(say(short(why, hole, told))),
-    }
+    let said = match hole.why {
+        None => Span::new("it fits", Role::Good),
+        Some(why) => say(short(why, hole, told)),
+    };
     let side = |beside: &Option<crate::insight::explain::Beside>| {
         beside.as_ref().map(|beside| {
             format!(
@@ -275,7 +278,7 @@ fn closest(hole: &Close, told: &Explanation, page: &Page<'_>) -> Vec<Row> {
         })
     };
     let (below, above) = (side(&hole.below), side(&hole.above));
-    let mut rows = page.hung("  ", Role::Text, &said);
+    let mut rows = page.hung_from(lead, &[said]);
     let between = match (below, above) {
         (Some(below), Some(above)) => format!("between {below} and {above}"),
         (Some(below), None) => format!("above {below}"),

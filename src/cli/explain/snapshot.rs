@@ -4,8 +4,7 @@ use super::{Answer, ExplainArgs, Found, asks_nothing, event_of, window_of};
 use crate::cli::error::CliError;
 use crate::event::{EventKind, Seq};
 use crate::insight::explain::{
-    Asked, AskedFrom, Doubt, Explanation, Ground, RangeFrom, SizeFrom, explain, failures_of, of_message, padded,
-    which_failure, why_here,
+    Asked, Doubt, Explanation, Ground, RangeFrom, explain, failures_of, of_message, padded, which_failure, why_here,
 };
 use crate::insight::{guess_page_size, span};
 use crate::log::{Baseline, Log, Pointers, Window};
@@ -134,33 +133,14 @@ impl Place<'_> {
                 hint: "the row is damaged".to_owned(),
             });
         };
-        let is_ioremap = row.kind() == "ioremap";
-        let data = row.size.saturating_sub(self.page_size).max(1);
-        let align = if is_ioremap { ioremap_align(data, addr_align(row.start), self.page_size) } else { 1 };
-        let mut asked = Asked {
-            size: row.size,
-            size_from: SizeFrom::Area,
-            align: self.args.align.unwrap_or(align),
-            window: window_of(&self.args.input).unwrap_or(ground.range),
-            from: AskedFrom::Option,
-            doubts: ground.doubts.clone(),
-        };
-        if self.args.align.is_none() {
-            asked.doubts.push(Doubt::Alignment);
+        let window = window_of(&self.args.input).unwrap_or(ground.range);
+        let mut asked = Asked::of_row(self.baseline, row, self.page_size, window);
+        if let Some(align) = self.args.align {
+            (asked.align, asked.doubts) = (align, Vec::new());
         }
+        asked.doubts.extend(&ground.doubts);
         let is_chunk = row.kind() == "per-CPU";
         let told = why_here(&ground, area, asked.clone(), None, is_chunk);
         Ok(Found::Here(Box::new(told), Box::new(explain(&ground, asked, None))))
     }
-}
-
-/// The largest power of two that an address is a multiple of.
-fn addr_align(addr: u64) -> u64 {
-    1 << addr.trailing_zeros().min(63)
-}
-
-/// An ioremap asks for the power of two at or above its size, up to a limit of the architecture, which the address
-/// shows where it is less.
-fn ioremap_align(data: u64, shown: u64, page_size: u64) -> u64 {
-    data.checked_next_power_of_two().unwrap_or(1 << 63).min(shown).max(page_size)
 }

@@ -3,7 +3,7 @@
 use parsers::dmesg::{self, Wording};
 
 use crate::event::{Event, EventKind, Seq};
-use crate::log::{Log, Window};
+use crate::log::{Baseline, BaselineArea, Log, Window};
 
 use super::ground::{Doubt, Ground, RangeFrom};
 
@@ -68,6 +68,27 @@ impl Asked {
         }
     }
 
+    /// What the area of a row asked for, as far as it shows: the alignment is what others of its caller and size have in
+    /// common, and of an ioremap what its kind asks for.
+    pub fn of_row(baseline: &Baseline, row: &BaselineArea, page_size: u64, window: Window) -> Self {
+        let is_ioremap = row.kind() == "ioremap";
+        let data = row.size.saturating_sub(page_size).max(1);
+        let align = match common_align(baseline, row) {
+            // A power of two at or above the size, up to a limit of the architecture, which the address shows.
+            _ if is_ioremap => data.checked_next_power_of_two().unwrap_or(1 << 63).min(own_align(row)),
+            Some(common) => common,
+            None => 1,
+        };
+        Self {
+            size: row.size,
+            size_from: SizeFrom::Area,
+            align: align.max(page_size),
+            window,
+            from: AskedFrom::Option,
+            doubts: vec![Doubt::AlignmentShown],
+        }
+    }
+
     /// Bytes behind the area's first address that are data, if a guard page ends it.
     pub fn data_bytes(&self, page_size: u64) -> u64 {
         match self.size_from {
@@ -80,6 +101,23 @@ impl Asked {
     pub fn window_bytes(&self) -> u64 {
         self.window.len_bytes()
     }
+}
+
+/// The largest power of two that an area's address is a multiple of.
+fn own_align(row: &BaselineArea) -> u64 {
+    1 << row.start.trailing_zeros().min(63)
+}
+
+/// Areas of a caller that have to be there before what their addresses have in common says something.
+const ENOUGH: usize = 4;
+
+/// The alignment that the areas of a row's caller and size have in common.
+fn common_align(baseline: &Baseline, row: &BaselineArea) -> Option<u64> {
+    let alike =
+        |other: &&BaselineArea| other.size == row.size && other.caller == row.caller && other.kind() == row.kind();
+    let alike = baseline.areas.iter().filter(alike).filter(|other| !other.caller.is_empty());
+    let (n, align) = alike.fold((0, u64::MAX), |(n, least), other| (n + 1, least.min(own_align(other))));
+    (ENOUGH <= n).then_some(align)
 }
 
 /// Whole pages and a guard page.

@@ -78,6 +78,8 @@ pub enum Doubt {
     Overlaps(u64),
     /// The alignment is not told: a page is assumed.
     Alignment,
+    /// The alignment is not told: it is taken from what the addresses of such areas show.
+    AlignmentShown,
     /// The window is not told: the whole range is assumed.
     Window,
     /// The range goes from the lowest area to the highest: there may be more.

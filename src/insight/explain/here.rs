@@ -5,6 +5,7 @@ use super::ground::{Ground, State, joined};
 use super::judge::{Judged, Room, Short, judge};
 use super::moment::Searched;
 use crate::model::{Extent, Source};
+use crate::replay::Verdict;
 
 /// Why a lower place was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +72,8 @@ pub struct WhyHere {
     pub answered: Answered,
     /// The state shown is that before the allocation; else today's.
     pub is_then: bool,
+    /// What the replay said of the record that placed it.
+    pub judged: Verdict,
     /// Lower places, the best first; of each reason some.
     pub lower: Vec<Lower>,
     /// Bytes in a page.
@@ -117,13 +120,16 @@ pub fn why_here(ground: &Ground, area: Extent, asked: Asked, searched: Option<&S
         told[at] += 1;
         told[at] <= TOLD && place.reason != Reason::Below
     });
-    WhyHere { area, asked, answered, is_then: searched.is_some(), lower, page_size: ground.page_size, counts }
+    let judged = Verdict::NotJudged;
+    WhyHere { area, asked, answered, is_then: searched.is_some(), judged, lower, page_size: ground.page_size, counts }
 }
 
 /// The holes that begin below the area, with why they were not taken.
 fn lower_holes(ground: &Ground, area: Extent, asked: &Asked, searched: Option<&Searched>) -> Vec<Lower> {
     let Asked { size, align, window, .. } = *asked;
-    let below = ground.holes.iter().take_while(|hole| hole.start() < area.start());
+    // What no request of the range can be given is no place.
+    let no_place = |hole: &&Extent| window == ground.range && hole.end() <= window.vstart;
+    let below = ground.holes.iter().take_while(|hole| hole.start() < area.start()).filter(|hole| !no_place(hole));
     let judged = below.filter(|hole| !hole.contains_addr(area.start())).map(|hole| {
         let (reason, missing) = match judge(*hole, size, align, window) {
             Judged::Outside => (Reason::Below, 0),

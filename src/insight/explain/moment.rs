@@ -6,10 +6,10 @@ use super::here::{WhyHere, why_here};
 use super::holders::Names;
 use super::verdict::{Explanation, explain};
 use crate::event::{Event, EventKind, Seq};
-use crate::log::{InputKind, escape};
+use crate::log::{InputKind, Pointers, escape};
 use crate::model::{
-    AddressSpace, Answer, Extent, HelperOrder, Op, Provenance, PurgeKind, Request, Source, Step, Steps, UsageKind,
-    VmapArea,
+    AddressSpace, Answer, Extent, HelperOrder, Op, Place, Provenance, PurgeKind, Request, Source, Step, Steps,
+    UsageKind, VmapArea,
 };
 use crate::policy::rules::{FreeSpace, Rules, SearchLength};
 use crate::replay::Replay;
@@ -45,6 +45,13 @@ impl Moment {
     pub fn of_current(replay: &Replay) -> Option<Self> {
         let (seq, event) = replay.current()?;
         Some(Self::of(replay, replay.before().without_memory(), seq, event))
+    }
+
+    /// The moment of any record; the cursor stays where it is.
+    pub fn aside(replay: &mut Replay, seq: Seq) -> Option<Self> {
+        let event = replay.log().get(seq)?;
+        let space = replay.state_before(seq.index());
+        Some(Self::of(replay, space, seq, &event))
     }
 
     /// The moment of any record; the cursor of the replay goes there.
@@ -151,23 +158,35 @@ pub fn why_here_in(replay: &mut Replay, addr: u64, limit: usize) -> Option<(WhyH
     }
 }
 
-/// The same of the record at the cursor.
-pub fn why_here_at_cursor(replay: &Replay, addr: u64) -> Option<(WhyHere, Explanation)> {
-    let area = placed(replay, addr)?;
-    why_here_of(replay, &Moment::of_current(replay)?, area)
+/// The same of an area in the state at the cursor, which stays where it is.
+pub fn why_here_aside(replay: &mut Replay, addr: u64) -> Option<(WhyHere, Explanation)> {
+    let allocator = replay.space().allocator();
+    let (Place::Busy { area, .. } | Place::Lazy { area, .. }) = allocator.lookup(addr) else { return None };
+    let area = &allocator.areas()[area];
+    let (born, extent) = (area.born, Extent::new(area.start, area.end)?);
+    if born == VmapArea::UNBORN {
+        return why_here_now(replay, addr);
+    }
+    let moment = Moment::aside(replay, Seq(born))?;
+    why_here_of(replay, &moment, extent)
 }
 
 /// Why an area lies where it lies that no record placed: from the state at the cursor.
 pub fn why_here_now(replay: &Replay, addr: u64) -> Option<(WhyHere, Explanation)> {
     let ground = Ground::of_space(replay, replay.space());
     let held = ground.at(addr).filter(|held| held.state == State::Busy)?;
-    let asked = Asked {
-        size: held.extent.len_bytes(),
-        size_from: SizeFrom::Area,
-        align: 1,
-        window: ground.range,
-        from: AskedFrom::Option,
-        doubts: vec![Doubt::Alignment],
+    let before = replay.log().before.as_ref().filter(|before| before.pointers == Pointers::Real);
+    let row = before.and_then(|before| Some((before, before.at(held.extent.start())?)));
+    let asked = match row.filter(|(_, row)| row.end == held.extent.end()) {
+        Some((before, row)) => Asked::of_row(before, row, ground.page_size, ground.range),
+        None => Asked {
+            size: held.extent.len_bytes(),
+            size_from: SizeFrom::Area,
+            align: 1,
+            window: ground.range,
+            from: AskedFrom::Option,
+            doubts: vec![Doubt::Alignment],
+        },
     };
     let is_chunk = ground.holder(held).kind == UsageKind::PerCpu.word();
     let told = why_here(&ground, held.extent, asked.clone(), None, is_chunk);
@@ -180,7 +199,8 @@ fn why_here_of(replay: &Replay, moment: &Moment, area: Extent) -> Option<(WhyHer
         return why_here_now(replay, area.start());
     };
     let searched = moment.search(&moment.request?);
-    let told = why_here(&ground, area, asked.clone(), Some(&searched), false);
+    let mut told = why_here(&ground, area, asked.clone(), Some(&searched), false);
+    told.judged = replay.verdict(moment.seq);
     Some((told, explain(&ground, asked, Some(&searched))))
 }
 

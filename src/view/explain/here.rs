@@ -4,7 +4,8 @@ use super::super::line::flow;
 use super::super::text::{bytes, count, plural};
 use super::super::{Role, Row, Span};
 use super::{LABEL, Page, number, say, strong, words};
-use crate::insight::explain::{Answered, AskedFrom, Doubt, Lower, Reason, Short, SizeFrom, WhyHere};
+use crate::insight::explain::{Answered, AskedFrom, Lower, Reason, Short, SizeFrom, WhyHere};
+use crate::replay::Verdict;
 
 /// The whole answer.
 pub fn rows(told: &WhyHere, page: &Page<'_>) -> Vec<Row> {
@@ -27,19 +28,10 @@ pub fn rows(told: &WhyHere, page: &Page<'_>) -> Vec<Row> {
         rows.extend(page.heading("To keep in mind"));
         for one in &told.asked.doubts {
             let sign = format!("  {} ", page.glyphs.dot);
-            rows.extend(page.hung(&sign, Role::Muted, &[say(here_doubt(*one, page))]));
+            rows.extend(page.hung(&sign, Role::Muted, &[say(words::doubt(*one, page))]));
         }
     }
     rows
-}
-
-fn here_doubt(doubt: Doubt, page: &Page<'_>) -> String {
-    match doubt {
-        Doubt::Alignment => "What it asked for beyond its size is not told; the alignment is taken from its kind: an \
-                             ioremap's is a power of two, others lie at any page."
-            .to_owned(),
-        doubt => words::doubt(doubt, page),
-    }
 }
 
 /// How the address came about, in a sentence.
@@ -64,6 +56,9 @@ fn verdict(told: &WhyHere, page: &Page<'_>) -> Vec<Span> {
                 number(page.extent(hole)),
                 say(format!(" of {}.", bytes(hole.len_bytes()))),
             ]);
+            if let Verdict::Inferred(timing) = told.judged {
+                said.push(say(format!(" As far as the trace tells: {}.", timing.because())));
+            }
             said
         }
         Answered::Pool { node } => vec![
@@ -81,11 +76,12 @@ fn verdict(told: &WhyHere, page: &Page<'_>) -> Vec<Span> {
             strong("The record says so", Role::Warn),
             say("; the model, with what it knows, would have placed it at "),
             number(page.addr(model)),
-            say("."),
+            say(because(told)),
         ],
         Answered::Recorded { model: None } => vec![
             strong("The record says so", Role::Warn),
-            say("; the model, with what it knows, finds no place for it."),
+            say("; the model, with what it knows, finds no place for it"),
+            say(because(told)),
         ],
         Answered::Untold if n_fit == 0 => vec![
             strong("It lies as low as it could today", Role::Good),
@@ -103,6 +99,11 @@ fn verdict(told: &WhyHere, page: &Page<'_>) -> Vec<Span> {
             )),
         ],
     }
+}
+
+/// What the replay said of it.
+fn because(told: &WhyHere) -> String {
+    super::super::divergence::because(told.judged).map_or_else(|| ".".to_owned(), |why| format!(": {why}."))
 }
 
 /// Bytes in a page, as far as the request tells: sizes are in whole pages.
@@ -151,13 +152,12 @@ fn lower(told: &WhyHere, page: &Page<'_>) -> Vec<Row> {
         let shown: Vec<&Lower> = told.lower.iter().filter(|place| place.reason == reason).collect();
         for place in &shown {
             let missing =
-                if place.missing == 0 { String::new() } else { format!(", {} too small", bytes(place.missing)) };
-            let words = vec![
-                number(page.addr(place.extent.start())),
-                Span::new(format!(" {}", bytes(place.extent.len_bytes())), Role::Free),
-                Span::new(missing, Role::Muted),
+                if place.missing == 0 { String::new() } else { format!("{} too small", bytes(place.missing)) };
+            let lead = vec![
+                number(format!("{}{}", " ".repeat(LABEL + 4), page.addr(place.extent.start()))),
+                Span::new(format!("{:>10}  ", bytes(place.extent.len_bytes())), Role::Free),
             ];
-            rows.extend(page.hung(&" ".repeat(LABEL + 4), Role::Text, &words));
+            rows.extend(page.hung_from(lead, &[Span::new(missing, Role::Muted)]));
         }
         if shown.len() < n as usize && !shown.is_empty() {
             let rest = format!("{} and {} more", page.glyphs.ellipsis, count(n - shown.len() as u64));

@@ -101,6 +101,9 @@ pub fn doubt(doubt: Doubt, page: &Page<'_>) -> String {
             "The file shows the moment when it was read, not that of the request: areas have come and gone since."
                 .to_owned()
         }
+        Doubt::Unlisted if page.is_32_bit => "Not everything is listed, and what is not looks like a hole here: from 6.12 on \
+                                              areas that are being filled, and what a purge is returning at that moment."
+            .to_owned(),
         Doubt::Unlisted => "Not everything is listed, and what is not looks like a hole here: from 6.9 on areas that \
                             nodes keep in pools, from 6.12 on areas that are being filled, and what a purge is \
                             returning at that moment."
@@ -114,6 +117,10 @@ pub fn doubt(doubt: Doubt, page: &Page<'_>) -> String {
              for the power of two at or above its size, a thread stack for THREAD_SIZE."
                 .to_owned()
         }
+        Doubt::AlignmentShown => "What it asked for beyond its size is not told. The alignment is what the addresses of its \
+                                  caller's areas of that size have in common; an ioremap's is the power of two at or \
+                                  above its size, up to a limit of the architecture."
+            .to_owned(),
         Doubt::Window => "The message does not tell the window; the whole range is assumed. --range says otherwise.".to_owned(),
         Doubt::Range => "The range goes from the lowest listed area to the highest: there may be more beyond them. \
                          --range says where it lies."
