@@ -212,10 +212,6 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::Line, Section::Time, "line", "go to the event of a line of the input").with("N"),
     row(Action::SubForward, Section::Inside, "inside", "next thing the allocator did in this event").hint("inside"),
     row(Action::SubBack, Section::Inside, "inside-back", "previous thing the allocator did in this event"),
-    row(Action::Explain, Section::Inside, "explain", "explain failure: why this request found no place, and what would make it fit; elsewhere on to the next failure")
-        .hint("explain"),
-    row(Action::WhyHere, Section::Inside, "why-here", "why the selected area lies there and not lower, hole by hole")
-        .hint("why here"),
     row(Action::Search, Section::Find, "search", "search the events: any word, an address in full, size > 1M, task NAME, caller xfs_*, kind free; as for breaks")
         .hint("search"),
     row(Action::SearchNext, Section::Find, "search-next", "next match"),
@@ -225,6 +221,10 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::Marks, Section::Find, "marks", "list the marks: go there, delete"),
     row(Action::JumpBack, Section::Find, "jump-back", "the place before the last jump"),
     row(Action::JumpForward, Section::Find, "jump-forward", "the place before the last jump back"),
+    row(Action::Explain, Section::Inside, "explain", "explain failure: why this request found no place, and what would make it fit; elsewhere on to the next failure")
+        .hint("explain"),
+    row(Action::WhyHere, Section::Inside, "why-here", "why the selected area lies there and not lower, hole by hole")
+        .hint("why here"),
     row(Action::Up, Section::Move, "up", "up"),
     row(Action::Down, Section::Move, "down", "down"),
     row(Action::Left, Section::Move, "left", "left; pans the tree and the map"),

@@ -270,11 +270,8 @@ fn closest(hole: &Close, told: &Explanation, page: &Page<'_>) -> Vec<Row> {
     };
     let side = |beside: &Option<crate::insight::explain::Beside>| {
         beside.as_ref().map(|beside| {
-            format!(
-                "{}, {}",
-                words::holder(&beside.holder, Some(beside.held.state)),
-                bytes(beside.held.extent.len_bytes())
-            )
+            let size = text::bytes_short(beside.held.extent.len_bytes());
+            format!("{} {size}", words::holder(&beside.holder, Some(beside.held.state)))
         })
     };
     let (below, above) = (side(&hole.below), side(&hole.above));

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::json::short_word;
-use super::{ExplainArgs, is_recording, recording, snapshot};
+use super::{ExplainArgs, WIDTH, is_recording, recording, snapshot};
 use crate::cli::error::CliError;
 use crate::cli::json::{document, hex_window};
 use crate::cli::{EXIT_NO, output};
 use crate::event::Seq;
 use crate::insight::explain::{Explanation, Short, Verdict, failures_of};
 use crate::log::{Log, escape};
-use crate::view::text::{bytes, count, plural, task, time};
+use crate::view::UNICODE;
+use crate::view::text::{bytes, clip, count, plural, task};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -137,33 +138,28 @@ fn write_text(out: &mut String, all: &[One], log: &Log) -> std::fmt::Result {
     if all.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\n{:>9}  {:>10}  {:>8}  {:>10}  {:>10}  {:<12} who",
-        "event", "size", "align", "largest", "short by", ""
-    )?;
+    let head = format!("{:>9} {:>9} {:>7} {:>9} {:>9} {:<13} who", "event", "size", "align", "largest", "short by", "");
+    writeln!(out, "\n{head}")?;
     for One { seq, told } in all {
         let Some(event) = log.get(*seq) else { continue };
         let short = match told.verdict {
             Verdict::Fits { .. } => "-".to_owned(),
             _ => bytes(told.short_by),
         };
-        let when = time(log, event.at);
-        writeln!(
-            out,
-            "{:>9}  {:>10}  {:>8}  {:>10}  {short:>10}  {:<12} {}{}",
+        let align = if told.asked.align <= told.page_size { "page".to_owned() } else { bytes(told.asked.align) };
+        let line = format!(
+            "{:>9} {:>9} {align:>7} {:>9} {short:>9} {:<13} {}",
             count(u64::from(seq.0) + 1),
             bytes(told.asked.size),
-            if told.asked.align <= told.page_size { "page".to_owned() } else { bytes(told.asked.align) },
             bytes(told.now.largest),
             brief(told.verdict),
             task(log.names.task(event.task)),
-            if when.is_empty() { when } else { format!(" {when}") },
-        )?;
+        );
+        writeln!(out, "{}", clip(&line, WIDTH, &UNICODE))?;
     }
-    writeln!(out, "\n{:>9}  what it came to; why the hole that came closest was refused", "failures")?;
+    writeln!(out, "\n{:>9}  {:<24} the hole that came closest", "failures", "what it came to")?;
     for ((verdict, reason), n) in tally(all) {
-        writeln!(out, "{:>9}  {}; {}", count(n as u64), in_words(verdict), reason_words(reason))?;
+        writeln!(out, "{:>9}  {:<24} {}", count(n as u64), in_words(verdict), reason_words(reason))?;
     }
     Ok(())
 }
@@ -181,20 +177,20 @@ fn brief(verdict: Verdict) -> &'static str {
 
 fn in_words(verdict: &str) -> &'static str {
     match verdict {
-        "fits" => "it fits",
-        "fits-after-purge" => "it fits after the purge that follows",
-        "passed-by" => "it would fit, but the search does not come to it",
-        "cannot-fit" => "the window is shorter than the request",
-        "not-known" => "nobody can tell",
-        _ => "it does not fit, also not after a purge",
+        "fits" => "fits",
+        "fits-after-purge" => "fits after a purge",
+        "passed-by" => "passed by the search",
+        "cannot-fit" => "window too short",
+        "not-known" => "cannot be told",
+        _ => "does not fit",
     }
 }
 
 fn reason_words(reason: Option<Short>) -> &'static str {
     match reason {
-        Some(Short::TooSmall) => "too small",
-        Some(Short::Clipped) => "long enough, but not inside the window",
-        Some(Short::Alignment) => "long enough, but not from an aligned address on",
-        None => "it was not: it is long enough, or there is none",
+        Some(Short::TooSmall) => "is too small",
+        Some(Short::Clipped) => "is long enough, but not inside the window",
+        Some(Short::Alignment) => "is long enough, but not from an aligned address on",
+        None => "is long enough, or there is none",
     }
 }

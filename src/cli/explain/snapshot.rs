@@ -35,8 +35,13 @@ pub(super) fn answer(args: &ExplainArgs, log: &Log) -> Result<Answer, CliError> 
         return Ok(Answer { found: Found::Request(Box::new(told)), failures, told: None });
     }
     let Some(seq) = event_of(args, log)?.or_else(|| which_failure(log, &failures)) else {
+        let what = if log.events.is_empty() {
+            "nothing was asked: a list of areas has no failure in it"
+        } else {
+            "the message of the kernel's log tells no size"
+        };
         return Err(CliError::Other {
-            what: "nothing was asked: a list of areas has no failure in it".to_owned(),
+            what: what.to_owned(),
             hint: "--dmesg FILE names the kernel's log of the failure; --size N asks, --at ADDR says why an area lies there"
                 .to_owned(),
         });

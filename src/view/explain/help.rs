@@ -1,6 +1,6 @@
 //! What would make a request fit, told.
 
-use super::super::text::{bytes, plural};
+use super::super::text::{bytes, count, plural};
 use super::super::{Role, Row, Span};
 use super::{Page, number, say, strong, words};
 use crate::insight::explain::{Cheapest, Explanation, Remedy, State, Verdict, Whose};
@@ -83,7 +83,11 @@ fn remedy_words(remedy: &Remedy, told: &Explanation, page: &Page<'_>) -> (bool, 
                 strong("a smaller request", Role::Text),
                 say(": "),
                 number(bytes(*size)),
-                say(format!(" fit, {} of data", bytes(size.saturating_sub(page_size)))),
+                say(format!(
+                    " ({} bytes) fit, {} bytes of data and the guard page",
+                    count(*size),
+                    count(size.saturating_sub(page_size))
+                )),
             ],
         ),
         Remedy::Alignment(align) => (
@@ -107,11 +111,9 @@ fn leaving(leaves: &Cheapest, page: &Page<'_>) -> Vec<Span> {
             break;
         }
         let lead = if nth == 0 { "" } else { ", " };
-        spans.extend([
-            say(format!("{lead}{} ", bytes(held.extent.len_bytes()))),
-            number(page.addr(held.extent.start())),
-        ]);
-        spans.push(say(format!(" {}", words::holder(&leaves.holders[nth], Some(State::Busy)))));
+        let who = words::holder(&leaves.holders[nth], Some(State::Busy));
+        spans.push(say(format!("{lead}{who} {} at ", bytes(held.extent.len_bytes()))));
+        spans.push(number(page.addr(held.extent.start())));
     }
     spans
 }
