@@ -3,6 +3,7 @@
 pub mod args;
 pub mod compare;
 pub mod error;
+pub mod explain;
 pub mod export;
 pub mod generate;
 pub mod inspect;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Live(args)) => live::run(args),
+        Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),

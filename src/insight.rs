@@ -4,6 +4,7 @@ pub mod breaks;
 pub mod condition;
 pub mod ground;
 pub mod growth;
+pub mod explain;
 pub mod holder;
 pub mod holders;
 pub mod lane_runs;

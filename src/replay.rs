@@ -256,6 +256,18 @@ impl Replay {
         }
     }
 
+    /// The state before a record, without what is behind the areas; the cursor stays where it is. Takes as long as the
+    /// records from the latest checkpoint on.
+    pub fn state_before(&mut self, index: usize) -> AddressSpace {
+        let Self { log, plan, checkpoints, .. } = self;
+        let stop = index.min(log.events.len());
+        let apply = |at, state: &mut AddressSpace| behind::apply(log, plan, at, state);
+        match checkpoints.go(&mut None, (stop, usize::MAX), apply) {
+            Ok(state) => state.without_memory(),
+            Err(_) => unreachable!("the budget has no end"),
+        }
+    }
+
     /// Is all there that is followed?
     pub fn is_settled(&self) -> bool {
         !self.lags

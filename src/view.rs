@@ -9,6 +9,7 @@ pub mod compare;
 pub mod detail;
 pub(crate) mod divergence;
 pub mod events;
+pub mod explain;
 pub(crate) mod facts;
 pub mod focus;
 pub mod free;

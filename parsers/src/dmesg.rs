@@ -17,7 +17,7 @@ mod wording;
 use crate::ftrace::Header;
 use crate::lex::{Line, Lines};
 use crate::problem::Problems;
-use crate::record::{Body, Record, Stamp};
+use crate::record::{Body, Failure, Record, Stamp};
 use crate::stream::{Form, MAX_LINE, Window};
 use crate::{Problem, ProblemKind};
 
@@ -154,4 +154,9 @@ impl Form for Log {
         header.kernel_release.clone_from(&self.facts.release);
         (header, self.problems.into_list())
     }
+}
+
+/// Reads the message of a failure again: [`Failure::text`]. `None` if it is none, or its numbers cannot be read.
+pub fn failure(text: &[u8]) -> Option<Failure<'_>> {
+    wording::message(text)?.failure
 }

@@ -41,6 +41,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// The terminal UI on this machine's `/proc/vmallocinfo`, read again and again: who holds the space, and how it grows.
     Live(super::live::LiveArgs),
+    /// Why a request found no place and what would make it fit; with --at, why an area lies there and not lower.
+    Explain(Box<super::explain::ExplainArgs>),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.

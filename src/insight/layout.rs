@@ -141,7 +141,7 @@ pub fn chains(baseline: &Baseline) -> Option<Chains> {
 }
 
 /// Whether a row's columns agree; others would put nonsense between real areas.
-fn is_whole(area: &BaselineArea) -> bool {
+pub(in crate::insight) fn is_whole(area: &BaselineArea) -> bool {
     area.start < area.end && area.end - area.start == area.size
 }
 

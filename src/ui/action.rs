@@ -35,6 +35,8 @@ pub(crate) enum Action {
     Line,
     SubForward,
     SubBack,
+    Explain,
+    WhyHere,
     Search,
     SearchNext,
     SearchPrevious,
@@ -225,6 +227,10 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::Marks, Section::Find, "marks", "list the marks: go there, delete"),
     row(Action::JumpBack, Section::Find, "jump-back", "the place before the last jump"),
     row(Action::JumpForward, Section::Find, "jump-forward", "the place before the last jump back"),
+    row(Action::Explain, Section::Inside, "explain", "explain failure: why this request found no place, and what would make it fit; elsewhere on to the next failure")
+        .hint("explain"),
+    row(Action::WhyHere, Section::Inside, "why-here", "why the selected area lies there and not lower, hole by hole")
+        .hint("why here"),
     row(Action::Up, Section::Move, "up", "up"),
     row(Action::Down, Section::Move, "down", "down"),
     row(Action::Left, Section::Move, "left", "left; pans the tree and the map"),

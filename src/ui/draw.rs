@@ -294,7 +294,11 @@ fn draw_overlay(app: &App, buffer: &mut Buffer, screen: Size, overlay: &Overlay)
             let end = (scroll + usize::from(size.height)).min(rows.len());
             let title = format!(" help: {}   {}-{end} of {} ", app.focus.name(), scroll + 1, rows.len());
             sheet(app, buffer, area, &title, &rows[(*scroll).min(rows.len())..end]);
-            let hidden = Hidden { above: *scroll, below: rows.len() - end, at_least: false };
+            scroll_sign(app, buffer, area, true, Hidden { above: *scroll, below: rows.len() - end, at_least: false });
+        }
+        Overlay::Explain(read) => {
+            let (rows, hidden, title) = read.shown(app, screen);
+            sheet(app, buffer, area, &title, &rows);
             scroll_sign(app, buffer, area, true, hidden);
         }
         Overlay::Problems { scroll } => {

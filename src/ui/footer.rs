@@ -13,6 +13,7 @@ use super::lesson;
 use super::live;
 use super::overlay::Overlay;
 use super::paint;
+use crate::event::EventKind;
 use crate::policy::rules::FreeSpace;
 use crate::view::events::Query;
 use crate::view::{Role, Selection, Span};
@@ -52,6 +53,10 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
             || app.live.is_some() && live::word(spec.action).is_some()
     };
     let pinned = app.selection != Selection::Follow;
+    // Elsewhere it only goes on to the next failure.
+    let has_failed = app.replay.current().is_some_and(|(_, event)| {
+        matches!(event.kind, EventKind::Alloc { failed: true, .. } | EventKind::Report { size: 1.., .. })
+    });
     // To 2.6.27 there is a list and no tree; from 2.6.28 to 5.1 one tree holds everything.
     let has_trees = app.replay.plan().machine.policy.rules.free_space == FreeSpace::FreeTree;
     let shown = ACTIONS.iter().filter(|spec| !spec.hint.is_empty() && !ALWAYS.contains(&spec.action)).filter(useful);
@@ -59,7 +64,8 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
         .filter(|spec| matches!(spec.place, Place::Anywhere) || spec.place == Place::Pane(app.focus))
         .filter(|spec| pinned || !spec.needs_pin())
         .filter(|spec| has_trees || spec.action != Action::TreeNext)
-        .partition(|spec| spec.place != Place::Anywhere || spec.needs_pin());
+        .filter(|spec| has_failed || spec.action != Action::Explain)
+        .partition(|spec| spec.place != Place::Anywhere || spec.needs_pin() || spec.action == Action::Explain);
     let always: Vec<Hint> = ALWAYS.iter().filter_map(|&action| hint(super::action::spec(action))).collect();
     let reserved: u16 = always.iter().map(|hint| hint.width + 2).sum();
     let mut x = 1;

@@ -1,6 +1,7 @@
 //! [`Overlay`]: what lies over the panes. A stack; the top one gets the keys.
 
 pub(crate) mod condition;
+pub(crate) mod explain;
 pub(crate) mod help;
 pub(crate) mod lanes;
 pub(crate) mod palette;
@@ -22,6 +23,8 @@ pub(crate) enum Overlay {
     Help { scroll: usize },
     /// Damaged records; scrolled.
     Problems { scroll: usize },
+    /// Why a request failed, or why an area lies where it lies; scrolled.
+    Explain(explain::Read),
     /// Actions by name.
     Palette { input: Input, picked: usize },
     /// The prompt for a break: which condition of the history is shown, and what is wrong with what was entered.

@@ -5,6 +5,7 @@ mod bounded;
 mod breaks;
 mod charts;
 mod compare;
+mod explain;
 mod exports;
 mod frames;
 mod lessons;

@@ -3,6 +3,7 @@
 
 mod actions;
 mod arrive;
+mod explain;
 mod goto;
 mod hunt;
 mod inside;

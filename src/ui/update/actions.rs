@@ -8,6 +8,7 @@ use super::super::overlay::Overlay;
 use super::super::pane::{Arrangement, PaneId, Subject};
 use super::super::{charts, lesson};
 use super::{goto, hunt, inside, lanes, lists, live, overlays, time, worth};
+use super::{explain, goto, hunt, inside, lanes, lists, overlays, time, worth};
 use crate::event::EventKind;
 use crate::insight::Way;
 use crate::model::TreeId;
@@ -60,6 +61,8 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Line => overlays::open_palette(app, "line "),
         Action::SubForward => inside::sub_step(app, true),
         Action::SubBack => inside::sub_step(app, false),
+        Action::Explain => explain::failure(app),
+        Action::WhyHere => explain::why_here(app),
         Action::Search => overlays::open_search(app),
         Action::SearchNext => time::next_match(app, true),
         Action::SearchPrevious => time::next_match(app, false),

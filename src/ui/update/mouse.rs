@@ -39,6 +39,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
             Some(
                 Overlay::Help { .. }
                 | Overlay::Problems { .. }
+                | Overlay::Explain(_)
                 | Overlay::Breaks { .. }
                 | Overlay::Marks { .. }
                 | Overlay::Policies { .. }

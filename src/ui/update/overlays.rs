@@ -36,7 +36,7 @@ pub(super) fn open_search(app: &mut App) {
 /// A key for the topmost overlay.
 pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     match app.overlays.last() {
-        Some(Overlay::Help { .. } | Overlay::Problems { .. }) => reading(app, event),
+        Some(Overlay::Help { .. } | Overlay::Problems { .. } | Overlay::Explain(_)) => reading(app, event),
         Some(Overlay::Palette { .. }) => palette_key(app, event),
         Some(Overlay::Search { .. }) => search_key(app, event),
         Some(Overlay::Break { .. }) => lists::break_key(app, event),
@@ -77,6 +77,9 @@ pub(super) fn reading(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Action::Activate => open_problem(app),
         Action::Cancel | Action::Quit => drop(app.overlays.pop()),
         Action::Help if matches!(app.overlays.last(), Some(Overlay::Help { .. })) => drop(app.overlays.pop()),
+        Action::Explain | Action::WhyHere if matches!(app.overlays.last(), Some(Overlay::Explain(_))) => {
+            drop(app.overlays.pop());
+        }
         Action::Problems if matches!(app.overlays.last(), Some(Overlay::Problems { .. })) => drop(app.overlays.pop()),
         Action::Help | Action::Problems | Action::Theme | Action::Redraw | Action::Suspend | Action::Palette => {
             return act(app, action, None);
@@ -92,11 +95,17 @@ fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) {
     let page = usize::from(size.height);
     let last = match app.overlays.last() {
         Some(Overlay::Help { .. }) => help::rows(app, size.width).len().saturating_sub(page),
+        Some(Overlay::Explain(read)) => read.last(app, size),
         // The cursor of the list, not its top row.
         Some(Overlay::Problems { .. }) => app.replay.log().problems.len().saturating_sub(1),
         _ => 0,
     };
-    if let Some(Overlay::Help { scroll } | Overlay::Problems { scroll }) = app.overlays.last_mut() {
+    if let Some(
+        Overlay::Help { scroll }
+        | Overlay::Problems { scroll }
+        | Overlay::Explain(super::super::overlay::explain::Read { scroll, .. }),
+    ) = app.overlays.last_mut()
+    {
         *scroll = to(*scroll, page).min(last);
     }
 }
