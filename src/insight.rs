@@ -3,6 +3,7 @@
 pub mod breaks;
 pub mod condition;
 pub mod growth;
+pub mod hashed;
 pub mod holder;
 pub mod layout;
 pub mod snapshot;
@@ -11,5 +12,6 @@ pub mod touches;
 pub use breaks::{Edge, Run, Turn, Watch, Way};
 pub use condition::{Compiled, figure, figures_of};
 pub use growth::{By, Growth, History, Measure, Verdict};
+pub use hashed::{Certainty, Layout};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};
