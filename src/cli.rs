@@ -11,6 +11,7 @@ pub mod lesson;
 pub mod marks;
 pub mod output;
 pub mod parse;
+pub mod record;
 pub mod replay;
 pub mod sink;
 pub mod survey;
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Parse(args)) => parse::run(args),
+        Some(Command::Record(args)) => record::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Survey(args)) => survey::run(args),
