@@ -33,3 +33,6 @@ pub use facts::Facts;
 pub use plan::Plan;
 pub use session::Session;
 pub use settings::{Limits, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,9 @@ fn tracefs(facts: &Facts, settings: &Settings) -> Need {
     let can_mount = facts.can(Capability::SysAdmin) && settings.command.is_empty();
     let (met, because) = match &facts.tracefs {
         Tracefs::At(path) => (true, format!("tracefs is at {}", path.display())),
-        Tracefs::Unmounted if can_mount => (true, "tracefs is not mounted; it will be, for this program alone".to_owned()),
+        Tracefs::Unmounted if can_mount => {
+            (true, "tracefs is not mounted; it will be, for this program alone".to_owned())
+        }
         Tracefs::Unmounted => (false, "tracefs is not mounted".to_owned()),
         Tracefs::Absent => (false, "no tracefs is to be seen: this kernel has none, or this is a container".to_owned()),
     };
@@ -64,9 +66,13 @@ fn tracefs(facts: &Facts, settings: &Settings) -> Need {
 fn access(facts: &Facts) -> Need {
     let who = if facts.is_root { "root" } else { "not root" };
     match (&facts.tracefs, facts.tracefs_refused) {
-        (Tracefs::At(_), Some(kind)) => {
-            need("access", true, false, format!("its files cannot be used ({kind}; {who})"), Some("sudo vmaplens record …"))
-        }
+        (Tracefs::At(_), Some(kind)) => need(
+            "access",
+            true,
+            false,
+            format!("its files cannot be used ({kind}; {who})"),
+            Some("sudo vmaplens record …"),
+        ),
         (Tracefs::At(_), None) => need("access", true, true, format!("its files can be used ({who})"), None),
         _ => {
             let may = facts.is_root || facts.can(Capability::SysAdmin);
@@ -94,9 +100,10 @@ fn events(facts: &Facts) -> Need {
     }
     let settings = Settings::default();
     let (met, because) = match Plan::new(facts, &settings) {
-        _ if !facts.has_probes && facts.tracefs_refused.is_none() => {
-            (false, format!("Linux {release} has no events of the allocator, and no kprobe_events (CONFIG_KPROBE_EVENTS)"))
-        }
+        _ if !facts.has_probes && facts.tracefs_refused.is_none() => (
+            false,
+            format!("Linux {release} has no events of the allocator, and no kprobe_events (CONFIG_KPROBE_EVENTS)"),
+        ),
         Ok(plan) => {
             let left_out: String = plan.left_out.iter().map(|why| format!("; {why}")).collect();
             (true, format!("Linux {release} has no events of the allocator; probes take their place{left_out}"))
@@ -148,6 +155,7 @@ fn addresses(facts: &Facts, settings: &Settings) -> Need {
     if settings.allow_kptr && can && !met {
         because.push_str("; it will be 1 while the file is read, and then what it was");
     }
-    let remedy = format!("--allow-kptr sets {KPTR} to 1 while the file is read; the boot option no_hash_pointers for good");
+    let remedy =
+        format!("--allow-kptr sets {KPTR} to 1 while the file is read; the boot option no_hash_pointers for good");
     need("addresses", false, met || (settings.allow_kptr && can), because, Some(&remedy))
 }

@@ -44,9 +44,7 @@ impl Layout {
         self.records(&[(cpu, &page)], &mut |record| {
             failed |= match &record.body {
                 Body::Alloc(alloc) => alloc.failed,
-                Body::Probe { name, args, .. } => {
-                    self.probed(name, args) == Some(Probed::Return(Returned::Failed))
-                }
+                Body::Probe { name, args, .. } => self.probed(name, args) == Some(Probed::Return(Returned::Failed)),
                 _ => false,
             };
         });

@@ -135,7 +135,9 @@ impl Drain {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::Read(PathBuf::from(format!("trace_pipe_raw of CPU {}", cpu.number)), error)),
+                Err(error) => {
+                    return Err(Failure::Read(PathBuf::from(format!("trace_pipe_raw of CPU {}", cpu.number)), error));
+                }
             }
         }
         Ok(())

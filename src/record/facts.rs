@@ -83,8 +83,8 @@ impl Facts {
         let text = |path: &str| files.text(Path::new(path));
         let uname = rustix::system::uname();
         let machine = uname.machine().to_string_lossy().into_owned();
-        let release = text("/proc/sys/kernel/osrelease")
-            .unwrap_or_else(|| uname.release().to_string_lossy().into_owned());
+        let release =
+            text("/proc/sys/kernel/osrelease").unwrap_or_else(|| uname.release().to_string_lossy().into_owned());
         let version =
             text("/proc/sys/kernel/version").unwrap_or_else(|| uname.version().to_string_lossy().into_owned());
         let said = settings.tracefs.as_ref();

@@ -105,7 +105,8 @@ fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
     let text = String::from_utf8_lossy(&text);
     let kallsyms = Kallsyms::read(&text);
     if kallsyms.is_empty() {
-        let symbol = |(&address, &name): (&u64, &&str)| Symbol { address, name: name.to_owned(), offset: 0, module: None };
+        let symbol =
+            |(&address, &name): (&u64, &&str)| Symbol { address, name: name.to_owned(), offset: 0, module: None };
         return digest.probed.iter().map(symbol).collect();
     }
     let mut addresses = digest.addresses.clone();

@@ -72,9 +72,7 @@ pub fn layout(files: &dyn Files, facts: &Facts, plan: &Plan, spool: &Spool) -> R
 pub fn page_bytes(header_page: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(header_page);
     let line = text.lines().find(|line| line.contains(" data;"))?;
-    let number = |name: &str| -> Option<usize> {
-        line.split_once(name)?.1.split(';').next()?.trim().parse().ok()
-    };
+    let number = |name: &str| -> Option<usize> { line.split_once(name)?.1.split(';').next()?.trim().parse().ok() };
     number("offset:")?.checked_add(number("size:")?).filter(|bytes| (512..=1 << 20).contains(bytes))
 }
 

@@ -91,7 +91,8 @@ pub fn write(source: &Source<'_>) -> String {
         }),
         config: config_of(config),
         trace: trace(source),
-        clock_pair: taken.map_or(Value::Null, |taken| json!({"mono_ns": taken.clocks.0, "realtime_ns": taken.clocks.1})),
+        clock_pair: taken
+            .map_or(Value::Null, |taken| json!({"mono_ns": taken.clocks.0, "realtime_ns": taken.clocks.1})),
         snapshots: taken.map_or(Value::Null, |taken| {
             json!({
                 "before": snapshot(taken.before.as_ref(), digest, When::Before),

@@ -130,11 +130,8 @@ impl Plan {
         let instance = facts.tracefs_file("instances").join(facts.owner.instance());
         let group = facts.owner.group();
         let (probes, left_out) = probes(facts, settings, &group)?;
-        let mut events: Vec<String> = if facts.has_events {
-            EVENTS.iter().map(|event| format!("vmalloc/{event}")).collect()
-        } else {
-            Vec::new()
-        };
+        let mut events: Vec<String> =
+            if facts.has_events { EVENTS.iter().map(|event| format!("vmalloc/{event}")).collect() } else { Vec::new() };
         events.extend(probes.iter().map(|probe| format!("{group}/{}", probe.event)));
 
         let mut steps = Vec::new();
@@ -144,7 +141,8 @@ impl Plan {
             let define = Step::new(facts.tracefs_file("kprobe_events"), Action::Append(probe.line.clone()), why);
             steps.push(define.undone_by(sign));
         }
-        let make = Step::new(instance.clone(), Action::MakeDir, "an instance of our own: nobody else's tracing changes");
+        let make =
+            Step::new(instance.clone(), Action::MakeDir, "an instance of our own: nobody else's tracing changes");
         steps.push(make.undone_by(Action::RemoveDir));
         let own = |name: &str, text: &str, why: &'static str| {
             Step::new(instance.join(name), Action::Write(text.to_owned()), why)
@@ -182,18 +180,21 @@ impl Plan {
 }
 
 /// Probes in place of events, or beside them.
-fn probes(
-    facts: &Facts,
-    settings: &Settings,
-    group: &str,
-) -> Result<(Vec<Definition>, Vec<Unusable>), RecordError> {
+fn probes(facts: &Facts, settings: &Settings, group: &str) -> Result<(Vec<Definition>, Vec<Unusable>), RecordError> {
     if facts.has_events && !settings.probes {
         return Ok((Vec::new(), Vec::new()));
     }
     let Some(arch) = facts.arch else {
         return Err(RecordError::new(
-            format!("nothing is known of where {} has the arguments of a function, so it cannot be probed", facts.machine),
-            if facts.has_events { "without --probes the events are recorded" } else { "Linux 6.2 and later has events" },
+            format!(
+                "nothing is known of where {} has the arguments of a function, so it cannot be probed",
+                facts.machine
+            ),
+            if facts.has_events {
+                "without --probes the events are recorded"
+            } else {
+                "Linux 6.2 and later has events"
+            },
         ));
     };
     if facts.has_events {

@@ -236,6 +236,9 @@ mod tests {
         let (all, left_out) = instead_of_events(x86, "g", &read(some)).expect("usable");
         assert_eq!((all.len(), left_out.len()), (3, 1));
         let (all, left_out) = of_purges(x86, "g", &read("0 t decay_va_pool_node\n0 t purge_vmap_node.isra.0"));
-        assert_eq!((all[0].line.as_str(), left_out.len()), ("p:g/vm_decay decay_va_pool_node node=%di:x64 full=%si:u8", 2));
+        assert_eq!(
+            (all[0].line.as_str(), left_out.len()),
+            ("p:g/vm_decay decay_va_pool_node node=%di:x64 full=%si:u8", 2)
+        );
     }
 }

@@ -186,7 +186,10 @@ impl Session<'_> {
         let spawned = Command::new(program).args(args).spawn();
         spawned.map(Some).map_err(|error| {
             let program = escape(program.to_string_lossy().as_bytes());
-            RecordError::new(format!("cannot run {program}: {error}"), "what stands behind -- is run as it is, by no shell")
+            RecordError::new(
+                format!("cannot run {program}: {error}"),
+                "what stands behind -- is run as it is, by no shell",
+            )
         })
     }
 

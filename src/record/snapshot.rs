@@ -102,13 +102,7 @@ pub fn take(
 }
 
 /// The number of the best try, whose text is then in `room.best`, and how many records stand between its marks.
-fn take_best(
-    files: &dyn Files,
-    instance: &Path,
-    cpus: &[u16],
-    when: When,
-    room: &mut Room,
-) -> io::Result<(u32, u64)> {
+fn take_best(files: &dyn Files, instance: &Path, cpus: &[u16], when: When, room: &mut Room) -> io::Result<(u32, u64)> {
     let mut best: Option<(u32, u64)> = None;
     for number in 1..=TRIES {
         let written = || loss::total(&loss::read(files, instance, cpus)).written();

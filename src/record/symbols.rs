@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the kernel's own marks are written by: without it nobody can tell a mark from other text.
-const MARKS: &str = "tracing_mark_write";
+/// What marks are written by, by release: without it nobody can tell a mark from other text.
+const MARKS: [&str; 3] = ["tracing_mark_write", "__tracing_mark_write", "write_marker_to_buffer"];
 
 /// The functions of the running kernel, by address.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl<'t> Kallsyms<'t> {
     /// `ADDR NAME+OFF [mod]` of each address, and of where each function ends.
     pub fn of(&self, addresses: &BTreeSet<u64>) -> Vec<Symbol> {
         let mut wanted = BTreeMap::new();
-        let marks = self.functions.iter().filter(|(_, (name, _))| *name == MARKS).map(|(address, _)| *address);
+        let marks = self.functions.iter().filter(|(_, (name, _))| MARKS.contains(name)).map(|(address, _)| *address);
         for address in addresses.iter().copied().chain(marks) {
             let Some((&start, &(name, module))) = self.functions.range(..=address).next_back() else { continue };
             let symbol = |address: u64, start: u64, name: &str, module: Option<&str>| Symbol {

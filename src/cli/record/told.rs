@@ -123,7 +123,10 @@ pub fn plan(facts: &Facts, settings: &Settings, plan: &Plan) -> String {
         line(&format!("# meanwhile: {}", escape(program.to_string_lossy().as_bytes())));
     }
     for cpu in &facts.online {
-        line(&format!("cat {} > events.pages/cpu{cpu}", plan.instance.join(format!("per_cpu/cpu{cpu}/trace_pipe_raw")).display()));
+        line(&format!(
+            "cat {} > events.pages/cpu{cpu}",
+            plan.instance.join(format!("per_cpu/cpu{cpu}/trace_pipe_raw")).display()
+        ));
     }
     line(reads("after").trim_end());
     line("# and back:");
@@ -278,7 +281,14 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { events, .. } = self;
         let seconds = self.elapsed_ms as f64 / 1000.0;
-        writeln!(f, "{}: {} in {} members, {seconds:.1} s, ended by {}", self.output, bytes(self.bytes), self.members, self.ended_by)?;
+        writeln!(
+            f,
+            "{}: {} in {} members, {seconds:.1} s, ended by {}",
+            self.output,
+            bytes(self.bytes),
+            self.members,
+            self.ended_by
+        )?;
         let failed = if events.failed > 0 { format!(" ({} failed)", count(events.failed)) } else { String::new() };
         let (allocs, frees, purges) = (count(events.alloc), count(events.free), count(events.purge));
         writeln!(f, "{allocs} allocations{failed}, {frees} frees, {purges} purges; {} lost", count(self.lost))?;

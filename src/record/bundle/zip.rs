@@ -133,7 +133,7 @@ mod tests {
         let mut in_tar = tar.entries().expect("a tar");
         for (at, (name, bytes)) in members.iter().enumerate() {
             let mut file = archive.by_index(at).expect("a member");
-            assert_eq!(file.name(), *name);
+            assert_eq!(file.name().expect("a name"), *name);
             let mut unpacked = Vec::new();
             file.read_to_end(&mut unpacked).expect("the right sum");
             assert_eq!(&unpacked, bytes);
