@@ -13,6 +13,7 @@ pub mod live;
 pub mod marks;
 pub mod output;
 pub mod parse;
+pub mod record;
 pub mod replay;
 pub mod sink;
 pub mod survey;
@@ -60,6 +61,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Live(args)) => live::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Parse(args)) => parse::run(args),
+        Some(Command::Record(args)) => record::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Survey(args)) => survey::run(args),

@@ -18,6 +18,7 @@ pub mod lesson;
 pub mod log;
 pub mod model;
 pub mod policy;
+pub mod record;
 pub mod replay;
 pub mod request;
 pub mod source;

@@ -10,6 +10,7 @@ pub mod names;
 pub mod origin;
 pub mod progress;
 pub mod script;
+pub mod settled;
 pub mod size;
 pub mod stacks;
 
@@ -21,6 +22,7 @@ pub use names::{Names, Task, Window};
 pub use origin::{Clock, InputKind, Origin};
 pub use progress::{Progress, Watched};
 pub use script::{Expected, ScriptLog};
+pub use settled::{Around, Standing};
 pub use stacks::{FrameRef, StackId, Stacks};
 
 use std::sync::Arc;
@@ -161,20 +163,12 @@ impl Log {
     /// Records up to and including the recorder's marker that ends the snapshot before the workload; `None` if there is
     /// no such marker.
     pub fn snapshot_place(&self) -> Option<usize> {
-        self.place_of_mark(b"snapshot before end")
+        self.snapshot_window(Around::Before).map(|window| window.end)
     }
 
     /// The same of the snapshot after the workload. What was recorded later is not in it.
     pub fn last_snapshot_place(&self) -> Option<usize> {
-        self.place_of_mark(b"snapshot after end")
-    }
-
-    fn place_of_mark(&self, wanted: &[u8]) -> Option<usize> {
-        let is_it = |event: &Event| match event.kind {
-            EventKind::Mark { text } => self.names.text(text).trim_ascii_end().ends_with(wanted),
-            _ => false,
-        };
-        self.events.iter().position(|event| is_it(&event)).map(|index| index + 1)
+        self.snapshot_window(Around::After).map(|window| window.end)
     }
 
     /// The event at `seq`, if the log is that long.

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use vmaplens::event::{EventKind, Seq};
-use vmaplens::log::Origin;
+use vmaplens::log::{Around, Origin};
 use vmaplens::replay::truth::{check_after, check_state};
 use vmaplens::replay::{PolicyFrom, Replay, Settings, Timing, Verdict};
 
@@ -55,8 +55,8 @@ fn the_counters_of_every_record_agree() {
 fn the_last_state_is_the_kernels_own() {
     for &(name, ..) in WHOLE {
         let replay = at_the_end(name);
-        if let Some(after) = &replay.log().after {
-            let check = check_after(replay.space(), after).expect("real addresses");
+        if let Some(after) = replay.log().settled(Around::After) {
+            let check = check_after(replay.space(), &after);
             assert_eq!((check.missing, check.extra), (0, 0), "{name}");
         }
         if let Some(truth) = &replay.log().truth {
@@ -85,7 +85,7 @@ fn captures_of_several_cpus_are_survived() {
         let tally = replay.tally();
         assert!(tally.exact >= at_least, "{name}: {tally:?}");
         assert_eq!(tally.exact + tally.inferred + tally.adopted, tally.allocs, "{name}");
-        let check = check_after(replay.space(), replay.log().after.as_ref().expect("after")).expect("real");
+        let check = check_after(replay.space(), &replay.log().settled(Around::After).expect("real"));
         assert_eq!((check.missing, check.extra), (0, 0), "{name}");
         replay.space().allocator().audit().expect(name);
     }

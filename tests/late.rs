@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use vmaplens::event::{Event, EventKind, Nanos, Seq};
-use vmaplens::log::{KernelState, Log, Window};
+use vmaplens::log::{Around, KernelState, Log, Window};
 use vmaplens::model::{Allocator, HelperOrder, PurgeKind, Request};
 use vmaplens::policy::{Augmented, Setup, Shape, by_id};
 use vmaplens::replay::truth::{check_after, check_state};
@@ -24,7 +24,7 @@ fn to_the_end(log: Log) -> Replay {
 }
 
 fn check_end(replay: &Replay, name: &str) {
-    let after = check_after(replay.space(), replay.log().after.as_ref().expect(name)).expect("real addresses");
+    let after = check_after(replay.space(), &replay.log().settled(Around::After).expect(name));
     assert_eq!((after.missing, after.extra), (0, 0), "{name}");
     let state = check_state(replay.space(), replay.log().truth.as_ref().expect(name));
     assert!(state.free_equal && state.pools_equal && state.lazy_equal && state.busy_equal, "{name}: {state:?}");

@@ -45,6 +45,8 @@ pub enum Command {
     Explain(Box<super::explain::ExplainArgs>),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
+    /// Record on this machine, in a tracefs instance of its own, as root: a bundle that every other command reads.
+    Record(Box<super::record::RecordArgs>),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
     Export(Box<super::export::ExportArgs>),
     /// Many captures on all cores: one row for each capture and policy, to Parquet.

@@ -1,5 +1,6 @@
 //! [`CliError`]: everything a command can fail with, each with a hint.
 
+use crate::record::RecordError;
 use crate::replay::OpenError;
 use crate::source::SourceError;
 
@@ -12,6 +13,9 @@ pub enum CliError {
     /// The input cannot be replayed.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Nothing could be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// `--strict`, and a record is damaged.
     #[error("{place}: {what}")]
     Strict {
@@ -49,6 +53,7 @@ impl CliError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Open(error) => error.hint(),
+            Self::Record(error) => error.hint.clone(),
             Self::Strict { .. } => "without --strict the record is skipped and reported".to_owned(),
             Self::Write { .. } => "check the folder and the space left".to_owned(),
             Self::Other { hint, .. } => hint.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::event::EventKind;
-use crate::log::{InputKind, Log, escape};
+use crate::log::{Around, InputKind, Log, escape};
 use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
 use crate::replay::{Divergence, Follow, Replay, Settings, Verdict};
 use crate::source::{Input, open_log};
@@ -156,7 +156,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
         *causes.entry(Told::of(divergence).cause).or_default() += 1;
     }
     let checks = plan.checks;
-    let after = log.after.as_ref().and_then(|after| check_after(replay.space(), after));
+    let after = log.settled(Around::After).map(|after| check_after(replay.space(), &after));
     let state = log.truth.as_ref().map(|truth| check_state(replay.space(), truth));
     Report {
         schema: "vmaplens.verify/1",

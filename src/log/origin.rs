@@ -57,6 +57,8 @@ pub struct Origin {
     pub from_boot: Option<bool>,
     /// What the recording, or the snapshot alone, was printed by.
     pub form: Option<parsers::sniff::Format>,
+    /// The recorder kept only allocations for which this is true.
+    pub filter: Option<String>,
     /// Clock of the stamps.
     pub clock: Clock,
     /// Name of the trace clock.

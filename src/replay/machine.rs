@@ -65,6 +65,12 @@ pub enum OpenError {
     /// Neither events nor areas.
     #[error("no vmalloc events and no areas to show")]
     Nothing,
+    /// Some of the allocations were never recorded.
+    #[error("only allocations with {filter:?} were recorded: without the others nothing can be replayed")]
+    Filtered {
+        /// The recorder's condition, escaped.
+        filter: String,
+    },
     /// No such policy.
     #[error("no policy is called {id:?}")]
     UnknownPolicy {
@@ -102,6 +108,7 @@ impl OpenError {
             Self::Nothing => "record with the events vmalloc:alloc_vmap_area, vmalloc:free_vmap_area_noflush and \
                               vmalloc:purge_vmap_area_lazy switched on"
                 .to_owned(),
+            Self::Filtered { .. } => "vmaplens parse lists the records; record without --filter to replay".to_owned(),
             Self::UnknownPolicy { .. } | Self::UnknownKernel { .. } => {
                 let named = |entry: &policy::PolicyEntry| match entry.era() {
                     Some((_, (first, last))) => format!("{} ({first} to {last})", entry.id),

@@ -111,6 +111,9 @@ impl Plan {
         if log.events.is_empty() && log.before.as_ref().is_none_or(|before| before.areas.is_empty()) {
             return Err(OpenError::Nothing);
         }
+        if let Some(filter) = &log.origin.filter {
+            return Err(OpenError::Filtered { filter: filter.clone() });
+        }
         progress.set_resolved(0, log.events.len() as u64);
         let mut machine = Machine::of(log, settings)?;
         if machine.policy_from == PolicyFrom::Assumed {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use parsers::allocator_state::{AllocatorState, TreeLine};
 
-use crate::log::{Baseline, Pointers};
+use crate::log::Standing;
 use crate::model::{AddressSpace, NIL, TreeId, TreeView, VmapArea};
 
 /// `vmallocinfo.after` against the model.
@@ -39,12 +39,9 @@ pub struct StateCheck {
     pub tree_equal: Option<bool>,
 }
 
-/// Compares with a snapshot; `None` if its addresses cannot be used.
-pub fn check_after(space: &AddressSpace, after: &Baseline) -> Option<AfterCheck> {
-    if after.pointers != Pointers::Real {
-        return None;
-    }
-    let recorded: BTreeSet<(u64, u64)> = after.areas.iter().map(|area| (area.start, area.end)).collect();
+/// Compares with a snapshot as it stands at the end of its read ([`crate::log::Log::settled`]).
+pub fn check_after(space: &AddressSpace, after: &[Standing]) -> AfterCheck {
+    let recorded: BTreeSet<(u64, u64)> = after.iter().map(|area| (area.start, area.end)).collect();
     let allocator = space.allocator();
     let mut model = BTreeSet::new();
     for node in 0..allocator.n_nodes() {
@@ -55,12 +52,12 @@ pub fn check_after(space: &AddressSpace, after: &Baseline) -> Option<AfterCheck>
             model.insert((area.start, area.end));
         });
     }
-    Some(AfterCheck {
+    AfterCheck {
         areas_recorded: recorded.len(),
         areas_model: model.len(),
         missing: recorded.difference(&model).count(),
         extra: model.difference(&recorded).count(),
-    })
+    }
 }
 
 /// Compares with the kernel's own state.

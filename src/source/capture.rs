@@ -162,7 +162,9 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
             trace::damaged(&name, problems, log);
             let origin = &mut log.origin;
             origin.kernel = origin.kernel.take().or(release);
-            origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
+            if !facts.stats.is_empty() {
+                origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
+            }
             origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
             origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::log::{FileProblem, Origin, Window};
+use crate::log::{FileProblem, Origin, Window, escape};
 
 use super::SourceError;
 use super::members::flaw;
@@ -69,7 +69,17 @@ pub fn read(text: &[u8], origin: &mut Origin, problems: &mut Vec<FileProblem>) -
     let window = vstart.zip(vend).map(|(vstart, vend)| Window { vstart, vend });
     origin.vmalloc = window.filter(|window| window.vstart < window.vend).or(origin.vmalloc);
     origin.clock_name = string("/trace/clock").or(origin.clock_name.take());
-    origin.overwritten = number("/loss/overrun").unwrap_or(origin.overwritten);
+    // Pages say themselves what was overwritten before them, but not what was never written.
+    let has_pages = string("/trace/format").as_deref() == Some("ftrace-pages");
+    let lost = if has_pages {
+        number("/loss/commit_overrun").zip(number("/loss/dropped")).map(|(nested, full)| nested.saturating_add(full))
+    } else {
+        number("/loss/overrun")
+    };
+    origin.overwritten = lost.unwrap_or(origin.overwritten);
+    let filters = said.pointer("/trace/filters").and_then(Value::as_object);
+    let filter = filters.and_then(|filters| filters.values().find_map(Value::as_str));
+    origin.filter = filter.map(|filter| escape(filter.as_bytes())).or(origin.filter.take());
     Ok(Manifest {
         trace: string("/trace/member"),
         before: string("/snapshots/before/member"),

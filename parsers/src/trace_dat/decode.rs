@@ -5,7 +5,7 @@ use super::format::{Format, Number};
 use super::input::Order;
 use super::kind::{Common, Event, Kind};
 use super::print::{Piece, Template, Values, bytes_of, pieces, until_nul, write_number, write_symbol};
-use super::symbols::{CommCache, Comms, Formats, SymbolCache, Symbols};
+use super::symbols::{CommCache, Comms, Formats, SymbolCache, Symbols, is_marker};
 use crate::lex::after;
 use crate::record::{Alloc, Body, Frame, Free, Purge};
 
@@ -155,7 +155,9 @@ impl Tables {
             Kind::Print { ip, text: field } => {
                 let printed = without_newline(until_nul(bytes_of(field, &values)?));
                 match cache.place(&self.symbols, number(*ip)?).map(|place| place.name) {
-                    Some(function) if !is_marker(function) => Body::Other { name: function, args: printed },
+                    Some(function) if self.symbols.has_marker && !is_marker(function) => {
+                        Body::Other { name: function, args: printed }
+                    }
                     _ => Body::Marker(printed),
                 }
             }
@@ -300,11 +302,6 @@ impl Tables {
             }
         }
     }
-}
-
-/// Functions that write what came through `trace_marker`.
-fn is_marker(function: &[u8]) -> bool {
-    matches!(function, b"tracing_mark_write" | b"__tracing_mark_write" | b"write_marker_to_buffer")
 }
 
 fn without_newline(text: &[u8]) -> &[u8] {

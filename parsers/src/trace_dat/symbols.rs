@@ -16,6 +16,8 @@ pub(super) struct Symbols {
     names: Vec<u8>,
     /// By address, each address once.
     functions: Vec<Function>,
+    /// The function through which marks come is among them: what comes through another is none.
+    pub(super) has_marker: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,7 @@ impl Symbols {
             let in_module = in_module.unwrap_or_default();
             let mut entry = Function { address, end: u64::MAX, name: 0, module: 0, name_len: 0, module_len: 0 };
             if is_function {
+                symbols.has_marker |= is_marker(name);
                 let (name_at, name_len) = symbols.keep(name);
                 if module.0 != in_module {
                     module = (in_module, symbols.keep(in_module).0);
@@ -108,6 +111,11 @@ impl Symbols {
             length: (function.end != u64::MAX).then(|| function.end - function.address),
         })
     }
+}
+
+/// Functions that write what came through `trace_marker`.
+pub(super) fn is_marker(function: &[u8]) -> bool {
+    matches!(function, b"tracing_mark_write" | b"__tracing_mark_write" | b"write_marker_to_buffer")
 }
 
 /// Address, type, name and module.

@@ -1,6 +1,6 @@
 //! The state before the first record.
 
-use crate::log::{Baseline, BaselineState, Log, Pointers};
+use crate::log::{Around, Baseline, Log, Pointers};
 use crate::model::{AddressSpace, Extent};
 use crate::policy::rules::FreeSpace;
 use crate::policy::{self, Shape};
@@ -47,9 +47,11 @@ pub(super) fn initial_space(log: &Log, machine: &Machine, shape: Shape) -> Addre
             setup.early = early_areas(log, before);
             policy::build(&setup)
         }
-        Some(before) => {
+        Some(_) => {
+            // As they stand where the replay begins: records in the midst of the read count for more than its rows.
+            let standing = log.settled(Around::Before).unwrap_or_default();
             let rows = |lazy: bool| -> Vec<Extent> {
-                let wanted = before.areas.iter().filter(|area| (area.state == BaselineState::Unpurged) == lazy);
+                let wanted = standing.iter().filter(|area| area.is_lazy == lazy);
                 wanted.filter_map(|area| Extent::new(area.start, area.end)).collect()
             };
             policy::from_snapshot(&setup, &rows(false), &rows(true), shape)

@@ -1,0 +1,155 @@
+//! Looks into recorded pages with the program's own reader: for what ends a recording, and for what is to be said of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use parsers::ftrace::probe::{Probed, Returned, recognise};
+use parsers::record::{Body, Record};
+use parsers::trace_dat::{RawPages, ReadAt, TraceDat};
+
+use crate::log::Window;
+
+use super::probes::Definition;
+
+/// What pages cannot be read without.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// Text of `events/header_page`.
+    pub header_page: Vec<u8>,
+    /// Format files of all events that are recorded.
+    pub formats: Vec<Vec<u8>>,
+    /// The probes among them.
+    pub probes: Vec<Definition>,
+}
+
+impl Layout {
+    /// Shows `visit` every record of these pages.
+    fn records(&self, cpus: &[(u16, &dyn ReadAt)], visit: &mut dyn FnMut(&Record<'_>)) {
+        let formats: Vec<&[u8]> = self.formats.iter().map(Vec::as_slice).collect();
+        let raw = RawPages::new(&self.header_page, &formats, cpus);
+        if let Ok(mut dat) = TraceDat::from_pages(&raw) {
+            dat.records(|record, _| visit(record));
+        }
+    }
+
+    /// What an own probe's record says. Without symbols it does not tell where it sits; its name does.
+    fn probed(&self, name: &[u8], args: &[u8]) -> Option<Probed> {
+        let probe = self.probes.iter().find(|probe| probe.event.as_bytes() == name)?;
+        let at = if probe.is_return { format!("f <- {}", probe.function) } else { probe.function.to_owned() };
+        recognise(at.as_bytes(), args)
+    }
+
+    /// Did an allocation fail in this page?
+    pub fn has_failure(&self, cpu: u16, page: &[u8]) -> bool {
+        let mut failed = false;
+        self.records(&[(cpu, &page)], &mut |record| {
+            failed |= match &record.body {
+                Body::Alloc(alloc) => alloc.failed,
+                Body::Probe { name, args, .. } => self.probed(name, args) == Some(Probed::Return(Returned::Failed)),
+                _ => false,
+            };
+        });
+        failed
+    }
+
+    /// Goes through everything that was recorded.
+    pub fn digest(&self, cpus: &[(u16, &dyn ReadAt)]) -> Digest {
+        let mut digest = Digest::default();
+        let mut windows: HashMap<(u64, u64), u64> = HashMap::new();
+        self.records(cpus, &mut |record| digest.take(self, record, &mut windows));
+        let most = windows.into_iter().max_by_key(|&(window, n)| (n, window.1 - window.0));
+        digest.window = most.map(|((vstart, vend), _)| Window { vstart, vend });
+        digest
+    }
+}
+
+/// What there is to say of a recording.
+#[derive(Debug, Clone, Default)]
+pub struct Digest {
+    /// Allocations, failed ones included.
+    pub allocs: u64,
+    /// Failed ones among them.
+    pub failed: u64,
+    /// Frees.
+    pub frees: u64,
+    /// Purges.
+    pub purges: u64,
+    /// Everything else: marks, stacks, entries of probed functions.
+    pub others: u64,
+    /// Notices of loss.
+    pub losses: u64,
+    /// The window that most allocations ask for.
+    pub window: Option<Window>,
+    /// Addresses of code that occur.
+    pub addresses: BTreeSet<u64>,
+    /// The functions that own probes sit on, by their addresses.
+    pub probed: BTreeMap<u64, &'static str>,
+    /// Stamps of own marks.
+    pub marks: HashMap<String, u64>,
+    /// Tasks that occur.
+    pub pids: BTreeSet<i32>,
+}
+
+impl Digest {
+    fn take(&mut self, layout: &Layout, record: &Record<'_>, windows: &mut HashMap<(u64, u64), u64>) {
+        if let Some(prefix) = &record.prefix {
+            self.pids.insert(prefix.pid);
+        }
+        let mut window = |vstart: u64, vend: u64| {
+            if vstart < vend {
+                *windows.entry((vstart, vend)).or_default() += 1;
+            }
+        };
+        match &record.body {
+            Body::Alloc(alloc) => {
+                self.allocs += 1;
+                self.failed += u64::from(alloc.failed);
+                window(alloc.vstart, alloc.vend);
+            }
+            Body::Free(_) => self.frees += 1,
+            Body::Purge(_) => self.purges += 1,
+            Body::Stack(frames) => {
+                self.others += 1;
+                self.addresses.extend(frames.iter().filter_map(|frame| frame.address));
+            }
+            Body::Probe { name, at, args } => {
+                match layout.probed(name, args) {
+                    Some(Probed::Request(request)) => window(request.vstart, request.vend),
+                    Some(Probed::Return(returned)) => {
+                        self.allocs += 1;
+                        self.failed += u64::from(returned == Returned::Failed);
+                    }
+                    Some(Probed::Free { .. }) => self.frees += 1,
+                    Some(Probed::PurgeReturn(_)) => self.purges += 1,
+                    _ => self.others += 1,
+                }
+                self.place(layout, name, at);
+            }
+            Body::Marker(text) => {
+                self.others += 1;
+                let stamp = record.prefix.as_ref().map(|prefix| prefix.stamp);
+                if let Some(parsers::record::Stamp::Nanos(at)) = stamp
+                    && text.starts_with(b"vmaplens:")
+                {
+                    self.marks.insert(String::from_utf8_lossy(text).trim().to_owned(), at);
+                }
+            }
+            Body::Lost { .. } => self.losses += 1,
+            _ => self.others += 1,
+        }
+    }
+
+    /// Where an own probe sits: an address, as long as there are no symbols.
+    fn place(&mut self, layout: &Layout, name: &[u8], at: &[u8]) {
+        let Some(probe) = layout.probes.iter().find(|probe| probe.event.as_bytes() == name) else { return };
+        let at = String::from_utf8_lossy(at);
+        let address = |text: &str| u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
+        let (caller, function) = match at.split_once(" <- ") {
+            Some((caller, function)) => (Some(caller), function),
+            None => (None, at.as_ref()),
+        };
+        if let Some(function) = address(function) {
+            self.probed.insert(function, probe.function);
+        }
+        self.addresses.extend(caller.and_then(address));
+    }
+}

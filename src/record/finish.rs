@@ -1,0 +1,115 @@
+//! From what was taken to a bundle.
+
+use std::fs::File;
+use std::path::Path;
+
+use parsers::trace_dat::ReadAt;
+
+use crate::source::read_at::Disk;
+
+use super::anonymise::Masks;
+use super::bundle::{CHECKSUMS, MANIFEST, Spool};
+use super::decode::Digest;
+use super::error::RecordError;
+use super::facts::Facts;
+use super::files::Files;
+use super::manifest;
+use super::session::Taken;
+use super::settings::Settings;
+use super::symbols::{Kallsyms, Symbol};
+
+/// A finished bundle.
+#[derive(Debug)]
+pub struct Bundle {
+    /// What is in it.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// Its members.
+    pub n_members: usize,
+}
+
+/// Writes everything that describes the recording, and makes the bundle.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn bundle(
+    files: &dyn Files,
+    facts: &Facts,
+    settings: &Settings,
+    spool: Spool,
+    taken: &Taken,
+) -> Result<Bundle, RecordError> {
+    let digest = digest(&spool, facts, taken);
+    let mut masks = settings.anonymise.then(Masks::default);
+    let mut symbols = symbols(files, &digest);
+    if let Some(masks) = &mut masks {
+        symbols = symbols.into_iter().map(|symbol| masks.symbol(symbol)).collect();
+    }
+    let lines: String = symbols.iter().map(|symbol| format!("{symbol}\n")).collect();
+    spool.put("symbols.txt", lines.as_bytes())?;
+    let comms = taken.comms.text(&digest.pids, |name| match &mut masks {
+        Some(masks) => masks.task(name),
+        None => name.to_vec(),
+    });
+    spool.put("saved_cmdlines", &comms)?;
+    for (name, snapshot) in [("vmallocinfo.before", &taken.before), ("vmallocinfo.after", &taken.after)] {
+        let Some(snapshot) = snapshot else { continue };
+        match &mut masks {
+            Some(masks) => spool.put(name, &masks.vmallocinfo(&snapshot.text))?,
+            None => spool.put(name, &snapshot.text)?,
+        }
+    }
+    if masks.is_none() {
+        spool.put("modules.txt", &files.read(Path::new("/proc/modules")).unwrap_or_default())?;
+    }
+    for (cpu, _, text) in &taken.stats {
+        spool.put(&format!("stats/cpu{cpu}"), format!("{text}\n").as_bytes())?;
+    }
+    let text = |name: &str| std::fs::read_to_string(spool.dir.join(name)).unwrap_or_default();
+    let (meminfo, config) = (text("meminfo"), text("config.txt"));
+    let members = spool.members()?;
+    let source = manifest::Source {
+        facts,
+        settings,
+        taken: Some(taken),
+        digest: Some(&digest),
+        members: &members,
+        meminfo: &meminfo,
+        config: &config,
+    };
+    spool.put(MANIFEST, manifest::write(&source).as_bytes())?;
+    let sums: String = members.iter().map(|member| format!("{}  {}\n", member.sha256, member.name)).collect();
+    spool.put(CHECKSUMS, sums.as_bytes())?;
+    let mut names = vec![MANIFEST.to_owned()];
+    names.extend(members.into_iter().map(|member| member.name));
+    names.push(CHECKSUMS.to_owned());
+    let bytes = spool.finish(&names)?;
+    Ok(Bundle { digest, bytes, n_members: names.len() })
+}
+
+/// Goes through the pages.
+fn digest(spool: &Spool, facts: &Facts, taken: &Taken) -> Digest {
+    let open = |&cpu: &u16| {
+        let file = File::open(spool.dir.join(format!("events.pages/cpu{cpu}"))).ok()?;
+        Some((cpu, Disk::new(&file)?))
+    };
+    let disks: Vec<(u16, Disk)> = facts.online.iter().filter_map(open).collect();
+    let cpus: Vec<(u16, &dyn ReadAt)> = disks.iter().map(|(cpu, disk)| (*cpu, disk as &dyn ReadAt)).collect();
+    taken.layout.digest(&cpus)
+}
+
+/// Names of the addresses that occur. Where the kernel hides them, those of own probes are known all the same.
+fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
+    let text = files.read(Path::new("/proc/kallsyms")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let kallsyms = Kallsyms::read(&text);
+    if kallsyms.is_empty() {
+        let symbol =
+            |(&address, &name): (&u64, &&str)| Symbol { address, name: name.to_owned(), offset: 0, module: None };
+        return digest.probed.iter().map(symbol).collect();
+    }
+    let mut addresses = digest.addresses.clone();
+    addresses.extend(digest.probed.keys());
+    kallsyms.of(&addresses)
+}
