@@ -33,7 +33,7 @@ pub(crate) struct Taken {
     pub replay: Result<Replay, String>,
     /// When, since the first.
     pub at: Duration,
-    /// How long it took.
+    /// What it took of a CPU.
     pub cost: Duration,
     /// The next one is so much later.
     pub every: Duration,

@@ -34,7 +34,7 @@ pub struct Live<'a> {
     pub every: Duration,
     /// It would be read so often if it took less time.
     pub asked: Duration,
-    /// What one reading takes.
+    /// What one reading takes of a CPU.
     pub cost: Duration,
     /// Why it cannot be read now.
     pub trouble: Option<&'a str>,
