@@ -1,6 +1,7 @@
 //! The command line: clap types here, one file per subcommand.
 
 pub mod args;
+pub mod check;
 pub mod compare;
 pub mod error;
 pub mod explain;
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Check(args)) => check::run(args),
         Some(Command::Live(args)) => live::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Parse(args)) => parse::run(args),

@@ -1,10 +1,11 @@
 //! Answers about what was read: pure functions from logs and models to plain values.
 
 pub mod breaks;
+pub mod check;
 pub mod condition;
+pub mod explain;
 pub mod ground;
 pub mod growth;
-pub mod explain;
 pub mod hashed;
 pub mod holder;
 pub mod holders;
@@ -17,7 +18,7 @@ pub use breaks::{Edge, Run, Turn, Watch, Way};
 pub use condition::{Compiled, Outcome, figure, figures_of};
 pub use ground::{Ground, OnLane};
 pub use growth::{By, Growth, History, Measure, Verdict};
-pub use lane_runs::{LaneRuns, LaneTurn};
 pub use hashed::{Certainty, Layout};
+pub use lane_runs::{LaneRuns, LaneTurn};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -43,6 +43,8 @@ pub enum Command {
     Live(super::live::LiveArgs),
     /// Why a request found no place and what would make it fit; with --at, why an area lies there and not lower.
     Explain(Box<super::explain::ExplainArgs>),
+    /// What cannot be right: overlaps, double frees, impossible sizes, lost records, thresholds; exit code 1 if there is any.
+    Check(super::check::CheckArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
     /// Record on this machine, in a tracefs instance of its own, as root: a bundle that every other command reads.
