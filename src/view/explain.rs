@@ -130,7 +130,13 @@ fn verdict(told: &Explanation, page: &Page<'_>) -> Vec<Span> {
             }),
         ],
         Verdict::PassedBy { at } => vec![
-            strong("It is refused although it would fit", Role::Bad),
+            strong(
+                match told.now.fitting {
+                    0 => "It is refused although it would fit after a purge",
+                    _ => "It is refused although it would fit",
+                },
+                Role::Bad,
+            ),
             say(": at "),
             number(page.addr(at)),
             say(", but the kernel's search does not come to that hole."),

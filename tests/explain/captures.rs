@@ -245,3 +245,48 @@ fn a_moment_aside_is_the_moment_and_leaves_the_cursor() {
         assert_eq!(Moment::of_record(&mut other, seq).expect("a moment").space.digest(), aside, "{seq:?}");
     }
 }
+
+/// The scripts answered by the code of each kernel, in which requests fail.
+const SCRIPTS: [&str; 9] = [
+    "2.4/exhaust",
+    "2.4/tinyfull",
+    "2.6.32/tinyfull",
+    "4.19/hugealign",
+    "4.19/tinyfull",
+    "5.10/tinyfull",
+    "6.1/tinyfull",
+    "6.12/tinyfull",
+    "6.12/hugealign",
+];
+
+#[test]
+fn failures_of_every_era_are_explained_as_its_own_search_sees_them() {
+    for name in SCRIPTS {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/vectors/{name}.ops.zst"));
+        if !path.exists() {
+            println!("{name}: no such script");
+            continue;
+        }
+        let log = vmaplens::source::open(&Input::Path(path), &Reading::default()).expect(name);
+        let mut replay = Replay::open(Arc::new(log), &settings()).expect(name);
+        let failures = failures_of(replay.log());
+        let mut table: BTreeMap<String, u32> = BTreeMap::new();
+        for &seq in failures.iter().step_by(failures.len() / 300 + 1) {
+            let moment = Moment::of_record(&mut replay, seq).expect(name);
+            let Some(request) = moment.request else { continue };
+            let told = moment.explained(&replay).expect("an attempt is explained");
+            let what = format!("{name}, op {}: {:?}, {request:?}", seq.0 + 1, told.verdict);
+            let (_, later) = purged_of(&moment);
+            let now = moment.space.allocator().place(&request, None).is_ok();
+            let then = later.space.allocator().place(&Request { first_attempt: false, ..request }, None).is_ok();
+            assert_eq!(matches!(told.verdict, Verdict::Fits { .. }), now, "{what}");
+            assert_eq!(told.verdict.is_served(), now || then, "{what}");
+            // Where no tree of holes is searched, nothing can be passed by.
+            let has_tree = moment.space.allocator().tree(TreeId::Free).is_some();
+            assert!(has_tree || !matches!(told.verdict, Verdict::PassedBy { .. }), "{what}");
+            *table.entry(reason_of(&told)).or_default() += 1;
+        }
+        println!("{name}: {} failures", failures.len());
+        table.iter().for_each(|(reason, n)| println!("  {n:>6}  {reason}"));
+    }
+}

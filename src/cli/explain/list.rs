@@ -189,8 +189,8 @@ fn in_words(verdict: &str) -> &'static str {
 fn reason_words(reason: Option<Short>) -> &'static str {
     match reason {
         Some(Short::TooSmall) => "is too small",
-        Some(Short::Clipped) => "is long enough, but not inside the window",
-        Some(Short::Alignment) => "is long enough, but not from an aligned address on",
+        Some(Short::Clipped) => "has enough, but not in the window",
+        Some(Short::Alignment) => "has enough, but not once aligned",
         None => "is long enough, or there is none",
     }
 }

@@ -86,6 +86,8 @@ pub enum Doubt {
     Range,
     /// Above page alignment, and to 5.16 always, the search asks for a hole of so many bytes and can pass a shorter one by.
     Padded(u64),
+    /// That kernel leaves so many bytes free behind each area: a hole needs them besides the request.
+    Gap(u64),
     /// The record says that the request failed, the model would have placed it here.
     ModelPlaces(u64),
     /// The record says that the request was placed, the model finds no place.
@@ -107,6 +109,8 @@ pub struct Ground {
     pub range_from: RangeFrom,
     /// Bytes in a page.
     pub page_size: u64,
+    /// Bytes that stay free behind an area, besides its guard page: a page from 2.6.28 to 2.6.38, else nothing.
+    pub gap: u64,
     /// Addresses have eight digits.
     pub is_32_bit: bool,
     /// How much can be seen.
@@ -136,6 +140,7 @@ impl Ground {
             range,
             range_from,
             page_size,
+            gap: 0,
             is_32_bit: u32::try_from(range.vend).is_ok() || narrow(baseline),
             sight,
             doubts: Vec::new(),

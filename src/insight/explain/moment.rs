@@ -251,6 +251,12 @@ impl Ground {
         let is_told = log.origin.vmalloc.is_some() || !log.names.windows().is_empty();
         let starts_known = machine.from_boot || log.state_before.is_some() || log.origin.kind == InputKind::Script;
         let from_rows = !starts_known && replay.is_empty();
+        let gap = match machine.policy.rules.free_space {
+            FreeSpace::BusyTree(rules) if rules.gap_page => allocator.page_size(),
+            _ => 0,
+        };
+        let unlisted = from_rows.then_some(Doubt::Unlisted);
+        let doubts = unlisted.into_iter().chain((0 < gap).then_some(Doubt::Gap(gap))).collect();
         Self {
             areas,
             holes,
@@ -258,9 +264,10 @@ impl Ground {
             range: allocator.window(),
             range_from: if is_told { RangeFrom::Input } else { RangeFrom::Unknown },
             page_size: allocator.page_size(),
+            gap,
             is_32_bit: machine.is_32_bit,
             sight: Sight::Model,
-            doubts: if from_rows { vec![Doubt::Unlisted] } else { Vec::new() },
+            doubts,
             sizes: Vec::new(),
         }
     }

@@ -155,6 +155,7 @@ pub fn explain(ground: &Ground, asked: Asked, searched: Option<&Searched>) -> Ex
     let has_addresses = ground.has_addresses();
     let needs_help = has_addresses && !matches!(verdict, Verdict::Fits { .. });
     let remedies = if needs_help { remedies(ground, &asked, &holders, &purged_holes) } else { Vec::new() };
+    let needed = asked.size.saturating_add(ground.gap);
     let offered = purged.best.map_or(0, |room| room.bytes);
     let mut doubts: Vec<Doubt> = ground.doubts.iter().chain(&asked.doubts).copied().collect();
     if let Some(searched) = searched
@@ -170,7 +171,7 @@ pub fn explain(ground: &Ground, asked: Asked, searched: Option<&Searched>) -> Ex
         range_from: ground.range_from,
         now,
         purged,
-        short_by: asked.size.saturating_sub(offered),
+        short_by: if verdict.is_served() { 0 } else { needed.saturating_sub(offered) },
         close,
         reasons,
         holders,
@@ -190,7 +191,8 @@ fn verdict(ground: &Ground, asked: &Asked, (now, purged): (&Kept, &Kept), search
     if !ground.has_addresses() {
         return Verdict::NotKnown;
     }
-    let fitting = |kept: &Kept| kept.best.filter(|room| asked.size <= room.bytes).map(|room| room.start);
+    let needed = asked.size.saturating_add(ground.gap);
+    let fitting = |kept: &Kept| kept.best.filter(|room| needed <= room.bytes).map(|room| room.start);
     let Some(searched) = searched else {
         return match (lowest(&ground.holes, asked), fitting(purged)) {
             (Some(at), _) => Verdict::Fits { at },

@@ -54,7 +54,7 @@ fn verdict(told: &WhyHere, page: &Page<'_>) -> Vec<Span> {
             said.extend([
                 say("; it was cut from the hole "),
                 number(page.extent(hole)),
-                say(format!(" of {}.", bytes(hole.len_bytes()))),
+                say(format!(" of {}{}.", bytes(hole.len_bytes()), first_multiple(told, hole.start()))),
             ]);
             if let Verdict::Inferred(timing) = told.judged {
                 said.push(say(format!(" As far as the trace tells: {}.", timing.because())));
@@ -98,6 +98,18 @@ fn verdict(told: &WhyHere, page: &Page<'_>) -> Vec<Span> {
                 count(n_fit)
             )),
         ],
+    }
+}
+
+/// Where in its hole it begins, if not at the hole's own beginning.
+fn first_multiple(told: &WhyHere, hole: u64) -> String {
+    match told.asked.window.vstart {
+        _ if told.area.start() == hole => String::new(),
+        vstart if told.area.start() == vstart => ", at the start of the window".to_owned(),
+        _ if page_size(told) < told.asked.align => {
+            format!(", at its first multiple of {}", bytes(told.asked.align))
+        }
+        _ => String::new(),
     }
 }
 

@@ -126,9 +126,13 @@ pub fn doubt(doubt: Doubt, page: &Page<'_>) -> String {
                          --range says where it lies."
             .to_owned(),
         Doubt::Padded(length) => format!(
-            "For this alignment the kernel's search asks for a hole of {} (size + alignment - 1) and may pass a shorter \
+            "For this alignment the kernel's search asks for a hole of {} bytes (size + alignment - 1) and may pass a shorter \
              one by, although it would do.",
-            bytes(length)
+            text::count(length)
+        ),
+        Doubt::Gap(page) => format!(
+            "A kernel of this age leaves {} free behind each area: a hole above an area needs them besides the request.",
+            bytes(page)
         ),
         Doubt::ModelPlaces(at) => format!(
             "The record says that the request failed; the model, with what it knows, would have placed it at {}.",
