@@ -1,7 +1,9 @@
 //! The command line: clap types here, one file per subcommand.
 
 pub mod args;
+pub mod check;
 pub mod compare;
+pub mod diff;
 pub mod error;
 pub mod export;
 pub mod generate;
@@ -55,6 +57,8 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
+        Some(Command::Check(args)) => check::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),
         Some(Command::Export(args)) => export::run(args),

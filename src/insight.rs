@@ -1,6 +1,7 @@
 //! Answers about what was read: pure functions from logs and models to plain values.
 
 pub mod breaks;
+pub mod check;
 pub mod condition;
 pub mod growth;
 pub mod hashed;

@@ -13,6 +13,8 @@ pub(crate) mod facts;
 pub mod focus;
 pub mod free;
 pub mod glyphs;
+pub mod growth;
+pub mod hashed;
 pub mod header;
 pub mod lesson;
 pub(crate) mod line;

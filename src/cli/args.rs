@@ -39,6 +39,10 @@ pub enum Command {
     Compare(CompareArgs),
     /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
     Inspect(InspectArgs),
+    /// What grew and shrank between two snapshots or more, by caller, module or kind, and whether it looks like a leak.
+    Diff(super::diff::DiffArgs),
+    /// What cannot be: overlaps, double frees, wrong sizes, areas where none may be, lost records; and thresholds.
+    Check(super::check::CheckArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),
     /// What is known of an input, in the format of another program: tables, time lines, flame graphs, pictures.
