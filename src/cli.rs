@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod compare;
+pub mod diff;
 pub mod error;
 pub mod explain;
 pub mod export;
@@ -62,6 +63,8 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Live(args)) => live::run(args),
         Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
+        Some(Command::Check(args)) => check::run(args),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Record(args)) => record::run(args),
         Some(Command::Lesson(args)) => lesson::run(args),

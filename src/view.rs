@@ -14,6 +14,8 @@ pub(crate) mod facts;
 pub mod focus;
 pub mod free;
 pub mod glyphs;
+pub mod growth;
+pub mod hashed;
 pub mod header;
 pub mod holders;
 pub mod lesson;

@@ -32,7 +32,7 @@ fn captures() -> Vec<Case> {
     let mut cases = Vec::new();
     for path in paths.iter().filter(|path| path.join("meta.toml").exists()) {
         let log = open_log(&Input::Path(path.clone()), &Reading::default()).expect("a capture");
-        let known = Known::of(&log);
+        let known = Known::of(&log.origin);
         for (which, snapshot) in [("before", &log.before), ("after", &log.after)] {
             let Some(real) = snapshot.clone() else { continue };
             let name = path.file_name().expect("a name").to_string_lossy();
@@ -56,13 +56,9 @@ fn hashed(real: &Baseline, key: u64, bits: u32) -> Baseline {
 /// Holds every claim that is called certain against the real rows. `real` has the row of each row, where it is known.
 fn check(layout: &Layout, real: &[Option<&BaselineArea>], n_nodes: Option<u32>, what: &str) {
     let start = |row: u32| real[row as usize].map(|area| area.start);
-    if layout.touching == Certainty::Certain {
-        for run in &layout.runs {
-            for pair in run.rows.windows(2) {
-                let (Some(low), Some(high)) = (real[pair[0] as usize], real[pair[1] as usize]) else { continue };
-                assert_eq!(low.end, high.start, "{what}: lines {} and {} do not touch", low.line, high.line);
-            }
-        }
+    for pair in layout.runs.iter().flat_map(|run| run.rows.windows(2)) {
+        let (Some(low), Some(high)) = (real[pair[0] as usize], real[pair[1] as usize]) else { continue };
+        assert_eq!(low.end, high.start, "{what}: lines {} and {} do not touch", low.line, high.line);
     }
     let base = |run: usize| {
         let rows = layout.runs[run].rows.iter();
@@ -105,12 +101,11 @@ fn nodes(known: Known) -> Option<u32> {
 
 fn row(name: &str, layout: &Layout, figures: &Figures, real: (u64, u64)) -> String {
     format!(
-        "{name:<40} rows {:>4}  touching {:>4} of {:>4} {:<8}  {:<8} {:?}  pairs {:>5.1} %  rows in order {:>5.1} %  certain \
+        "{name:<40} rows {:>4}  touching {:>4} of {:>4}  {:<8} {:?}  pairs {:>5.1} %  rows in order {:>5.1} %  certain \
          {} bounded {} unknown {}  holes {} of {}",
         figures.rows,
         figures.joins,
         real.0,
-        layout.touching.word(),
         layout.order.word(),
         layout.why,
         100.0 * figures.ordered_pairs as f64 / figures.pairs.max(1) as f64,
@@ -139,7 +134,7 @@ fn the_kernels_own_hashes() {
         check(&layout, &pairs, Some(2), name);
         let figures = layout.figures();
         println!("{}", row(name, &layout, &figures, truth(&real)));
-        assert_eq!((layout.touching, layout.contradictions), (Certainty::Certain, 0));
+        assert_eq!((layout.n_likely_joins, layout.contradictions), (0, 0));
         assert_eq!((layout.order, layout.why, layout.n_nodes), (Certainty::Certain, Why::NodeByNode, Some(2)));
         assert_eq!(matched as u64 + 1, figures.rows, "one stack had moved");
         // Every pair that touches is found: those of the real file whose rows are in both.
@@ -195,7 +190,7 @@ fn what_is_certain_is_true_on_every_capture() {
                 if key == 0 {
                     println!("{}", row(&name, &layout, &figures, truth_of));
                 }
-                assert_eq!((layout.touching, figures.joins), (Certainty::Certain, truth_of.0), "{name}");
+                assert_eq!((figures.joins, figures.likely_joins), (truth_of.0, 0), "{name}");
                 assert!(figures.least_holes <= truth_of.1, "{name}");
             }
         }
@@ -205,7 +200,7 @@ fn what_is_certain_is_true_on_every_capture() {
 /// Fewer bits make collisions: some claims are lost, and none is wrong.
 #[test]
 fn collisions_make_no_wrong_claim() {
-    let mut wrong_if_believed = 0;
+    let (mut wrong_if_believed, mut believed) = (0, 0);
     for case in captures() {
         let real: Vec<_> = case.real.areas.iter().map(Some).collect();
         for (key, bits) in (0..20).flat_map(|key| [6, 8, 10, 12, 16, 20, 22, 24, 28].map(|bits| (key, bits))) {
@@ -213,16 +208,14 @@ fn collisions_make_no_wrong_claim() {
             for known in [Known::default(), case.known] {
                 let layout = Layout::of(&file, known);
                 check(&layout, &real, nodes(case.known), &format!("{} key {key} bits {bits}", case.name));
-                for pair in layout.runs.iter().flat_map(|run| run.rows.windows(2)) {
-                    wrong_if_believed +=
-                        usize::from(case.real.areas[pair[0] as usize].end != case.real.areas[pair[1] as usize].start);
-                }
+                wrong_if_believed += layout.n_likely_joins;
+                believed += layout.n_joins;
                 let knows = (0..file.areas.len() as u32).map(|row| layout.knowledge(row)).count();
                 assert_eq!(knows, file.areas.len());
             }
         }
     }
-    assert!(100 < wrong_if_believed, "the hashes did not collide: {wrong_if_believed}");
+    assert!(1000 < wrong_if_believed && 1000 < believed, "{wrong_if_believed} {believed}");
 }
 
 /// Lines in another order than the kernel's tell nothing about order.

@@ -44,6 +44,9 @@ pub enum Command {
     /// Why a request found no place and what would make it fit; with --at, why an area lies there and not lower.
     Explain(Box<super::explain::ExplainArgs>),
     /// What cannot be right: overlaps, double frees, impossible sizes, lost records, thresholds; exit code 1 if there is any.
+    /// What grew and shrank between two snapshots or more, by caller, module or kind, and whether it looks like a leak.
+    Diff(super::diff::DiffArgs),
+    /// What cannot be: overlaps, double frees, wrong sizes, areas where none may be, lost records; and thresholds.
     Check(super::check::CheckArgs),
     /// The records of an input as JSON Lines, or only how many there are.
     Parse(ParseArgs),

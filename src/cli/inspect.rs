@@ -4,11 +4,13 @@ mod text;
 
 use serde::Serialize;
 
+use crate::insight::hashed::Known;
 use crate::insight::{self, Group, NodeRow, Summary};
 use crate::log::baseline::pointers_word;
 use crate::log::{Baseline, InputKind, Log, Pointers, Window};
 use crate::replay::machine::widest_window;
 use crate::source::{Input, SourceError, formats, open_log};
+use crate::view;
 
 use super::args::InspectArgs;
 use super::error::CliError;
@@ -44,7 +46,33 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     chains: Option<Chains>,
+    /// What a file of hashed addresses tells about where areas lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<LayoutRow>,
+    #[serde(skip)]
+    layout_words: Vec<String>,
     problems: usize,
+}
+
+/// What is certain, likely and unknown of a hashed file.
+#[derive(Debug, Serialize)]
+struct LayoutRow {
+    runs: u64,
+    touching_pairs: u64,
+    /// Equal hashes that chance may have made: in no run.
+    likely_touching_pairs: u64,
+    /// Hashes that contradict each other: nothing of that is believed.
+    contradictions: usize,
+    order: &'static str,
+    because: String,
+    nodes: Option<u32>,
+    ordered_pairs: u64,
+    pairs: u64,
+    ordered_areas: u64,
+    certain_areas: u64,
+    bounded_areas: u64,
+    unknown_areas: u64,
+    at_least_holes: u64,
 }
 
 /// The numbers of a row.
@@ -107,7 +135,7 @@ struct Chains {
 }
 
 const HASHED: &str = "the addresses are hashed";
-const HIDDEN: &str = "the addresses are hidden";
+const HIDDEN: &str = "the addresses are hidden: sums and the order of lines are all there is";
 
 /// Runs the command.
 ///
@@ -122,7 +150,16 @@ pub fn run(args: &InspectArgs) -> Result<u8, CliError> {
     let page_size = page_size.unwrap_or_else(|| insight::guess_page_size(baseline));
     let summary = insight::summarize(baseline, page_size);
     let range = range_of(args.input.range, &log, baseline);
-    let report = report(&log, baseline, &summary, range, page_size, member);
+    let mut report = report(&log, baseline, &summary, range, page_size, member);
+    if baseline.pointers == Pointers::Hashed {
+        let mut origin = log.origin.clone();
+        origin.kernel = args.input.kernel.clone().or(origin.kernel);
+        origin.cpus_possible = args.input.cpus.or(origin.cpus_possible);
+        origin.page_size = args.input.page_size.or(origin.page_size);
+        let layout = insight::Layout::of(baseline, Known::of(&origin));
+        report.layout = Some(layout_row(&layout));
+        report.layout_words = view::hashed::sentences(&layout);
+    }
     let text = if args.output.json { document(&report) } else { text::describe(&report, args.all) };
     output::write(&args.output, &text)?;
     Ok(0)
@@ -206,7 +243,29 @@ fn report<'a>(
         reason: holes.is_none().then_some(if baseline.pointers == Pointers::Hashed { HASHED } else { HIDDEN }),
         holes,
         chains,
+        layout: None,
+        layout_words: Vec::new(),
         problems: log.problems.len(),
+    }
+}
+
+fn layout_row(layout: &insight::Layout) -> LayoutRow {
+    let figures = layout.figures();
+    LayoutRow {
+        runs: figures.runs,
+        touching_pairs: figures.joins,
+        likely_touching_pairs: figures.likely_joins,
+        contradictions: layout.contradictions,
+        order: layout.order.word(),
+        because: view::hashed::order(layout),
+        nodes: layout.n_nodes,
+        ordered_pairs: figures.ordered_pairs,
+        pairs: figures.pairs,
+        ordered_areas: figures.ordered_rows,
+        certain_areas: figures.certain,
+        bounded_areas: figures.bounded,
+        unknown_areas: figures.unknown,
+        at_least_holes: figures.least_holes,
     }
 }
 

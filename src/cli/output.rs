@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::sink::Sink;
 
 /// Problems named one by one on standard error; the rest is counted.
-const PROBLEMS_SHOWN: usize = 10;
+pub const PROBLEMS_SHOWN: usize = 10;
 
 /// Writes the result where it was asked for.
 ///

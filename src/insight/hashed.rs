@@ -15,7 +15,7 @@ mod nodes;
 mod order;
 
 use crate::log::baseline::Flags;
-use crate::log::{Baseline, BaselineArea, BaselineState, Log, Pointers};
+use crate::log::{Baseline, BaselineArea, BaselineState, Origin, Pointers};
 use crate::policy::Release;
 
 use super::guess_page_size;
@@ -108,8 +108,10 @@ pub struct Layout {
     pub runs: Vec<Run>,
     /// Where each row of the file lies.
     pub places: Vec<Place>,
-    /// How sure it is that touching rows touch.
-    pub touching: Certainty,
+    /// Rows that certainly begin where another ends.
+    pub n_joins: u64,
+    /// Others with equal hashes, of which chance may have made some: they are in no run.
+    pub n_likely_joins: u64,
     /// Rows that would touch two, or themselves: hashes collided, or the file was torn while it was read. None of that
     /// is believed.
     pub contradictions: usize,
@@ -146,8 +148,7 @@ pub enum Why {
 
 impl Known {
     /// What the files around a snapshot tell of its kernel.
-    pub fn of(log: &Log) -> Self {
-        let origin = &log.origin;
+    pub fn of(origin: &Origin) -> Self {
         let is_narrow = origin.arch.as_deref().is_some_and(|arch| NARROW.contains(&arch));
         let release = origin.kernel.as_deref().and_then(Release::parse);
         let nodes = match (release, origin.cpus_possible) {
@@ -168,23 +169,15 @@ impl Layout {
             return Self::nothing(areas);
         }
         let joins = joins::Joins::find(areas);
-        let mut layout = Self::from_next(areas, &joins.next);
+        let (next, n_likely_joins) = joins.certain(areas);
+        let mut layout = Self::from_next(areas, &next);
         layout.contradictions = joins.contradictions;
-        layout.touching = joins.certainty();
+        layout.n_likely_joins = n_likely_joins;
         let page_size = known.page_size.or_else(|| tells_page_size(baseline).then(|| guess_page_size(baseline)));
-        // What is not certain is no ground for anything else.
-        let sure = if layout.touching == Certainty::Certain {
-            None
-        } else {
-            Some(Self::from_next(areas, &joins.close_only()))
-        };
-        let base = sure.as_ref().unwrap_or(&layout);
         let found = if joins.has_twins {
             nodes::Found::none(Why::Doubled)
-        } else if joins.certainty_of_close() < Certainty::Certain {
-            nodes::Found::none(Why::FewTouch)
         } else {
-            nodes::find(areas, base, page_size, known.nodes)
+            nodes::find(areas, &layout, page_size, known.nodes)
         };
         layout.conclude(areas, found);
         layout
@@ -218,7 +211,8 @@ impl Layout {
         Self {
             runs,
             places,
-            touching: Certainty::Unknown,
+            n_joins: next.iter().flatten().count() as u64,
+            n_likely_joins: 0,
             contradictions: 0,
             order: Certainty::Unknown,
             why: Why::FewTouch,
@@ -246,10 +240,8 @@ impl Layout {
             let run = &mut self.runs[self.places[run as usize].run as usize];
             run.base = Some(residue);
         }
-        // Of a run that may be none only its first row counts.
-        let counted = if self.touching == Certainty::Certain { usize::MAX } else { 1 };
         for run in &mut self.runs {
-            run.base = run.base.or_else(|| alignment(areas, run.rows.iter().take(counted)));
+            run.base = run.base.or_else(|| alignment(areas, run.rows.iter()));
         }
         self.arrange(&sorted);
     }
@@ -275,9 +267,7 @@ impl Layout {
     /// How much is known of a row, for certain.
     pub fn knowledge(&self, row: u32) -> Knowledge {
         let place = self.places[row as usize];
-        if place.touches && self.touching == Certainty::Certain
-            || self.order == Certainty::Certain && self.below.knows(place.run)
-        {
+        if place.touches || self.order == Certainty::Certain && self.below.knows(place.run) {
             Knowledge::Certain
         } else if self.runs[place.run as usize].base.is_some() {
             Knowledge::Bounded
@@ -289,7 +279,6 @@ impl Layout {
     /// What there is to say in numbers.
     pub fn figures(&self) -> Figures {
         let n_rows = self.places.len() as u64;
-        let joins = n_rows - self.runs.len() as u64;
         let pairs = |n: u64| n * n.saturating_sub(1) / 2;
         let rows = |run: usize| self.runs[run].rows.len() as u64;
         let inside: u64 = (0..self.runs.len()).map(|run| pairs(rows(run))).sum();
@@ -298,7 +287,8 @@ impl Layout {
         Figures {
             rows: n_rows,
             runs: self.runs.len() as u64,
-            joins,
+            joins: self.n_joins,
+            likely_joins: self.n_likely_joins,
             ordered_pairs: inside + across,
             pairs: pairs(n_rows),
             ordered_rows: (0..)
@@ -309,8 +299,9 @@ impl Layout {
             certain: of(Knowledge::Certain),
             bounded: of(Knowledge::Bounded),
             unknown: of(Knowledge::Unknown),
-            // Between two runs there is a page at least that is in none; a row that was not believed may fill one.
-            least_holes: (self.runs.len() as u64).saturating_sub(1 + 2 * self.contradictions as u64),
+            // Between two runs there is a page at least that is in none, unless a hash that was not believed was right.
+            least_holes: (self.runs.len() as u64)
+                .saturating_sub(1 + 2 * self.contradictions as u64 + self.n_likely_joins),
         }
     }
 }
@@ -322,8 +313,10 @@ pub struct Figures {
     pub rows: u64,
     /// Runs, those of one row included.
     pub runs: u64,
-    /// Rows that begin where another ends.
+    /// Rows that certainly begin where another ends.
     pub joins: u64,
+    /// Others that have the hash for it.
+    pub likely_joins: u64,
     /// Pairs of rows of which it is known which lies below.
     pub ordered_pairs: u64,
     /// All pairs.

@@ -19,6 +19,10 @@ pub struct Glyphs {
     pub per_cpu: char,
     /// A cell taken by what no record shows.
     pub unseen: char,
+    /// A hole of unknown size.
+    pub hole_unknown: char,
+    /// Between two of which the order is not known.
+    pub apart: char,
     /// A guard page.
     pub guard: char,
     /// The current row or event.
@@ -81,6 +85,8 @@ pub const UNICODE: Glyphs = Glyphs {
     free: '·',
     per_cpu: '▓',
     unseen: '▚',
+    hole_unknown: '?',
+    apart: '┊',
     guard: '▏',
     cursor: '▸',
     node_black: '●',
@@ -118,6 +124,8 @@ pub const ASCII: Glyphs = Glyphs {
     free: '.',
     per_cpu: '%',
     unseen: 'u',
+    hole_unknown: '?',
+    apart: ':',
     guard: '|',
     cursor: '>',
     node_black: '@',

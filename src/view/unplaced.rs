@@ -6,7 +6,8 @@
 use super::facts::{Facts, muted, number, say};
 use super::line::{Line, flow};
 use super::text;
-use super::{Role, Row, Scene, Span};
+use super::{Role, Row, Scene, Span, hashed};
+use crate::insight::hashed::{Known, Layout};
 use crate::insight::{self, Summary};
 use crate::log::{Baseline, Pointers};
 
@@ -45,13 +46,16 @@ impl<'a> Unplaced<'a> {
     /// Why there is no layout, and what to do about it.
     fn why(self) -> [Span; 2] {
         let why = match self.baseline.pointers {
-            Pointers::Hashed => "The addresses are hashed: where the areas lie cannot be told.",
+            Pointers::Hashed => "The addresses are hashed: only which areas touch and some of their order is told.",
             Pointers::Unready => {
                 "The kernel could not hash addresses yet and printed none: nobody can tell where areas lie."
             }
             _ => "The addresses are hidden, all zero: where the areas lie cannot be told.",
         };
-        [Span::new(why, Role::Warn), say(" Read the file as root with kernel.kptr_restrict=1.")]
+        [
+            Span::new(why, Role::Warn),
+            say(" Read the file as root with kernel.kptr_restrict=1 (or boot with no_hash_pointers)."),
+        ]
     }
 
     /// A pane that has nothing but a sentence: what is missing, then why.
@@ -126,6 +130,19 @@ impl<'a> Unplaced<'a> {
     pub(crate) fn map(self, scene: &Scene<'_>, width: usize, height: u16) -> Vec<Row> {
         let summary = insight::summarize(self.baseline, self.page_size);
         let mut rows = self.facts(scene, &summary, width);
+        if self.baseline.pointers == Pointers::Hashed {
+            let layout = Layout::of(self.baseline, Known::of(&scene.replay.log().origin));
+            for words in hashed::sentences(&layout).iter().skip(1) {
+                rows.append(&mut flow(&[muted(words.clone())], width, 2, scene.glyphs));
+            }
+            let room = usize::from(height).saturating_sub(rows.len());
+            // A picture of less than a row and its legend is none.
+            if 2 <= room {
+                rows.append(&mut hashed::picture(&layout, self.baseline, width, room, scene.glyphs));
+            }
+            rows.truncate(height.into());
+            return rows;
+        }
         let most = summary.by_kind.iter().map(|group| group.totals.virtual_bytes).max().unwrap_or(0).max(1);
         for group in &summary.by_kind {
             let bytes = text::bytes(group.totals.virtual_bytes);

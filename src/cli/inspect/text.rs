@@ -3,10 +3,15 @@
 use std::fmt::Write;
 
 use crate::log::escape;
+use crate::view::hashed::HOW;
+use crate::view::line::wrap;
 use crate::view::text::{bytes, count, plural, width};
+use crate::view::{Role, UNICODE};
 
 use super::{ByCaller, Report, Sums};
 
+/// Columns of what is told in sentences.
+const WIDTH: usize = 80;
 /// Callers shown without `--all`.
 const CALLERS_SHOWN: usize = 20;
 
@@ -89,7 +94,8 @@ fn layout(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         }
     }
     if let Some(reason) = report.reason {
-        writeln!(out, "holes: not known, {reason}; read the file as root with kernel.kptr_restrict=1 to see them")?;
+        let told = format!("holes: not known, {reason}; to see them {HOW}");
+        wrap(&told, Role::Text, WIDTH, 2, &UNICODE).iter().try_for_each(|row| writeln!(out, "{}", row.text()))?;
     }
     if let Some(chains) = &report.chains {
         writeln!(
@@ -99,6 +105,9 @@ fn layout(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             plural(chains.longest_areas, "area", "areas"),
             bytes(chains.longest_bytes),
         )?;
+    }
+    for words in &report.layout_words {
+        wrap(words, Role::Text, WIDTH, 2, &UNICODE).iter().try_for_each(|row| writeln!(out, "{}", row.text()))?;
     }
     Ok(())
 }

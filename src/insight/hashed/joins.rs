@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Certainty, SMALL};
-use crate::log::BaselineArea;
+use crate::log::{BaselineArea, BaselineState};
 
 /// Which row begins where each row ends.
 #[derive(Debug)]
@@ -15,9 +15,18 @@ pub(super) struct Joins {
     pub(super) has_twins: bool,
     /// Equal hashes that chance makes between a row and the one printed after it, in a file like this.
     by_chance_close: f64,
-    /// The same between any others.
-    by_chance_far: f64,
-    has_far: bool,
+    /// The same between any others, by [`Far`]; `None` if there are no such joins, so that none is claimed.
+    by_chance_far: [Option<f64>; 2],
+}
+
+/// What rows are joined that do not follow each other in the file. Lazily freed areas can be many, in an order of their
+/// own, and most touch nothing: what chance does there says nothing about areas in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Far {
+    /// Two areas in use.
+    Busy,
+    /// One of them is lazily freed.
+    Lazy,
 }
 
 impl Joins {
@@ -47,38 +56,69 @@ impl Joins {
             contradictions += 1;
         }
         contradictions += cut_circles(&mut next);
-        let is_close = |n: usize, after: u32| after as usize == n + 1;
-        let n_close = (0..).zip(&next).filter(|(n, after)| after.is_some_and(|after| is_close(*n, after))).count();
-        let has_far = (0..).zip(&next).any(|(n, after)| after.is_some_and(|after| !is_close(n, after)));
-        // The kernel keeps 32 bits of the hash; where fewer are in use, chance makes more equal.
-        let highest = areas.iter().map(|area| area.start.max(area.end)).max().unwrap_or(0);
-        let n_values = 2.0_f64.powi(64 - highest.leading_zeros() as i32);
-        let ends = (areas.len() - n_close) as f64;
+        let by_chance_far = [Far::Busy, Far::Lazy].map(|far| chance_of_far(areas, &next, far));
         Self {
             next,
             contradictions,
             has_twins: 0 < twins,
-            by_chance_close: areas.len() as f64 / n_values,
-            by_chance_far: ends * ends / n_values,
-            has_far,
+            by_chance_close: areas.len() as f64 / n_values(areas),
+            by_chance_far,
         }
     }
 
-    /// How sure all of it is.
-    pub(super) fn certainty(&self) -> Certainty {
-        let far = if self.has_far { self.by_chance_far } else { 0.0 };
-        grade(self.by_chance_close + far)
+    /// Those that are certain, and how many others there are.
+    pub(super) fn certain(&self, areas: &[BaselineArea]) -> (Vec<Option<u32>>, u64) {
+        // Each kind by itself may be sure, and all together not.
+        let mut budget = self.by_chance_close;
+        let mut is_sure = [grade(budget) == Certainty::Certain, false, false];
+        for (n, chance) in self.by_chance_far.iter().enumerate() {
+            budget += chance.unwrap_or(0.0);
+            is_sure[n + 1] = grade(budget) == Certainty::Certain;
+        }
+        let kind = |n: u32, after: u32| match far(areas, n, after) {
+            None => 0,
+            Some(Far::Busy) => 1,
+            Some(Far::Lazy) => 2,
+        };
+        let sure = |(n, after): (u32, &Option<u32>)| after.filter(|after| is_sure[kind(n, *after)]);
+        let certain: Vec<Option<u32>> = (0..).zip(&self.next).map(sure).collect();
+        let n_of = |next: &[Option<u32>]| next.iter().flatten().count() as u64;
+        let others = n_of(&self.next) - n_of(&certain);
+        (certain, others)
     }
+}
 
-    /// How sure it is that rows which follow each other touch.
-    pub(super) fn certainty_of_close(&self) -> Certainty {
-        grade(self.by_chance_close)
+/// How two rows that touch are apart in the file; `None` if they follow each other.
+fn far(areas: &[BaselineArea], n: u32, after: u32) -> Option<Far> {
+    let is_lazy = |n: u32| areas[n as usize].state == BaselineState::Unpurged;
+    match after == n + 1 {
+        true => None,
+        false if is_lazy(n) || is_lazy(after) => Some(Far::Lazy),
+        false => Some(Far::Busy),
     }
+}
 
-    /// Without those between rows that do not follow each other.
-    pub(super) fn close_only(&self) -> Vec<Option<u32>> {
-        (0..).zip(&self.next).map(|(n, after)| after.filter(|after| *after == n + 1)).collect()
+/// How many hashes there can be. The kernel keeps 32 bits; where fewer are in use, chance makes more equal.
+fn n_values(areas: &[BaselineArea]) -> f64 {
+    let highest = areas.iter().map(|area| area.start.max(area.end)).max().unwrap_or(0);
+    2.0_f64.powi(64 - highest.leading_zeros() as i32)
+}
+
+fn chance_of_far(areas: &[BaselineArea], next: &[Option<u32>], wanted: Far) -> Option<f64> {
+    let is_lazy = |n: u32| areas[n as usize].state == BaselineState::Unpurged;
+    let mut joined = (0..).zip(next).filter_map(|(n, after)| Some((n, (*after)?)));
+    if !joined.any(|(n, after)| far(areas, n, after) == Some(wanted)) {
+        return None;
     }
+    // Rows that another could be put behind, or before: those that the next line does not continue.
+    let mut open = [0.0, 0.0];
+    for n in 0..areas.len() as u32 {
+        let continues = next[n as usize] == Some(n + 1);
+        open[usize::from(is_lazy(n))] += f64::from(u8::from(!continues));
+    }
+    let [busy, lazy] = open;
+    let pairs = if wanted == Far::Busy { busy * busy } else { lazy * (lazy + 2.0 * busy) };
+    Some(pairs / n_values(areas))
 }
 
 fn grade(by_chance: f64) -> Certainty {
