@@ -126,7 +126,7 @@ pub fn instead_of_events(
     group: &str,
     symbols: &Symbols,
 ) -> Result<(Vec<Definition>, Vec<Unusable>), Unusable> {
-    let [a, b, c, d] = arch.arguments;
+    let [first, second, third, fourth] = arch.arguments;
     let bits = u32::from(arch.long_bytes) * 8;
     let w = arch.long_bytes;
     let mut all = Vec::new();
@@ -145,17 +145,17 @@ pub fn instead_of_events(
     };
     let alloc = "alloc_vmap_area";
     symbols.usable(alloc)?;
-    let args = format!("size={a}:u{bits} align={b}:u{bits} vstart={c}:x{bits} vend={d}:x{bits}");
+    let args = format!("size={first}:u{bits} align={second}:u{bits} vstart={third}:x{bits} vend={fourth}:x{bits}");
     all.push(entry("vm_alloc", alloc, args));
     let bounds = |of: &str| format!("va_start=+0({of}):x{bits} va_end=+{w}({of}):x{bits}");
     all.push(back("vm_alloc_ret", alloc, format!("ret=$retval:x{bits} {}", bounds("$retval"))));
     let free = "free_vmap_area_noflush";
     symbols.usable(free)?;
-    all.push(entry("vm_free", free, bounds(a)));
+    all.push(entry("vm_free", free, bounds(first)));
     let purge = "__purge_vmap_area_lazy";
     match symbols.usable(purge) {
         Ok(()) => {
-            all.push(entry("vm_purge", purge, format!("start={a}:x{bits} end={b}:x{bits}")));
+            all.push(entry("vm_purge", purge, format!("start={first}:x{bits} end={second}:x{bits}")));
             all.push(back("vm_purge_ret", purge, "ret=$retval:u8".to_owned()));
         }
         Err(unusable) => left_out.push(unusable),
