@@ -112,6 +112,9 @@ impl Session<'_> {
         spool.keep();
         let begun = Instant::now();
         let clocks = clock_pair();
+        if let Some(step) = &plan.empty_pools {
+            guard.apply(step).map_err(|error| self.refused(step, &error))?;
+        }
         let before = self.snapshot(&mut guard, When::Before, &mut room, talk)?;
         if let Some(before) = &before {
             spool.put("vmallocinfo.before", &before.text)?;

@@ -97,7 +97,7 @@ pub fn plan(facts: &Facts, settings: &Settings, plan: &Plan) -> String {
         out.push('\n');
     };
     let n = plan.writes().count();
-    line(&format!("# {n} changes, each taken back at the end; nothing is done now"));
+    line(&format!("# {n} changes, taken back at the end; nothing is done now"));
     for why in &plan.left_out {
         line(&format!("# {why}"));
     }
@@ -119,6 +119,9 @@ pub fn plan(facts: &Facts, settings: &Settings, plan: &Plan) -> String {
         }
         text
     };
+    if let Some(step) = &plan.empty_pools {
+        line(&said(step));
+    }
     line(reads("before").trim_end());
     if let Some(program) = settings.command.first() {
         line(&format!("# meanwhile: {}", escape(program.to_string_lossy().as_bytes())));
