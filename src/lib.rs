@@ -5,7 +5,7 @@
 //! ```text
 //! parsers (crate) ← event ← log ← model ← policy ← request ← replay ← compare, insight ← view ← export
 //!                      lesson: parsers, log       workload: parsers
-//!                      source: parsers, event, log
+//!                      source: parsers, event, log       record: parsers, log, source
 //!                      ui: export and below                cli: everything
 //! ```
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and the ones it may import, lowest first. `cli` may import everything and nobody imports it.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("event", &[]),
     ("log", &["event"]),
     ("model", &["event", "log"]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("view", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "lesson"]),
     ("export", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view"]),
     ("source", &["event", "log"]),
+    ("record", &["log", "source"]),
     ("lesson", &["log"]),
     ("workload", &[]),
     ("ui", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson"]),
@@ -26,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
         "cli",
         &[
             "event", "log", "model", "policy", "request", "replay", "compare", "insight", "view", "export", "lesson",
-            "workload", "source", "ui",
+            "workload", "source", "record", "ui",
         ],
     ),
 ];

@@ -49,7 +49,11 @@ pub struct RecordArgs {
     /// Buffer of each CPU: `8M`. Without it 8 MiB, or less where memory is short.
     #[arg(long, value_name = "SIZE", value_parser = crate::log::size::parse_bytes)]
     pub buffer_size: Option<u64>,
-    /// Let kernel.kptr_restrict be 1 while /proc/vmallocinfo is read, if its addresses are hidden otherwise; it is set
+    /// Have the kernel drop its slab caches before the first snapshot (`vm.drop_caches` = 2), which empties the
+    /// allocator's pools (6.9 and later): they are in no snapshot, and what they held decides addresses.
+    #[arg(long)]
+    pub empty_pools: bool,
+    /// Let `kernel.kptr_restrict` be 1 while `/proc/vmallocinfo` is read, if its addresses are hidden otherwise; it is set
     /// back after each read.
     #[arg(long)]
     pub allow_kptr: bool,
@@ -91,6 +95,7 @@ impl RecordArgs {
             filter: self.filter.clone(),
             stacks: self.stacks,
             probes: self.probes,
+            empty_pools: self.empty_pools,
             allow_kptr: self.allow_kptr,
             anonymise: self.anonymise,
             limits: Limits { duration: self.duration, bytes: self.size, until_failed: self.until.is_some() },
@@ -132,10 +137,11 @@ pub fn run(args: &RecordArgs) -> Result<u8, CliError> {
         output::write_to(None, &told)?;
         return Ok(0);
     }
-    record(args, &files, &mut facts, &settings)
+    record(args, files, &mut facts, &settings)
 }
 
-fn record(args: &RecordArgs, files: &System, facts: &mut Facts, settings: &Settings) -> Result<u8, CliError> {
+fn record(args: &RecordArgs, files: System, facts: &mut Facts, settings: &Settings) -> Result<u8, CliError> {
+    let files = &files;
     let Some(target) = &args.output else { return Ok(0) };
     // Signals from here on end a recording in good order, whatever it is doing.
     let stop = Stop::on_signals().map_err(|error| {

@@ -96,7 +96,7 @@ impl Spool {
     /// What the system says.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
         let path = self.dir.join(name);
-        let written = self.make_parent(&path).and_then(|()| fs::write(&path, bytes));
+        let written = make_parent(&path).and_then(|()| fs::write(&path, bytes));
         written.map_err(|error| RecordError::output(&path, &error))
     }
 
@@ -106,12 +106,8 @@ impl Spool {
     /// What the system says.
     pub fn grow(&self, name: &str) -> Result<Box<dyn Write>, RecordError> {
         let path = self.dir.join(name);
-        let file = self.make_parent(&path).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path));
+        let file = make_parent(&path).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path));
         Ok(Box::new(BufWriter::new(file.map_err(|error| RecordError::output(&path, &error))?)))
-    }
-
-    fn make_parent(&self, path: &Path) -> io::Result<()> {
-        path.parent().map_or(Ok(()), fs::create_dir_all)
     }
 
     /// It stays where it is, whatever happens: there is something in it that nobody has a second time.
@@ -173,6 +169,10 @@ impl Drop for Spool {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 fn list(dir: &Path, before: &str, names: &mut Vec<String>) -> io::Result<()> {

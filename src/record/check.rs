@@ -105,7 +105,8 @@ fn events(facts: &Facts) -> Need {
             format!("Linux {release} has no events of the allocator, and no kprobe_events (CONFIG_KPROBE_EVENTS)"),
         ),
         Ok(plan) => {
-            let left_out: String = plan.left_out.iter().map(|why| format!("; {why}")).collect();
+            let left_out: Vec<String> = plan.left_out.iter().map(|why| format!("; {why}")).collect();
+            let left_out = left_out.concat();
             (true, format!("Linux {release} has no events of the allocator; probes take their place{left_out}"))
         }
         Err(error) => (false, error.what),

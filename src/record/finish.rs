@@ -46,8 +46,7 @@ pub fn bundle(
     if let Some(masks) = &mut masks {
         symbols = symbols.into_iter().map(|symbol| masks.symbol(symbol)).collect();
     }
-    let lines: String = symbols.iter().map(|symbol| format!("{symbol}\n")).collect();
-    spool.put("symbols.txt", lines.as_bytes())?;
+    spool.put("symbols.txt", lines(&symbols).as_bytes())?;
     let comms = taken.comms.text(&digest.pids, |name| match &mut masks {
         Some(masks) => masks.task(name),
         None => name.to_vec(),
@@ -79,13 +78,19 @@ pub fn bundle(
         config: &config,
     };
     spool.put(MANIFEST, manifest::write(&source).as_bytes())?;
-    let sums: String = members.iter().map(|member| format!("{}  {}\n", member.sha256, member.name)).collect();
-    spool.put(CHECKSUMS, sums.as_bytes())?;
+    let sums: Vec<String> = members.iter().map(|member| format!("{}  {}", member.sha256, member.name)).collect();
+    spool.put(CHECKSUMS, lines(&sums).as_bytes())?;
     let mut names = vec![MANIFEST.to_owned()];
     names.extend(members.into_iter().map(|member| member.name));
     names.push(CHECKSUMS.to_owned());
     let bytes = spool.finish(&names)?;
     Ok(Bundle { digest, bytes, n_members: names.len() })
+}
+
+/// Each on a line of its own.
+fn lines<T: std::fmt::Display>(of: &[T]) -> String {
+    let lines: Vec<String> = of.iter().map(|line| format!("{line}\n")).collect();
+    lines.concat()
 }
 
 /// Goes through the pages.

@@ -101,7 +101,7 @@ pub fn probes(spool: &Spool, plan: &Plan, facts: &Facts, profile: Option<String>
         return Ok(());
     }
     let group = facts.owner.group();
-    let mut text: String = plan.probes.iter().map(|probe| format!("{}\n", probe.line)).collect();
+    let mut text = plan.probes.iter().map(|probe| format!("{}\n", probe.line)).collect::<Vec<_>>().concat();
     text.push_str("# name, hits, misses\n");
     for line in profile.unwrap_or_default().lines() {
         let name = line.split_ascii_whitespace().next().unwrap_or_default();
@@ -138,7 +138,7 @@ fn config(files: &dyn Files, facts: &Facts) -> String {
             rest.is_some_and(|rest| rest.starts_with('=') || rest.starts_with(" is not set"))
         })
     };
-    text.lines().filter(is_wanted).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(is_wanted).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Names of tasks. The kernel forgets them soon, so they are looked up while the recording runs.

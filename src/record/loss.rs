@@ -47,8 +47,9 @@ impl Loss {
         self.entries + self.overrun + self.read
     }
 
-    /// Together.
-    pub fn add(self, other: Self) -> Self {
+    /// Together with another.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
         Self {
             entries: self.entries + other.entries,
             overrun: self.overrun + other.overrun,
@@ -70,7 +71,7 @@ pub fn read(files: &dyn Files, instance: &Path, cpus: &[u16]) -> Vec<(u16, Loss,
 
 /// All CPUs together.
 pub fn total(of: &[(u16, Loss, String)]) -> Loss {
-    of.iter().fold(Loss::default(), |sum, (_, loss, _)| sum.add(*loss))
+    of.iter().fold(Loss::default(), |sum, (_, loss, _)| sum.with(*loss))
 }
 
 #[cfg(test)]
@@ -85,6 +86,6 @@ mod tests {
         assert_eq!(loss, Loss { entries: 27, overrun: 2206, commit_overrun: 1, dropped: 3050, read: 5 });
         assert_eq!((loss.lost(), loss.written()), (5257, 2238));
         assert_eq!(Loss::parse("damaged"), Loss::default());
-        assert_eq!(loss.add(loss).read, 10);
+        assert_eq!(loss.with(loss).read, 10);
     }
 }

@@ -99,6 +99,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The last step of all: from here on there are events.
     pub start: Step,
+    /// Right behind it, if it was asked for: what no snapshot shows is emptied.
+    pub empty_pools: Option<Step>,
     /// Around each read of `/proc/vmallocinfo`, if addresses would be hidden.
     pub around_reads: Vec<Step>,
     /// Folders of the recorded events, below `events`.
@@ -117,6 +119,9 @@ const BUFFER_KIB: u64 = 8192;
 const FRESH_KIB: u64 = 1410;
 /// A buffer of a few pages loses events between two looks.
 const LEAST_KIB: u64 = 64;
+
+/// Writing 2 asks every shrinker of the kernel for what it can give.
+const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 
 const EVENTS: [&str; 3] = ["alloc_vmap_area", "free_vmap_area_noflush", "purge_vmap_area_lazy"];
 
@@ -170,12 +175,16 @@ impl Plan {
         }
         let start = own("tracing_on", "1", "from here on there are events").undone_by(Action::Write("0".to_owned()));
         let around_reads = around_reads(facts, settings);
-        Ok(Self { instance, steps, start, around_reads, events, probes, left_out, buffer_kib })
+        let empty_pools = settings.empty_pools.then(|| {
+            let why = "the allocator's pools are in no snapshot: shrinkers empty them (6.9 and later); nothing takes this back";
+            Step::new(DROP_CACHES.into(), Action::Write("2".to_owned()), why)
+        });
+        Ok(Self { instance, steps, start, empty_pools, around_reads, events, probes, left_out, buffer_kib })
     }
 
     /// All steps, in the order in which they are done; those around reads once.
     pub fn writes(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().chain([&self.start]).chain(&self.around_reads)
+        self.steps.iter().chain([&self.start]).chain(&self.empty_pools).chain(&self.around_reads)
     }
 }
 

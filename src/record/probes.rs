@@ -126,7 +126,7 @@ pub fn instead_of_events(
     group: &str,
     symbols: &Symbols,
 ) -> Result<(Vec<Definition>, Vec<Unusable>), Unusable> {
-    let [a, b, c, d] = arch.arguments;
+    let [first, second, third, fourth] = arch.arguments;
     let bits = u32::from(arch.long_bytes) * 8;
     let w = arch.long_bytes;
     let mut all = Vec::new();
@@ -145,17 +145,17 @@ pub fn instead_of_events(
     };
     let alloc = "alloc_vmap_area";
     symbols.usable(alloc)?;
-    let args = format!("size={a}:u{bits} align={b}:u{bits} vstart={c}:x{bits} vend={d}:x{bits}");
+    let args = format!("size={first}:u{bits} align={second}:u{bits} vstart={third}:x{bits} vend={fourth}:x{bits}");
     all.push(entry("vm_alloc", alloc, args));
     let bounds = |of: &str| format!("va_start=+0({of}):x{bits} va_end=+{w}({of}):x{bits}");
     all.push(back("vm_alloc_ret", alloc, format!("ret=$retval:x{bits} {}", bounds("$retval"))));
     let free = "free_vmap_area_noflush";
     symbols.usable(free)?;
-    all.push(entry("vm_free", free, bounds(a)));
+    all.push(entry("vm_free", free, bounds(first)));
     let purge = "__purge_vmap_area_lazy";
     match symbols.usable(purge) {
         Ok(()) => {
-            all.push(entry("vm_purge", purge, format!("start={a}:x{bits} end={b}:x{bits}")));
+            all.push(entry("vm_purge", purge, format!("start={first}:x{bits} end={second}:x{bits}")));
             all.push(back("vm_purge_ret", purge, "ret=$retval:u8".to_owned()));
         }
         Err(unusable) => left_out.push(unusable),
@@ -165,12 +165,11 @@ pub fn instead_of_events(
 
 /// Probes that show when a purge reaches each node: they decide what the order of the records leaves open.
 pub fn of_purges(arch: Arch, group: &str, symbols: &Symbols) -> (Vec<Definition>, Vec<Unusable>) {
-    let [a, b, ..] = arch.arguments;
+    let [first, second, ..] = arch.arguments;
     let bits = u32::from(arch.long_bytes) * 8;
     let wanted = [
-        ("vm_purge", "__purge_vmap_area_lazy", format!("start={a}:x{bits} end={b}:x{bits}")),
-        ("vm_decay", "decay_va_pool_node", format!("node={a}:x{bits} full={b}:u8")),
-        ("vm_return", "purge_vmap_node", format!("work={a}:x{bits}")),
+        ("vm_decay", "decay_va_pool_node", format!("node={first}:x{bits} full={second}:u8")),
+        ("vm_return", "purge_vmap_node", format!("work={first}:x{bits}")),
     ];
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
     for (event, function, args) in wanted {
@@ -238,7 +237,7 @@ mod tests {
         let (all, left_out) = of_purges(x86, "g", &read("0 t decay_va_pool_node\n0 t purge_vmap_node.isra.0"));
         assert_eq!(
             (all[0].line.as_str(), left_out.len()),
-            ("p:g/vm_decay decay_va_pool_node node=%di:x64 full=%si:u8", 2)
+            ("p:g/vm_decay decay_va_pool_node node=%di:x64 full=%si:u8", 1)
         );
     }
 }

@@ -1,7 +1,7 @@
 //! One recording, from the first change to the last one taken back.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,9 @@ impl Session<'_> {
         spool.keep();
         let begun = Instant::now();
         let clocks = clock_pair();
+        if let Some(step) = &plan.empty_pools {
+            guard.apply(step).map_err(|error| self.refused(step, &error))?;
+        }
         let before = self.snapshot(&mut guard, When::Before, &mut room, talk)?;
         if let Some(before) = &before {
             spool.put("vmallocinfo.before", &before.text)?;
@@ -233,7 +236,7 @@ impl Session<'_> {
         let is_text = step.path.ends_with("filter") || step.path.ends_with("trigger");
         let log = if is_text { Some(self.plan.instance.join("error_log")) } else { None };
         let log = log.or_else(|| step.path.ends_with("kprobe_events").then(|| self.facts.tracefs_file("error_log")));
-        if let Some(said) = log.and_then(|log| last_error(self.files, log)) {
+        if let Some(said) = log.and_then(|log| last_error(self.files, &log)) {
             refusal.hint = said;
         } else if step.path.ends_with("trace_clock") {
             let clocks = self.files.text(&step.path).unwrap_or_default();
@@ -247,8 +250,8 @@ impl Session<'_> {
 const COMMS_EVERY: Duration = Duration::from_millis(500);
 
 /// The last entry of `error_log`, without the caret.
-fn last_error(files: &dyn Files, log: PathBuf) -> Option<String> {
-    let text = files.text(&log)?;
+fn last_error(files: &dyn Files, log: &Path) -> Option<String> {
+    let text = files.text(log)?;
     let line = text.lines().rev().find(|line| line.contains("error: "))?;
     Some(format!("the kernel says: {}", escape(line.split_once("error: ")?.1.as_bytes())))
 }

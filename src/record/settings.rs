@@ -20,6 +20,8 @@ pub struct Settings {
     pub stacks: bool,
     /// Probes on the parts of a purge, beside the events.
     pub probes: bool,
+    /// The allocator's pools are emptied before the first snapshot, together with other caches of the kernel.
+    pub empty_pools: bool,
     /// `kptr_restrict` may be changed while `/proc/vmallocinfo` is read.
     pub allow_kptr: bool,
     /// Names that tell of the machine or its users are replaced.
@@ -51,6 +53,7 @@ impl Default for Settings {
             filter: None,
             stacks: false,
             probes: false,
+            empty_pools: false,
             allow_kptr: false,
             anonymise: false,
             limits: Limits::default(),

@@ -1,6 +1,6 @@
 //! What `record` says: its plan, what is possible, what came of it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -30,6 +30,7 @@ pub fn leftover(leftover: &Leftover) -> String {
 
 /// `--check` for people.
 pub fn check(facts: &Facts, needs: &[Need], left: &[Leftover]) -> String {
+    // Writing to a string cannot fail, here and below.
     let mut out = format!("Linux {} on {}\n\n", facts.release, facts.machine);
     for need in needs {
         let word = match (need.met, need.must) {
@@ -37,14 +38,14 @@ pub fn check(facts: &Facts, needs: &[Need], left: &[Leftover]) -> String {
             (false, true) => "no",
             (false, false) => "not",
         };
-        out.push_str(&format!("{word:<4} {:<10} {}\n", need.need, need.because));
+        let _ = writeln!(out, "{word:<4} {:<10} {}", need.need, need.because);
         if let Some(remedy) = &need.remedy {
-            out.push_str(&format!("                → {remedy}\n"));
+            let _ = writeln!(out, "                → {remedy}");
         }
     }
     out.push('\n');
     for one in left {
-        out.push_str(&format!("{}: the next recording removes it\n", leftover(one)));
+        let _ = writeln!(out, "{}: the next recording removes it", leftover(one));
     }
     let shown = facts.pointers.is_some();
     out.push_str(match (is_possible(needs), shown) {
@@ -96,7 +97,7 @@ pub fn plan(facts: &Facts, settings: &Settings, plan: &Plan) -> String {
         out.push('\n');
     };
     let n = plan.writes().count();
-    line(&format!("# {n} changes, each taken back at the end; nothing is done now"));
+    line(&format!("# {n} changes, taken back at the end; nothing is done now"));
     for why in &plan.left_out {
         line(&format!("# {why}"));
     }
@@ -106,18 +107,21 @@ pub fn plan(facts: &Facts, settings: &Settings, plan: &Plan) -> String {
     let reads = |when: &str| {
         let mut text = format!("# {when}, up to five times, until nothing happens meanwhile:\n");
         for step in &plan.around_reads {
-            text.push_str(&format!("{step}\n"));
+            let _ = writeln!(text, "{step}");
         }
         let mark = plan.instance.join("trace_marker");
-        text.push_str(&format!("echo vmaplens:{when}:begin 1 > {}\n", mark.display()));
-        text.push_str(&format!("cat /proc/vmallocinfo > vmallocinfo.{when}\n"));
-        text.push_str(&format!("echo vmaplens:{when}:end 1 > {}\n", mark.display()));
+        let _ = writeln!(text, "echo vmaplens:{when}:begin 1 > {}", mark.display());
+        let _ = writeln!(text, "cat /proc/vmallocinfo > vmallocinfo.{when}");
+        let _ = writeln!(text, "echo vmaplens:{when}:end 1 > {}", mark.display());
         for step in plan.around_reads.iter().rev() {
             let Some(undo) = &step.undo else { continue };
-            text.push_str(&format!("{}\n", Command(undo, &step.path)));
+            let _ = writeln!(text, "{}", Command(undo, &step.path));
         }
         text
     };
+    if let Some(step) = &plan.empty_pools {
+        line(&said(step));
+    }
     line(reads("before").trim_end());
     if let Some(program) = settings.command.first() {
         line(&format!("# meanwhile: {}", escape(program.to_string_lossy().as_bytes())));

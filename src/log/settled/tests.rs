@@ -1,6 +1,7 @@
 //! A read that takes time, and the state at its end, which a plain simulation knows.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::event::{Addr, Event, EventKind, Nanos};
 use crate::log::{Around, Baseline, BaselineArea, BaselineState, Log, Pointers, Standing, Window};
@@ -48,8 +49,8 @@ impl Kernel {
             0..=4 => {
                 let start = (1 + self.random(40)) * 16 * PAGE;
                 let size = (1 + self.random(8)) * PAGE;
-                if !self.truth.contains_key(&start) {
-                    self.truth.insert(start, (start + size, false));
+                if let Entry::Vacant(place) = self.truth.entry(start) {
+                    place.insert((start + size, false));
                     let window = self.log.names.add_window(Window { vstart: 1, vend: u64::MAX });
                     self.record(EventKind::Alloc { addr: Addr(start), size, align: 1, window, failed: false });
                 }

@@ -108,11 +108,9 @@ impl Fake {
             if roots.iter().any(enabled) {
                 return Err(io::ErrorKind::ResourceBusy.into());
             }
-            let kept: String = old
-                .lines()
-                .filter(|line| !line.contains(&format!(":{event} ")))
-                .map(|line| format!("{line}\n"))
-                .collect();
+            let of_event = format!(":{event} ");
+            let kept: Vec<&str> = old.split_inclusive('\n').filter(|line| !line.contains(&of_event)).collect();
+            let kept = kept.concat();
             if kept == old {
                 return Err(io::ErrorKind::NotFound.into());
             }
