@@ -60,7 +60,6 @@ fn run(cli: &Cli) -> Result<u8, CliError> {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
-        Some(Command::Check(args)) => check::run(args),
         Some(Command::Live(args)) => live::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Diff(args)) => diff::run(args),
