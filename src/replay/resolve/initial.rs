@@ -27,7 +27,9 @@ pub(in super::super) fn first_record(log: &Log, machine: &Machine) -> usize {
 pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
     let shows_shape = log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
     let shows_holes = log.state_before.is_some() || usable_baseline(log).is_some();
-    !machine.from_boot
+    // Without a request no shape ever matters.
+    !log.events.is_empty()
+        && !machine.from_boot
         && shows_holes
         && !shows_shape
         && machine.cpus_online == 1
