@@ -23,4 +23,4 @@ pub use holders::{HeldBy, Holders};
 pub use judge::{Judged, Room, Short, best, judge};
 pub use moment::{Moment, Searched, padded, why_here_aside, why_here_in, why_here_now};
 pub use remedy::{Remedy, Whose};
-pub use verdict::{Beside, Close, Explanation, Kept, Reasons, Verdict, explain};
+pub use verdict::{Beside, Close, Explanation, Offer, Reasons, Verdict, explain};

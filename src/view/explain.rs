@@ -107,6 +107,14 @@ pub fn rows(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
 fn verdict(told: &Explanation, page: &Page<'_>) -> Vec<Span> {
     let asked = &told.asked;
     match told.verdict {
+        Verdict::Fits { at } if words::was_served(asked, page) => {
+            vec![
+                strong("It was given a place", Role::Good),
+                say(": "),
+                number(page.addr(at)),
+                say(". Nothing failed here."),
+            ]
+        }
         Verdict::Fits { at } => {
             let mut said = vec![
                 strong("It fits", Role::Good),

@@ -158,6 +158,21 @@ fn asked((size, align, from, to): (u64, u64, u64, u64)) -> Asked {
     Asked::of_option(size * PAGE, PAGE, Some(align * PAGE), window)
 }
 
+/// Stretches below an area, free but for lazy areas, in which the request fits although it fits in no hole there.
+fn lower_lazy(space: &Space, area: Extent, (size, align, from, to): (u64, u64, u64, u64)) -> u64 {
+    let lazy_or_free = |page: u64| space.at(page) == Cell::Free || space.state(page) == Some(State::Lazy);
+    let free = |page: u64| space.at(page) == Cell::Free;
+    let end_of = |start: u64| (start..PAGES).find(|&page| !lazy_or_free(page)).unwrap_or(PAGES);
+    let fits = |start: u64, is_open: &dyn Fn(u64) -> bool| {
+        let end = end_of(start).min(to);
+        let aligned = (start.max(from)..end).filter(|page| (BASE / PAGE + page).is_multiple_of(align));
+        aligned.into_iter().any(|page| page + size <= end && (page..page + size).all(is_open))
+    };
+    let below = (area.start() - BASE) / PAGE;
+    let starts = (0..below).filter(|&page| lazy_or_free(page) && (page == 0 || !lazy_or_free(page - 1)));
+    starts.filter(|&start| fits(start, &lazy_or_free) && !fits(start, &free)).count() as u64
+}
+
 fn nothing(_: usize) -> bool {
     false
 }
@@ -302,6 +317,8 @@ proptest! {
                 told.counts.iter().filter(|(reason, ..)| wanted(*reason)).map(|(_, n, ..)| *n).sum()
             };
             prop_assert_eq!(of(&|reason| reason == Reason::FreeToday), lower.iter().filter(fits).count() as u64);
+            let lazy = lower_lazy(&space, held.extent, request);
+            prop_assert_eq!(of(&|reason| reason == Reason::Lazy), lazy);
             let holes = of(&|reason| !matches!(reason, Reason::Lazy | Reason::Pooled));
             let outside = lower.iter().filter(|hole| hole.end() <= asked.window.vstart).count() as u64;
             let is_whole = asked.window == space.ground.range;

@@ -247,26 +247,21 @@ fn a_moment_aside_is_the_moment_and_leaves_the_cursor() {
 }
 
 /// The scripts answered by the code of each kernel, in which requests fail.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 8] = [
     "2.4/exhaust",
     "2.4/tinyfull",
     "2.6.32/tinyfull",
-    "4.19/hugealign",
     "4.19/tinyfull",
-    "5.10/tinyfull",
-    "6.1/tinyfull",
-    "6.12/tinyfull",
-    "6.12/hugealign",
+    "5.10/tiny",
+    "6.1/tiny",
+    "6.12/tiny",
+    "6.12/poolsteps",
 ];
 
 #[test]
 fn failures_of_every_era_are_explained_as_its_own_search_sees_them() {
     for name in SCRIPTS {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/vectors/{name}.ops.zst"));
-        if !path.exists() {
-            println!("{name}: no such script");
-            continue;
-        }
         let log = vmaplens::source::open(&Input::Path(path), &Reading::default()).expect(name);
         let mut replay = Replay::open(Arc::new(log), &settings()).expect(name);
         let failures = failures_of(replay.log());
@@ -281,9 +276,11 @@ fn failures_of_every_era_are_explained_as_its_own_search_sees_them() {
             let then = later.space.allocator().place(&Request { first_attempt: false, ..request }, None).is_ok();
             assert_eq!(matches!(told.verdict, Verdict::Fits { .. }), now, "{what}");
             assert_eq!(told.verdict.is_served(), now || then, "{what}");
-            // Where no tree of holes is searched, nothing can be passed by.
-            let has_tree = moment.space.allocator().tree(TreeId::Free).is_some();
-            assert!(has_tree || !matches!(told.verdict, Verdict::PassedBy { .. }), "{what}");
+            // Where every area is walked past from the start of the window, nothing can be passed by. From 2.6.39 to 5.1
+            // it can: the answers of the kernel's own code to `4.19/tinyfull` have such refusals.
+            let allocator = moment.space.allocator();
+            let is_plain = allocator.tree(TreeId::Free).is_none() && allocator.cached_hole().is_none();
+            assert!(!is_plain || !matches!(told.verdict, Verdict::PassedBy { .. }), "{what}");
             *table.entry(reason_of(&told)).or_default() += 1;
         }
         println!("{name}: {} failures", failures.len());

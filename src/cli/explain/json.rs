@@ -9,7 +9,7 @@ use crate::cli::json::{document, hex, hex_window};
 use crate::event::Seq;
 use crate::insight::Totals;
 use crate::insight::explain::{
-    AskedFrom, Beside, Cheapest, Close, Doubt, Explanation, HeldBy, Kept, RangeFrom, Remedy, Short, SizeFrom, State,
+    AskedFrom, Beside, Cheapest, Close, Doubt, Explanation, HeldBy, Offer, RangeFrom, Remedy, Short, SizeFrom, State,
     Verdict, Whose,
 };
 use crate::log::Log;
@@ -238,7 +238,7 @@ fn request_of(told: &Explanation, log: &Log, window: Option<[String; 2]>) -> Req
     Request { size: asked.size, data, align: asked.align, window, event, message }
 }
 
-fn holes_of(told: &Explanation, now: &Kept) -> Holes {
+fn holes_of(told: &Explanation, now: &Offer) -> Holes {
     let seen = |value: u64| told.has_addresses.then_some(value);
     let reason = |reason: &crate::insight::explain::Reasons| ReasonRow {
         reason: short_word(reason.why),

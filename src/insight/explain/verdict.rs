@@ -47,10 +47,6 @@ impl Verdict {
         }
     }
 
-    /// Every word.
-    pub const WORDS: [&'static str; 6] =
-        ["fits", "fits-after-purge", "passed-by", "does-not-fit", "cannot-fit", "not-known"];
-
     /// Will the request be served, by the search as it stands or after the purge that follows it?
     pub fn is_served(self) -> bool {
         matches!(self, Self::Fits { .. } | Self::FitsAfterPurge { .. })
@@ -59,7 +55,7 @@ impl Verdict {
 
 /// What is free in the window, at once or after a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kept {
+pub struct Offer {
     /// Holes that reach into the window.
     pub holes: u64,
     /// Their bytes inside.
@@ -119,9 +115,9 @@ pub struct Explanation {
     /// Where the range is known from.
     pub range_from: RangeFrom,
     /// What is free.
-    pub now: Kept,
+    pub now: Offer,
     /// What is free after a purge.
-    pub purged: Kept,
+    pub purged: Offer,
     /// Bytes missing after a purge; 0 if it fits then.
     pub short_by: u64,
     /// The holes that came closest, the best first.
@@ -132,7 +128,7 @@ pub struct Explanation {
     pub holders: Holders,
     /// What would help.
     pub remedies: Vec<Remedy>,
-    /// What has to be kept in mind.
+    /// What has to be offer in mind.
     pub doubts: Vec<Doubt>,
     /// Does the answer say where things lie?
     pub has_addresses: bool,
@@ -148,8 +144,8 @@ const CLOSE: usize = 6;
 /// Answers a request. Where the model's own search was asked, what that says decides; arithmetic explains.
 pub fn explain(ground: &Ground, asked: Asked, searched: Option<&Searched>) -> Explanation {
     let purged_holes = ground.purged();
-    let now = kept(&ground.holes, &asked);
-    let purged = kept(&purged_holes, &asked);
+    let now = offer(&ground.holes, &asked);
+    let purged = offer(&purged_holes, &asked);
     let verdict = verdict(ground, &asked, (&now, &purged), searched);
     let holders = Holders::of(ground, asked.window);
     let has_addresses = ground.has_addresses();
@@ -184,7 +180,7 @@ pub fn explain(ground: &Ground, asked: Asked, searched: Option<&Searched>) -> Ex
     }
 }
 
-fn verdict(ground: &Ground, asked: &Asked, (now, purged): (&Kept, &Kept), searched: Option<&Searched>) -> Verdict {
+fn verdict(ground: &Ground, asked: &Asked, (now, purged): (&Offer, &Offer), searched: Option<&Searched>) -> Verdict {
     if asked.window.len_bytes() < asked.size {
         return Verdict::CannotFit;
     }
@@ -192,7 +188,7 @@ fn verdict(ground: &Ground, asked: &Asked, (now, purged): (&Kept, &Kept), search
         return Verdict::NotKnown;
     }
     let needed = asked.size.saturating_add(ground.gap);
-    let fitting = |kept: &Kept| kept.best.filter(|room| needed <= room.bytes).map(|room| room.start);
+    let fitting = |offer: &Offer| offer.best.filter(|room| needed <= room.bytes).map(|room| room.start);
     let Some(searched) = searched else {
         return match (lowest(&ground.holes, asked), fitting(purged)) {
             (Some(at), _) => Verdict::Fits { at },
@@ -217,15 +213,15 @@ fn lowest(holes: &[Extent], asked: &Asked) -> Option<u64> {
     })
 }
 
-fn kept(holes: &[Extent], asked: &Asked) -> Kept {
-    let mut kept = Kept { best: best(holes, asked.align, asked.window), ..Kept::default() };
+fn offer(holes: &[Extent], asked: &Asked) -> Offer {
+    let mut offer = Offer { best: best(holes, asked.align, asked.window), ..Offer::default() };
     for room in holes.iter().filter_map(|hole| Room::of(*hole, asked.align, asked.window)) {
-        kept.holes += 1;
-        kept.bytes += room.inside;
-        kept.fitting += u64::from(asked.size <= room.bytes);
-        kept.largest = kept.largest.max(room.inside);
+        offer.holes += 1;
+        offer.bytes += room.inside;
+        offer.fitting += u64::from(asked.size <= room.bytes);
+        offer.largest = offer.largest.max(room.inside);
     }
-    kept
+    offer
 }
 
 /// The holes of the window: the closest one by one, the refused ones by reason.

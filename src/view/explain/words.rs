@@ -65,6 +65,12 @@ pub(super) fn event(seq: Seq, page: &Page<'_>) -> String {
     }
 }
 
+/// Is it the request of a record that was served?
+pub(super) fn was_served(asked: &Asked, page: &Page<'_>) -> bool {
+    let AskedFrom::Event(seq) = asked.from else { return false };
+    page.log.get(seq).is_some_and(|event| matches!(event.kind, EventKind::Alloc { failed: false, .. }))
+}
+
 /// The message, as the kernel wrote it.
 pub(super) fn message(seq: Seq, page: &Page<'_>) -> String {
     let Some(event) = page.log.get(seq) else { return String::new() };
