@@ -2,6 +2,8 @@
 
 #[path = "cli/compare.rs"]
 mod compare;
+#[path = "cli/snapshots.rs"]
+mod snapshots;
 #[path = "cli/told.rs"]
 mod told;
 #[path = "cli/until.rs"]

@@ -59,6 +59,9 @@ pub struct ExportArgs {
     /// The state after N records, for openmetrics, vmallocinfo and panes; without it the last.
     #[arg(long, value_name = "N")]
     pub at: Option<usize>,
+    /// Callers that openmetrics names, of a snapshot: those with the most address space, the rest as `other`.
+    #[arg(long, value_name = "N", default_value_t = openmetrics::snapshot::TOP)]
+    pub top: usize,
     /// What folded stacks add up.
     #[arg(long, value_name = "MEASURE", value_enum, default_value_t = Sum(Measure::Bytes))]
     pub measure: Sum,
@@ -260,6 +263,13 @@ fn write_other(
             let Sum(measure) = args.measure;
             let ExportArgs { by_task, offsets, strip, .. } = *args;
             folded::write(&replay, folded::Options { measure, by_task, offsets, strip }, to)
+        }
+        // A snapshot alone has no state that the model made.
+        "openmetrics" if replay.is_empty() && args.at.is_none() => {
+            match openmetrics::snapshot::write(replay.log(), args.top, &mut *to) {
+                Ok(false) => openmetrics::write(&replay, at, to),
+                done => done.map(|_| ()),
+            }
         }
         "openmetrics" => openmetrics::write(&replay, at, to),
         "vmallocinfo" => vmallocinfo::write(&replay, at, to),

@@ -1,5 +1,7 @@
 //! `OpenMetrics` text: one state as gauges, and counters of what led to it.
 
+pub mod snapshot;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;

@@ -72,7 +72,7 @@ rules! {
     /// An allocation over an area in use.
     REUSED: "allocated-twice", Error, "an area in use has that address: a free is missing, or the allocator is damaged";
     /// An answer that no search gives.
-    DIVERGENCE: "divergence", Warning, "the model of this kernel's allocator cannot explain where the area lies";
+    DIVERGENCE: "divergence", Warning, "no search of this kernel's allocator could have given that address";
     /// Records the kernel lost.
     LOST: "lost-records", Warning, "what is missing may explain other findings: make the ring buffer larger";
     /// A damaged record.

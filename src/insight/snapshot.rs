@@ -139,7 +139,7 @@ impl Totals {
     }
 
     /// Adds the sums of others.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.areas = self.areas.saturating_add(other.areas);
         self.virtual_bytes = self.virtual_bytes.saturating_add(other.virtual_bytes);
         self.pages = self.pages.saturating_add(other.pages);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{DIVERGENCE, DOUBLE_FREE, FREE_OF_NOTHING, Finding, LOST, MISALIGNED, OUTSIDE, REUSED, Rule, WRONG_SIZE};
 use crate::event::{Addr, Event, EventKind, Seq};
-use crate::log::{Log, Pointers, Window};
+use crate::log::{Baseline, BaselineState, Pointers, Window};
 use crate::model::space::Answer;
 use crate::replay::{Cause, Replay, Verdict};
 
@@ -22,7 +22,14 @@ struct Live {
 pub fn trace(replay: &mut Replay) -> Vec<Finding> {
     let log = replay.log().clone();
     let mut findings = Vec::new();
-    let mut live = Live::of(&log, replay);
+    let mut live = Live::default();
+    // A snapshot counts where the recorder says that it was taken; a trace from boot needs none.
+    let from_boot = replay.plan().machine.from_boot;
+    let snapshot = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
+    let snapshot = snapshot.zip(log.snapshot_place()).filter(|_| !from_boot);
+    let mut knows_all = from_boot;
+    // What a trace leaves open leads the model astray: from there on it is no witness.
+    let mut is_sound = true;
     let page_size = replay.space().allocator().page_size().max(1);
     if 0 < log.origin.overwritten {
         let what = format!("{} records were overwritten before the first one", log.origin.overwritten);
@@ -30,6 +37,10 @@ pub fn trace(replay: &mut Replay) -> Vec<Finding> {
     }
     replay.seek_places(0, usize::MAX);
     for (seq, event) in (0..).zip(&log.events) {
+        if let Some((rows, _)) = snapshot.filter(|(_, place)| *place == seq as usize) {
+            live.take(rows);
+            knows_all = true;
+        }
         replay.seek_places(seq as usize + 1, usize::MAX);
         let mut found = |rule: Rule, what: String| {
             let line = Some(event.line).filter(|line| 0 < *line);
@@ -45,7 +56,7 @@ pub fn trace(replay: &mut Replay) -> Vec<Finding> {
             EventKind::Unasked { addr, end } => live.allocate(&mut found, &event, addr.0, Some(end.0)),
             EventKind::Free { addr, .. } => {
                 let is_known = replay.outcome().answers.iter().any(|answer| matches!(answer, Answer::Freed(_)));
-                live.free(&mut found, &event, addr.0, None, is_known);
+                live.free(&mut found, &event, addr.0, None, is_known || !knows_all);
             }
             EventKind::FreeProbe { addr, end } => {
                 live.free(&mut found, &event, addr.0, Some(end.0).filter(|end| addr.0 < *end), true);
@@ -56,7 +67,10 @@ pub fn trace(replay: &mut Replay) -> Vec<Finding> {
             _ => {}
         }
         if let Verdict::Adopted(cause) = replay.verdict(Seq(seq)) {
-            found(if cause == Cause::OverlapsLive { REUSED } else { DIVERGENCE }, cause.because().to_owned());
+            if is_sound && cause == Cause::Impossible {
+                found(DIVERGENCE, cause.because().to_owned());
+            }
+            is_sound &= cause == Cause::Impossible;
         }
     }
     findings
@@ -87,16 +101,10 @@ fn asked(
 }
 
 impl Live {
-    /// What was in use before the first record.
-    fn of(log: &Log, replay: &Replay) -> Self {
-        let mut live = Self::default();
-        let before = log.before.as_ref().filter(|before| before.pointers == Pointers::Real);
-        // A trace from boot shows every area itself.
-        if let Some(before) = before.filter(|_| !replay.plan().machine.from_boot) {
-            let busy = before.areas.iter().filter(|area| area.state != crate::log::BaselineState::Unpurged);
-            live.areas = busy.map(|area| (area.start, (Some(area.end), None))).collect();
-        }
-        live
+    /// Takes over what a snapshot says was in use.
+    fn take(&mut self, rows: &Baseline) {
+        let busy = rows.areas.iter().filter(|area| area.state != BaselineState::Unpurged);
+        self.areas = busy.map(|area| (area.start, (Some(area.end), None))).collect();
     }
 
     fn allocate(&mut self, found: &mut impl FnMut(Rule, String), event: &Event, start: u64, end: Option<u64>) {
