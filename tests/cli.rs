@@ -2,6 +2,8 @@
 
 #[path = "cli/compare.rs"]
 mod compare;
+#[path = "cli/record.rs"]
+mod record;
 #[path = "cli/told.rs"]
 mod told;
 #[path = "cli/until.rs"]
