@@ -4,6 +4,8 @@
 mod compare;
 #[path = "cli/snapshots.rs"]
 mod snapshots;
+#[path = "cli/record.rs"]
+mod record;
 #[path = "cli/told.rs"]
 mod told;
 #[path = "cli/until.rs"]

@@ -167,6 +167,8 @@ impl Areas {
                     area.is_lazy = true;
                 }
             }
+            // A row can show it joined with others that wait, which kernels from 5.10 to 6.8 do.
+            EventKind::FreeProbe { addr, end } if self.is_waiting(addr.0, end.0) => {}
             EventKind::FreeProbe { addr, end } => {
                 let area = self.0.entry(addr.0).or_insert(Standing { start: addr.0, end: end.0, is_lazy: true });
                 area.is_lazy = true;
@@ -184,13 +186,25 @@ impl Areas {
         }
     }
 
-    /// What lies where an area was put has gone.
+    /// Does one lazy area cover all of it?
+    fn is_waiting(&self, start: u64, end: u64) -> bool {
+        self.0.range(..=start).next_back().is_some_and(|(_, area)| area.is_lazy && end <= area.end)
+    }
+
+    /// What lies where an area was put has gone; what is left of joined ones that wait goes on waiting.
     fn clear(&mut self, area: &Standing) {
-        while let Some((&start, below)) = self.0.range(..area.end).next_back() {
+        while let Some((&start, &below)) = self.0.range(..area.end).next_back() {
             if below.end <= area.start {
                 break;
             }
             self.0.remove(&start);
+            if below.is_lazy && area.end < below.end {
+                self.0.insert(area.end, Standing { start: area.end, ..below });
+            }
+            if below.is_lazy && below.start < area.start {
+                self.0.insert(below.start, Standing { end: area.start, ..below });
+                break;
+            }
         }
     }
 

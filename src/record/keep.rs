@@ -12,6 +12,7 @@ use super::files::Files;
 use super::manifest;
 use super::plan::Plan;
 use super::settings::Settings;
+use super::symbols::Kallsyms;
 
 /// Events of ftrace itself that can be among the others.
 const OWN_EVENTS: [&str; 6] = ["print", "raw_data", "kernel_stack", "user_stack", "bprint", "bputs"];
@@ -65,7 +66,20 @@ pub fn layout(files: &dyn Files, facts: &Facts, plan: &Plan, spool: &Spool) -> R
     }
     spool.put("printk_formats", &files.read(&facts.tracefs_file("printk_formats")).unwrap_or_default())?;
     spool.put("config.txt", config(files, facts).as_bytes())?;
+    if !plan.probes.is_empty() {
+        // Should the program be killed: a probe's records say where it sits by an address alone.
+        spool.put("symbols.txt", probed(files, plan).as_bytes())?;
+    }
     Ok(Layout { header_page, formats, probes: plan.probes.clone() })
+}
+
+/// The functions that probes sit on, with their addresses where the kernel shows them.
+fn probed(files: &dyn Files, plan: &Plan) -> String {
+    let text = files.read(Path::new("/proc/kallsyms")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let kallsyms = Kallsyms::read(&text);
+    let addresses = plan.probes.iter().filter_map(|probe| kallsyms.address(probe.function)).collect();
+    kallsyms.of(&addresses).iter().map(|symbol| format!("{symbol}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Bytes of a page: what `data` begins at and what fits into it.

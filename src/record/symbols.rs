@@ -34,6 +34,11 @@ impl<'t> Kallsyms<'t> {
         self.functions.is_empty()
     }
 
+    /// Where a function begins.
+    pub fn address(&self, function: &str) -> Option<u64> {
+        self.functions.iter().find(|(_, (name, _))| *name == function).map(|(address, _)| *address)
+    }
+
     /// `ADDR NAME+OFF [mod]` of each address, and of where each function ends.
     pub fn of(&self, addresses: &BTreeSet<u64>) -> Vec<Symbol> {
         let mut wanted = BTreeMap::new();

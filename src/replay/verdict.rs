@@ -157,7 +157,7 @@ impl Cause {
             Self::UnknownShape => "tracing from boot, or the kernel's free tree read before the trace",
             Self::UnknownState => "a /proc/vmallocinfo read just before the trace",
             Self::UnknownPools => {
-                "the pools read before the trace, or a failing request just before it: it empties them"
+                "the pools read before the trace, or emptied before it: vmaplens record --empty-pools, or a failing request"
             }
             Self::Impossible => "a second trace instance, or a probe on insert_vmap_area, to check the record against",
             Self::PassedOver => "the alloc record of the area in the lower hole",
