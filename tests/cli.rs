@@ -2,10 +2,10 @@
 
 #[path = "cli/compare.rs"]
 mod compare;
-#[path = "cli/snapshots.rs"]
-mod snapshots;
 #[path = "cli/record.rs"]
 mod record;
+#[path = "cli/snapshots.rs"]
+mod snapshots;
 #[path = "cli/told.rs"]
 mod told;
 #[path = "cli/until.rs"]
