@@ -8,6 +8,7 @@ mod snapshot;
 
 pub use args::ExplainArgs;
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -91,14 +92,15 @@ fn describe(answer: &Answer, log: &Log) -> String {
     if 0 < others && matches!(answer.found, Found::Request(_)) {
         let first = answer.failures.iter().find(|seq| Some(**seq) != answer.told).map_or(0, |seq| seq.0 + 1);
         let more = crate::view::text::plural(others, "more failure", "more failures");
-        text.push_str(&format!("\n{more}: --all tells them in turn, --event {first} that one.\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n{more}: --all tells them in turn, --event {first} that one.");
     }
     text
 }
 
 /// Rows as text; blanks at their ends are left out.
 fn lines(rows: &[Row]) -> String {
-    rows.iter().map(|row| format!("{}\n", row.text().trim_end())).collect()
+    rows.iter().flat_map(|row| [row.text().trim_end().to_owned(), "\n".to_owned()]).collect()
 }
 
 /// The record of `--event`.

@@ -66,10 +66,11 @@ impl Page<'_> {
         }
         rows
     }
+}
 
-    fn heading(&self, words: &str) -> Vec<Row> {
-        vec![Row::default(), Row { spans: vec![strong(words, Role::Title)], ..Row::default() }]
-    }
+/// A blank row, and a heading.
+fn heading(words: &str) -> Vec<Row> {
+    vec![Row::default(), Row { spans: vec![strong(words, Role::Title)], ..Row::default() }]
 }
 
 fn strong(words: impl Into<String>, role: Role) -> Span {
@@ -94,7 +95,7 @@ pub fn rows(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
     rows.extend(holders(told, page));
     rows.extend(help::rows(told, page));
     if !told.doubts.is_empty() {
-        rows.extend(page.heading("To keep in mind"));
+        rows.extend(heading("To keep in mind"));
         for one in &told.doubts {
             let sign = format!("  {} ", page.glyphs.dot);
             rows.extend(page.hung(&sign, Role::Muted, &[say(doubt(*one, page))]));
@@ -260,7 +261,7 @@ fn close(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
     if told.close.is_empty() {
         return Vec::new();
     }
-    let mut rows = page.heading("The holes that came closest");
+    let mut rows = heading("The holes that came closest");
     for hole in &told.close {
         rows.extend(closest(hole, told, page));
     }
@@ -319,7 +320,7 @@ fn holders(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
         return page.fact("in use", &[say("nothing in the window")]);
     }
     let where_ = if told.has_addresses { "Who holds the window" } else { "Who holds the areas of the file" };
-    let mut rows = page.heading(where_);
+    let mut rows = heading(where_);
     let size = |held: &HeldBy| bytes(held.totals.virtual_bytes);
     let shown = &holders.by_caller[..holders.by_caller.len().min(CALLERS)];
     let room = shown.iter().map(|held| text::width(&size(held))).max().unwrap_or(0).max(9);

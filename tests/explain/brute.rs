@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use vmaplens::insight::explain::{
-    Asked, Doubt, Explanation, Ground, Held, Holder, RangeFrom, Remedy, Sight, State, Verdict, Whose, explain, why_here,
+    Asked, Doubt, Explanation, Ground, Held, Holder, Judged, RangeFrom, Reason, Remedy, Sight, State, Verdict, Whose,
+    explain, judge, why_here,
 };
 use vmaplens::log::Window;
 use vmaplens::model::Extent;
@@ -309,7 +310,6 @@ proptest! {
             let told = why_here(&space.ground, held.extent, asked.clone(), None, false);
             let lower: Vec<&Extent> =
                 space.ground.holes.iter().filter(|hole| hole.start() < held.extent.start()).collect();
-            use vmaplens::insight::explain::{Judged, Reason, judge};
             let fits = |hole: &&&Extent| matches!(
                 judge(***hole, asked.size, asked.align, asked.window), Judged::Fits(_)
             );
@@ -329,7 +329,6 @@ proptest! {
 
 #[test]
 fn a_hole_at_the_last_addresses_is_judged_without_wrapping() {
-    use vmaplens::insight::explain::{Judged, judge};
     let window = Window { vstart: 0, vend: u64::MAX };
     let hole = Extent::new(u64::MAX - 0x2000, u64::MAX).expect("not empty");
     assert!(matches!(judge(hole, 0x1000, 1 << 40, window), Judged::Short { missing: 0x1000, .. }));

@@ -112,7 +112,9 @@ fn every_failure_is_explained_as_the_model_sees_it() {
         }
         if !failures.is_empty() {
             println!("{name}: {} failures", failures.len());
-            table.iter().for_each(|(reason, n)| println!("  {n:>6}  {reason}"));
+            for (reason, n) in &table {
+                println!("  {n:>6}  {reason}");
+            }
         }
         let wanted = match name {
             "i386-65-exhaust-smp1" => 6,
@@ -284,6 +286,8 @@ fn failures_of_every_era_are_explained_as_its_own_search_sees_them() {
             *table.entry(reason_of(&told)).or_default() += 1;
         }
         println!("{name}: {} failures", failures.len());
-        table.iter().for_each(|(reason, n)| println!("  {n:>6}  {reason}"));
+        for (reason, n) in &table {
+            println!("  {n:>6}  {reason}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The command from outside.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -11,7 +12,7 @@ fn snapshot() -> String {
     let mut text = String::new();
     let mut row = |start: u64, size: u64, rest: &str| {
         let end = start + size;
-        text.push_str(&format!("0x{start:08x}-0x{end:08x} {size:7} {rest}\n"));
+        writeln!(text, "0x{start:08x}-0x{end:08x} {size:7} {rest}").expect("a string takes everything");
         end
     };
     let mut at = 0xf100_0000;
@@ -162,10 +163,11 @@ fn files_without_addresses_are_answered_as_far_as_they_tell() {
             let value = u64::from_str_radix(addr, 16).expect("hex");
             format!("{:016x}", (value.wrapping_mul(mask) >> 3) & 0xffff_ffff)
         };
-        let hidden: String = snapshot()
-            .lines()
-            .map(|line| format!("0x{}-0x{}{}\n", hide(&line[2..10]), hide(&line[13..21]), &line[21..]))
-            .collect();
+        let mut hidden = String::new();
+        for line in snapshot().lines() {
+            let (start, end) = (hide(&line[2..10]), hide(&line[13..21]));
+            writeln!(hidden, "0x{start}-0x{end}{}", &line[21..]).expect("a string takes everything");
+        }
         let areas = file(&format!("explain-{name}.txt"), &hidden);
         let dmesg = file(&format!("explain-{name}-dmesg.txt"), &format!("[    1.000000] {MESSAGE}\n"));
         let told = json(&[&areas, &dmesg], 1);

@@ -24,7 +24,7 @@ pub struct ExplainArgs {
     /// that is not in whole pages is taken for what a caller asks for. --range is the window
     #[arg(long, value_name = "N", value_parser = parse_bytes, conflicts_with_all = ["data", "at", "all"])]
     pub size: Option<u64>,
-    /// Ask for so many bytes as a caller of vmalloc() does: whole pages and a guard page are made of them
+    /// Ask for so many bytes as a caller of `vmalloc()` does: whole pages and a guard page are made of them
     #[arg(long, value_name = "N", value_parser = parse_bytes, conflicts_with_all = ["at", "all"])]
     pub data: Option<u64>,
     /// Alignment of the request, a power of two, where nothing tells it

@@ -2,7 +2,7 @@
 
 use super::super::text::{bytes, count, plural};
 use super::super::{Role, Row, Span};
-use super::{Page, number, say, strong, words};
+use super::{Page, heading, number, say, strong, words};
 use crate::insight::explain::{Cheapest, Explanation, Remedy, State, Verdict, Whose};
 use crate::log::size::write_bytes;
 
@@ -10,7 +10,7 @@ pub(super) fn rows(told: &Explanation, page: &Page<'_>) -> Vec<Row> {
     if told.remedies.is_empty() {
         return Vec::new();
     }
-    let mut rows = page.heading("What would make it fit");
+    let mut rows = heading("What would make it fit");
     for remedy in &told.remedies {
         let (helps, spans) = remedy_words(remedy, told, page);
         let (sign, role) = if helps { ('+', Role::Good) } else { ('-', Role::Bad) };

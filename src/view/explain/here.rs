@@ -3,7 +3,7 @@
 use super::super::line::flow;
 use super::super::text::{bytes, count, plural};
 use super::super::{Role, Row, Span};
-use super::{LABEL, Page, number, say, strong, words};
+use super::{LABEL, Page, heading, number, say, strong, words};
 use crate::insight::explain::{Answered, AskedFrom, Lower, Reason, Short, SizeFrom, WhyHere};
 use crate::replay::Verdict;
 
@@ -25,7 +25,7 @@ pub fn rows(told: &WhyHere, page: &Page<'_>) -> Vec<Row> {
     ));
     rows.extend(lower(told, page));
     if !told.asked.doubts.is_empty() {
-        rows.extend(page.heading("To keep in mind"));
+        rows.extend(heading("To keep in mind"));
         for one in &told.asked.doubts {
             let sign = format!("  {} ", page.glyphs.dot);
             rows.extend(page.hung(&sign, Role::Muted, &[say(words::doubt(*one, page))]));
@@ -151,7 +151,7 @@ fn lower(told: &WhyHere, page: &Page<'_>) -> Vec<Row> {
     if told.counts.is_empty() {
         return page.fact("lower", &[say("there was nothing free")]);
     }
-    let mut rows = page.heading("What lay below, and why it was not taken");
+    let mut rows = heading("What lay below, and why it was not taken");
     for &(reason, n, least, most) in &told.counts {
         let range = match (least, most) {
             (0, 0) => String::new(),
