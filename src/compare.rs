@@ -80,6 +80,11 @@ impl Comparison {
         &self.lanes
     }
 
+    /// The lanes, to go through their records again: what decides them does not change.
+    pub fn lanes_mut(&mut self) -> &mut [Lane] {
+        &mut self.lanes
+    }
+
     /// One more lane, or another one in a place.
     pub fn set_lane(&mut self, place: usize, lane: Lane) {
         self.parting.take();

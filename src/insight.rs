@@ -3,16 +3,20 @@
 pub mod breaks;
 pub mod check;
 pub mod condition;
+pub mod ground;
 pub mod growth;
 pub mod hashed;
 pub mod holder;
+pub mod lane_runs;
 pub mod layout;
 pub mod snapshot;
 pub mod touches;
 
 pub use breaks::{Edge, Run, Turn, Watch, Way};
-pub use condition::{Compiled, figure, figures_of};
+pub use condition::{Compiled, Outcome, figure, figures_of};
+pub use ground::{Ground, OnLane};
 pub use growth::{By, Growth, History, Measure, Verdict};
 pub use hashed::{Certainty, Layout};
+pub use lane_runs::{LaneRuns, LaneTurn};
 pub use layout::{Chains, Holes, chains, holes, span};
 pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};

@@ -97,6 +97,24 @@ fn check_damaged(name: &str, bytes: &[u8], whole: &Events) -> usize {
 }
 
 #[test]
+fn a_member_that_is_cut_before_its_first_line_is_told() {
+    let packed = [
+        ("trace.txt.zst", zst(&trace(LINES))),
+        ("trace.txt.gz", gz(&trace(LINES))),
+        ("trace.txt.xz", xz(&trace(LINES))),
+    ];
+    for (member, packed) in &packed {
+        for n in [6, 12, 20, 40, 60] {
+            let bytes = tar(&[("vmallocinfo.before", BEFORE), (member, &packed[..n])]);
+            match read(&format!("cut-{member}-{n}.tar"), &bytes) {
+                Ok(log) => assert!(!log.problems.is_empty(), "{member}, {n} bytes: no word about it"),
+                Err(error) => assert!(!error.hint().is_empty(), "{member}, {n} bytes: {error}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_cut_file_gives_what_is_before_the_cut() {
     let plain = trace(LINES);
     let whole = read("plain-cut", &plain).expect("a trace").events;

@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("request", &["log", "model", "policy"]),
     ("replay", &["event", "log", "model", "policy", "request"]),
     ("compare", &["event", "log", "model", "policy", "replay"]),
-    ("insight", &["event", "log", "model", "policy", "request", "replay"]),
+    ("insight", &["event", "log", "model", "policy", "request", "replay", "compare"]),
     ("view", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "lesson"]),
     ("export", &["event", "log", "model", "policy", "request", "replay", "compare", "insight", "view"]),
     ("source", &["event", "log"]),

@@ -1,17 +1,17 @@
 //! `vmaplens survey`: many captures, all cores, one row for each capture and policy.
 
 mod find;
+mod pool;
 
 use std::io::{BufWriter, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::compare::{Lane, LaneSpec, demands_of};
+use crate::compare::{Demands, Lane, LaneSpec, demands_of};
 use crate::export::About;
 use crate::export::survey::{Result as Outcome, SurveyRow, Surveyed};
 use crate::export::tables::{Format, Table};
@@ -26,6 +26,7 @@ use super::export::{failed, finish};
 use super::output;
 use super::sink::Sink;
 use find::{Found, find};
+use pool::{Job, Pool};
 
 /// What checkpoints may hold, in bytes: nobody goes back.
 const CHECKPOINT_BYTES: u64 = 1 << 20;
@@ -46,7 +47,7 @@ pub struct SurveyArgs {
     /// Write to FILE instead of standard output (`-`); the file appears whole or not at all.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Captures that are worked on at a time; without it one for each core.
+    /// Threads at work; without it one for each core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
     /// The exit code is 1 if a row has an error.
@@ -131,31 +132,51 @@ fn specs_of(text: &str) -> Result<Vec<LaneSpec>, CliError> {
     Ok(specs)
 }
 
-/// What a worker hands in: the place of its capture, its rows, and how long it took.
-type Handed = (usize, Option<Vec<SurveyRow>>, Duration);
+/// What a worker hands in.
+enum Handed {
+    /// A capture is through: its place and its rows; `None` of a file that happened to lie there and is none.
+    Rows(usize, Option<Vec<SurveyRow>>),
+    /// So long somebody was at work.
+    Worked(Duration),
+}
+
+/// A capture that is open.
+struct Opened {
+    place: usize,
+    name: String,
+    replay: Replay,
+    demands: Arc<Demands>,
+    capture: Surveyed,
+    /// The rows that are there, by policy.
+    rows: Mutex<Vec<Option<SurveyRow>>>,
+}
 
 fn survey(args: &SurveyArgs, found: &[Found], specs: &[LaneSpec], to: Option<&Path>) -> Result<u8, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let n_jobs = args.jobs.map_or(cores, |jobs| jobs as usize).min(found.len()).max(1);
+    let n_jobs = args.jobs.map_or(cores, |jobs| jobs as usize).min(found.len() * specs.len()).max(1);
     let mut sink = BufWriter::new(Sink::open(to)?);
     let name = sink.get_ref().name().to_owned();
     let begun = Instant::now();
     // What takes longest is begun first: nobody waits for a long one at the end. Rows keep the order of the captures.
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|&place| std::cmp::Reverse(found[place].bytes));
-    let next = AtomicUsize::new(0);
+    let pool = Pool::new(order);
     let (hand_in, handed) = mpsc::channel::<Handed>();
     let mut writing = Writing::new(args, &mut sink, found.len())?;
     let written = std::thread::scope(|scope| {
         for _ in 0..n_jobs {
             let hand_in = hand_in.clone();
-            let (next, order) = (&next, &order);
+            let pool = &pool;
             scope.spawn(move || {
-                while let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(job) = pool.next() {
                     let begun = Instant::now();
-                    let rows = rows_of(&found[place], specs);
+                    let rows = match job {
+                        Job::Open(place) => opened(pool, place, &found[place], specs),
+                        Job::Part(opened, at) => part(&opened, specs, at),
+                    };
+                    let worked = std::iter::once(Handed::Worked(begun.elapsed()));
                     // Nobody takes rows any more: whoever wrote them has failed.
-                    if hand_in.send((place, rows, begun.elapsed())).is_err() {
+                    if worked.chain(rows).try_for_each(|handed| hand_in.send(handed)).is_err() {
                         break;
                     }
                 }
@@ -165,7 +186,7 @@ fn survey(args: &SurveyArgs, found: &[Found], specs: &[LaneSpec], to: Option<&Pa
         let written = writing.all(&handed, found);
         // Those who are still at work hand in to nobody.
         drop(handed);
-        next.store(found.len(), Ordering::Relaxed);
+        pool.give_up();
         written
     });
     written.map_err(|error| failed(error, &name))?;
@@ -174,42 +195,59 @@ fn survey(args: &SurveyArgs, found: &[Found], specs: &[LaneSpec], to: Option<&Pa
     Ok(code)
 }
 
-/// The rows of a capture; `None` of a file that happened to lie there and is none.
-fn rows_of(found: &Found, specs: &[LaneSpec]) -> Option<Vec<SurveyRow>> {
+/// Opens a capture; hands in its rows at once if it cannot be opened.
+fn opened(pool: &Pool<Opened>, place: usize, found: &Found, specs: &[LaneSpec]) -> Option<Handed> {
     let name = escape(found.name.as_bytes());
-    let all_failed = |error: &str| {
-        let row = |spec: &LaneSpec| SurveyRow {
-            input: name.clone(),
-            policy: spec.to_string(),
-            error: Some(error.to_owned()),
-            capture: None,
-            result: None,
-        };
-        Some(specs.iter().map(row).collect())
+    let looked = catch_unwind(AssertUnwindSafe(|| {
+        let replay = replay_of(found)?;
+        let demands = demands_of(&replay);
+        let capture = Surveyed::of(&replay);
+        Ok((replay, demands, capture))
+    }));
+    let error = match looked {
+        Ok(Ok((replay, demands, capture))) => {
+            let rows = Mutex::new(vec![None; specs.len()]);
+            let opened = Opened { place, name, replay, demands, capture, rows };
+            pool.opened(Some((opened, specs.len())));
+            return None;
+        }
+        Ok(Err(Trouble::NoCapture)) => {
+            pool.opened(None);
+            return Some(Handed::Rows(place, None));
+        }
+        Ok(Err(Trouble::Error(error))) => error,
+        Err(_) => "an error of this program while reading".to_owned(),
     };
-    let looked = catch_unwind(AssertUnwindSafe(|| replay_of(found)));
-    let replay = match looked {
-        Ok(Ok(replay)) => replay,
-        Ok(Err(Trouble::NoCapture)) => return None,
-        Ok(Err(Trouble::Error(error))) => return all_failed(&error),
-        Err(_) => return all_failed("an error of this program while reading"),
+    pool.opened(None);
+    let row = |spec: &LaneSpec| SurveyRow {
+        input: name.clone(),
+        policy: spec.to_string(),
+        error: Some(error.clone()),
+        capture: None,
+        result: None,
     };
-    let demands = demands_of(&replay);
-    let capture = Surveyed::of(&replay);
-    let rows = specs.iter().map(|spec| {
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            let mut lane = Lane::new(&replay, &demands, spec.clone(), CHECKPOINT_BYTES)?;
-            lane.run(usize::MAX);
-            Ok(Outcome::of(&lane, &replay))
-        }));
-        let (result, error) = match run {
-            Ok(Ok(result)) => (Some(result), None),
-            Ok(Err::<_, crate::compare::SpecError>(error)) => (None, Some(error.to_string())),
-            Err(_) => (None, Some("an error of this program under this policy".to_owned())),
-        };
-        SurveyRow { input: name.clone(), policy: spec.to_string(), error, capture: Some(capture.clone()), result }
-    });
-    Some(rows.collect())
+    Some(Handed::Rows(place, Some(specs.iter().map(row).collect())))
+}
+
+/// One policy of an open capture; whoever does the last one hands in all rows.
+fn part(opened: &Opened, specs: &[LaneSpec], at: usize) -> Option<Handed> {
+    let spec = &specs[at];
+    let run = catch_unwind(AssertUnwindSafe(|| {
+        let mut lane = Lane::new(&opened.replay, &opened.demands, spec.clone(), CHECKPOINT_BYTES)?;
+        lane.run(usize::MAX);
+        Ok(Outcome::of(&lane, &opened.replay))
+    }));
+    let (result, error) = match run {
+        Ok(Ok(result)) => (Some(result), None),
+        Ok(Err::<_, crate::compare::SpecError>(error)) => (None, Some(error.to_string())),
+        Err(_) => (None, Some("an error of this program under this policy".to_owned())),
+    };
+    let capture = Some(opened.capture.clone());
+    let row = SurveyRow { input: opened.name.clone(), policy: spec.to_string(), error, capture, result };
+    let mut rows = opened.rows.lock().unwrap_or_else(PoisonError::into_inner);
+    rows[at] = Some(row);
+    let all = rows.iter().all(Option::is_some).then(|| rows.drain(..).flatten().collect());
+    all.map(|all| Handed::Rows(opened.place, Some(all)))
 }
 
 /// Why a capture cannot be surveyed.
@@ -284,8 +322,14 @@ impl<'a> Writing<'a> {
     }
 
     fn all(&mut self, handed: &mpsc::Receiver<Handed>, found: &[Found]) -> Result<(), crate::export::ExportError> {
-        for (place, rows, took) in handed {
-            self.busy += took;
+        for handed in handed {
+            let (place, rows) = match handed {
+                Handed::Rows(place, rows) => (place, rows),
+                Handed::Worked(took) => {
+                    self.busy += took;
+                    continue;
+                }
+            };
             self.n_done += 1;
             self.early[place] = rows.map_or(Early::NoCapture, Early::Rows);
             self.show(&found[place].name, found.len());

@@ -11,12 +11,12 @@ use super::demands::{Demands, Id, NO_RECORD};
 use super::end::{End, highest_at_start};
 use super::locks::Locks;
 use super::score::{Score, Scorer};
-use super::shown::Shown;
+use super::shown::{Placed, Shown, Told};
 use super::spec::{LaneSpec, RECORDED, SpecError};
 use super::start::{Start, start};
 use crate::event::Seq;
 use crate::log::Log;
-use crate::model::{AddressSpace, Request, Steps};
+use crate::model::{AddressSpace, Answer, Op, Request, Steps};
 use crate::policy::rules::Failure;
 use crate::replay::timeline::Pyramid;
 use crate::replay::timeline::values_of;
@@ -219,6 +219,21 @@ impl Lane {
         self.space.copy_from(&mut self.before);
         self.arrive(stop);
         Seek::Done
+    }
+
+    /// A copy of the nearest state after at most `at` records that is kept, and after how many it is.
+    pub fn kept(&self, at: usize) -> (AddressSpace, usize) {
+        let mut state = self.checkpoints.start().clone();
+        let begins = self.checkpoints.restore_even(at, &mut state);
+        (state, begins)
+    }
+
+    /// Applies a record it has been through once more, to the state before it; answers what its request came to. `look` is
+    /// told of each operation. The cursor stays.
+    pub fn apply_again(&mut self, record: usize, space: &mut AddressSpace, look: impl FnMut(&Op, &Answer)) -> Placed {
+        let mut eye = Told { look, placed: Placed::Unasked };
+        self.player.apply(record, space, &mut eye);
+        eye.placed
     }
 
     /// The cursor is behind record `stop`; both states are the one before it.

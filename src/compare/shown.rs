@@ -50,19 +50,12 @@ pub enum Placed {
 impl Shown {
     /// What came of the request of the record.
     pub fn placed(&self) -> Placed {
-        let mut asked = false;
-        for done in &self.done {
-            match done {
-                Done::Op { answer: Answer::Placed(extent) | Answer::Adopted { extent, .. }, .. } => {
-                    return Placed::At(*extent);
-                }
-                Done::Op { answer: Answer::Refused(_) | Answer::Rejected(_), .. } | Done::RefusedByRecord => {
-                    asked = true;
-                }
-                _ => {}
-            }
-        }
-        if asked { Placed::Nowhere } else { Placed::Unasked }
+        let placed = self.done.iter().map(|done| match done {
+            Done::Op { answer, .. } => Placed::by(answer),
+            Done::RefusedByRecord => Placed::Nowhere,
+            Done::Failed(_) | Done::Skipped(_) => Placed::Unasked,
+        });
+        placed.fold(Placed::Unasked, Placed::or)
     }
 
     /// Areas and holes that the searches of the record looked at.
@@ -72,6 +65,44 @@ impl Shown {
             _ => 0,
         });
         steps.sum()
+    }
+}
+
+impl Placed {
+    /// What one operation says of the request.
+    fn by(answer: &Answer) -> Self {
+        match answer {
+            Answer::Placed(extent) | Answer::Adopted { extent, .. } => Self::At(*extent),
+            Answer::Refused(_) | Answer::Rejected(_) => Self::Nowhere,
+            _ => Self::Unasked,
+        }
+    }
+
+    /// What is known with a further operation: the first place counts, and a refusal until there is one.
+    fn or(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::At(_), _) | (Self::Nowhere, Self::Unasked) => self,
+            _ => later,
+        }
+    }
+}
+
+/// Tells of each operation, and keeps what came of the request.
+pub(super) struct Told<F> {
+    pub(super) look: F,
+    pub(super) placed: Placed,
+}
+
+impl<F: FnMut(&Op, &Answer)> Eye for Told<F> {
+    fn apply(&mut self, space: &mut AddressSpace, op: &Op) -> Answer {
+        let answer = space.apply(op, None);
+        (self.look)(op, &answer);
+        self.placed = self.placed.or(Placed::by(&answer));
+        answer
+    }
+
+    fn refused_by_record(&mut self) {
+        self.placed = self.placed.or(Placed::Nowhere);
     }
 }
 

@@ -5,7 +5,10 @@
 //! means: from a kept state before the place forwards to the place, remember the edges, answer the last; then the stretch
 //! before it. Every record is applied once, in either direction.
 
-use super::condition::{About, Compiled};
+use std::ops::RangeInclusive;
+
+use super::condition::{About, Compiled, Outcome};
+use super::ground::Ground;
 use crate::model::{AddressSpace, Allocator, Answer, Extent, Op, Place};
 use crate::replay::Replay;
 
@@ -70,9 +73,12 @@ pub struct Run {
 }
 
 impl Watch {
-    fn is_about_records(&self) -> bool {
+    /// Is a look at the records enough?
+    fn is_scan(&self, ground: &impl Ground) -> bool {
         match self {
-            Self::Conditions(list) => list.iter().all(|condition| condition.about() == About::Records),
+            Self::Conditions(list) => {
+                ground.is_as_recorded() && list.iter().all(|condition| condition.about() == About::Records)
+            }
             Self::Place(_) => false,
         }
     }
@@ -117,24 +123,31 @@ impl Run {
     }
 
     /// Goes on for about `budget` records.
-    pub fn turn(&mut self, replay: &Replay, budget: usize) -> Turn {
-        self.turn_to(replay, budget, replay.len())
+    pub fn turn(&mut self, mut replay: &Replay, budget: usize) -> Turn {
+        self.turn_over(&mut replay, budget, 0..=usize::MAX)
     }
 
     /// The same up to `limit` records; [`Turn::Ended`] there, and with a later limit it goes on. Only forwards.
-    pub fn turn_to(&mut self, replay: &Replay, budget: usize, limit: usize) -> Turn {
+    pub fn turn_to(&mut self, mut replay: &Replay, budget: usize, limit: usize) -> Turn {
+        self.turn_over(&mut replay, budget, 0..=limit)
+    }
+
+    /// The same on any ground, forwards up to the end of `within`, backwards while there are edges that are not before its
+    /// start; [`Turn::Ended`] there, and with other bounds it goes on.
+    pub fn turn_over(&mut self, ground: &mut impl Ground, budget: usize, within: RangeInclusive<usize>) -> Turn {
         if !self.prepared {
-            self.prepared = self.watch.prepare(replay, budget.saturating_mul(CHEAPER));
+            self.prepared = self.watch.prepare(ground.replay(), budget.saturating_mul(CHEAPER));
             if !self.prepared {
                 return Turn::Going;
             }
         }
-        let limit = limit.min(replay.len());
-        match (self.way, self.watch.is_about_records()) {
-            (Way::Forward, true) => self.scan_forward(replay, budget.saturating_mul(CHEAPER), limit),
-            (Way::Back, true) => self.scan_back(replay, budget.saturating_mul(CHEAPER)),
-            (Way::Forward, false) => self.walk_forward(replay, budget, limit),
-            (Way::Back, false) => self.walk_back(replay, budget),
+        let limit = (*within.end()).min(ground.n_records());
+        let is_scan = self.watch.is_scan(ground);
+        match (self.way, is_scan) {
+            (Way::Forward, true) => self.scan_forward(ground.replay(), budget.saturating_mul(CHEAPER), limit),
+            (Way::Back, true) => self.scan_back(ground.replay(), budget.saturating_mul(CHEAPER)),
+            (Way::Forward, false) => self.walk_forward(ground, budget, limit),
+            (Way::Back, false) => self.walk_back(ground, budget, *within.start()),
         }
     }
 
@@ -146,7 +159,7 @@ impl Run {
     /// Which conditions about records alone are true at the record before `at`.
     fn at_record(&self, replay: &Replay, at: usize) -> u64 {
         let Watch::Conditions(list) = &self.watch else { return 0 };
-        bits(list, |condition| condition.is_true_at(replay, at, None))
+        bits(list, |condition| condition.is_true_at(replay, at, None, Outcome::AsRecorded))
     }
 
     fn scan_forward(&mut self, replay: &Replay, budget: usize, limit: usize) -> Turn {
@@ -177,17 +190,17 @@ impl Run {
     }
 
     /// A walker as near before `at` records as there is a state.
-    fn walker_before(&self, replay: &Replay, at: usize) -> Walker {
-        let (space, begins) = replay.kept(at, self.watch.needs_memory());
+    fn walker_before(&self, ground: &impl Ground, at: usize) -> Walker {
+        let (space, begins) = ground.kept(at, self.watch.needs_memory());
         Walker { space, at: begins, held: Held::default() }
     }
 
-    fn walk_forward(&mut self, replay: &Replay, budget: usize, limit: usize) -> Turn {
+    fn walk_forward(&mut self, ground: &mut impl Ground, budget: usize, limit: usize) -> Turn {
         let mut walker = match self.walker.take() {
             Some(walker) => walker,
             None => {
-                let mut walker = self.walker_before(replay, self.at);
-                walker.look(&self.watch, replay);
+                let mut walker = self.walker_before(ground, self.at);
+                walker.look(&self.watch, ground.replay());
                 walker
             }
         };
@@ -200,7 +213,7 @@ impl Run {
                 turn = Turn::Going;
                 break;
             }
-            let which = walker.step(&self.watch, replay);
+            let which = walker.step(&self.watch, ground);
             if which != 0 && self.at < walker.at {
                 turn = Turn::Found(Edge { at: walker.at, which });
                 break;
@@ -211,18 +224,19 @@ impl Run {
         turn
     }
 
-    fn walk_back(&mut self, replay: &Replay, budget: usize) -> Turn {
+    fn walk_back(&mut self, ground: &mut impl Ground, budget: usize, least: usize) -> Turn {
         if self.walker.is_none() {
             if let Some(edge) = self.edges.pop() {
                 return Turn::Found(edge);
             }
             // Edges behind `begins` are done with; the record at `from` itself is not looked for.
             let upto = if self.at == self.from { self.from.saturating_sub(1) } else { self.begins };
-            if upto == 0 {
+            if upto < least.max(1) {
                 return Turn::Ended;
             }
-            let mut walker = self.walker_before_stretch(replay, upto);
-            walker.look(&self.watch, replay);
+            let at = upto.saturating_sub(MIN_STRETCH).min(upto - 1);
+            let mut walker = self.walker_before(ground, at);
+            walker.look(&self.watch, ground.replay());
             self.at = upto;
             self.begins = walker.at;
             self.walker = Some(walker);
@@ -232,7 +246,7 @@ impl Run {
             if walker.at >= self.at {
                 break;
             }
-            let which = walker.step(&self.watch, replay);
+            let which = walker.step(&self.watch, ground);
             if which != 0 {
                 self.edges.push(Edge { at: walker.at, which });
             }
@@ -241,12 +255,6 @@ impl Run {
             self.walker = None;
         }
         Turn::Going
-    }
-
-    fn walker_before_stretch(&self, replay: &Replay, upto: usize) -> Walker {
-        let at = upto.saturating_sub(MIN_STRETCH).min(upto - 1);
-        let (space, begins) = replay.kept(at, self.watch.needs_memory());
-        Walker { space, at: begins, held: Held::default() }
     }
 }
 
@@ -342,13 +350,12 @@ impl Walker {
     }
 
     /// Applies a record; answers what became true with it.
-    fn step(&mut self, watch: &Watch, replay: &Replay) -> u64 {
+    fn step(&mut self, watch: &Watch, ground: &mut impl Ground) -> u64 {
         let mut may_change = false;
-        for op in replay.plan().ops_of(replay.log(), self.at) {
-            let answer = self.space.apply(&op, None);
-            may_change |= self.held.thing.may_change(&op, &answer);
-        }
+        let thing = self.held.thing;
+        let outcome = ground.apply(self.at, &mut self.space, |op, answer| may_change |= thing.may_change(op, answer));
         self.at += 1;
+        let replay = ground.replay();
         let before = self.held;
         match watch {
             Watch::Conditions(list) => {
@@ -361,7 +368,7 @@ impl Walker {
                         About::States => holds,
                         // What holds already does not become true.
                         _ if held == 1 => 0,
-                        _ => u64::from(condition.is_true_at(replay, self.at, Some(&self.space))),
+                        _ => u64::from(condition.is_true_at(replay, self.at, Some(&self.space), outcome)),
                     };
                     became |= (with_record & !held) << bit;
                     now |= holds << bit;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use parsers::condition::{Comparison, Condition, Figure, Pattern, RecordKind, RecordTest};
 
 use super::touches::Touches;
+use crate::compare::Placed;
 use crate::event::{Event, EventKind, Seq};
 use crate::log::Pointers;
 use crate::model::{AddressSpace, CallerId, Usages};
@@ -35,6 +36,15 @@ pub enum About {
     States,
     /// Both.
     Both,
+}
+
+/// What came of the request of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// What the record says.
+    AsRecorded,
+    /// What another policy answered.
+    InLane(Placed),
 }
 
 #[derive(Debug, Clone)]
@@ -108,12 +118,15 @@ impl Compiled {
     /// Is it true of a state by itself, after `at` records?
     pub fn is_true_of(&self, replay: &Replay, at: usize, space: &AddressSpace) -> bool {
         self.about != About::Records
-            && self.root.holds(&Look { replay, at, space: Some(space), with_record: false }, self)
+            && self
+                .root
+                .holds(&Look { replay, at, space: Some(space), with_record: false, outcome: Outcome::AsRecorded }, self)
     }
 
     /// Is it true at the record before `at`, with the state after it? Without a state, what is asked of one is not true.
-    pub fn is_true_at(&self, replay: &Replay, at: usize, space: Option<&AddressSpace>) -> bool {
-        self.root.holds(&Look { replay, at, space, with_record: at > 0 }, self)
+    /// `outcome` is what the request of the record came to where it was asked.
+    pub fn is_true_at(&self, replay: &Replay, at: usize, space: Option<&AddressSpace>, outcome: Outcome) -> bool {
+        self.root.holds(&Look { replay, at, space, with_record: at > 0, outcome }, self)
     }
 }
 
@@ -124,6 +137,7 @@ struct Look<'a> {
     at: usize,
     space: Option<&'a AddressSpace>,
     with_record: bool,
+    outcome: Outcome,
 }
 
 struct Builder<'a> {
@@ -274,7 +288,10 @@ impl Test {
         let seq = Seq(index as u32);
         let Some(event) = event(replay, index) else { return false };
         match self {
-            Self::Kind(kind) => is_kind(*kind, &event, replay.verdict(seq)),
+            Self::Kind(kind) => match look.outcome {
+                Outcome::InLane(placed) => is_kind_in_lane(*kind, &event, (placed, replay.verdict(seq))),
+                Outcome::AsRecorded => is_kind(*kind, &event, replay.verdict(seq)),
+            },
             Self::Touches(list) => condition.touches[*list].has(index),
             Self::Size(comparison, billionths) => {
                 bytes_of(replay, seq, &event).is_some_and(|size| comparison.holds(u128::from(size) * ONE, *billionths))
@@ -313,6 +330,25 @@ fn is_kind(kind: RecordKind, event: &Event, verdict: Verdict) -> bool {
         }
         RecordKind::Inferred => matches!(verdict, Verdict::Inferred(_)),
         RecordKind::Adopted => matches!(verdict, Verdict::Adopted(_)),
+    }
+}
+
+/// The same where another policy answered the request.
+fn is_kind_in_lane(kind: RecordKind, event: &Event, (placed, verdict): (Placed, Verdict)) -> bool {
+    match (kind, placed) {
+        (RecordKind::Failed, Placed::Nowhere) | (RecordKind::Alloc, Placed::At(_)) => true,
+        // A report of the kernel's log is of the trace.
+        (RecordKind::Failed | RecordKind::Alloc, _) => false,
+        (RecordKind::Divergence, Placed::At(extent)) => match event.kind {
+            EventKind::Alloc { addr, failed, .. } => failed || addr.0 != extent.start(),
+            EventKind::Unasked { addr, .. } => addr.0 != extent.start(),
+            _ => false,
+        },
+        (RecordKind::Divergence, Placed::Nowhere) => {
+            matches!(event.kind, EventKind::Alloc { failed: false, .. } | EventKind::Unasked { .. })
+        }
+        (RecordKind::Divergence, Placed::Unasked) => false,
+        _ => is_kind(kind, event, verdict),
     }
 }
 

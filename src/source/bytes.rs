@@ -14,7 +14,7 @@ pub fn text(input: &Input, problems: &mut Vec<FileProblem>) -> Result<Vec<u8>, S
         Opened::Text(stream) => stream,
         Opened::Members(members) => {
             let names: Vec<&str> = members.names().collect();
-            let one = if let [one] = names[..] { members.open(one)? } else { None };
+            let one = if let [one] = names[..] { members.open(one, problems)? } else { None };
             one.ok_or_else(|| SourceError::NotReadable { name: input.typed(), what: "a folder or an archive" })?
         }
     };

@@ -61,7 +61,8 @@ pub fn open(members: &Members, name: &str, origin: &Origin) -> Result<(Option<St
     if name == dat::PAGES {
         return dat::pages(members, origin.clock_name.as_deref(), origin.kernel.as_deref());
     }
-    Ok((members.open(name)?, Vec::new()))
+    let mut problems = Vec::new();
+    Ok((members.open(name, &mut problems)?, problems))
 }
 
 /// `per_cpu/cpuN/trace`, in the order of CPUs.
@@ -138,7 +139,7 @@ fn recording(members: &Members, names: &[String], log: &mut Log) -> Result<(), S
 
 /// A member in memory; what is damaged in its packing is a problem of it alone.
 fn whole(members: &Members, name: &str, problems: &mut Vec<FileProblem>) -> Result<Option<Vec<u8>>, SourceError> {
-    let Some(mut stream) = members.open(name)? else { return Ok(None) };
+    let Some(mut stream) = members.open(name, problems)? else { return Ok(None) };
     let bytes = stream.whole()?;
     problems.extend(stream.finish()?);
     Ok(Some(bytes))

@@ -59,7 +59,7 @@ pub fn pages(
 ) -> Result<(Option<Stream>, Vec<FileProblem>), SourceError> {
     let mut problems = Vec::new();
     let mut whole = |name: &str| -> Result<Vec<u8>, SourceError> {
-        let Some(mut stream) = members.open(name)? else { return Ok(Vec::new()) };
+        let Some(mut stream) = members.open(name, &mut problems)? else { return Ok(Vec::new()) };
         let bytes = stream.whole()?;
         problems.extend(stream.finish()?);
         Ok(bytes)
@@ -90,7 +90,7 @@ pub fn pages(
         release: release.unwrap_or_default().as_bytes().to_vec(),
     };
     for (cpu, name) in found {
-        let Some(mut stream) = members.open(name)? else { continue };
+        let Some(mut stream) = members.open(name, &mut problems)? else { continue };
         pages.cpus.push((cpu, stream.places()?));
         problems.extend(stream.finish()?);
     }

@@ -49,7 +49,7 @@ pub fn open(inputs: &[Input], reading: &Reading) -> Result<Log, SourceError> {
                 let is_alone = inputs.len() == 1 && names.len() == 1;
                 flaws.extend(members.problems.iter().cloned());
                 for name in &names {
-                    if let Some(stream) = members.open(name)? {
+                    if let Some(stream) = members.open(name, &mut flaws)? {
                         joint.text(stream, input, is_alone, reading)?;
                     }
                 }

@@ -114,11 +114,11 @@ impl Members {
     }
 
     /// Opens a member, packed or not; `None` if it is not there, cannot be read, or is empty: recorders that could not
-    /// read a file leave an empty one.
+    /// read a file leave an empty one. One that is damaged from its beginning on is a problem.
     ///
     /// # Errors
     /// It is packed more often than sense makes, or is an archive again.
-    pub fn open(&self, name: &str) -> Result<Option<Stream>, SourceError> {
+    pub fn open(&self, name: &str, problems: &mut Vec<FileProblem>) -> Result<Option<Stream>, SourceError> {
         let Some(found) = self.find(name) else { return Ok(None) };
         let full = format!("{}{found}", self.prefix);
         let Some(entry) = self.entries.iter().find(|entry| entry.name == full && entry.flaw.is_none()) else {
@@ -128,7 +128,11 @@ impl Members {
         let (reader, layers) = self.raw(entry, &faults)?;
         let shown = escape(found.as_bytes());
         let stream = Stream::peel(&shown, reader, layers, &self.limits, faults)?;
-        Ok(Some(stream).filter(|stream| !stream.is_blank()))
+        if stream.is_blank() {
+            problems.extend(stream.finish()?);
+            return Ok(None);
+        }
+        Ok(Some(stream))
     }
 
     /// The bytes of a member as the archive has them, and how many layers are around it.

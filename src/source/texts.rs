@@ -48,13 +48,13 @@ where
                 let mut origin = Origin::default();
                 let names = if is_capture(&members) {
                     let mut manifest = Manifest::default();
-                    if let Some(mut stream) = members.open(manifest::NAME)? {
-                        let mut found = Vec::new();
+                    let mut found = Vec::new();
+                    if let Some(mut stream) = members.open(manifest::NAME, &mut found)? {
                         let text = stream.whole()?;
                         manifest = manifest::read(&text, &mut origin, &mut found)?;
                         found.extend(stream.finish()?);
-                        found.into_iter().try_for_each(|problem| visit(Found::Problem(problem)))?;
                     }
+                    found.into_iter().try_for_each(|problem| visit(Found::Problem(problem)))?;
                     let parts = capture::parts(&members, manifest);
                     [vec![parts.before], parts.recording, vec![parts.after]].concat()
                 } else if matches!(input, Input::Path(path) if path.is_dir()) {

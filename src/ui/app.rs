@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use ratatui::layout::Size;
 
-use parsers::condition::Condition;
-
 use super::action::Action;
-use super::breaks::{Breaks, Hunt};
+use super::breaks::{Breaks, Hunt, Reason};
 use super::content;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
@@ -145,7 +143,7 @@ pub(crate) struct App {
     /// The last run, and where it ended.
     pub(crate) found: Option<(Hunt, usize)>,
     /// What became true at the place that is headed for.
-    pub(crate) reason: Vec<Condition>,
+    pub(crate) reason: Reason,
     pub(crate) jumps: Jumps,
     pub(crate) marks: Marks,
     /// What was written down of an input of which only the beginning is here.
@@ -213,7 +211,7 @@ impl App {
             breaks: Breaks::default(),
             hunting: None,
             found: None,
-            reason: Vec::new(),
+            reason: Reason::default(),
             jumps: Jumps::default(),
             marks: Marks::unkept("this input is no file"),
             stored: None,

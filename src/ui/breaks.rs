@@ -2,8 +2,9 @@
 
 use parsers::condition::{self, Condition, ConditionError};
 
+use super::lanes::Lanes;
 use crate::insight::breaks::MAX_WATCHED;
-use crate::insight::{Compiled, Run, Watch, Way};
+use crate::insight::{Compiled, Edge, LaneRuns, LaneTurn, Run, Turn, Watch, Way};
 use crate::replay::Replay;
 
 /// Conditions that are kept to be typed again.
@@ -29,7 +30,34 @@ pub(crate) enum Goal {
 #[derive(Debug, Clone)]
 pub(crate) struct Hunt {
     pub(crate) goal: Goal,
-    pub(crate) run: Run,
+    run: Chase,
+}
+
+/// Where it looks.
+#[derive(Debug, Clone)]
+enum Chase {
+    /// In the trace.
+    Trace(Run),
+    /// In every lane.
+    Lanes(LaneRuns),
+}
+
+/// Why a run stopped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reason {
+    /// What became true.
+    pub(crate) conditions: Vec<Condition>,
+    /// In which lanes; none where it was in the trace.
+    pub(crate) lanes: Vec<String>,
+}
+
+/// How far a run got.
+#[derive(Debug)]
+pub(crate) enum Turned {
+    Going,
+    /// So many records applied, and why.
+    Found(usize, Reason),
+    Ended,
 }
 
 /// Conditions, and what was typed.
@@ -90,14 +118,77 @@ impl Goal {
         }
     }
 
-    /// A run for it.
-    pub(crate) fn hunt(self, replay: &Replay, way: Way, from: usize) -> Hunt {
+    /// A run for it: in the trace, or where breaks are looked for in so many lanes, in those.
+    pub(crate) fn hunt(self, replay: &Replay, way: Way, from: usize, n_lanes: Option<usize>) -> Hunt {
         let watch = match &self {
             Self::Touching(addr) => Watch::Place(*addr),
             Self::Breaks(list) => {
                 Watch::Conditions(list.iter().map(|condition| Compiled::new(condition, replay)).collect())
             }
         };
-        Hunt { goal: self, run: Run::new(watch, way, from) }
+        let run = match (n_lanes, &self) {
+            (Some(n_lanes), Self::Breaks(_)) => Chase::Lanes(LaneRuns::new(&watch, way, from, n_lanes)),
+            _ => Chase::Trace(Run::new(watch, way, from)),
+        };
+        Hunt { goal: self, run }
+    }
+}
+
+impl Hunt {
+    /// The direction.
+    pub(crate) fn way(&self) -> Way {
+        match &self.run {
+            Chase::Trace(run) => run.way(),
+            Chase::Lanes(runs) => runs.way(),
+        }
+    }
+
+    /// Is it about lanes?
+    pub(crate) fn is_in_lanes(&self) -> bool {
+        matches!(self.run, Chase::Lanes(_))
+    }
+
+    /// Records looked at, and how many there are to look at.
+    pub(crate) fn progress(&self, replay: &Replay) -> (usize, usize) {
+        match &self.run {
+            Chase::Trace(run) => run.progress(replay),
+            Chase::Lanes(runs) => runs.progress(replay),
+        }
+    }
+
+    /// Records applied up to which everything has been looked at, going forwards.
+    pub(crate) fn reached(&self) -> usize {
+        match &self.run {
+            Chase::Trace(run) => run.reached(),
+            Chase::Lanes(runs) => runs.reached(),
+        }
+    }
+
+    /// Goes on for about `budget` records, forwards to `limit` at most.
+    pub(crate) fn turn_to(&mut self, replay: &Replay, lanes: &mut Lanes, budget: usize, limit: usize) -> Turned {
+        let (edge, which) = match &mut self.run {
+            Chase::Trace(run) => match run.turn_to(replay, budget, limit) {
+                Turn::Found(edge) => (edge, 0),
+                Turn::Going => return Turned::Going,
+                Turn::Ended => return Turned::Ended,
+            },
+            Chase::Lanes(runs) => match lanes.turn(runs, replay, budget, limit) {
+                LaneTurn::Found(edge, which) => (edge, which),
+                LaneTurn::Going => return Turned::Going,
+                LaneTurn::Ended => return Turned::Ended,
+            },
+        };
+        let specs = lanes.specs().iter().enumerate();
+        let lanes = specs.filter(|(bit, _)| which >> bit & 1 == 1).map(|(at, spec)| format!("{} {spec}", at + 1));
+        Turned::Found(edge.at, Reason { conditions: self.goal.conditions_of(edge), lanes: lanes.collect() })
+    }
+}
+
+impl Goal {
+    /// The conditions an edge is of.
+    fn conditions_of(&self, edge: Edge) -> Vec<Condition> {
+        let Self::Breaks(list) = self else { return Vec::new() };
+        let is_true = |bit: usize| edge.which >> bit & 1 == 1;
+        list.iter().enumerate().filter(|&(bit, _)| is_true(bit)).map(|(_, one)| one.clone()).collect()
     }
 }

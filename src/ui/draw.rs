@@ -133,7 +133,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         playing: app.playing.is_some(),
         speed: app.speed.label(),
         seeking: app.seeking.map(|seeking| (seeking.at, seeking.target)),
-        hunting: app.hunting.as_ref().map(|hunt| (hunt.run.way() == Way::Forward, hunt.run.progress(&app.replay))),
+        hunting: app.hunting.as_ref().map(|hunt| (hunt.way() == Way::Forward, hunt.progress(&app.replay))),
         message: None,
         loading: app.loading.clone(),
     };

@@ -9,6 +9,7 @@ use ratatui::layout::Size;
 use super::app::App;
 use super::pane::Arrangement;
 use crate::compare::{Comparison, Demands, Gather, Lane, LaneSpec, SpecError};
+use crate::insight::{LaneRuns, LaneTurn};
 use crate::replay::Replay;
 use crate::view::compare::{self as view, CURVES, MOST_LANES};
 use crate::view::text;
@@ -102,6 +103,15 @@ impl Lanes {
                 }
             }
             Work::Failed(_) => {}
+        }
+    }
+
+    /// One turn of a run that looks into every lane; it waits until there are any.
+    pub(crate) fn turn(&mut self, runs: &mut LaneRuns, replay: &Replay, budget: usize, limit: usize) -> LaneTurn {
+        match &mut self.work {
+            Work::Lanes(comparison, _) => runs.turn_to(replay, comparison, budget, limit),
+            Work::Nothing | Work::Gathering(_) => LaneTurn::Going,
+            Work::Failed(_) => LaneTurn::Ended,
         }
     }
 

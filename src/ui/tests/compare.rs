@@ -128,3 +128,21 @@ fn every_metric_can_be_drawn() {
     script(&mut app, "1<wait>");
     assert!(!wants_time(&app), "nobody looks at the lanes");
 }
+
+#[test]
+fn breaks_hold_in_every_lane() {
+    // The second lane has room for five areas of 8 KiB; the trace's own has enough.
+    let mut app = compared("i<tab><tab><enter>40K<enter><esc>:break failed<enter>");
+    settled(&mut app);
+    script(&mut app, "c<wait><wait>");
+    settled(&mut app);
+    assert_eq!((app.replay.cursor(), message(&app)), (6, "failed: in lane 2 first-fit:range=40K"));
+    script(&mut app, "20Gc<wait><wait>");
+    settled(&mut app);
+    assert_eq!((app.replay.cursor(), message(&app)), (22, "failed: in every lane"));
+    script(&mut app, "5GC<wait><wait>");
+    assert_eq!(message(&app), "at no event before this one in any lane: failed");
+    // Elsewhere a break is about the trace.
+    script(&mut app, "1<wait>c<wait>");
+    assert_eq!((app.replay.cursor(), message(&app)), (22, "failed: event 22 is a failed allocation"));
+}

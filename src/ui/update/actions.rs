@@ -173,7 +173,11 @@ fn arrange(app: &mut App, arrangement: Arrangement) {
         return app.say("this input is a snapshot: nothing changes in it");
     }
     app.zoom = false;
-    app.arrangement = arrangement;
+    let was = std::mem::replace(&mut app.arrangement, arrangement);
+    if (was == Arrangement::Compare) != (arrangement == Arrangement::Compare) {
+        // Breaks hold in every lane there, and in the trace elsewhere.
+        hunt::again(app);
+    }
     match arrangement {
         Arrangement::Compare => focus(app, PaneId::Compare),
         Arrangement::Charts => focus(app, PaneId::Charts),

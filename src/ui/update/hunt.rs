@@ -3,9 +3,10 @@
 
 use super::super::action::Action;
 use super::super::app::App;
-use super::super::breaks::{Breaks, Goal, Hunt, Refused};
+use super::super::breaks::{Breaks, Goal, Hunt, Reason, Refused, Turned};
+use super::super::pane::Arrangement;
 use super::{actions, time};
-use crate::insight::{Edge, Turn, Way};
+use crate::insight::Way;
 use crate::view::script::noun;
 use crate::view::{Selection, breaks, focus_address};
 
@@ -72,22 +73,28 @@ fn set_out(app: &mut App, goal: Goal, way: Way) {
     let from = app.heading();
     // Whoever goes on from where the last run ended need not look for the way there again.
     let resumed = match app.found.take() {
-        Some((hunt, at)) if hunt.goal == goal && hunt.run.way() == way && at == from => Some(hunt),
+        Some((hunt, at)) if hunt.goal == goal && hunt.way() == way && at == from => Some(hunt),
         _ => None,
     };
     app.hunting = Some(match resumed {
         Some(hunt) => hunt,
-        None => goal.hunt(&app.replay, way, from),
+        None => new(app, goal, way, from),
     });
     go_on(app);
 }
 
-/// The rest of a long input has come: what is looked for is looked for in that.
+/// A run: where lanes are compared, a break holds in each of them.
+pub(super) fn new(app: &App, goal: Goal, way: Way, from: usize) -> Hunt {
+    let n_lanes = (app.arrangement == Arrangement::Compare).then(|| app.lanes.specs().len());
+    goal.hunt(&app.replay, way, from, n_lanes)
+}
+
+/// The rest of a long input has come, or other lanes have: what is looked for is looked for in that.
 pub(super) fn again(app: &mut App) {
     changed(app);
     if let Some(hunt) = app.hunting.take() {
-        let way = hunt.run.way();
-        app.hunting = Some(hunt.goal.hunt(&app.replay, way, app.heading()));
+        let way = hunt.way();
+        app.hunting = Some(new(app, hunt.goal, way, app.heading()));
     }
 }
 
@@ -95,14 +102,14 @@ pub(super) fn again(app: &mut App) {
 pub(super) fn go_on(app: &mut App) {
     let Some(hunt) = &mut app.hunting else { return };
     app.dirty = true;
-    match hunt.run.turn(&app.replay, app.seek_budget) {
-        Turn::Going => {}
-        Turn::Found(edge) => {
+    match hunt.turn_to(&app.replay, &mut app.lanes, app.seek_budget, usize::MAX) {
+        Turned::Going => {}
+        Turned::Found(at, reason) => {
             if let Some(hunt) = app.hunting.take() {
-                found(app, hunt, edge);
+                found(app, hunt, at, reason);
             }
         }
-        Turn::Ended => {
+        Turned::Ended => {
             if let Some(hunt) = app.hunting.take() {
                 nowhere(app, &hunt);
             }
@@ -110,16 +117,15 @@ pub(super) fn go_on(app: &mut App) {
     }
 }
 
-fn found(app: &mut App, hunt: Hunt, edge: Edge) {
+fn found(app: &mut App, hunt: Hunt, at: usize, reason: Reason) {
     if let Goal::Touching(address) = hunt.goal {
         // The thing stays selected while the cursor moves on, so that the key can be pressed again.
         if app.selection == Selection::Follow {
             actions::select(app, Selection::Address(address));
         }
     }
-    let reason = reason(&hunt.goal, edge);
-    app.found = Some((hunt, edge.at));
-    time::jump(app, edge.at);
+    app.found = Some((hunt, at));
+    time::jump(app, at);
     app.reason = reason;
     // A far place is reached later, and says why then.
     if app.seeking.is_none() {
@@ -127,25 +133,21 @@ fn found(app: &mut App, hunt: Hunt, edge: Edge) {
     }
 }
 
-/// The conditions an edge is of.
-pub(super) fn reason(goal: &Goal, edge: Edge) -> Vec<parsers::condition::Condition> {
-    let Goal::Breaks(list) = goal else { return Vec::new() };
-    let is_true = |bit: usize| edge.which >> bit & 1 == 1;
-    list.iter().enumerate().filter(|&(bit, _)| is_true(bit)).map(|(_, one)| one.clone()).collect()
-}
-
 /// Says why a run stopped here.
 pub(super) fn say_reason(app: &mut App) {
-    let reason = std::mem::take(&mut app.reason);
-    let Some(first) = reason.first() else { return };
-    let more = if reason.len() > 1 { format!(" (and {} more)", reason.len() - 1) } else { String::new() };
-    let why = breaks::why(&app.replay, first);
-    app.say(format!("{first}{more}: {why}"));
+    let Reason { conditions, lanes } = std::mem::take(&mut app.reason);
+    let Some(first) = conditions.first() else { return };
+    let more = if conditions.len() > 1 { format!(" (and {} more)", conditions.len() - 1) } else { String::new() };
+    app.say(match &lanes[..] {
+        [] => format!("{first}{more}: {}", breaks::why(&app.replay, first)),
+        lanes if lanes.len() == app.lanes.specs().len() => format!("{first}{more}: in every lane"),
+        lanes => format!("{first}{more}: in lane {}", lanes.join(", ")),
+    });
 }
 
 fn nowhere(app: &mut App, hunt: &Hunt) {
     let noun = noun(app.replay.log());
-    let is_forward = hunt.run.way() == Way::Forward;
+    let is_forward = hunt.way() == Way::Forward;
     let said = match &hunt.goal {
         Goal::Touching(address) => {
             let side = if is_forward { "later" } else { "earlier" };
@@ -153,7 +155,8 @@ fn nowhere(app: &mut App, hunt: &Hunt) {
         }
         goal @ Goal::Breaks(_) => {
             let side = if is_forward { "after" } else { "before" };
-            format!("at no {noun} {side} this one: {}", goal.words())
+            let lanes = if hunt.is_in_lanes() { " in any lane" } else { "" };
+            format!("at no {noun} {side} this one{lanes}: {}", goal.words())
         }
     };
     let so_far = match app.loading {
@@ -166,9 +169,9 @@ fn nowhere(app: &mut App, hunt: &Hunt) {
 /// Forgets the run; `false` if there is none.
 pub(super) fn stop(app: &mut App) -> bool {
     let Some(hunt) = app.hunting.take() else { return false };
-    let (done, all) = hunt.run.progress(&app.replay);
+    let (done, all) = hunt.progress(&app.replay);
     let noun = noun(app.replay.log());
-    let way = if hunt.run.way() == Way::Forward { "on" } else { "back" };
+    let way = if hunt.way() == Way::Forward { "on" } else { "back" };
     let share = done.saturating_mul(100).checked_div(all).unwrap_or(0);
     app.say(format!("stopped after {share} % of the way {way}: still at {noun} {}", app.replay.cursor()));
     true

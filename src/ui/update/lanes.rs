@@ -10,7 +10,7 @@ use super::super::lanes::parting;
 use super::super::msg::Effect;
 use super::super::overlay::Overlay;
 use super::super::overlay::lanes::{Form, changed};
-use super::{overlays, time};
+use super::{hunt, overlays, time};
 use crate::compare::{CHANGES, LaneSpec};
 use crate::policy::POLICIES;
 
@@ -52,12 +52,14 @@ pub(super) fn policies_key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             if let Err(why) = app.lanes.toggle(&app.replay, POLICIES[at].id) {
                 app.say(why);
             }
+            hunt::again(app);
         }
         (_, Some(digit @ '1'..='4')) => {
             let place = digit as usize - '1' as usize;
             if let Err(error) = app.lanes.set(&app.replay, place, LaneSpec::of(POLICIES[at].id)) {
                 app.say(error.to_string());
             }
+            hunt::again(app);
         }
         (KeyCode::Esc | KeyCode::Backspace, _) | (_, Some('q' | 'p')) => drop(app.overlays.pop()),
         _ => return overlays::reading(app, event),
@@ -122,7 +124,10 @@ fn typed(app: &mut App, form: &mut Form, event: KeyEvent) {
 /// Changes the lanes; what makes no sense stays in the form with the reason.
 fn apply(app: &mut App, form: &mut Form, value: &str) {
     match app.lanes.change(&app.replay, form.lane, CHANGES[form.picked].word, value) {
-        Ok(()) => (form.input, form.error) = (None, None),
+        Ok(()) => {
+            (form.input, form.error) = (None, None);
+            hunt::again(app);
+        }
         Err(why) => form.error = Some(why),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::action::Action;
 use super::super::app::{App, Playing, Seeking};
-use super::super::breaks::Goal;
+use super::super::breaks::{Goal, Reason, Turned};
 use super::super::content;
 use super::super::keymap::Key;
 use super::super::lesson;
@@ -13,7 +13,7 @@ use super::super::msg::Effect;
 use super::super::search::Wanted;
 use super::super::speed::Unit;
 use super::{actions, hunt, overlays};
-use crate::insight::{Edge, Turn, Way};
+use crate::insight::Way;
 use crate::log::Clock;
 use crate::replay::{Replay, Seek};
 use crate::view::script::{noun, whole};
@@ -68,7 +68,7 @@ pub(super) fn jump(app: &mut App, target: usize) {
 pub(super) fn head_for(app: &mut App, target: usize) {
     app.awaited = None;
     app.hunting = None;
-    app.reason.clear();
+    app.reason = Reason::default();
     app.seeking = Some(Seeking { target, at: app.replay.cursor() });
     go_on(app);
 }
@@ -169,24 +169,23 @@ pub(super) fn play(app: &mut App, now: Duration) {
         Unit::TraceTime => reached(&app.replay, from, &mut owed),
     };
     let enabled = app.breaks.enabled();
-    let run = run.or_else(|| {
-        (!enabled.is_empty()).then(|| Box::new(Goal::Breaks(enabled).hunt(&app.replay, Way::Forward, from)))
-    });
+    let run = run
+        .or_else(|| (!enabled.is_empty()).then(|| Box::new(hunt::new(app, Goal::Breaks(enabled), Way::Forward, from))));
     let mut playing = Playing { last: now, owed, run };
-    let (target, edge) = match &mut playing.run {
-        Some(hunt) => match hunt.run.turn_to(&app.replay, app.seek_budget, target) {
-            Turn::Found(edge) => (edge.at, Some(edge)),
+    let (target, reason) = match &mut playing.run {
+        Some(hunt) => match hunt.turn_to(&app.replay, &mut app.lanes, app.seek_budget, target) {
+            Turned::Found(at, reason) => (at, Some(reason)),
             // Looking for breaks takes longer than the speed allows: the trace plays as fast as it can.
-            Turn::Going => (hunt.run.reached().clamp(from, target), None),
-            Turn::Ended => (target, None),
+            Turned::Going => (hunt.reached().clamp(from, target), None),
+            Turned::Ended => (target, None),
         },
         None => (target, None),
     };
     if target != from {
         head_for(app, target);
     }
-    match edge {
-        Some(edge) => stop_at(app, playing, edge),
+    match reason {
+        Some(reason) => stop_at(app, reason),
         None if target == app.replay.len() => {
             app.say(format!("the end of the {}", whole(app.replay.log())));
             app.dirty = true;
@@ -196,8 +195,8 @@ pub(super) fn play(app: &mut App, now: Duration) {
 }
 
 /// A break ends the playing.
-fn stop_at(app: &mut App, playing: Playing, edge: Edge) {
-    app.reason = playing.run.map(|hunt| hunt::reason(&hunt.goal, edge)).unwrap_or_default();
+fn stop_at(app: &mut App, reason: Reason) {
+    app.reason = reason;
     if app.seeking.is_none() {
         hunt::say_reason(app);
     }

@@ -9,7 +9,7 @@ use super::super::script::{is_script, subject};
 use super::super::text;
 use super::EventFilter;
 use crate::event::{EventKind, Seq};
-use crate::insight::Compiled;
+use crate::insight::{Compiled, Outcome};
 use crate::log::{BaselineArea, Log};
 use crate::replay::{Replay, Verdict};
 
@@ -214,7 +214,7 @@ impl<'a> Matcher<'a> {
     /// Does a record match?
     pub(super) fn matches(&self, replay: &Replay, seq: Seq) -> bool {
         match (&self.condition, &self.words) {
-            (Some(condition), _) => condition.is_true_at(replay, seq.index() + 1, None),
+            (Some(condition), _) => condition.is_true_at(replay, seq.index() + 1, None, Outcome::AsRecorded),
             (None, Some(words)) => words.matches(replay, seq),
             (None, None) => false,
         }
