@@ -72,10 +72,10 @@ fn field(line: &str, name: &str) -> u64 {
 }
 
 const ALLOC: &str = "alloc_vmap_area: va_start: ";
-const FREE: &str = "free_vmap_area_noflush: va_start: ";
+const FREE: &str = "free_vmap_area_noflush: va_start=";
 
 fn moved(line: &str, to: u64) -> String {
-    let at = field(line, "va_start: ");
+    let at = field(line, if line.contains(FREE) { "va_start=" } else { "va_start: " });
     line.replacen(&at.to_string(), &to.to_string(), 1).replacen(&format!("{at:#x}"), &format!("{to:#x}"), 1)
 }
 

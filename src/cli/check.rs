@@ -100,10 +100,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
         output::first_problem(&log)?;
     }
     let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
-    let mut replay = match log.events.is_empty() {
-        true => None,
-        false => Some(Replay::open(Arc::clone(&log), &settings)?),
-    };
+    let mut replay = if log.events.is_empty() { None } else { Some(Replay::open(Arc::clone(&log), &settings)?) };
     let mut findings = check::all(&log, replay.as_mut());
     let figures = figures(args, &log, replay.as_ref());
     findings.extend(thresholds(args, figures));
@@ -172,11 +169,14 @@ fn thresholds(args: &CheckArgs, figures: Figures) -> Vec<Finding> {
 }
 
 fn json(log: &Log, figures: Figures, findings: &[Finding]) -> String {
-    let row = |finding: &'_ Finding| (finding.rule.name, finding.rule.severity.word(), finding.rule.why);
-    let rows = findings.iter().map(|finding| {
-        let (rule, severity, why) = row(finding);
-        let (file, what) = (finding.file.as_deref(), finding.what.as_str());
-        Row { rule, severity, file, line: finding.line, seq: finding.seq, what, why }
+    let rows = findings.iter().map(|finding| Row {
+        rule: finding.rule.name,
+        severity: finding.rule.severity.word(),
+        file: finding.file.as_deref(),
+        line: finding.line,
+        seq: finding.seq,
+        what: &finding.what,
+        why: finding.rule.why,
     });
     let errors = findings.iter().filter(|finding| finding.rule.severity == Severity::Error).count();
     document(&Document {

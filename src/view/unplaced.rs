@@ -11,6 +11,8 @@ use crate::insight::hashed::{Known, Layout};
 use crate::insight::{self, Summary};
 use crate::log::{Baseline, Pointers};
 
+/// Rows of a picture of runs that are kept for it.
+const PICTURE: usize = 5;
 /// Callers named in the detail; the list of areas has them all.
 const MAX_CALLERS: usize = 8;
 /// Columns of a kind: `vm_map_ram` is the longest.
@@ -135,6 +137,8 @@ impl<'a> Unplaced<'a> {
             for words in hashed::sentences(&layout).iter().skip(1) {
                 rows.append(&mut flow(&[muted(words.clone())], width, 2, scene.glyphs));
             }
+            // The picture comes before the last facts.
+            rows.truncate(usize::from(height).saturating_sub(PICTURE).max(usize::from(height) / 2));
             let room = usize::from(height).saturating_sub(rows.len());
             // A picture of less than a row and its legend is none.
             if 2 <= room {

@@ -1,4 +1,4 @@
-//! One snapshot as gauges, for node_exporter's textfile collector: nothing but `gauge`, which both of its formats have.
+//! One snapshot as gauges, for the textfile collector of `node_exporter`: nothing but `gauge`, which both of its formats have.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -90,7 +90,7 @@ fn asked(
     }
     let Some(align) = placed else { return };
     let align = align.max(page_size);
-    if addr % align != 0 {
+    if !addr.is_multiple_of(align) {
         found(MISALIGNED, format!("the area at {} should be a multiple of {align:#x}", Addr(addr)));
     }
     let is_inside = window.vstart <= addr && addr.checked_add(size).is_some_and(|end| end <= window.vend);

@@ -293,7 +293,7 @@ mod tests {
                 }
                 counts = next;
             }
-            let pairs = (n * (n - 1) / 2) as i32;
+            let pairs = i32::try_from(n * (n - 1) / 2).expect("few");
             let found: u64 =
                 (0..).zip(&counts).filter(|(falling, _)| enough <= pairs - 2 * falling).map(|(_, c)| c).sum();
             let all: u64 = counts.iter().sum();

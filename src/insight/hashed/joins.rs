@@ -101,7 +101,7 @@ fn far(areas: &[BaselineArea], n: u32, after: u32) -> Option<Far> {
 /// How many hashes there can be. The kernel keeps 32 bits; where fewer are in use, chance makes more equal.
 fn n_values(areas: &[BaselineArea]) -> f64 {
     let highest = areas.iter().map(|area| area.start.max(area.end)).max().unwrap_or(0);
-    2.0_f64.powi(64 - highest.leading_zeros() as i32)
+    f64::from(64 - highest.leading_zeros()).exp2()
 }
 
 fn chance_of_far(areas: &[BaselineArea], next: &[Option<u32>], wanted: Far) -> Option<f64> {

@@ -82,7 +82,7 @@ pub(super) fn find(areas: &[BaselineArea], layout: &Layout, page_size: Option<u6
     let chains = chains(layout, &rows, page_size.unwrap_or(4096));
     let touching: usize = chains.iter().map(|chain| chain.members.len() - 1).sum();
     // Lines in any other order would not have those that touch together.
-    if (rows.len() as f64).powi(-(touching.min(100) as i32)) > SMALL {
+    if (rows.len() as f64).powf(-(touching as f64)) > SMALL {
         return Found::none(Why::FewTouch);
     }
     let is_ascending = chains.iter().all(|chain| chain.members.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0));

@@ -24,7 +24,9 @@ pub(super) fn sort(first_rows: &[u32], pairs: impl Iterator<Item = (u32, u32)>) 
     for highs in &mut above {
         highs.sort_unstable();
         highs.dedup();
-        highs.iter().for_each(|&high| n_below[high as usize] += 1);
+        for &high in highs.iter() {
+            n_below[high as usize] += 1;
+        }
     }
     let mut free: BTreeSet<(u32, u32)> =
         (0..).zip(first_rows).filter(|(run, _)| n_below[*run as usize] == 0).map(|(run, &row)| (row, run)).collect();
