@@ -86,7 +86,7 @@ fn records_are_those_that_the_recorder_counted() {
         assert!(log.names.tasks().iter().any(|task| task.comm.starts_with(b"task-")), "{name}");
         // Stacks have names.
         let asked = log.events.iter().position(|event| matches!(event.kind, EventKind::Alloc { failed: false, .. }));
-        assert!(asked.is_some() && log.stacks.len() > 0, "{name}");
+        assert!(asked.is_some() && !log.stacks.is_empty(), "{name}");
     }
 }
 
