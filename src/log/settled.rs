@@ -104,6 +104,7 @@ impl Areas {
 
     fn replay(&mut self, log: &Log, around: Around, window: Range<usize>) {
         self.add_unfinished(log, around, window.start);
+        self.take_back(log.events.range(window.clone()));
         let mut kept = self.clone();
         for event in log.events.range(window.clone()) {
             self.apply(&event, true);
@@ -114,6 +115,23 @@ impl Areas {
             *self = kept;
         }
         self.take_back_the_late(log, window.end);
+    }
+
+    /// Rows as they were before these records: what one of them frees was in use, even if its row was read later.
+    fn take_back(&mut self, events: impl Iterator<Item = Event>) {
+        let mut seen = HashSet::new();
+        for event in events {
+            let (EventKind::Alloc { addr, failed: false, .. }
+            | EventKind::Free { addr, .. }
+            | EventKind::FreeProbe { addr, .. }) = event.kind
+            else {
+                continue;
+            };
+            let is_free = !matches!(event.kind, EventKind::Alloc { .. });
+            if let (true, true, Some(area)) = (seen.insert(addr.0), is_free, self.0.get_mut(&addr.0)) {
+                area.is_lazy = false;
+            }
+        }
     }
 
     /// An area that was taken before the read and has no row: nobody had finished it. Before the workload all records

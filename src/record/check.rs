@@ -27,8 +27,8 @@ pub struct Need {
 /// All needs, the first that fails explains those behind it.
 pub fn needs(facts: &Facts, settings: &Settings) -> Vec<Need> {
     vec![
-        tracefs(facts, settings),
         access(facts),
+        tracefs(facts, settings),
         lockdown(facts),
         events(facts),
         memory(facts, settings),

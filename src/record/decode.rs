@@ -153,3 +153,67 @@ impl Digest {
         self.addresses.extend(caller.and_then(address));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// Pages of a recording, and how to read them.
+    fn recorded() -> (Layout, Vec<(u16, Vec<u8>)>) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bundles/amd64-612-record.tar.zst");
+        let packed = std::fs::read(path).expect("there");
+        let plain = zstd::stream::decode_all(packed.as_slice()).expect("zstd");
+        let (mut layout, mut cpus) = (Layout::default(), Vec::new());
+        for entry in tar::Archive::new(plain.as_slice()).entries().expect("a tar") {
+            let mut entry = entry.expect("whole");
+            let name = entry.path().expect("a name").to_string_lossy().into_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).expect("whole");
+            if name == "header_page" {
+                layout.header_page = bytes;
+            } else if name.starts_with("formats/") {
+                layout.formats.push(bytes);
+            } else if let Some(cpu) = name.strip_prefix("events.pages/cpu") {
+                cpus.push((cpu.parse().expect("a number"), bytes));
+            }
+        }
+        (layout, cpus)
+    }
+
+    #[test]
+    fn a_failure_is_seen_in_its_page_alone() {
+        let (layout, cpus) = recorded();
+        let mut n_pages = 0;
+        for (cpu, pages) in &cpus {
+            for page in pages.chunks(4096) {
+                assert!(!layout.has_failure(*cpu, page));
+                let mut digest = Digest::default();
+                layout.records(&[(*cpu, &page)], &mut |record| digest.take(&layout, record, &mut HashMap::new()));
+                let window = layout.digest(&[(*cpu, &page)]).window;
+                let Some(window) = window.filter(|_| digest.allocs > 0) else { continue };
+                // `failed` stands behind `vend`.
+                let bounds = [window.vstart.to_le_bytes(), window.vend.to_le_bytes()].concat();
+                let at = page.windows(16).position(|bytes| bytes == bounds).expect("an allocation") + 16;
+                let mut failing = page.to_vec();
+                failing[at] = 1;
+                assert!(layout.has_failure(*cpu, &failing));
+                n_pages += 1;
+            }
+        }
+        assert!(n_pages > 0);
+    }
+
+    #[test]
+    fn damaged_pages_are_survived() {
+        let (layout, cpus) = recorded();
+        let page = &cpus.iter().find(|(_, pages)| !pages.is_empty()).expect("one").1[..4096];
+        for at in 0..page.len() {
+            let mut damaged = page.to_vec();
+            damaged[at] ^= 0xff;
+            layout.has_failure(0, &damaged);
+        }
+        assert!(!Layout::default().has_failure(0, page));
+    }
+}

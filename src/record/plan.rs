@@ -220,7 +220,7 @@ fn around_reads(facts: &Facts, settings: &Settings) -> Vec<Step> {
     let Some(before) = facts.kptr.filter(|_| settings.allow_kptr && facts.pointers != Some(Pointers::Real)) else {
         return Vec::new();
     };
-    let noted = Step::new(facts.note(), Action::Create(format!("{before}\n")), "should this program be killed");
+    let noted = Step::new(facts.note(), Action::Create(before.to_string()), "should this program be killed");
     let shown = Step::new(KPTR.into(), Action::Write("1".to_owned()), "real addresses, for as long as a read takes");
     vec![noted.undone_by(Action::RemoveFile), shown.undone_by(Action::Write(before.to_string()))]
 }
