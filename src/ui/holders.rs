@@ -16,6 +16,9 @@ use crate::view::{Role, Row, Span};
 /// together.
 type Key = (usize, usize, usize, Option<usize>, HeldBy, HeldOrder, String);
 
+/// Rows with what they were made for; `None` where nobody knows.
+type Made = (Key, Option<Rc<Vec<Held>>>);
+
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub(crate) struct HoldersPane {
@@ -23,7 +26,7 @@ pub(crate) struct HoldersPane {
     pub(crate) order: HeldOrder,
     pub(crate) filter: String,
     pub(crate) scroll: usize,
-    made: RefCell<Option<(Key, Option<Rc<Vec<Held>>>)>>,
+    made: RefCell<Option<Made>>,
 }
 
 impl HoldersPane {

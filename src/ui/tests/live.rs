@@ -15,7 +15,8 @@ fn reading(n: usize) -> Replay {
     );
     for leak in 0..n as u64 {
         let start = 0xffff_c900_0010_0000 + leak * 0x5000;
-        text += &format!("0x{start:016x}-0x{:016x}   20480 leak+0x1/0x2 [bad] pages=4 vmalloc N0=4\n", start + 0x5000);
+        let end = start + 0x5000;
+        text.extend([format!("0x{start:016x}-0x{end:016x}   20480 leak+0x1/0x2 [bad] pages=4 vmalloc N0=4\n")]);
     }
     let mut log = Log::default();
     log.origin.name = "vmallocinfo".to_owned();

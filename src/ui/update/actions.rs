@@ -23,13 +23,13 @@ const MAX_MAP_LEVEL: u32 = 40;
 
 /// Carries out an action; `count` is the number typed before it.
 pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
+    let live = app.live.is_some().then(|| in_live(app, action, count.unwrap_or(1).cast_signed())).flatten();
+    live.unwrap_or_else(|| carry_out(app, action, count))
+}
+
+fn carry_out(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
     let many = count.unwrap_or(1);
     let signed = many.cast_signed();
-    if app.live.is_some()
-        && let Some(effects) = in_live(app, action, signed)
-    {
-        return effects;
-    }
     match action {
         Action::Forward => time::step(app, signed),
         Action::Back => time::step(app, -signed),
@@ -102,10 +102,9 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::ArrangeHolders => arrange(app, Arrangement::Holders),
         Action::ArrangeCharts => arrange(app, Arrangement::Charts),
         Action::ArrangeLive => arrange(app, Arrangement::Live),
-        Action::HoldersBy => app.holders.next_by(!app.replay.is_empty()),
-        Action::HoldersOrder => app.holders.next_order(1),
-        Action::HoldersOrderBack => app.holders.next_order(-1),
-        Action::HoldersFilter => overlays::open_palette(app, "filter "),
+        Action::HoldersBy | Action::HoldersOrder | Action::HoldersOrderBack | Action::HoldersFilter => {
+            of_holders(app, action);
+        }
         Action::Policies => lanes::open_policies(app),
         Action::WhatIf => lanes::open_form(app),
         Action::Parting => lanes::go_to_parting(app),
@@ -127,6 +126,16 @@ pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Ef
         Action::Interrupt => return vec![Effect::Quit(Ended::Interrupted)],
     }
     Vec::new()
+}
+
+/// What is asked of the holders.
+fn of_holders(app: &mut App, action: Action) {
+    match action {
+        Action::HoldersBy => app.holders.next_by(!app.replay.is_empty()),
+        Action::HoldersOrder => app.holders.next_order(1),
+        Action::HoldersOrderBack => app.holders.next_order(-1),
+        _ => overlays::open_palette(app, "filter "),
+    }
 }
 
 /// What an action does where the input is read again and again: time is its readings. `None`: what it does elsewhere.
