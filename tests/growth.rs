@@ -132,7 +132,7 @@ fn file(rows: &[Row], address: impl Fn(u64) -> u64) -> Baseline {
         } else {
             format!("{} pages={} vmalloc", CALLERS[caller], pages.clamp(1, size))
         };
-        text += &format!("{start:#018x}-{end:#018x} {bytes:7} {what}\n");
+        text.extend([format!("{start:#018x}-{end:#018x} {bytes:7} {what}\n")]);
         at += bytes + 8192;
     }
     snapshot::read("text", text.as_bytes(), &mut Vec::new()).expect("rows")
