@@ -55,7 +55,10 @@ pub fn trace(replay: &mut Replay) -> Vec<Finding> {
             }
             EventKind::Unasked { addr, end } => live.allocate(&mut found, &event, addr.0, Some(end.0)),
             EventKind::Free { addr, .. } => {
-                let is_known = replay.outcome().answers.iter().any(|answer| matches!(answer, Answer::Freed(_)));
+                // An area that the model brings in to be freed was not known before.
+                let answers = &replay.outcome().answers;
+                let is_known = answers.iter().any(|answer| matches!(answer, Answer::Freed(_)))
+                    && !answers.iter().any(|answer| matches!(answer, Answer::Adopted { .. }));
                 live.free(&mut found, &event, addr.0, None, is_known || !knows_all);
             }
             EventKind::FreeProbe { addr, end } => {
