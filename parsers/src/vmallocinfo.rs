@@ -206,6 +206,12 @@ pub(crate) fn holds_rows(text: &[u8]) -> bool {
 }
 
 impl Area<'_> {
+    /// Does it say of an area without a descriptor what only a descriptor tells?
+    fn says_too_much(&self) -> bool {
+        let says = self.pages.is_some() || self.phys.is_some() || self.flags != Flags::default();
+        self.state != State::Busy && (says || self.nodes != Nodes::default())
+    }
+
     /// A row of which only the first columns are known.
     #[inline]
     fn new(start: u64, end: u64, size: u64) -> Self {

@@ -1,4 +1,4 @@
-//! Snapshots from the outside: `diff`, `check`, OpenMetrics, what a hashed file tells.
+//! Snapshots from the outside: `diff`, `check`, `OpenMetrics`, what a hashed file tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ fn leaking(n: usize) -> String {
     for area in 0..n + n % 3 {
         let (start, caller) =
             (0xffff_c900_0010_0000_u64 + area as u64 * 0x10000, if area < n { "leak" } else { "stack" });
-        rows += &format!("{start:#x}-{:#x}   20480 {caller}+0x{n}/0x20 pages=4 vmalloc N0=4\n", start + 20480);
+        let end = start + 20480;
+        rows.extend([format!("{start:#x}-{end:#x}   20480 {caller}+0x{n}/0x20 pages=4 vmalloc N0=4\n")]);
     }
     rows
 }

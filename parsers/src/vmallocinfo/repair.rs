@@ -197,6 +197,9 @@ impl<'a> Work<'a, '_> {
                 self.repair.foreign.push(word.to_vec());
             }
         }
+        if chosen.area.says_too_much() {
+            chosen.notes.push((piece.at, ProblemKind::ImpossibleRow("an area without a descriptor has no pages")));
+        }
         let only_foreign = chosen.notes.iter().all(|(_, kind)| matches!(kind, ProblemKind::UnknownWord(_)));
         let confidence = if only_foreign { Confidence::Exact } else { Confidence::Repaired };
         let area = Area { line: piece.line, offset: piece.offset, confidence, ..chosen.area };
