@@ -12,7 +12,8 @@ use vmaplens::log::Log;
 use vmaplens::replay::{Follow, Replay, Settings};
 use vmaplens::source::{Input, Reading, open_log, snapshot};
 
-fn findings(log: Arc<Log>) -> Vec<Finding> {
+fn findings(log: Log) -> Vec<Finding> {
+    let log = Arc::new(log);
     let settings = Settings { memory: Follow::Nothing, ..Settings::default() };
     let mut replay = Replay::open(Arc::clone(&log), &settings).expect("a replay");
     check::all(&log, Some(&mut replay))
@@ -30,7 +31,7 @@ fn good_captures_have_no_findings() {
         let path = entry.expect("an entry").path();
         if path.join("meta.toml").exists() {
             let log = open_log(&Input::Path(path.clone()), &Reading::default()).expect("a capture");
-            assert_eq!(findings(Arc::new(log)), [], "{}", path.display());
+            assert_eq!(findings(log), [], "{}", path.display());
             n_captures += 1;
         }
     }
@@ -56,7 +57,7 @@ fn of_lines(lines: &[String]) -> Vec<Finding> {
     let origin = log.origin;
     log = read.expect("a trace");
     log.origin = vmaplens::log::Origin { form: log.origin.form, clock: log.origin.clock, ..origin };
-    findings(Arc::new(log))
+    findings(log)
 }
 
 /// Places of the records of a kind that succeeded.

@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 
 use super::condition::{About, Compiled, Outcome};
-use super::ground::Ground;
+use super::states::States;
 use crate::model::{AddressSpace, Allocator, Answer, Extent, Op, Place};
 use crate::replay::Replay;
 
@@ -74,10 +74,10 @@ pub struct Run {
 
 impl Watch {
     /// Is a look at the records enough?
-    fn is_scan(&self, ground: &impl Ground) -> bool {
+    fn is_scan(&self, states: &impl States) -> bool {
         match self {
             Self::Conditions(list) => {
-                ground.is_as_recorded() && list.iter().all(|condition| condition.about() == About::Records)
+                states.is_as_recorded() && list.iter().all(|condition| condition.about() == About::Records)
             }
             Self::Place(_) => false,
         }
@@ -132,22 +132,22 @@ impl Run {
         self.turn_over(&mut replay, budget, 0..=limit)
     }
 
-    /// The same on any ground, forwards up to the end of `within`, backwards while there are edges that are not before its
+    /// The same over any states, forwards up to the end of `within`, backwards while there are edges that are not before its
     /// start; [`Turn::Ended`] there, and with other bounds it goes on.
-    pub fn turn_over(&mut self, ground: &mut impl Ground, budget: usize, within: RangeInclusive<usize>) -> Turn {
+    pub fn turn_over(&mut self, states: &mut impl States, budget: usize, within: RangeInclusive<usize>) -> Turn {
         if !self.prepared {
-            self.prepared = self.watch.prepare(ground.replay(), budget.saturating_mul(CHEAPER));
+            self.prepared = self.watch.prepare(states.replay(), budget.saturating_mul(CHEAPER));
             if !self.prepared {
                 return Turn::Going;
             }
         }
-        let limit = (*within.end()).min(ground.n_records());
-        let is_scan = self.watch.is_scan(ground);
+        let limit = (*within.end()).min(states.n_records());
+        let is_scan = self.watch.is_scan(states);
         match (self.way, is_scan) {
-            (Way::Forward, true) => self.scan_forward(ground.replay(), budget.saturating_mul(CHEAPER), limit),
-            (Way::Back, true) => self.scan_back(ground.replay(), budget.saturating_mul(CHEAPER)),
-            (Way::Forward, false) => self.walk_forward(ground, budget, limit),
-            (Way::Back, false) => self.walk_back(ground, budget, *within.start()),
+            (Way::Forward, true) => self.scan_forward(states.replay(), budget.saturating_mul(CHEAPER), limit),
+            (Way::Back, true) => self.scan_back(states.replay(), budget.saturating_mul(CHEAPER)),
+            (Way::Forward, false) => self.walk_forward(states, budget, limit),
+            (Way::Back, false) => self.walk_back(states, budget, *within.start()),
         }
     }
 
@@ -190,17 +190,17 @@ impl Run {
     }
 
     /// A walker as near before `at` records as there is a state.
-    fn walker_before(&self, ground: &impl Ground, at: usize) -> Walker {
-        let (space, begins) = ground.kept(at, self.watch.needs_memory());
+    fn walker_before(&self, states: &impl States, at: usize) -> Walker {
+        let (space, begins) = states.kept(at, self.watch.needs_memory());
         Walker { space, at: begins, held: Held::default() }
     }
 
-    fn walk_forward(&mut self, ground: &mut impl Ground, budget: usize, limit: usize) -> Turn {
+    fn walk_forward(&mut self, states: &mut impl States, budget: usize, limit: usize) -> Turn {
         let mut walker = match self.walker.take() {
             Some(walker) => walker,
             None => {
-                let mut walker = self.walker_before(ground, self.at);
-                walker.look(&self.watch, ground.replay());
+                let mut walker = self.walker_before(states, self.at);
+                walker.look(&self.watch, states.replay());
                 walker
             }
         };
@@ -213,7 +213,7 @@ impl Run {
                 turn = Turn::Going;
                 break;
             }
-            let which = walker.step(&self.watch, ground);
+            let which = walker.step(&self.watch, states);
             if which != 0 && self.at < walker.at {
                 turn = Turn::Found(Edge { at: walker.at, which });
                 break;
@@ -224,7 +224,7 @@ impl Run {
         turn
     }
 
-    fn walk_back(&mut self, ground: &mut impl Ground, budget: usize, least: usize) -> Turn {
+    fn walk_back(&mut self, states: &mut impl States, budget: usize, least: usize) -> Turn {
         if self.walker.is_none() {
             if let Some(edge) = self.edges.pop() {
                 return Turn::Found(edge);
@@ -235,8 +235,8 @@ impl Run {
                 return Turn::Ended;
             }
             let at = upto.saturating_sub(MIN_STRETCH).min(upto - 1);
-            let mut walker = self.walker_before(ground, at);
-            walker.look(&self.watch, ground.replay());
+            let mut walker = self.walker_before(states, at);
+            walker.look(&self.watch, states.replay());
             self.at = upto;
             self.begins = walker.at;
             self.walker = Some(walker);
@@ -246,7 +246,7 @@ impl Run {
             if walker.at >= self.at {
                 break;
             }
-            let which = walker.step(&self.watch, ground);
+            let which = walker.step(&self.watch, states);
             if which != 0 {
                 self.edges.push(Edge { at: walker.at, which });
             }
@@ -350,12 +350,12 @@ impl Walker {
     }
 
     /// Applies a record; answers what became true with it.
-    fn step(&mut self, watch: &Watch, ground: &mut impl Ground) -> u64 {
+    fn step(&mut self, watch: &Watch, states: &mut impl States) -> u64 {
         let mut may_change = false;
         let thing = self.held.thing;
-        let outcome = ground.apply(self.at, &mut self.space, |op, answer| may_change |= thing.may_change(op, answer));
+        let outcome = states.apply(self.at, &mut self.space, |op, answer| may_change |= thing.may_change(op, answer));
         self.at += 1;
-        let replay = ground.replay();
+        let replay = states.replay();
         let before = self.held;
         match watch {
             Watch::Conditions(list) => {

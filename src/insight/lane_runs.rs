@@ -1,7 +1,7 @@
 //! [`LaneRuns`]: the records at which something becomes true in any of several lanes.
 
 use super::breaks::{Edge, Run, Turn, Watch, Way};
-use super::ground::OnLane;
+use super::states::OnLane;
 use crate::compare::Comparison;
 use crate::replay::Replay;
 

@@ -2,10 +2,11 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use super::growth::{self, sparkline};
 use super::line::Line;
 use super::{Glyphs, Role, Row, Span, Target, text};
-use crate::insight::Verdict;
 use crate::insight::holders::{Held, HeldBy};
+use crate::insight::{Measure, Verdict};
 
 /// What rows are ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -137,12 +138,12 @@ fn rate(held: &Held, _: &Holders<'_>) -> (String, Role) {
     }
 }
 
-/// `+4 KiB`, `-1.2 MiB`; a dot where nothing changed.
+/// `+4 KiB`, `-1.2 MiB`; `=` where nothing changed.
 fn signed(by: i128) -> (String, Role) {
-    let size = text::bytes(u64::try_from(by.unsigned_abs()).unwrap_or(u64::MAX));
+    let words = growth::signed(Measure::Virtual, by);
     match by.signum() {
-        1 => (format!("+{size}"), Role::Warn),
-        -1 => (format!("-{size}"), Role::Good),
+        1 => (words, Role::Warn),
+        -1 => (words, Role::Good),
         _ => ("=".to_owned(), Role::Muted),
     }
 }
@@ -274,7 +275,7 @@ impl Table<'_> {
             line = line.gap(1).right(words, column.width, role);
         }
         if self.has_course() {
-            line = line.gap(1).left(bars(&course(held, COURSE), self.glyphs), COURSE, Role::Number);
+            line = line.gap(1).left(sparkline(&course(held, COURSE), self.glyphs), COURSE, Role::Number);
         }
         if self.has_verdict() {
             let (word, role) = held.verdict.as_ref().map_or(("", Role::Muted), verdict);
@@ -286,20 +287,6 @@ impl Table<'_> {
             None => row,
         }
     }
-}
-
-/// Values as bars, the highest as high as there is room: what does not change is a line at half height.
-pub(crate) fn bars(values: &[u64], glyphs: &Glyphs) -> String {
-    let (low, high) = (values.iter().min().copied().unwrap_or(0), values.iter().max().copied().unwrap_or(0));
-    let bar = |&value: &u64| {
-        let at = if low == high {
-            glyphs.bars.len() / 2 - 1
-        } else {
-            (u128::from(value - low) * (glyphs.bars.len() as u128 - 1) / u128::from(high - low)) as usize
-        };
-        glyphs.bars[at]
-    };
-    values.iter().map(bar).collect()
 }
 
 /// The title of the pane.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::holders::{bars, per_time};
+use super::growth::sparkline;
+use super::holders::per_time;
 use super::line::{Line, flow};
 use super::{Glyphs, Role, Row, Span, text};
 use crate::insight::Totals;
@@ -210,7 +211,7 @@ fn course(live: &Live<'_>, width: u16, glyphs: &Glyphs) -> Row {
     let skip = live.course.len().saturating_sub(room);
     Line::new(width, glyphs)
         .put("virtual  ", Role::Muted)
-        .put(bars(&live.course[skip..], glyphs), Role::Number)
+        .put(sparkline(&live.course[skip..], glyphs), Role::Number)
         .put("  ", Role::Text)
         .put(since, if live.base.is_some() { Role::Key } else { Role::Muted })
         .done()

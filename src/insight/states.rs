@@ -1,4 +1,4 @@
-//! [`Ground`]: what a run goes over: the trace as it was, or what another policy makes of it.
+//! [`States`]: what a run goes over: the trace as it was, or what another policy makes of it.
 
 use super::condition::Outcome;
 use crate::compare::Lane;
@@ -6,7 +6,7 @@ use crate::model::{AddressSpace, Answer, Op};
 use crate::replay::Replay;
 
 /// States that can be gone through again, record by record.
-pub trait Ground {
+pub trait States {
     /// The trace.
     fn replay(&self) -> &Replay;
 
@@ -23,7 +23,7 @@ pub trait Ground {
     fn apply(&mut self, record: usize, space: &mut AddressSpace, look: impl FnMut(&Op, &Answer)) -> Outcome;
 }
 
-impl Ground for &Replay {
+impl States for &Replay {
     fn replay(&self) -> &Replay {
         self
     }
@@ -58,7 +58,7 @@ pub struct OnLane<'a> {
     pub lane: &'a mut Lane,
 }
 
-impl Ground for OnLane<'_> {
+impl States for OnLane<'_> {
     fn replay(&self) -> &Replay {
         self.replay
     }
