@@ -38,7 +38,7 @@ pub enum Command {
     /// The same requests under several policies: what each makes of them, and what if the machine were another.
     Compare(CompareArgs),
     /// A snapshot in numbers: totals by caller, module, kind and NUMA node; holes; what is freed but not purged.
-    Inspect(InspectArgs),
+    Inspect(super::inspect::InspectArgs),
     /// The terminal UI on this machine's `/proc/vmallocinfo`, read again and again: who holds the space, and how it grows.
     Live(super::live::LiveArgs),
     /// Why a request found no place and what would make it fit; with --at, why an area lies there and not lower.
@@ -295,20 +295,6 @@ pub struct ReplayArgs {
     /// Time N random seeks in a replay as the UI holds it.
     #[arg(long, value_name = "N")]
     pub seeks: Option<u32>,
-}
-
-/// Options of `inspect`.
-#[derive(Debug, Clone, Args)]
-pub struct InspectArgs {
-    /// The input; without one this machine's /proc/vmallocinfo. Of a capture its last snapshot is taken.
-    #[command(flatten)]
-    pub input: InputArgs,
-    /// Where results go.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Show every caller, not only those with the most address space.
-    #[arg(long)]
-    pub all: bool,
 }
 
 /// Options of `parse`.

@@ -2,6 +2,7 @@
 
 mod text;
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::insight::hashed::Known;
@@ -12,10 +13,24 @@ use crate::replay::machine::widest_window;
 use crate::source::{Input, SourceError, formats, open_log};
 use crate::view;
 
-use super::args::InspectArgs;
+use super::args::{InputArgs, OutputArgs};
 use super::error::CliError;
 use super::json::{document, hex, hex_window};
 use super::output;
+
+/// Options of `inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct InspectArgs {
+    /// The input; without one this machine's /proc/vmallocinfo. Of a capture its last snapshot is taken.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Show every caller, not only those with the most address space.
+    #[arg(long)]
+    pub all: bool,
+}
 
 /// The document of `inspect --json`.
 #[derive(Debug, Serialize)]
