@@ -20,5 +20,5 @@ pub use growth::{By, Growth, History, Measure, Verdict};
 pub use hashed::{Certainty, Layout};
 pub use lane_runs::{LaneRuns, LaneTurn};
 pub use layout::{Chains, Holes, chains, holes, span};
-pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, summarize};
+pub use snapshot::{Group, NodeRow, Summary, Totals, guess_page_size, page_size_of, summarize};
 pub use states::{OnLane, States};

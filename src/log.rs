@@ -3,6 +3,7 @@
 //! Append-only, and shared by reference once loaded.
 
 pub mod baseline;
+pub mod duration;
 pub mod escape;
 pub mod events;
 pub mod kernel_state;

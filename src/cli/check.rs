@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::insight::check::{self, Finding, Severity};
-use crate::insight::{self, guess_page_size};
+use crate::insight::{self, page_size_of};
 use crate::log::escape;
 use crate::log::{Baseline, Log, Pointers, Window};
 use crate::model::Gauges;
@@ -123,7 +123,7 @@ fn figures(args: &CheckArgs, log: &Log, replay: Option<&Replay>) -> Figures {
         };
     }
     let Some(snapshot) = log.after.as_ref().or(log.before.as_ref()) else { return Figures::default() };
-    let summary = insight::summarize(snapshot, log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot)));
+    let summary = insight::summarize(snapshot, page_size_of(log, snapshot));
     let (all, unpurged) = (summary.totals, summary.unpurged);
     Figures {
         areas: Some(all.areas - unpurged.areas),

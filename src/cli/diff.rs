@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::insight::{By, Growth, History, Measure, Summary, Verdict, guess_page_size, summarize};
+use crate::insight::{By, Growth, History, Measure, Summary, Verdict, page_size_of, summarize};
 use crate::log::{Baseline, InputKind, Log, Pointers};
 use crate::source::{Input, Reading, open_log};
 
@@ -33,8 +33,8 @@ pub struct DiffArgs {
     pub base: Option<u32>,
     /// The time between two snapshots, such as 60s, 5m or 2h: rates are told only with it, or where a recording tells
     /// when its snapshots were taken.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub interval: Option<f64>,
+    #[arg(long, value_name = "TIME", value_parser = crate::log::duration::parse_duration)]
+    pub interval: Option<std::time::Duration>,
     /// Growth of a row that is too much: in bytes or as 64M, with `--measure pages` and `areas` a number. Exit code 1 if
     /// any grew more.
     #[arg(long, value_name = "SIZE", value_parser = crate::log::size::parse_bytes)]
@@ -140,8 +140,8 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
         talk(&log, args)?;
         let times = if args.input.len() == 1 && args.interval.is_none() { times_of(&log) } else { [None; 2] };
         for ((baseline, member), recorded) in snapshots_of(&log).into_iter().zip(times) {
-            let at = args.interval.map(|interval| interval * shots.len() as f64).or(recorded);
-            let summary = summarize(baseline, log.origin.page_size.unwrap_or_else(|| guess_page_size(baseline)));
+            let at = args.interval.map(|interval| interval.as_secs_f64() * shots.len() as f64).or(recorded);
+            let summary = summarize(baseline, page_size_of(&log, baseline));
             history.push(&summary.by_caller, at);
             shots.push(shot(&log, member, baseline, &summary, at));
         }
@@ -219,38 +219,4 @@ fn times_of(log: &Log) -> [Option<f64>; 2] {
 fn shot(log: &Log, member: Option<&'static str>, baseline: &Baseline, summary: &Summary<'_>, at: Option<f64>) -> Shot {
     let (totals, unpurged) = (summary.totals, summary.unpurged);
     Shot { input: log.origin.name.clone(), member, pointers: baseline.pointers, totals, unpurged, at }
-}
-
-/// Seconds, as `60`, `60s`, `5m`, `2h`, `1d` or `500ms`.
-fn parse_time(text: &str) -> Result<f64, String> {
-    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1.0,
-        "ms" => 0.001,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        _ => return Err("a time is a number with ms, s, m, h or d behind it".to_owned()),
-    };
-    match digits.parse::<f64>() {
-        Ok(number) if number.is_finite() && 0.0 < number => Ok(number * unit),
-        _ => Err("a time is a number with ms, s, m, h or d behind it".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        for (text, seconds) in
-            [("60", 60.0), ("60s", 60.0), ("5m", 300.0), ("2h", 7200.0), ("1d", 86400.0), ("500ms", 0.5)]
-        {
-            assert_eq!(parse_time(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "s", "0", "-1s", "1x", "nan", "inf"] {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
-    }
 }

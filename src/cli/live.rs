@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::log::duration::parse_duration;
 use crate::log::{InputKind, Log};
 use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Expect, Input, Reading, open_log};
@@ -38,13 +39,7 @@ pub struct LiveArgs {
 const LEAST: Duration = Duration::from_millis(100);
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1_u64), ("min", 60_000), ("s", 1000), ("h", 3_600_000)];
-    let (number, unit) =
-        units.iter().find_map(|&(unit, millis)| Some((text.strip_suffix(unit)?, millis))).unwrap_or((text, 1000));
-    let number: f64 = number.trim().parse().map_err(|_| "a time looks like 500ms, 2s or 1min".to_owned())?;
-    let time = Duration::try_from_secs_f64(number * unit as f64 / 1000.0)
-        .map_err(|_| "a time looks like 500ms, 2s or 1min".to_owned())?;
-    if time < LEAST { Err("100ms is the shortest".to_owned()) } else { Ok(time) }
+    parse_duration(text).and_then(|time| if time < LEAST { Err("100ms is the shortest".to_owned()) } else { Ok(time) })
 }
 
 /// Runs the command; the status is the one shells expect of how it ended.
@@ -100,21 +95,4 @@ fn read(input: &Input, reading: &Reading) -> Result<Log, CliError> {
         origin.cpus_online = origin.cpus_online.or(cpus);
     }
     Ok(log)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        for (text, millis) in
-            [("2", 2000), ("2s", 2000), ("500ms", 500), ("1.5 s", 1500), ("1min", 60_000), ("0.5h", 1_800_000)]
-        {
-            assert_eq!(interval(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "s", "-1s", "50ms", "1e300s", "two"] {
-            assert!(interval(text).is_err(), "{text}");
-        }
-    }
 }

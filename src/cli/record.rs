@@ -25,7 +25,7 @@ pub struct RecordArgs {
     #[arg(short, long, value_name = "BUNDLE", required_unless_present_any = ["check", "dry_run"])]
     pub output: Option<PathBuf>,
     /// Stop after this time: `10s`, `2m`, `1h`, `500ms`; a number alone is seconds. Without any limit Ctrl-C stops.
-    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(short, long, value_name = "TIME", value_parser = crate::log::duration::parse_duration)]
     pub duration: Option<Duration>,
     /// Stop at so many bytes of records: `64M`.
     #[arg(long, value_name = "SIZE", value_parser = crate::log::size::parse_bytes)]
@@ -202,35 +202,3 @@ fn record(args: &RecordArgs, files: System, facts: &mut Facts, settings: &Settin
 
 /// Stopped by a signal before what was asked for was over; the recording is written all the same.
 const EXIT_INTERRUPTED: u8 = 130;
-
-/// `10s`, `2m`, `1h`, `500ms`, `10`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let per_unit = match &text[digits.len()..] {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("a time is a number with ms, s, m or h behind it".to_owned()),
-    };
-    let number: u64 = digits.parse().map_err(|_| "a time is a number with ms, s, m or h behind it".to_owned())?;
-    let ms = number.checked_mul(per_unit).filter(|ms| 0 < *ms && *ms <= MAX_MS);
-    ms.map(Duration::from_millis).ok_or_else(|| "a time is more than nothing and at most a year".to_owned())
-}
-
-const MAX_MS: u64 = 366 * 24 * 3_600_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_say_what_they_are() {
-        for (text, ms) in [("10", 10_000), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000), ("500ms", 500)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "s", "0", "1d", "-1", "1.5", "99999999999999999999", "9999999h"] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
-    }
-}

@@ -1,7 +1,7 @@
 //! Who holds an area: a caller's name where one is known, else the task that asked for it.
 
-use crate::event::Seq;
-use crate::log::{InputKind, escape};
+use crate::event::{Event, Seq};
+use crate::log::{InputKind, Log, escape};
 use crate::model::costs::AreaCost;
 use crate::model::{AddressSpace, Place, Provenance, VmapArea};
 use crate::replay::Replay;
@@ -37,13 +37,21 @@ pub fn holder_in(replay: &Replay, space: &AddressSpace, area: &AreaCost) -> Hold
         return Holder { name: name.to_owned(), from: Provenance::Observed };
     }
     match born.and_then(|born| log.get(Seq(born))) {
-        Some(event) => {
-            let name = match &log.names.task(event.task).comm[..] {
-                b"" | b"<...>" => "unnamed tasks".to_owned(),
-                comm => format!("task {}", escape(comm)),
-            };
-            Holder { name, from: Provenance::Observed }
-        }
+        Some(event) => Holder { name: task_name(log, &event), from: Provenance::Observed },
         None => Holder { name: usage.kind.word().to_owned(), from: usage.kind_from },
     }
+}
+
+/// The task of a record as a holder: `task modprobe`, `unnamed tasks`.
+pub(super) fn task_name(log: &Log, event: &Event) -> String {
+    comm_of(log, event).map_or_else(|| UNNAMED.to_owned(), |comm| format!("task {comm}"))
+}
+
+/// What tasks are called that the trace does not name.
+pub(super) const UNNAMED: &str = "unnamed tasks";
+
+/// The name of the task of a record, escaped for display; `None` if the trace does not have it.
+pub(super) fn comm_of(log: &Log, event: &Event) -> Option<String> {
+    let comm = &log.names.task(event.task).comm[..];
+    (!matches!(comm, b"" | b"<...>")).then(|| escape(comm))
 }

@@ -1,19 +1,19 @@
 //! [`Held`]: who holds the space of one moment, and how that changed: rows that people sort and filter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::growth::{By, Growth, History, Key, Measure, Verdict};
-use super::holder::holder_in;
+use super::holder::{UNNAMED, comm_of, holder_in};
 use super::snapshot::Totals;
 use crate::event::Seq;
-use crate::log::{Baseline, escape};
+use crate::log::Baseline;
 use crate::model::costs::{AreaCost, Costs, Sum};
 use crate::model::{AddressSpace, Place, VmapArea};
 use crate::replay::Replay;
 
 /// What rows are put together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum HeldBy {
+pub enum GroupBy {
     /// The function that asked; the task where none is known.
     #[default]
     Caller,
@@ -25,7 +25,7 @@ pub enum HeldBy {
     Task,
 }
 
-impl HeldBy {
+impl GroupBy {
     /// Every one.
     pub const ALL: [Self; 4] = [Self::Caller, Self::Module, Self::Kind, Self::Task];
 
@@ -73,49 +73,46 @@ pub struct Held {
     pub key: Option<Key>,
 }
 
-/// What is held where the cursor of a replay stands, compared with the state before its first record. `None` where what
-/// is behind the areas is not followed, or is not there yet.
-pub fn of_replay(replay: &Replay, by: HeldBy) -> Option<Vec<Held>> {
-    let (start, _) = replay.kept(0, true);
-    let before: HashMap<String, Sum> = sums(replay, &start, by)?.into_iter().collect();
-    let now = sums(replay, replay.space(), by)?;
+/// What is held where the cursor of a replay stands, from what its areas cost there, compared with what was held at its
+/// start: see [`at_start`].
+pub fn of_replay(replay: &Replay, now: &Costs, before: &AtStart, by: GroupBy) -> Vec<Held> {
     let page_size = replay.plan().machine.page_size;
-    let row = |name: String, sum: Sum| {
-        let was = before.get(&name).map_or(0, |was| was.virtual_bytes);
-        Held {
-            totals: Totals {
-                areas: sum.areas,
-                virtual_bytes: sum.virtual_bytes,
-                pages: sum.data_bytes / page_size.max(1),
-            },
-            guard_bytes: Some(sum.guard_bytes),
-            table_bytes: Some(sum.table_bytes),
-            lowest: sum.lowest,
-            growth: i128::from(sum.virtual_bytes) - i128::from(was),
-            per_second: None,
-            verdict: None,
-            key: None,
-            name,
-        }
+    let row = |name: &str, sum: Sum| Held {
+        name: name.to_owned(),
+        totals: Totals { areas: sum.areas, virtual_bytes: sum.virtual_bytes, pages: sum.data_bytes / page_size.max(1) },
+        guard_bytes: Some(sum.guard_bytes),
+        table_bytes: Some(sum.table_bytes),
+        lowest: sum.lowest,
+        growth: i128::from(sum.virtual_bytes) - i128::from(before.get(name).copied().unwrap_or(0)),
+        per_second: None,
+        verdict: None,
+        key: None,
     };
-    let mut rows: Vec<Held> = Vec::new();
-    let mut gone = before.clone();
-    for (name, sum) in now {
-        gone.remove(&name);
-        rows.push(row(name, sum));
-    }
-    rows.extend(gone.into_keys().map(|name| row(name, Sum::default())));
-    Some(rows)
+    let now = sums(replay, replay.space(), now, by);
+    let mut rows: Vec<Held> = now.iter().map(|(name, sum)| row(name, *sum)).collect();
+    let is_there: HashSet<&str> = now.iter().map(|(name, _)| name.as_str()).collect();
+    let gone = before.keys().filter(|name| !is_there.contains(name.as_str()));
+    rows.extend(gone.map(|name| row(name, Sum::default())));
+    rows
 }
 
-fn sums(replay: &Replay, space: &AddressSpace, by: HeldBy) -> Option<Vec<(String, Sum)>> {
-    let costs = Costs::of(space.memory()?);
-    Some(costs.by(|area| match by {
-        HeldBy::Caller => holder_in(replay, space, area).name,
-        HeldBy::Module => module_of(&caller_of(space, area)),
-        HeldBy::Kind => area.backed.usage.kind.word().to_owned(),
-        HeldBy::Task => task_of(replay, space, area),
-    }))
+/// Bytes of address space by who held them before the first record.
+pub type AtStart = HashMap<String, u64>;
+
+/// Who held what before the first record. `None` where what is behind the areas is not followed.
+pub fn at_start(replay: &Replay, by: GroupBy) -> Option<AtStart> {
+    let (start, _) = replay.kept(0, true);
+    let sums = sums(replay, &start, &Costs::of(start.memory()?), by);
+    Some(sums.into_iter().map(|(name, sum)| (name, sum.virtual_bytes)).collect())
+}
+
+fn sums(replay: &Replay, space: &AddressSpace, costs: &Costs, by: GroupBy) -> Vec<(String, Sum)> {
+    costs.by(|area| match by {
+        GroupBy::Caller => holder_in(replay, space, area).name,
+        GroupBy::Module => module_of(&caller_of(space, area)),
+        GroupBy::Kind => area.backed.usage.kind.word().to_owned(),
+        GroupBy::Task => task_of(replay, space, area),
+    })
 }
 
 /// The caller as a snapshot or a stack names it.
@@ -140,9 +137,8 @@ fn task_of(replay: &Replay, space: &AddressSpace, area: &AreaCost) -> String {
         _ => None,
     };
     let event = born.and_then(|born| replay.log().get(Seq(born)));
-    match event.map(|event| replay.log().names.task(event.task)) {
-        Some(task) if task.comm.is_empty() || task.comm == b"<...>"[..] => "(unnamed tasks)".to_owned(),
-        Some(task) => escape(&task.comm),
+    match event {
+        Some(event) => comm_of(replay.log(), &event).unwrap_or_else(|| UNNAMED.to_owned()),
         None => "(before the first event)".to_owned(),
     }
 }
@@ -155,7 +151,7 @@ pub fn of_history(history: &History, upto: usize, base: usize, by: By) -> Vec<He
 
 fn held(row: Growth, upto: usize) -> Held {
     Held {
-        name: short_name(&row.key),
+        name: row.key.name(),
         totals: row.last,
         guard_bytes: None,
         table_bytes: None,
@@ -166,12 +162,6 @@ fn held(row: Growth, upto: usize) -> Held {
         verdict: (0 < upto).then_some(row.verdict),
         key: Some(row.key),
     }
-}
-
-/// The name without the kind of nearly all.
-fn short_name(key: &Key) -> String {
-    let name = key.name();
-    name.strip_suffix(" (vmalloc)").map_or(name.clone(), str::to_owned)
 }
 
 /// Functions that ask for space for code, in the range of modules.

@@ -59,25 +59,39 @@ pub fn holes(baseline: &Baseline, range: Window) -> Option<Holes> {
     let mut areas: Vec<&BaselineArea> = baseline.areas.iter().filter(|area| is_whole(area)).collect();
     areas.sort_by_key(|area| (area.start, area.end));
     let mut holes = Holes::default();
-    // Everything below is taken or counted.
-    let mut free_from = range.vstart;
-    let mut last_end = 0;
-    for area in areas {
-        holes.overlaps += u64::from(area.start < last_end);
-        last_end = last_end.max(area.end);
-        if area.start < range.vstart || range.vend < area.start {
-            holes.outside += 1;
-        }
-        holes.add(free_from, area.start.min(range.vend));
-        free_from = free_from.max(area.end);
-    }
-    holes.add(free_from, range.vend);
+    let ends = areas.iter().map(|area| (area.start, area.end));
+    holes.overlaps = visit_gaps(ends, range, |start, end| holes.add(start, end));
+    let is_outside = |area: &&&BaselineArea| area.start < range.vstart || range.vend < area.start;
+    holes.outside = areas.iter().filter(is_outside).count() as u64;
     Some(holes)
+}
+
+/// Visits what areas, ascending by start, leave of a range; answers how many of them overlap an earlier one.
+pub(in crate::insight) fn visit_gaps(
+    areas: impl Iterator<Item = (u64, u64)>,
+    range: Window,
+    mut visit: impl FnMut(u64, u64),
+) -> u64 {
+    // Everything below is taken or visited.
+    let (mut overlaps, mut last_end, mut free_from) = (0, 0, range.vstart);
+    let mut gap = |start: u64, end: u64| {
+        if start < end {
+            visit(start, end);
+        }
+    };
+    for (start, end) in areas {
+        overlaps += u64::from(start < last_end);
+        last_end = last_end.max(end);
+        gap(free_from, start.min(range.vend));
+        free_from = free_from.max(end);
+    }
+    gap(free_from, range.vend);
+    overlaps
 }
 
 impl Holes {
     fn add(&mut self, start: u64, end: u64) {
-        let Some(size @ 1..) = end.checked_sub(start) else { return };
+        let size = end - start;
         self.count += 1;
         self.total += size;
         if self.largest < size {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::log::baseline::Flags;
-use crate::log::{Baseline, BaselineArea, BaselineState};
+use crate::log::{Baseline, BaselineArea, BaselineState, Log};
 
 /// Sums over some areas. Sizes come from a file and may be anything: sums saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,18 +116,22 @@ pub fn guess_page_size(baseline: &Baseline) -> u64 {
     PAGE_SIZES.into_iter().rev().max_by_key(|&page_size| fits(page_size)).unwrap_or(4096)
 }
 
+/// The page size of a snapshot: what the input says, else what its rows tell.
+pub fn page_size_of(log: &Log, snapshot: &Baseline) -> u64 {
+    log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot))
+}
+
 /// Whether the last page of an area is a guard page.
 ///
 /// Every descriptor made by `__get_vm_area_node` has one, and such areas have a kind word. Without are: per-CPU
 /// areas, `vm_map_ram`, what an architecture registers before the allocator is up (the kernel's own image: `vmap`
 /// with a physical address; ARM's `iotable_init`), and areas whose pages fill them.
 fn has_guard(area: &BaselineArea, page_size: u64) -> bool {
-    let is_early = area.caller == "iotable_init" || area.flags.contains(Flags::VMAP) && area.phys.is_some();
     let data_bytes = area.pages.saturating_mul(page_size);
     area.state == BaselineState::Busy
         && area.flags != Flags::default()
         && area.kind() != "per-CPU"
-        && !is_early
+        && !area.is_early()
         && data_bytes.max(page_size) < area.size
 }
 

@@ -72,6 +72,12 @@ pub struct BaselineArea {
 }
 
 impl BaselineArea {
+    /// Was it registered by the architecture before the allocator was up? The kernel's own image (`vmap` with a physical
+    /// address) and ARM's `iotable_init`: such areas stay, and have no guard page.
+    pub fn is_early(&self) -> bool {
+        self.caller == "iotable_init" || self.flags.contains(Flags::VMAP) && self.phys.is_some()
+    }
+
     /// The one word people use for the row: `vmalloc`, `ioremap`, `vmap`, `vm_map_ram`, `unpurged`, `per-CPU`, `other`.
     pub fn kind(&self) -> &'static str {
         match self.state {

@@ -2,8 +2,7 @@
 //!
 //! The folder can be opened at any time: should the program be killed, what it has by then is a capture.
 
-pub mod tar;
-pub mod zip;
+pub mod packers;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -219,20 +218,20 @@ fn pack(dir: &Path, members: &[String], shape: Shape, to: &Path) -> io::Result<(
     let mut out = BufWriter::new(file);
     match shape {
         Shape::Zip => {
-            zip::write(dir, members, &mut out)?;
+            packers::zip(dir, members, &mut out)?;
         }
         Shape::TarGz => {
             let mut packed = flate2::write::GzEncoder::new(&mut out, flate2::Compression::default());
-            tar::write(dir, members, &mut packed)?;
+            packers::tar(dir, members, &mut packed)?;
             packed.finish()?;
         }
         Shape::TarZst => {
             let mut packed = zstd::stream::Encoder::new(&mut out, 3)?;
             packed.include_checksum(true)?;
-            tar::write(dir, members, &mut packed)?;
+            packers::tar(dir, members, &mut packed)?;
             packed.finish()?;
         }
-        Shape::Tar | Shape::Folder => tar::write(dir, members, &mut out)?,
+        Shape::Tar | Shape::Folder => packers::tar(dir, members, &mut out)?,
     }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }

@@ -174,13 +174,18 @@ impl Session<'_> {
     }
 
     fn ended(&self, limits: Limits, begun: Instant, bytes: u64, failed: bool, command_ended: bool) -> Option<End> {
-        match () {
-            () if self.stop.is_asked() => Some(End::Signal),
-            () if failed => Some(End::Failed),
-            () if command_ended => Some(End::Command),
-            () if limits.duration.is_some_and(|limit| limit <= begun.elapsed()) => Some(End::Duration),
-            () if limits.bytes.is_some_and(|limit| limit <= bytes) => Some(End::Size),
-            () => None,
+        if self.stop.is_asked() {
+            Some(End::Signal)
+        } else if failed {
+            Some(End::Failed)
+        } else if command_ended {
+            Some(End::Command)
+        } else if limits.duration.is_some_and(|limit| limit <= begun.elapsed()) {
+            Some(End::Duration)
+        } else if limits.bytes.is_some_and(|limit| limit <= bytes) {
+            Some(End::Size)
+        } else {
+            None
         }
     }
 

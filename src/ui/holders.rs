@@ -7,14 +7,16 @@ use ratatui::layout::Size;
 
 use super::app::App;
 use crate::insight::History;
-use crate::insight::holders::{Held, HeldBy, of_history, of_replay};
-use crate::insight::{guess_page_size, summarize};
+use crate::insight::holders::{AtStart, GroupBy, Held, at_start, of_history, of_replay};
+use crate::insight::{page_size_of, summarize};
+use crate::replay::Replay;
 use crate::view::holders::{self as view, HeldOrder, Holders};
+use crate::view::page_table::{costs, is_too_many};
 use crate::view::{Role, Row, Span};
 
 /// What rows were made for: cursor, readings, the one that is shown, the one it is compared with, and how they are put
 /// together.
-type Key = (usize, usize, usize, Option<usize>, HeldBy, HeldOrder, String);
+type Key = (usize, usize, usize, Option<usize>, GroupBy, HeldOrder, String);
 
 /// Rows with what they were made for; `None` where nobody knows.
 type Made = (Key, Option<Rc<Vec<Held>>>);
@@ -22,17 +24,19 @@ type Made = (Key, Option<Rc<Vec<Held>>>);
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub(crate) struct HoldersPane {
-    pub(crate) by: HeldBy,
+    pub(crate) by: GroupBy,
     pub(crate) order: HeldOrder,
     pub(crate) filter: String,
     pub(crate) scroll: usize,
     made: RefCell<Option<Made>>,
+    /// What was held before the first record: it does not change.
+    start: RefCell<Option<(GroupBy, Rc<AtStart>)>>,
 }
 
 impl HoldersPane {
     /// The next way to put rows together, among those that the input can tell.
     pub(crate) fn next_by(&mut self, has_tasks: bool) {
-        let all: Vec<HeldBy> = HeldBy::ALL.into_iter().filter(|by| has_tasks || by.of_snapshot().is_some()).collect();
+        let all: Vec<GroupBy> = GroupBy::ALL.into_iter().filter(|by| has_tasks || by.of_snapshot().is_some()).collect();
         let at = all.iter().position(|&by| by == self.by).map_or(0, |at| at + 1);
         self.by = all[at % all.len()];
         self.scroll = 0;
@@ -49,6 +53,19 @@ impl HoldersPane {
     /// Everything is made again: the input is another one.
     pub(crate) fn forget(&self) {
         self.made.take();
+        self.start.take();
+    }
+
+    /// What was held before the first record, added up once.
+    fn start(&self, replay: &Replay) -> Option<Rc<AtStart>> {
+        if let Some((by, start)) = &*self.start.borrow()
+            && *by == self.by
+        {
+            return Some(Rc::clone(start));
+        }
+        let start = Rc::new(at_start(replay, self.by)?);
+        self.start.replace(Some((self.by, Rc::clone(&start))));
+        Some(start)
     }
 }
 
@@ -59,7 +76,7 @@ fn held(app: &App) -> Option<Rc<Vec<Held>>> {
     let key = (app.replay.cursor(), readings, shown, base, pane.by, pane.order, pane.filter.clone());
     if let Some((known, rows)) = &*pane.made.borrow()
         && *known == key
-        && (rows.is_some() || !app.replay.is_settled())
+        && rows.is_some()
     {
         return rows.clone();
     }
@@ -85,7 +102,11 @@ fn all(app: &App) -> Option<Vec<Held>> {
             history.push(&summarize(snapshot, page_size(app)).by_caller, None);
             Some(of_history(&history, 0, 0, by))
         }
-        _ if app.replay.is_settled() => of_replay(&app.replay, app.holders.by),
+        _ if app.replay.is_settled() => {
+            let costs = costs(&app.scene())?;
+            let start = app.holders.start(&app.replay)?;
+            Some(of_replay(&app.replay, &costs.costs, &start, app.holders.by))
+        }
         _ => None,
     }
 }
@@ -93,7 +114,7 @@ fn all(app: &App) -> Option<Vec<Held>> {
 fn page_size(app: &App) -> u64 {
     let log = app.replay.log();
     match &log.before {
-        Some(snapshot) if app.replay.is_empty() => log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot)),
+        Some(snapshot) if app.replay.is_empty() => page_size_of(log, snapshot),
         _ => app.replay.plan().machine.page_size,
     }
 }
@@ -106,10 +127,10 @@ fn shown<'a>(app: &'a App, rows: &'a [Held]) -> Holders<'a> {
 /// The rows of the pane.
 pub(crate) fn rows(app: &App, size: Size, scroll: usize) -> Vec<Row> {
     let Some(held) = held(app) else {
-        let words = if app.replay.is_settled() {
-            "What is behind areas is not followed here: nobody knows who holds them."
-        } else {
-            "adding up what is behind the areas"
+        let words = match app.replay.space().memory() {
+            None => "What is behind areas is not followed here: nobody knows who holds them.",
+            Some(memory) if is_too_many(memory) => "There are too many areas to add them up at each event.",
+            Some(_) => "adding up what is behind the areas",
         };
         return vec![Row::of(words, Role::Muted)];
     };

@@ -11,7 +11,7 @@ use super::action::Action;
 use super::app::App;
 use crate::insight::growth::{By, Key, Measure};
 use crate::insight::holders::{code_bytes, code_range_bytes};
-use crate::insight::{History, Totals, guess_page_size, summarize};
+use crate::insight::{History, Totals, page_size_of, summarize};
 use crate::log::{Log, Pointers};
 use crate::replay::{Replay, Settings};
 use crate::view::live::{self as view, Gauge};
@@ -92,7 +92,7 @@ impl Live {
     pub(crate) fn push(&mut self, replay: &Replay, taken: &Taken) {
         let log = replay.log();
         let Some(snapshot) = &log.before else { return };
-        let page_size = log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot));
+        let page_size = page_size_of(log, snapshot);
         let summary = summarize(snapshot, page_size);
         self.history.push(&summary.by_caller, Some(taken.at.as_secs_f64()));
         let lazy = summary.unpurged;
@@ -226,14 +226,9 @@ fn with<R>(app: &App, draw: impl FnOnce(&view::Live<'_>) -> R) -> Option<R> {
         size: log.origin.arch.as_deref().and_then(code_range_bytes),
         per_second: live.code_growth(),
     }];
-    let from = live.readings.len().saturating_sub(MAX_COURSE).min(live.shown().saturating_sub(live.first));
-    let course: Vec<u64> = live
-        .readings
-        .iter()
-        .take(live.shown() - live.first + 1)
-        .skip(from.min(live.shown() - live.first))
-        .map(|reading| reading.busy.virtual_bytes)
-        .collect();
+    let upto = live.shown() + 1 - live.first;
+    let shown = live.readings.iter().take(upto).skip(upto.saturating_sub(MAX_COURSE));
+    let course: Vec<u64> = shown.map(|reading| reading.busy.virtual_bytes).collect();
     let base = live.base.and_then(|base| Some((base + 1, reading.at.checked_sub(live.time(base)?)?)));
     let newest = live.readings.back()?;
     Some(draw(&view::Live {

@@ -88,17 +88,20 @@ pub(crate) fn picture(layout: &Layout, baseline: &Baseline, width: usize, height
     if room == 0 || layout.runs.is_empty() {
         return Vec::new();
     }
-    // The finest scale at which all runs fit; one that no scale makes fit is cut, and that is said.
+    // The finest scale at which all runs fit. Where none is, since each run takes a cell, it is the one at which no run takes
+    // two; what has no room is cut, and that is said.
+    let longest = layout.runs.iter().map(|run| run.bytes).max().unwrap_or(0);
     let needed = |cell: u64| layout.runs.iter().map(|run| run.bytes.div_ceil(cell).max(1) + 1).sum::<u64>();
     let mut cell = 4096_u64;
-    while (room as u64) < needed(cell) && cell < 1 << 40 {
+    while (room as u64) < needed(cell) && cell < longest {
         cell *= 2;
     }
-    let mut cells = Vec::new();
+    let (mut cells, mut n_shown) = (Vec::new(), 0);
     for (number, run) in (0_u32..).zip(&layout.runs) {
         if let Some(below) = number.checked_sub(1) {
             cells.push(if layout.is_below(below, number) { Cell::Hole } else { Cell::Apart });
         }
+        n_shown += u64::from(cells.len() < room);
         run_cells(run.rows.iter().map(|&row| &baseline.areas[row as usize]), cell, &mut cells);
     }
     let is_cut = room < cells.len();
@@ -106,7 +109,12 @@ pub(crate) fn picture(layout: &Layout, baseline: &Baseline, width: usize, height
     let mut rows: Vec<Row> = cells.chunks(width).map(|cells| row(cells, width, glyphs)).collect();
     let scale = super::text::bytes(cell);
     let likely = if layout.order == Certainty::Likely { "likely " } else { "" };
-    let mut legend = Line::new(width, glyphs).put(format!("{scale} a cell  "), Role::Muted);
+    let mut legend = Line::new(width, glyphs).put(format!("up to {scale} a cell  "), Role::Muted);
+    if is_cut {
+        // In front: what stands behind can be cut off itself.
+        let of = plural(layout.runs.len() as u64, "run", "runs");
+        legend = legend.put(format!("{} of {of}  ", count(n_shown)), Role::Warn);
+    }
     for (glyph, role, words) in [
         (glyphs.busy, Role::Busy, "busy".to_owned()),
         (glyphs.lazy, Role::Lazy, "lazy".to_owned()),
@@ -115,9 +123,6 @@ pub(crate) fn picture(layout: &Layout, baseline: &Baseline, width: usize, height
         (glyphs.apart, Role::Muted, "order unknown".to_owned()),
     ] {
         legend = legend.put(glyph.to_string(), role).put(format!(" {words}  "), Role::Muted);
-    }
-    if is_cut {
-        legend = legend.put("more than fits", Role::Warn);
     }
     rows.push(legend.done());
     rows

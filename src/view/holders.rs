@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use super::growth::{self, sparkline};
 use super::line::Line;
 use super::{Glyphs, Role, Row, Span, Target, text};
-use crate::insight::holders::{Held, HeldBy};
+use crate::insight::holders::{GroupBy, Held};
 use crate::insight::{Measure, Verdict};
 
 /// What rows are ordered by.
@@ -59,7 +59,7 @@ pub struct Holders<'a> {
     /// Who holds what, in order: see [`arrange`].
     pub rows: &'a [Held],
     /// What they are put together by.
-    pub by: HeldBy,
+    pub by: GroupBy,
     /// What they are ordered by.
     pub order: HeldOrder,
     /// Rows whose name has not this in it were left out.
@@ -92,7 +92,7 @@ const COLUMNS: [Column; 7] = [
     Column { head: "areas", order: Some(HeldOrder::Areas), width: 7, from: 0, of: areas, of_course: false },
     Column { head: "virtual", order: Some(HeldOrder::Virtual), width: 9, from: 0, of: virtual_bytes, of_course: false },
     Column { head: "data", order: Some(HeldOrder::Physical), width: 9, from: 46, of: physical, of_course: false },
-    Column { head: "growth", order: Some(HeldOrder::Growth), width: 9, from: 56, of: growth, of_course: false },
+    Column { head: "growth", order: Some(HeldOrder::Growth), width: 10, from: 56, of: growth, of_course: false },
     Column { head: "rate", order: None, width: 11, from: 100, of: rate, of_course: true },
     Column { head: "tables", order: None, width: 9, from: 86, of: tables, of_course: false },
     Column { head: "guard", order: None, width: 9, from: 96, of: guard, of_course: false },

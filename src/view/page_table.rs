@@ -9,13 +9,21 @@ mod levels;
 mod moment;
 mod price;
 
+use std::rc::Rc;
+
 use super::focus::{self, Kind};
 use super::line::{Line, flow, scrolled, wrap};
 use super::unplaced::Unplaced;
 use super::{Role, Row, Scene, Span};
 pub use levels::signs;
 use moment::{Moment, Tense};
-pub(crate) use price::Bill;
+pub(crate) use price::{Bill, is_too_many};
+
+/// What all areas cost after the event: added up once for a place. `None` if nobody knows, there are too many, or so many
+/// that it has to wait until the cursor rests.
+pub(crate) fn costs(scene: &Scene<'_>) -> Option<Rc<Bill>> {
+    price::all(scene, scene.replay.space().memory()?)
+}
 
 /// The rows.
 pub fn rows(scene: &Scene<'_>, width: u16, height: u16, scroll: usize) -> Vec<Row> {

@@ -30,7 +30,7 @@ impl<'a> Unplaced<'a> {
     pub(crate) fn of(scene: &Scene<'a>) -> Option<Self> {
         let log = scene.replay.log();
         let baseline = log.before.as_ref().filter(|before| before.pointers != Pointers::Real)?;
-        let page_size = log.origin.page_size.unwrap_or_else(|| insight::guess_page_size(baseline));
+        let page_size = insight::page_size_of(log, baseline);
         scene.replay.is_empty().then_some(Self { baseline, page_size })
     }
 

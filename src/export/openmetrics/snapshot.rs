@@ -7,7 +7,7 @@ use std::io::Write;
 use super::{head, label};
 use crate::export::ExportError;
 use crate::export::counters::Unit;
-use crate::insight::{self, Group, Totals, guess_page_size, summarize};
+use crate::insight::{self, Group, Totals, page_size_of, summarize};
 use crate::log::baseline::pointers_word;
 use crate::log::{Baseline, Log};
 
@@ -29,7 +29,7 @@ const FIGURES: [Figure; 3] = [
 /// What is written to says no.
 pub fn write(log: &Log, top: usize, mut to: impl Write) -> Result<bool, ExportError> {
     let Some(snapshot) = log.after.as_ref().or(log.before.as_ref()) else { return Ok(false) };
-    let page_size = log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot));
+    let page_size = page_size_of(log, snapshot);
     let summary = summarize(snapshot, page_size);
     let mut out = String::new();
     // Writing to a string cannot fail.

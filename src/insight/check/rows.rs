@@ -2,7 +2,7 @@
 
 use super::{Finding, MISALIGNED, OUTSIDE, Rule, WRONG_SIZE};
 use crate::event::Addr;
-use crate::insight::guess_page_size;
+use crate::insight::page_size_of;
 use crate::log::{Baseline, BaselineArea, Log, Pointers, Window};
 
 /// Modules, BPF programs and the kernel's own image of 64-bit machines lie here, or [`NEAR`] below the vmalloc range.
@@ -13,7 +13,7 @@ const NEAR: u64 = 2 << 30;
 
 /// Looks at every row; overlaps are among the problems that reading found. Of hashed and zeroed files sizes alone tell.
 pub fn rows(log: &Log, snapshot: &Baseline, file: Option<&str>) -> Vec<Finding> {
-    let page_size = log.origin.page_size.unwrap_or_else(|| guess_page_size(snapshot)).max(1);
+    let page_size = page_size_of(log, snapshot).max(1);
     let ranges = ranges(log);
     let mut findings = Vec::new();
     for area in &snapshot.areas {

@@ -1,6 +1,6 @@
 //! [`Ground`]: what lies where at one moment, whoever told it.
 
-use crate::insight::layout::{is_whole, span};
+use crate::insight::layout::{is_whole, span, visit_gaps};
 use crate::log::{Baseline, BaselineArea, BaselineState, Pointers, Window};
 use crate::model::Extent;
 
@@ -172,17 +172,8 @@ impl Ground {
 
     /// What no area of the range covers; answers how many areas overlap an earlier one.
     fn find_holes(&mut self) -> u64 {
-        let Window { vstart, vend } = self.range;
-        let (mut overlaps, mut last_end, mut free_from) = (0, 0, vstart);
-        for held in &self.areas {
-            let (start, end) = (held.extent.start(), held.extent.end());
-            overlaps += u64::from(start < last_end);
-            last_end = last_end.max(end);
-            self.holes.extend(Extent::new(free_from, start.min(vend)));
-            free_from = free_from.max(end);
-        }
-        self.holes.extend(Extent::new(free_from, vend));
-        overlaps
+        let areas = self.areas.iter().map(|held| (held.extent.start(), held.extent.end()));
+        visit_gaps(areas, self.range, |start, end| self.holes.extend(Extent::new(start, end)))
     }
 
     /// Who holds an area.
@@ -259,11 +250,10 @@ fn narrow(baseline: &Baseline) -> bool {
 
 fn holder_of(row: &BaselineArea) -> Holder {
     let name = |text: &str| crate::log::escape(text.as_bytes());
-    let is_early = row.caller == "iotable_init" || row.kind() == "vmap" && row.phys.is_some();
     Holder {
         caller: Some(name(&row.caller)).filter(|caller| !caller.is_empty()),
         module: row.module.as_deref().map(name),
         kind: row.kind(),
-        stays: is_early || row.kind() == "per-CPU",
+        stays: row.is_early() || row.kind() == "per-CPU",
     }
 }

@@ -6,7 +6,8 @@ use super::here::{WhyHere, why_here};
 use super::holders::Names;
 use super::verdict::{Explanation, explain};
 use crate::event::{Event, EventKind, Seq};
-use crate::log::{InputKind, Pointers, escape};
+use crate::insight::holder::task_name;
+use crate::log::{InputKind, Pointers};
 use crate::model::{
     AddressSpace, Answer, Extent, HelperOrder, Op, Place, Provenance, PurgeKind, Request, Source, Step, Steps,
     UsageKind, VmapArea,
@@ -293,13 +294,7 @@ fn holder_of(replay: &Replay, area: &VmapArea, extent: Extent) -> Holder {
         };
     }
     match born {
-        Some(event) => {
-            let name = match &log.names.task(event.task).comm[..] {
-                b"" | b"<...>" => "unnamed tasks".to_owned(),
-                comm => format!("task {}", escape(comm)),
-            };
-            plain(Some(name))
-        }
+        Some(event) => plain(Some(task_name(log, &event))),
         None if stays || usage.is_some_and(|usage| usage.kind_from == Provenance::Observed) => plain(None),
         None => plain(Some("older than the trace".to_owned())),
     }

@@ -40,11 +40,13 @@ impl Key {
         }
     }
 
-    /// As people read it: `move_module [nf_tables] (vmalloc)`, `[nf_tables]`, `(unpurged)`. Escaped for display.
+    /// As people read it: `move_module [nf_tables]`, `memremap (ioremap)`, `[nf_tables]`, `(unpurged)`. `vmalloc` is what nearly
+    /// every caller asks for, and goes without saying. Escaped for display.
     pub fn name(&self) -> String {
         let module = self.module.as_ref().map(|module| format!("[{}]", escape(module.as_bytes())));
         let caller = self.caller.as_ref().map(|caller| escape(caller.as_bytes()));
-        let kind = (!self.kind.is_empty()).then(|| format!("({})", self.kind));
+        let is_told = !self.kind.is_empty() && (self.kind != "vmalloc" || self.caller.is_none());
+        let kind = is_told.then(|| format!("({})", self.kind));
         let parts: Vec<String> = [caller, module, kind].into_iter().flatten().collect();
         if parts.is_empty() { "(the kernel itself)".to_owned() } else { parts.join(" ") }
     }
@@ -90,7 +92,9 @@ mod tests {
         let key = |caller: Option<&str>, module: Option<&str>, kind| {
             Key { caller: caller.map(Into::into), module: module.map(Into::into), kind }.name()
         };
-        assert_eq!(key(Some("move_module"), Some("nf_tables"), "vmalloc"), "move_module [nf_tables] (vmalloc)");
+        assert_eq!(key(Some("move_module"), Some("nf_tables"), "vmalloc"), "move_module [nf_tables]");
+        assert_eq!(key(Some("memremap"), None, "ioremap"), "memremap (ioremap)");
+        assert_eq!(key(None, None, "vmalloc"), "(vmalloc)");
         assert_eq!(key(None, None, "unpurged"), "(unpurged)");
         assert_eq!(key(None, Some("zfs"), ""), "[zfs]");
         assert_eq!(key(None, None, ""), "(the kernel itself)");

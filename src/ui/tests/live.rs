@@ -1,7 +1,7 @@
 //! Arrangements 3 and 5: who holds the space, and what is read again and again.
 
 use super::*;
-use crate::insight::holders::HeldBy;
+use crate::insight::holders::GroupBy;
 use crate::log::InputKind;
 use crate::ui::live::{Live, Taken};
 use crate::view::holders::HeldOrder;
@@ -130,10 +130,10 @@ fn many_readings_are_forgotten_oldest_first() {
 fn holders_are_sorted_grouped_and_filtered() {
     let mut app = live(12);
     script(&mut app, "v");
-    assert_eq!(app.holders.by, HeldBy::Module);
+    assert_eq!(app.holders.by, GroupBy::Module);
     shows(&app, "(the kernel itself)");
     script(&mut app, "vv");
-    assert_eq!(app.holders.by, HeldBy::Caller, "a snapshot names no tasks");
+    assert_eq!(app.holders.by, GroupBy::Caller, "a snapshot names no tasks");
     script(&mut app, "oo");
     assert_eq!(app.holders.order, HeldOrder::Growth);
     shows(&app, "growth▼");
@@ -155,7 +155,7 @@ fn holders_of_a_trace_follow_the_cursor() {
     shows(&app, "all 2 together");
     shows(&app, "80 KiB");
     script(&mut app, "vvv<wait>");
-    assert_eq!(app.holders.by, HeldBy::Task);
+    assert_eq!(app.holders.by, GroupBy::Task);
     shows(&app, "by task");
     insta::assert_snapshot!("holders_120x40", frame(&app));
     script(&mut app, "^<wait>");

@@ -20,13 +20,13 @@ const MAX_HOLDERS: usize = 12;
 /// What all areas cost, and who pays how much.
 #[derive(Debug)]
 pub(crate) struct Bill {
-    pub(super) costs: Costs,
+    pub(crate) costs: Costs,
     /// The most memory first.
     holders: Vec<(String, Sum)>,
 }
 
 /// Are there more areas than are ever added up?
-pub(super) fn is_too_many(memory: &Memory) -> bool {
+pub(crate) fn is_too_many(memory: &Memory) -> bool {
     MAX_AREAS < memory.each_backed().count()
 }
 
