@@ -49,6 +49,51 @@ pub enum PurgePart {
         /// Pools are not refilled.
         full: bool,
     },
+    /// One pool of a node decays; what is taken out of it waits.
+    DecayPool {
+        /// The node.
+        node: u32,
+        /// Pages of the pool's areas.
+        pages: u32,
+        /// Completely.
+        full: bool,
+    },
+    /// What was taken out of the pools of a node joins the free tree.
+    MergeDecayed {
+        /// The node.
+        node: u32,
+    },
+    /// The lazy list of a node is taken off.
+    Detach {
+        /// The node.
+        node: u32,
+    },
+    /// What can be parked of the first areas taken off a node is.
+    Fill {
+        /// The node.
+        node: u32,
+        /// How many areas of the list have been looked at now, the lowest first.
+        upto: u32,
+        /// None is.
+        full: bool,
+    },
+    /// The pages of what was taken off a node leave the counter, after the last of it has been looked at.
+    Subtract {
+        /// The node.
+        node: u32,
+        /// Pools are not refilled.
+        full: bool,
+    },
+    /// What was taken off a node and not parked joins the free tree.
+    Merge {
+        /// The node.
+        node: u32,
+    },
+    /// The next fused ranges that were taken off leave the counter and join the free tree (6.2 to 6.8).
+    Ranges {
+        /// How many.
+        n: u32,
+    },
 }
 
 /// When the helper works of a purge run, relative to the nodes the purging task does itself (6.9 and later).

@@ -17,12 +17,12 @@ use crate::log::Window;
 use crate::model::rbtree::Link;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
-    AreaId, Areas, At, Extent, Kind, LengthReason, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
+    AreaId, Areas, At, Extent, Kind, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
     Tree, TreeId, VmapArea, fit_of,
 };
 
 use super::refuse;
-use super::rules::{LazyStore, Rules, SearchLength};
+use super::rules::{LazyStore, Rules};
 use super::setup::Setup;
 use pool::Pools;
 use purge::PurgePhase;
@@ -173,7 +173,7 @@ impl Augmented {
     #[inline(always)]
     fn search_tree<S: Sink>(&self, request: &Request, sink: &mut S) -> Result<(AreaId, u64), Refusal> {
         let Request { size, align, window, .. } = *request;
-        let (length, why) = self.search_length(request);
+        let (length, why) = self.rules.search_length(request, self.page_size);
         let vstart = window.vstart;
         sink.step(|| Step::SearchBegun { length, why, vstart });
         let wanted = Wanted { size, align, vstart, length, moves_vstart: self.rules.moves_vstart };
@@ -187,21 +187,6 @@ impl Augmented {
             // An alignment that wraps to the first address leads out of the hole: the kernel warns and gives up.
             Some(end) if hole_start <= start && end <= window.vend => Ok((hole, start)),
             _ => refuse(RefusalReason::BehindWindow { would_be: start }, sink),
-        }
-    }
-
-    #[inline(always)]
-    fn search_length(&self, request: &Request) -> (u64, LengthReason) {
-        let Request { size, align, window, .. } = *request;
-        // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
-        let padded = size.saturating_add(align - 1);
-        match self.rules.search {
-            SearchLength::AlwaysSize => (size, LengthReason::AlwaysSize),
-            SearchLength::PaddedAbovePage if align <= self.page_size => (size, LengthReason::PageAligned),
-            SearchLength::PaddedAbovePage if window.vend.wrapping_sub(window.vstart) == size => {
-                (size, LengthReason::ExactWindow)
-            }
-            SearchLength::AlwaysPadded | SearchLength::PaddedAbovePage => (padded, LengthReason::RoomForAlignment),
         }
     }
 

@@ -8,6 +8,8 @@ pub use implicit::{BusyTreeRules, Lookup, OverflowCheck, PurgeOrder, VmListRules
 pub use layers::{CACHED_PAGES, End, Guard, Layers, Reuse, Rule};
 pub use release::Release;
 
+use crate::model::{LengthReason, Request};
+
 /// How free space is kept: what chooses the allocator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FreeSpace {
@@ -148,6 +150,22 @@ impl Rules {
             decay: Decay::None,
             bad_arguments: BadArguments::Einval,
             ..self
+        }
+    }
+
+    /// Bytes a subtree must advertise for a request to enter it, and why that many.
+    #[inline(always)]
+    pub(crate) fn search_length(&self, request: &Request, page_size: u64) -> (u64, LengthReason) {
+        let Request { size, align, window, .. } = *request;
+        // A sum that wraps would advertise every subtree as large enough, and the search of 5.2 to 5.15 would never end.
+        let padded = size.saturating_add(align - 1);
+        match self.search {
+            SearchLength::AlwaysSize => (size, LengthReason::AlwaysSize),
+            SearchLength::PaddedAbovePage if align <= page_size => (size, LengthReason::PageAligned),
+            SearchLength::PaddedAbovePage if window.vend.wrapping_sub(window.vstart) == size => {
+                (size, LengthReason::ExactWindow)
+            }
+            SearchLength::AlwaysPadded | SearchLength::PaddedAbovePage => (padded, LengthReason::RoomForAlignment),
         }
     }
 

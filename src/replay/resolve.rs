@@ -393,3 +393,8 @@ fn recorded_of(event: &Event) -> Option<u64> {
         _ => None,
     }
 }
+
+/// TEMP
+pub(super) fn start_of(log: &Log, machine: &Machine) -> AddressSpace {
+    initial_space(log, machine, Shape::default())
+}

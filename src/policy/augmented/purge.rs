@@ -93,7 +93,7 @@ impl Augmented {
                 self.nodes[node as usize].phase = PurgePhase::Returned(n_areas);
                 n_areas
             }
-            PurgePart::Decay { .. } | PurgePart::Return { .. } => 0,
+            _ => 0,
         }
     }
 

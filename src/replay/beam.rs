@@ -1,0 +1,246 @@
+//! [`Beam`]: several states of the allocator side by side, until the records decide which one is right.
+//!
+//! With several CPUs a purge is recorded at its end and acts before, and a change can be recorded after another CPU's that
+//! came later. What is open is a small closed set: how far the purge has got, which later record took effect before,
+//! which pool was looked at. Each answer costs something; the cheapest states are kept, and what follows binds them.
+
+mod busy;
+mod children;
+mod doubts;
+mod facts;
+mod history;
+mod holes;
+mod path;
+mod pools;
+mod purge;
+mod state;
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use crate::log::Log;
+use crate::model::AddressSpace;
+
+use super::Machine;
+use facts::{Facts, Record, What};
+use history::History;
+pub(super) use path::Tag;
+use state::{Env, State};
+
+/// The purge had got further: nearly free, and still not nothing.
+const HYPOTHESIS: f64 = 0.005;
+/// A later record took effect before.
+const EARLY: f64 = 1.0;
+/// Another pool was looked at.
+const OTHER_POOL: f64 = 1.5;
+/// Nothing explains the record.
+const BELIEF: f64 = 8.0;
+/// States dearer than the cheapest by more are given up.
+const MARGIN: f64 = 9.0;
+/// States kept.
+const WIDTH: usize = 12;
+/// Later records that can take effect before one.
+const MAX_EARLY: u32 = 3;
+/// A state that is worse by so much at once is a reason to look back.
+const LOOK_BACK: f64 = 1.9;
+
+/// Scrambles a number.
+fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    x ^ (x >> 32)
+}
+
+/// What was decided about one record.
+#[derive(Debug, Clone)]
+pub(super) struct Decided {
+    pub(super) index: u32,
+    pub(super) tag: Tag,
+    pub(super) ops: Box<[crate::model::Op]>,
+}
+
+/// How it came out.
+#[derive(Debug)]
+pub(super) struct Decisions {
+    /// Per record that did something, ascending.
+    pub(super) decided: Vec<Decided>,
+    /// Per allocation: the front-runner's own answer, where it was not the recorded one.
+    pub(super) missed: Vec<(u32, Option<u64>)>,
+}
+
+/// The states, and the place they have reached.
+#[derive(Debug)]
+pub(super) struct Beam<'a> {
+    env: Env,
+    facts: Facts<'a>,
+    n_records: u32,
+    n_cpus: usize,
+    /// The record at hand.
+    now: u32,
+    /// The cheapest first.
+    states: Vec<State>,
+    history: History,
+}
+
+/// Goes through the records with a beam of states.
+pub(super) fn decide(log: &Log, machine: &Machine, space: &AddressSpace, progress: impl Fn(usize)) -> Decisions {
+    let env = Env::new(machine, space);
+    let facts = Facts::read(log, machine, &env, space);
+    let first = facts.first as u32;
+    let mut beam = Beam {
+        env,
+        facts,
+        n_records: log.events.len() as u32,
+        n_cpus: machine.cpus_online.max(1) as usize,
+        now: first,
+        states: vec![State::new(&env, space)],
+        history: History::default(),
+    };
+    let mut missed = Vec::new();
+    for index in first..beam.n_records {
+        if index % 1024 == 0 {
+            progress(index as usize);
+        }
+        let record = beam.facts.record(index);
+        beam.now = index;
+        if let What::Alloc { recorded, .. } = record.what {
+            let own = beam.answer(&beam.states[0], &record);
+            if own != recorded || beam.states[0].early.contains(&index) {
+                missed.push((index, own));
+            }
+        }
+        beam.advance(&record);
+    }
+    let mut decided = Vec::new();
+    if let Some(best) = beam.states.first() {
+        best.path.visit_back(|link| {
+            decided.push(Decided { index: link.index, tag: link.tag, ops: link.ops.clone() });
+        });
+    }
+    decided.reverse();
+    Decisions { decided, missed }
+}
+
+impl Beam<'_> {
+    /// Dearer states are not worth keeping.
+    fn limit(&self) -> f64 {
+        self.states.first().map_or(f64::INFINITY, |best| best.cost + MARGIN)
+    }
+
+    fn advance(&mut self, record: &Record) {
+        if matches!(record.what, What::Nothing) {
+            return;
+        }
+        self.history.remember(record, &self.states);
+        let best = self.states[0].cost;
+        let mut next = Vec::new();
+        for state in &self.states {
+            self.children(state, record, &mut next);
+        }
+        self.try_doubts(record, best, &mut next);
+        if cheapest(&next) >= best + LOOK_BACK {
+            self.look_back(record, &mut next);
+        }
+        self.states = self.keep(next, record.index);
+    }
+
+    /// Level by level until one helps.
+    fn try_doubts(&self, record: &Record, best: f64, next: &mut Vec<State>) {
+        for depth in 1..=MAX_EARLY {
+            let so_far = cheapest(next);
+            if so_far < best + EARLY {
+                return;
+            }
+            for state in self.worth(depth) {
+                self.with_early(state, record, depth, next);
+            }
+        }
+        if cheapest(next) < best + OTHER_POOL {
+            return;
+        }
+        for state in &self.states {
+            self.with_other_pool(state, record, next);
+        }
+        if cheapest(next) < best + BELIEF.min(2.0) {
+            return;
+        }
+        if next.is_empty() || cheapest(next) >= best + BELIEF {
+            for state in &self.states {
+                self.with_belief(state, record, next);
+            }
+        }
+        if next.is_empty() {
+            // A free that says nothing that can be: it is passed over.
+            next.extend(self.states.iter().cloned().map(|mut state| {
+                state.cost += 1.0;
+                state
+            }));
+        }
+    }
+
+    /// States for which several early records are tried: that takes long.
+    fn worth(&self, depth: u32) -> impl Iterator<Item = &State> {
+        let n = match depth {
+            1 => WIDTH,
+            2 => 4,
+            _ => 2,
+        };
+        let best = self.states[0].cost;
+        self.states.iter().filter(move |state| state.cost <= best + 3.0).take(n)
+    }
+
+    /// The cheapest of different states, with what they did in this record written down.
+    fn keep(&self, mut states: Vec<State>, index: u32) -> Vec<State> {
+        states.sort_by(|a, b| a.cost.partial_cmp(&b.cost).unwrap_or(Ordering::Equal));
+        let limit = cheapest(&states) + MARGIN;
+        let mut seen = HashSet::new();
+        let is_alone = states.len() == 1;
+        states.retain(|state| state.cost <= limit && (is_alone || seen.insert(state.hash())));
+        states.truncate(WIDTH);
+        for state in &mut states {
+            let acts = std::mem::take(&mut state.acts);
+            let tag = std::mem::take(&mut state.tag);
+            if !acts.is_empty() || tag != Tag::Plain {
+                state.path.push(index, tag, &acts);
+            }
+        }
+        states
+    }
+}
+
+fn cheapest(states: &[State]) -> f64 {
+    states.iter().map(|state| state.cost).fold(f64::INFINITY, f64::min)
+}
+
+
+/// TEMP
+pub fn debug(log: &Log, machine: &Machine, trace: bool) -> String {
+    use crate::event::EventKind;
+    let space = super::resolve::start_of(log, machine);
+    let n = log.events.len();
+    let d = decide(log, machine, &space, |_| {});
+    let mut tags = std::collections::BTreeMap::new();
+    let mut tag_of = vec![Tag::Plain; n];
+    for x in &d.decided {
+        tag_of[x.index as usize] = x.tag;
+    }
+    let missed: std::collections::HashSet<u32> = d.missed.iter().map(|m| m.0).collect();
+    let (mut exact, mut inferred, mut adopted, mut allocs) = (0, 0, 0, 0);
+    let mut list = String::new();
+    for i in 0..n {
+        if let EventKind::Alloc { .. } = log.events.nth(i).kind {
+            allocs += 1;
+            let t = tag_of[i];
+            if matches!(t, Tag::Believed | Tag::Disbelieved) {
+                adopted += 1;
+                if trace { list += &format!(" {i}:{t:?}"); }
+            } else if missed.contains(&(i as u32)) {
+                inferred += 1;
+                *tags.entry(format!("{t:?}")).or_insert(0) += 1;
+            } else {
+                exact += 1;
+            }
+        }
+    }
+    format!("allocs {allocs} exact {exact} inferred {inferred} adopted {adopted} {tags:?}{list}")
+}

@@ -1,0 +1,274 @@
+//! [`Facts`]: what follows from the records alone, read ahead: when each purge can have begun, and what it took off.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::event::EventKind;
+use crate::log::{Log, Window};
+use crate::model::{AddressSpace, Request};
+
+use super::super::percpu::{ChunkRules, ChunkWatch};
+use super::super::{Machine, resolve};
+use super::state::Env;
+
+/// What a record asks of a state.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// An attempt to find space; `None`: it failed.
+    Alloc { request: Request, recorded: Option<u64>, chunk: Option<(u64, u64)> },
+    /// An area is freed, and the counter shows so many pages.
+    Free { addr: u64, nr_lazy: u64 },
+    /// A purge ends: its place in [`Facts::purges`].
+    Purge(usize),
+    /// Nothing.
+    Nothing,
+}
+
+/// A record, as far as the search needs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record {
+    pub(super) index: u32,
+    pub(super) cpu: u16,
+    /// Its task, by pid.
+    pub(super) task: usize,
+    pub(super) what: What,
+}
+
+/// What the records say of a purge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PurgeFacts {
+    /// Its record, at its end.
+    pub(super) record: u32,
+    /// It began after this record.
+    pub(super) after: u32,
+    /// Pools decay wholly and are not refilled.
+    pub(super) full: bool,
+    /// Areas taken off; up to 6.8 fused ranges.
+    pub(super) num_purged: Option<u32>,
+    /// Lowest start and highest end of them, if there are any.
+    pub(super) bounds: Option<(u64, u64)>,
+    /// Nothing else is in those bounds.
+    pub(super) bounds_are_exact: bool,
+    /// Pages taken off: what `nr_lazy` falls by.
+    pub(super) sum: Option<u64>,
+}
+
+/// What follows from the records alone.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    log: &'a Log,
+    pub(super) purges: Vec<PurgeFacts>,
+    /// Per task of the log: the first with its pid.
+    slots: Vec<usize>,
+    /// Second attempts.
+    retries: HashSet<u32>,
+    /// Per-CPU chunks that follow on a record: size and alignment.
+    chunks: HashMap<u32, (u64, u64)>,
+    pub(super) first: usize,
+}
+
+/// A free, for telling by how much the counter fell: `nr_lazy` less the pages of all frees up to it.
+type Level = (u32, i64);
+
+/// Frees looked at to tell the level behind a purge.
+const LEVEL_OF: usize = 5;
+
+/// Where a task stands with a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Overflow {
+    #[default]
+    None,
+    Purging(u64, u64, Window),
+    Retrying(u64, u64, Window),
+}
+
+/// The pass over the records.
+struct Reader<'a> {
+    facts: Facts<'a>,
+    env: Env,
+    overflow: Vec<Overflow>,
+    chunks: ChunkWatch,
+    last_of_task: Vec<u32>,
+    /// Sizes in pages of the areas in use, by start, the oldest first.
+    live: HashMap<u64, VecDeque<u64>>,
+    levels: Vec<Level>,
+    /// Pages of all frees so far.
+    pages: i64,
+    /// Sizes that no record tells made the level unsure, at these records.
+    unsure: Vec<u32>,
+    /// Frees above the limit.
+    triggers: Vec<u32>,
+    /// After which record the previous drain began.
+    last_drain: u32,
+    lowest: u64,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn read(log: &'a Log, machine: &Machine, env: &Env, space: &AddressSpace) -> Self {
+        let tasks = log.names.tasks();
+        let mut first_with_pid = HashMap::new();
+        let slots = tasks.iter().enumerate().map(|(at, task)| *first_with_pid.entry(task.pid).or_insert(at)).collect();
+        let first = resolve::first_record(log, machine);
+        let facts =
+            Self { log, purges: Vec::new(), slots, retries: HashSet::new(), chunks: HashMap::new(), first };
+        let mut live: HashMap<u64, VecDeque<u64>> = HashMap::new();
+        for node in 0..env.n_nodes {
+            space.allocator().visit_busy(node, &mut |area| {
+                live.entry(area.start).or_default().push_back(area.len_bytes() / env.page_size);
+            });
+        }
+        let mut reader = Reader {
+            facts,
+            env: *env,
+            overflow: vec![Overflow::None; tasks.len()],
+            chunks: ChunkWatch::new(ChunkRules::of(log, machine), tasks.len()),
+            last_of_task: vec![0; tasks.len()],
+            live,
+            levels: Vec::new(),
+            pages: 0,
+            unsure: Vec::new(),
+            triggers: Vec::new(),
+            last_drain: first as u32,
+            lowest: log.names.windows().iter().map(|window| window.vstart).min().unwrap_or(0),
+        };
+        for index in first..log.events.len() {
+            reader.read(index);
+        }
+        reader.tell_sums(space.allocator().lazy_pages());
+        reader.facts
+    }
+
+    /// A record by its place.
+    pub(super) fn record(&self, index: u32) -> Record {
+        let event = self.log.events.nth(index as usize);
+        let task = self.slots.get(event.task.0 as usize).copied().unwrap_or(usize::MAX);
+        let what = match event.kind {
+            EventKind::Alloc { addr, size, align, window, failed } => {
+                let window = self.log.names.window(window);
+                let first_attempt = !self.retries.contains(&index);
+                let request = Request { size, align, window, cpu: event.assumed_cpu(), first_attempt };
+                let chunk = self.chunks.get(&index).copied();
+                What::Alloc { request, recorded: (!failed).then_some(addr.0), chunk }
+            }
+            EventKind::Free { addr, nr_lazy, .. } => What::Free { addr: addr.0, nr_lazy },
+            EventKind::Purge { .. } => What::Purge(self.purge_at(index)),
+            _ => What::Nothing,
+        };
+        Record { index, cpu: event.cpu, task, what }
+    }
+
+    /// The first purge that is recorded at a record or behind it.
+    fn purge_at(&self, index: u32) -> usize {
+        self.purges.partition_point(|purge| purge.record < index)
+    }
+
+    /// The purge that can be under way at a record.
+    pub(super) fn under_way(&self, index: u32) -> Option<&PurgeFacts> {
+        self.purges.get(self.purge_at(index)).filter(|purge| purge.after < index)
+    }
+
+    /// The purge that is recorded next, whether it has begun or not.
+    pub(super) fn next_purge(&self, index: u32) -> Option<&PurgeFacts> {
+        self.purges.get(self.purge_at(index))
+    }
+}
+
+impl Reader<'_> {
+    fn read(&mut self, index: usize) {
+        let event = self.facts.log.events.nth(index);
+        let at = index as u32;
+        let task = self.facts.slots.get(event.task.0 as usize).copied().unwrap_or(0);
+        match event.kind {
+            EventKind::Alloc { addr, size, align, window, failed } => {
+                let window = self.facts.log.names.window(window);
+                let is_retry = self.overflow[task] == Overflow::Retrying(size, align, window);
+                self.overflow[task] =
+                    if failed && !is_retry { Overflow::Purging(size, align, window) } else { Overflow::None };
+                if is_retry {
+                    self.facts.retries.insert(at);
+                }
+                if !failed {
+                    self.live.entry(addr.0).or_default().push_back(size / self.env.page_size);
+                }
+                if let Some(chunk) = self.chunks.announced_by(&event) {
+                    self.facts.chunks.insert(at, chunk);
+                }
+            }
+            EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
+                let before = self.levels.last().map_or(0, |level| level.1);
+                let known = self.live.get_mut(&addr.0).and_then(VecDeque::pop_front);
+                let pages = known.unwrap_or_else(|| {
+                    // As many as keep the level, if that can be.
+                    let pages = nr_lazy as i64 - before - self.pages;
+                    if pages <= 0 {
+                        self.unsure.push(at);
+                    }
+                    pages.max(0) as u64
+                });
+                self.pages += pages as i64;
+                self.levels.push((at, nr_lazy as i64 - self.pages));
+                if nr_lazy > nr_lazy_max {
+                    self.triggers.push(at);
+                }
+            }
+            EventKind::Purge { start, end, num_purged } => {
+                let full = match self.overflow[task] {
+                    Overflow::Purging(size, align, window) => {
+                        self.overflow[task] = Overflow::Retrying(size, align, window);
+                        true
+                    }
+                    _ => false,
+                };
+                let is_worker = self.facts.log.names.task(event.task).comm.starts_with(b"kworker");
+                // Other callers have a range of their own flushed as well: their pages in the direct map lie lower.
+                let is_drain = is_worker && !full && start.0 >= self.lowest;
+                let mut after = self.last_of_task[task].max(self.facts.purges.last().map_or(0, |purge| purge.record));
+                if is_drain {
+                    let next = self.triggers.partition_point(|&trigger| trigger <= self.last_drain);
+                    if let Some(&trigger) = self.triggers.get(next) {
+                        after = after.max(trigger);
+                    }
+                    self.last_drain = self.last_drain.max(after);
+                }
+                self.facts.purges.push(PurgeFacts {
+                    record: at,
+                    after: after.max(self.facts.first as u32),
+                    full,
+                    num_purged: Some(num_purged),
+                    bounds: (num_purged > 0).then_some((start.0, end.0)),
+                    bounds_are_exact: is_drain || full,
+                    sum: None,
+                });
+            }
+            _ => return,
+        }
+        self.last_of_task[task] = at;
+    }
+
+    /// By how much the counter falls with each purge: from the level before it to the one behind it.
+    fn tell_sums(&mut self, lazy_pages: u64) {
+        let mut before = Some(lazy_pages as i64);
+        for at in 0..self.facts.purges.len() {
+            let from = self.facts.purges[at].record;
+            let to = self.facts.purges.get(at + 1).map_or(u32::MAX, |purge| purge.record);
+            let first = self.levels.partition_point(|&(index, _)| index < from);
+            let seen: Vec<i64> = self.levels[first..]
+                .iter()
+                .take(LEVEL_OF)
+                .take_while(|&&(index, _)| index < to)
+                .map(|&(_, level)| level)
+                .collect();
+            let votes = |level: &i64| seen.iter().filter(|other| *other == level).count();
+            // Of equally many the first.
+            let behind = seen.iter().rev().copied().max_by_key(votes);
+            let purge = &mut self.facts.purges[at];
+            let is_empty = purge.num_purged == Some(0);
+            let is_unsure = self.unsure.iter().any(|&index| purge.after < index && index < to);
+            purge.sum = match (before, behind) {
+                _ if is_empty => Some(0),
+                (Some(before), Some(behind)) if !is_unsure && before >= behind => Some((before - behind) as u64),
+                _ => None,
+            };
+            before = if is_empty { behind.or(before) } else { behind };
+        }
+    }
+}
