@@ -4,7 +4,7 @@
 //! to, and judges every allocation. Stepping then only applies operations. A step back is a seek: nearest checkpoint,
 //! then forward; there is no undo code.
 
-pub mod beam;
+mod beam;
 mod behind;
 pub mod checkpoints;
 pub mod figure;

@@ -5,6 +5,7 @@
 mod as_allocator;
 mod dump;
 mod free;
+mod in_hand;
 #[cfg(test)]
 mod mirror;
 mod percpu;
@@ -17,13 +18,14 @@ use crate::log::Window;
 use crate::model::rbtree::Link;
 use crate::model::search::{Wanted, align_up, find_lowest_match};
 use crate::model::{
-    AreaId, Areas, At, Extent, Kind, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step,
-    Tree, TreeId, VmapArea, fit_of,
+    AreaId, Areas, At, Extent, Kind, NIL, Placement, Refusal, RefusalReason, Request, Sink, Source, Step, Tree, TreeId,
+    VmapArea, fit_of,
 };
 
 use super::refuse;
 use super::rules::{LazyStore, Rules};
 use super::setup::Setup;
+use in_hand::InHand;
 use pool::Pools;
 use purge::PurgePhase;
 
@@ -41,6 +43,8 @@ struct Node {
     pools: Pools,
     /// How far a purge has got that probes show in parts.
     phase: PurgePhase,
+    /// What a purge has in hand of which every step is told.
+    in_hand: InHand,
 }
 
 /// The allocator's whole state.

@@ -83,7 +83,13 @@ pub(super) struct Beam<'a> {
 }
 
 /// Goes through the records with a beam of states.
-pub(super) fn decide(log: &Log, machine: &Machine, space: &AddressSpace, progress: impl Fn(usize)) -> Decisions {
+/// `None` if that takes longer than it can tell.
+pub(super) fn decide(
+    log: &Log,
+    machine: &Machine,
+    space: &AddressSpace,
+    progress: impl Fn(usize),
+) -> Option<Decisions> {
     let env = Env::new(machine, space);
     let facts = Facts::read(log, machine, &env, space);
     let first = facts.first as u32;
@@ -118,7 +124,7 @@ pub(super) fn decide(log: &Log, machine: &Machine, space: &AddressSpace, progres
         });
     }
     decided.reverse();
-    Decisions { decided, missed }
+    Some(Decisions { decided, missed })
 }
 
 impl Beam<'_> {
@@ -210,37 +216,4 @@ impl Beam<'_> {
 
 fn cheapest(states: &[State]) -> f64 {
     states.iter().map(|state| state.cost).fold(f64::INFINITY, f64::min)
-}
-
-
-/// TEMP
-pub fn debug(log: &Log, machine: &Machine, trace: bool) -> String {
-    use crate::event::EventKind;
-    let space = super::resolve::start_of(log, machine);
-    let n = log.events.len();
-    let d = decide(log, machine, &space, |_| {});
-    let mut tags = std::collections::BTreeMap::new();
-    let mut tag_of = vec![Tag::Plain; n];
-    for x in &d.decided {
-        tag_of[x.index as usize] = x.tag;
-    }
-    let missed: std::collections::HashSet<u32> = d.missed.iter().map(|m| m.0).collect();
-    let (mut exact, mut inferred, mut adopted, mut allocs) = (0, 0, 0, 0);
-    let mut list = String::new();
-    for i in 0..n {
-        if let EventKind::Alloc { .. } = log.events.nth(i).kind {
-            allocs += 1;
-            let t = tag_of[i];
-            if matches!(t, Tag::Believed | Tag::Disbelieved) {
-                adopted += 1;
-                if trace { list += &format!(" {i}:{t:?}"); }
-            } else if missed.contains(&(i as u32)) {
-                inferred += 1;
-                *tags.entry(format!("{t:?}")).or_insert(0) += 1;
-            } else {
-                exact += 1;
-            }
-        }
-    }
-    format!("allocs {allocs} exact {exact} inferred {inferred} adopted {adopted} {tags:?}{list}")
 }

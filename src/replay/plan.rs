@@ -120,7 +120,13 @@ impl Plan {
             machine = likeliest(log, machine);
         }
         let n = log.events.len() as u64;
-        Ok(Resolver::new(log, machine).run(settings.checkpoint_bytes(), |at| progress.set_resolved(at as u64, n)))
+        let resolver = Resolver::new(log, machine);
+        let told = |at| progress.set_resolved(at as u64, n);
+        let decisions = if resolver.needs_beam() { resolver.decide(told) } else { None };
+        Ok(match decisions {
+            Some(decisions) => resolver.run_decided(decisions, settings.checkpoint_bytes()),
+            None => resolver.run(settings.checkpoint_bytes(), told),
+        })
     }
 
     /// Operations of a record of `log`, which the plan was made of, in order; none for an index past the end.

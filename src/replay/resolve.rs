@@ -5,6 +5,7 @@
 
 mod adopt;
 mod copies;
+mod decided;
 mod early;
 mod initial;
 mod older;
@@ -392,9 +393,4 @@ fn recorded_of(event: &Event) -> Option<u64> {
         EventKind::Alloc { addr, failed: false, .. } => Some(addr.0),
         _ => None,
     }
-}
-
-/// TEMP
-pub(super) fn start_of(log: &Log, machine: &Machine) -> AddressSpace {
-    initial_space(log, machine, Shape::default())
 }

@@ -161,6 +161,7 @@ impl Augmented {
                 self.lazy_pages = self.lazy_pages.saturating_sub(self.areas[id].len_bytes() / self.page_size);
                 self.give_back(id, sink);
             }
+            self.evict_in_hand(node, extent, sink);
         }
         for (node, id) in self.pooled_overlapping(extent) {
             self.leave_pool(node, id);

@@ -163,35 +163,52 @@ impl Augmented {
         self.areas[id].next = NIL;
     }
 
-    /// `decay_va_pool_node`: part of each pool, or all of it, goes back to the free tree. What is taken out is merged
-    /// among itself first and returned in ascending order.
+    /// `decay_va_pool_node`: part of each pool, or all of it, goes back to the free tree.
     pub(super) fn decay<S: Sink>(&mut self, node: u32, full: bool, sink: &mut S) {
-        let mut decayed = Tree::default();
         let pools: Vec<(u32, Pool)> = self.nodes[node as usize].pools.non_empty().collect();
+        let mut taken = Vec::new();
         for (pages, pool) in pools {
-            let quarter = pool.len / 4;
-            let take = match (full, self.rules.decay) {
-                (true, _) => pool.len,
-                // The counter of a pool below four starts at 0 and wraps: all of it goes.
-                (false, Decay::Wrapping) if quarter == 0 => pool.len,
-                (false, _) => quarter,
-            };
-            if take == 0 {
-                continue;
-            }
-            sink.step(|| Step::Decayed { node, pages, taken: take, left: pool.len - take });
-            let mut id = pool.head;
-            for _ in 0..take {
-                let next = self.areas[id].next;
-                self.leave_pool(node, id);
-                // Pooled areas lie apart, so the private tree cannot refuse one.
-                let _ = self.areas.merge_or_add::<false, ()>(
-                    &mut decayed,
-                    id,
-                    &mut At { tree: TreeId::Lazy(node), sink: &mut () },
-                );
-                id = next;
-            }
+            self.decay_pool(node, (pages, pool), full, &mut taken, sink);
+        }
+        self.return_decayed(node, &taken, sink);
+    }
+
+    /// Takes part of a pool out, or all of it.
+    pub(super) fn decay_pool<S: Sink>(
+        &mut self,
+        node: u32,
+        (pages, pool): (u32, Pool),
+        full: bool,
+        taken: &mut Vec<AreaId>,
+        sink: &mut S,
+    ) {
+        let quarter = pool.len / 4;
+        let take = match (full, self.rules.decay) {
+            (true, _) => pool.len,
+            // The counter of a pool below four starts at 0 and wraps: all of it goes.
+            (false, Decay::Wrapping) if quarter == 0 => pool.len,
+            (false, _) => quarter,
+        };
+        if take == 0 {
+            return;
+        }
+        sink.step(|| Step::Decayed { node, pages, taken: take, left: pool.len - take });
+        let mut id = pool.head;
+        for _ in 0..take {
+            let next = self.areas[id].next;
+            self.leave_pool(node, id);
+            taken.push(id);
+            id = next;
+        }
+    }
+
+    /// What was taken out of pools is merged among itself first and returned in ascending order.
+    pub(super) fn return_decayed<S: Sink>(&mut self, node: u32, taken: &[AreaId], sink: &mut S) {
+        let mut decayed = Tree::default();
+        for &id in taken {
+            // Pooled areas lie apart, so the private tree cannot refuse one.
+            let to = &mut At { tree: TreeId::Lazy(node), sink: &mut () };
+            let _ = self.areas.merge_or_add::<false, ()>(&mut decayed, id, to);
         }
         let mut id = decayed.first;
         while id != NIL {

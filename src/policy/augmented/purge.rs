@@ -17,6 +17,8 @@ pub(super) enum PurgePhase {
     Detached(Tree),
     /// They are back, this many.
     Returned(u32),
+    /// They are in the hands of a purge whose steps are told one by one (`InHand`).
+    InHand,
 }
 
 impl Augmented {
@@ -37,6 +39,10 @@ impl Augmented {
                     continue;
                 }
                 PurgePhase::Detached(lazy) => lazy,
+                PurgePhase::InHand => {
+                    num_purged += self.finish_in_hand(node, full, sink);
+                    continue;
+                }
                 PurgePhase::Decayed => std::mem::take(&mut state.lazy),
                 PurgePhase::Untouched => {
                     self.decay(node, full, sink);
@@ -93,7 +99,7 @@ impl Augmented {
                 self.nodes[node as usize].phase = PurgePhase::Returned(n_areas);
                 n_areas
             }
-            _ => 0,
+            part => self.step_by_step(part, sink),
         }
     }
 
@@ -157,7 +163,7 @@ impl Augmented {
     /// Of areas in descending order that touch, all but the first of each row become one. Returned one by one, the second
     /// and each later one would join the node of the first from below, and only the last can touch a hole below it as
     /// well: returned at once they make the same tree.
-    fn fuse_below_first(&mut self, ids: &mut Vec<AreaId>) {
+    pub(super) fn fuse_below_first(&mut self, ids: &mut Vec<AreaId>) {
         let (mut kept, mut row) = (0, 0);
         for at in 0..ids.len() {
             let id = ids[at];

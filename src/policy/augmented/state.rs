@@ -36,7 +36,7 @@ impl Augmented {
 
     /// The lazily freed area that contains an address. Only what is in no tree is gone through one by one.
     fn find_lazy(&self, addr: u64) -> Option<(u32, AreaId)> {
-        let is_detached = |node: &Node| matches!(node.phase, PurgePhase::Detached(_));
+        let is_detached = |node: &Node| matches!(node.phase, PurgePhase::Detached(_)) || !node.in_hand.is_empty();
         if self.rules.lazy == LazyStore::Stack || self.nodes.iter().any(is_detached) {
             return self.each_lazy().find(|&(_, id)| self.contains(id, addr));
         }
@@ -56,14 +56,16 @@ impl Augmented {
         };
         let lists =
             self.nodes.iter().zip(0_u32..).flat_map(move |(node, index)| [(node.lazy, index), (detached(node), index)]);
-        lists.flat_map(move |(list, index)| {
+        let in_lists = lists.flat_map(move |(list, index)| {
             let mut id = list.first;
             std::iter::from_fn(move || {
                 let found = (id != NIL).then_some((index, id))?;
                 id = self.areas[id].next;
                 Some(found)
             })
-        })
+        });
+        let nodes = self.nodes.iter().zip(0_u32..);
+        in_lists.chain(nodes.flat_map(|(node, index)| node.in_hand.each().map(move |id| (index, id))))
     }
 
     pub(super) fn count_metrics(&self) -> Metrics {
@@ -147,7 +149,10 @@ impl Augmented {
         compare("largest hole", found, largest.unwrap_or(0))?;
         let lazy: Vec<Extent> = self.each_lazy().filter_map(|(_, id)| extent(id)).collect();
         let lazy_bytes: u64 = lazy.iter().map(|e| e.len_bytes()).sum();
-        compare("lazy pages", self.lazy_pages, lazy_bytes / self.page_size)?;
+        let in_hand = |node: &Node| node.in_hand.each().map(|id| self.areas[id].len_bytes()).sum::<u64>();
+        let not_counted: u64 = self.nodes.iter().map(in_hand).sum();
+        let due: u64 = self.nodes.iter().map(|node| node.in_hand.due).sum();
+        compare("lazy pages", self.lazy_pages, (lazy_bytes - not_counted) / self.page_size + due)?;
         tiles.extend(lazy.into_iter().map(|e| (e, false)));
         let pooled = self.pooled_overlapping(Extent::new(0, u64::MAX).unwrap_or_else(|| unreachable!("not empty")));
         compare("pooled areas", self.pooled_areas, pooled.len() as u64)?;

@@ -68,11 +68,7 @@ impl Busy {
         let index = self.chunk_of(start);
         let chunk = self.chunks.get_mut(index)?;
         let at = chunk.binary_search_by_key(&start, |area| area.start).ok()?;
-        let area = if chunk.len() == 1 {
-            self.chunks.remove(index)[0]
-        } else {
-            Arc::make_mut(chunk).remove(at)
-        };
+        let area = if chunk.len() == 1 { self.chunks.remove(index)[0] } else { Arc::make_mut(chunk).remove(at) };
         self.hash ^= area.hash();
         Some(area)
     }

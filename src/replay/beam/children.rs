@@ -256,6 +256,7 @@ impl Beam<'_> {
     /// The purge is over: what is left of it is done.
     fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
         let env = &self.env;
+        let was_idle = state.purge.stage == Stage::Idle;
         let mut pending = vec![state.clone()];
         while let Some(mut at) = pending.pop() {
             while at.step(env, purge, 0).is_some() {}
@@ -278,13 +279,13 @@ impl Beam<'_> {
                     while last.step(env, purge, worker).is_some() {}
                 }
                 last.cost += HYPOTHESIS;
-                last.purge = super::purge::Purge::default();
+                last.end_purge(was_idle, purge);
                 out.push(last);
                 for worker in 0..n {
                     while at.step(env, purge, worker).is_some() {}
                 }
             }
-            at.purge = super::purge::Purge::default();
+            at.end_purge(was_idle, purge);
             out.push(at);
         }
     }
@@ -312,7 +313,9 @@ fn is_from_pool(env: &Env, state: &State, wanted: &Wanted<'_>) -> bool {
             let pages = request.size / env.page_size;
             request.first_attempt
                 && env.is_poolable(request)
-                && state.pools[(request.cpu % env.n_nodes) as usize].head(pages).is_some_and(|head| head & (request.align - 1) == 0)
+                && state.pools[(request.cpu % env.n_nodes) as usize]
+                    .head(pages)
+                    .is_some_and(|head| head & (request.align - 1) == 0)
         }
         Wanted::Counter { .. } => false,
     }

@@ -108,8 +108,7 @@ impl<'a> Facts<'a> {
         let mut first_with_pid = HashMap::new();
         let slots = tasks.iter().enumerate().map(|(at, task)| *first_with_pid.entry(task.pid).or_insert(at)).collect();
         let first = resolve::first_record(log, machine);
-        let facts =
-            Self { log, purges: Vec::new(), slots, retries: HashSet::new(), chunks: HashMap::new(), first };
+        let facts = Self { log, purges: Vec::new(), slots, retries: HashSet::new(), chunks: HashMap::new(), first };
         let mut live: HashMap<u64, VecDeque<u64>> = HashMap::new();
         for node in 0..env.n_nodes {
             space.allocator().visit_busy(node, &mut |area| {

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::model::{Op, PurgePart};
+use crate::model::{Op, PurgeKind, PurgePart};
 use crate::policy::rules::Decay;
 
+use super::super::plan::purge_op;
 use super::busy::Area;
 use super::facts::PurgeFacts;
 use super::mix;
@@ -68,6 +69,8 @@ struct List {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Purge {
     pub(super) stage: Stage,
+    /// Pools decay wholly and are not refilled.
+    full: bool,
     /// Taken out of the pools of the present node.
     decayed: Vec<(u64, u64)>,
     lists: Vec<List>,
@@ -123,9 +126,10 @@ impl Purge {
         match self.stage {
             Stage::Idle | Stage::Flushed => true,
             Stage::Pools { node: at, .. } => at <= node || self.lists.iter().any(|list| list.node == node),
-            Stage::Returning => self.workers.iter().any(|worker| {
-                (worker.list..worker.end).any(|list| self.lists[list as usize].node == node)
-            }),
+            Stage::Returning => self
+                .workers
+                .iter()
+                .any(|worker| (worker.list..worker.end).any(|list| self.lists[list as usize].node == node)),
         }
     }
 
@@ -144,7 +148,10 @@ impl State {
     pub(super) fn step(&mut self, env: &Env, facts: &PurgeFacts, worker: usize) -> Option<Effect> {
         loop {
             match self.purge.stage {
-                Stage::Idle => self.purge.stage = Stage::Pools { node: 0, behind: 0 },
+                Stage::Idle => {
+                    self.purge.full = facts.full;
+                    self.purge.stage = Stage::Pools { node: 0, behind: 0 };
+                }
                 Stage::Pools { node, behind } => {
                     if let Some(effect) = self.step_pools(env, facts, node, behind) {
                         return Some(effect);
@@ -218,7 +225,8 @@ impl State {
             });
         }
         let purge = &mut self.purge;
-        purge.bounds = if purge.n_detached == 0 { (low, high) } else { (low.min(purge.bounds.0), high.max(purge.bounds.1)) };
+        purge.bounds =
+            if purge.n_detached == 0 { (low, high) } else { (low.min(purge.bounds.0), high.max(purge.bounds.1)) };
         purge.n_detached += areas.len() as u64;
         purge.lists.push(List { node, areas });
         self.acts.push(Op::PurgePart(PurgePart::Detach { node }));
@@ -304,7 +312,7 @@ impl State {
             self.note_part(PurgePart::Ranges { n: 1 });
             return Some(Effect::Merged);
         }
-        let is_parked = |area: &Area| !facts.full && area.owner != 0 && env.pages(area) <= MAX_PAGES;
+        let is_parked = |area: &Area| facts.can_park(env, area);
         for (index, area) in areas.iter().enumerate().skip(worker.at as usize) {
             if is_parked(area) {
                 self.park(env, node, area);
@@ -332,14 +340,70 @@ impl State {
     /// Notes a part; one that goes on where the last one stopped replaces it.
     fn note_part(&mut self, part: PurgePart) {
         match (self.acts.last_mut(), part) {
-            (Some(Op::PurgePart(PurgePart::Fill { node, upto, .. })), PurgePart::Fill { node: same, upto: now, .. })
-                if *node == same =>
-            {
+            (
+                Some(Op::PurgePart(PurgePart::Fill { node, upto, .. })),
+                PurgePart::Fill { node: same, upto: now, .. },
+            ) if *node == same => {
                 *upto = now;
             }
             (Some(Op::PurgePart(PurgePart::Ranges { n })), PurgePart::Ranges { .. }) => *n += 1,
             _ => self.acts.push(Op::PurgePart(part)),
         }
+    }
+}
+
+impl PurgeFacts {
+    /// Does an area that was taken off go to a pool?
+    fn can_park(&self, env: &Env, area: &Area) -> bool {
+        !self.full && is_parkable(env, area)
+    }
+}
+
+fn is_parkable(env: &Env, area: &Area) -> bool {
+    area.owner != 0 && area.start < area.end && env.pages(area) <= MAX_PAGES
+}
+
+impl State {
+    /// What a purge has in hand and overlaps a range is free.
+    pub(super) fn evict_in_hand(&mut self, env: &Env, start: u64, end: u64) {
+        while let Some(at) = self.purge.decayed.iter().position(|&(from, to)| from < end && start < to) {
+            let (start, end) = self.purge.decayed.remove(at);
+            self.holes.give_back(start, end);
+        }
+        for index in 0..self.purge.lists.len() {
+            let worker =
+                self.purge.workers.iter().find(|worker| (worker.list as usize..worker.end as usize).contains(&index));
+            let is_done = self.purge.stage == Stage::Returning && worker.is_none();
+            let begun = worker.filter(|worker| worker.list as usize == index);
+            let (at, is_subtracted) = begun.map_or((0, false), |worker| (worker.at as usize, worker.is_subtracted));
+            while !is_done {
+                let areas = &self.purge.lists[index].areas;
+                let is_here = |(place, area): (usize, &Area)| {
+                    let is_parked = place < at && (env.fuses() || (!self.purge.full && is_parkable(env, area)));
+                    area.start < end && start < area.end && !is_parked
+                };
+                let Some(place) = areas.iter().enumerate().position(is_here) else { break };
+                let area = areas[place];
+                // Its place stays: those before it have been looked at.
+                Arc::make_mut(&mut self.purge.lists[index].areas)[place].end = area.start;
+                if !is_subtracted {
+                    self.counter = self.counter.saturating_sub(env.pages(&area));
+                }
+                self.holes.give_back(area.start, area.end);
+            }
+        }
+    }
+
+    /// The purge is over; nothing of it is left to do. One that had not begun before is told as a whole.
+    pub(super) fn end_purge(&mut self, was_idle: bool, facts: &PurgeFacts) {
+        if was_idle && self.purge.workers.len() <= 1 {
+            self.acts.clear();
+            let kind = if facts.full { PurgeKind::Full } else { PurgeKind::Partial };
+            self.acts.push(purge_op(kind));
+        } else {
+            self.acts.push(Op::PurgePart(PurgePart::End));
+        }
+        self.purge = Purge::default();
     }
 }
 

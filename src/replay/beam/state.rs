@@ -239,6 +239,7 @@ impl State {
                 self.holes.give_back(start, end);
             }
         }
+        self.evict_in_hand(env, start, end);
         self.holes.carve_all(extent);
         let owner = match owner {
             Owner::Node(node) => node + 1,

@@ -184,7 +184,7 @@ impl Resolver<'_> {
 
     /// Can a purge be running on another CPU at this record? It ends at the next purge record, and began after its
     /// task's record before that.
-    fn purge_runs_elsewhere(&self, index: usize) -> bool {
+    pub(super) fn purge_runs_elsewhere(&self, index: usize) -> bool {
         let events = &self.log.events;
         self.purge_ahead(index).is_some_and(|next| {
             let purge = events.nth(next);
@@ -194,7 +194,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn overlaps_busy(&self, extent: Extent) -> bool {
+    pub(super) fn overlaps_busy(&self, extent: Extent) -> bool {
         let last = extent.end() - 1;
         [extent.start(), last].into_iter().any(|addr| matches!(self.space.allocator().lookup(addr), Place::Busy { .. }))
     }

@@ -1,0 +1,198 @@
+//! A purge told step by step: between any two of them other CPUs can act.
+//!
+//! Pool after pool of a node decays, what was taken out joins the free tree, the lazy list is taken off; once that is done
+//! for every node, list after list is parked, counted off and merged.
+
+use crate::model::{AreaId, Extent, NIL, PurgePart, Sink, Step, VmapArea};
+
+use super::super::rules::LazyStore;
+use super::Augmented;
+use super::purge::PurgePhase;
+
+/// What a purge has in hand of one node.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InHand {
+    /// Taken out of pools, not free yet.
+    decayed: Vec<AreaId>,
+    /// Taken off the lazy list, ascending; [`NIL`] for what has been parked or returned since.
+    list: Vec<AreaId>,
+    /// How many of the list have been looked at for parking.
+    at: u32,
+    /// Pages of the list that the counter still has.
+    pub(super) due: u64,
+    /// Areas, or fused ranges, in the list at first.
+    n_areas: u32,
+}
+
+impl InHand {
+    pub(super) fn is_empty(&self) -> bool {
+        self.decayed.is_empty() && self.list.is_empty()
+    }
+
+    /// Every area in hand.
+    pub(super) fn each(&self) -> impl Iterator<Item = AreaId> + '_ {
+        self.decayed.iter().chain(&self.list).copied().filter(|&id| id != NIL)
+    }
+}
+
+impl Augmented {
+    /// One step; answers the areas that came back with its end.
+    pub(super) fn step_by_step<S: Sink>(&mut self, part: PurgePart, sink: &mut S) -> u32 {
+        let n_nodes = self.nodes.len() as u32;
+        match part {
+            PurgePart::DecayPool { node, pages, full } if node < n_nodes => {
+                if let Some(pool) = self.nodes[node as usize].pools.of_pages(pages.into()) {
+                    let mut taken = std::mem::take(&mut self.nodes[node as usize].in_hand.decayed);
+                    let from = taken.len();
+                    self.decay_pool(node, (pages, pool), full, &mut taken, sink);
+                    for &id in &taken[from..] {
+                        self.unlink(id);
+                    }
+                    self.nodes[node as usize].in_hand.decayed = taken;
+                }
+            }
+            PurgePart::MergeDecayed { node } if node < n_nodes => {
+                let taken = std::mem::take(&mut self.nodes[node as usize].in_hand.decayed);
+                self.return_decayed(node, &taken, sink);
+            }
+            PurgePart::Detach { node } if node < n_nodes => self.take_in_hand(node),
+            PurgePart::Fill { node, upto, full } if node < n_nodes => self.fill(node, upto, full, sink),
+            PurgePart::Subtract { node, full } if node < n_nodes => {
+                self.fill(node, u32::MAX, full, sink);
+                let due = std::mem::take(&mut self.nodes[node as usize].in_hand.due);
+                self.lazy_pages = self.lazy_pages.saturating_sub(due);
+            }
+            PurgePart::Merge { node } if node < n_nodes => return self.merge_in_hand(node, sink),
+            PurgePart::Ranges { n } => return self.return_ranges(n, sink),
+            PurgePart::End => return self.end_parts(sink),
+            _ => {}
+        }
+        0
+    }
+
+    /// No links are kept of what is in no tree and in no pool.
+    fn unlink(&mut self, id: AreaId) {
+        let VmapArea { start, end, owner, born, .. } = self.areas[id];
+        self.areas[id] = VmapArea { start, end, owner, born, ..VmapArea::default() };
+    }
+
+    fn take_in_hand(&mut self, node: u32) {
+        self.catch_up();
+        let lazy = std::mem::take(&mut self.nodes[node as usize].lazy);
+        let mut list = Vec::with_capacity(lazy.len as usize);
+        let mut id = lazy.first;
+        while id != NIL {
+            list.push(id);
+            id = self.areas[id].next;
+        }
+        for &id in &list {
+            self.unlink(id);
+        }
+        let due = list.iter().map(|&id| self.areas[id].len_bytes() >> self.page_shift).sum();
+        let n_areas = list.len() as u32;
+        let state = &mut self.nodes[node as usize];
+        (state.in_hand.list, state.in_hand.at, state.in_hand.due, state.in_hand.n_areas) = (list, 0, due, n_areas);
+        state.phase = PurgePhase::InHand;
+    }
+
+    /// Parks what can be of the list up to a place.
+    fn fill<S: Sink>(&mut self, node: u32, upto: u32, full: bool, sink: &mut S) {
+        let mut list = std::mem::take(&mut self.nodes[node as usize].in_hand.list);
+        let from = self.nodes[node as usize].in_hand.at as usize;
+        let upto = (upto as usize).min(list.len()).max(from);
+        for id in &mut list[from..upto] {
+            if *id != NIL && self.areas[*id].owner != 0 && !full && self.join_pool(node, *id) {
+                if let Some(extent) = self.areas.extent(*id) {
+                    sink.step(|| Step::Pooled { node, extent });
+                }
+                *id = NIL;
+            }
+        }
+        let in_hand = &mut self.nodes[node as usize].in_hand;
+        (in_hand.list, in_hand.at) = (list, upto as u32);
+    }
+
+    /// What is left of the list joins the free tree, descending.
+    fn merge_in_hand<S: Sink>(&mut self, node: u32, sink: &mut S) -> u32 {
+        let mut list = std::mem::take(&mut self.nodes[node as usize].in_hand.list);
+        list.retain(|&id| id != NIL);
+        list.reverse();
+        if !S::WANTED {
+            self.fuse_below_first(&mut list);
+        }
+        for id in list {
+            self.give_back(id, sink);
+        }
+        let state = &mut self.nodes[node as usize];
+        let n_areas = std::mem::take(&mut state.in_hand.n_areas);
+        state.phase = PurgePhase::Returned(n_areas);
+        n_areas
+    }
+
+    /// The next fused ranges leave the counter and join the free tree (6.2 to 6.8).
+    fn return_ranges<S: Sink>(&mut self, n: u32, sink: &mut S) -> u32 {
+        let from = self.nodes[0].in_hand.at as usize;
+        let to = (from + n as usize).min(self.nodes[0].in_hand.list.len());
+        for at in from..to {
+            let id = std::mem::replace(&mut self.nodes[0].in_hand.list[at], NIL);
+            if id != NIL {
+                let pages = self.areas[id].len_bytes() >> self.page_shift;
+                self.lazy_pages = self.lazy_pages.saturating_sub(pages);
+                self.nodes[0].in_hand.due = self.nodes[0].in_hand.due.saturating_sub(pages);
+                self.give_back(id, sink);
+            }
+        }
+        self.nodes[0].in_hand.at = to as u32;
+        to.saturating_sub(from) as u32
+    }
+
+    /// The rest of a node's list, all at once.
+    pub(super) fn finish_in_hand<S: Sink>(&mut self, node: u32, full: bool, sink: &mut S) -> u32 {
+        if self.rules.lazy == LazyStore::MergingTree {
+            let n_areas = std::mem::take(&mut self.nodes[0].in_hand.n_areas);
+            self.return_ranges(u32::MAX, sink);
+            self.nodes[0].in_hand = InHand::default();
+            return n_areas;
+        }
+        self.step_by_step(PurgePart::MergeDecayed { node }, sink);
+        self.step_by_step(PurgePart::Subtract { node, full }, sink);
+        self.merge_in_hand(node, sink)
+    }
+
+    fn end_parts<S: Sink>(&mut self, sink: &mut S) -> u32 {
+        let mut n_areas = 0;
+        for node in 0..self.nodes.len() {
+            match std::mem::take(&mut self.nodes[node].phase) {
+                PurgePhase::Returned(n) => n_areas += n,
+                PurgePhase::InHand => n_areas += self.finish_in_hand(node as u32, false, sink),
+                PurgePhase::Untouched | PurgePhase::Decayed | PurgePhase::Detached(_) => {}
+            }
+            self.nodes[node].phase = PurgePhase::Untouched;
+        }
+        self.drain_pending = false;
+        let lazy_pages = self.lazy_pages;
+        sink.step(|| Step::PurgeEnded { n_areas, lazy_pages });
+        n_areas
+    }
+
+    /// What is in hand and overlaps a range is free.
+    pub(super) fn evict_in_hand<S: Sink>(&mut self, node: usize, extent: Extent, sink: &mut S) {
+        loop {
+            let overlaps = |&&id: &&AreaId| self.areas.extent(id).is_some_and(|range| range.overlaps(extent));
+            let in_hand = &self.nodes[node].in_hand;
+            if let Some(id) = in_hand.decayed.iter().find(overlaps).copied() {
+                self.nodes[node].in_hand.decayed.retain(|&other| other != id);
+                self.give_back(id, sink);
+            } else if let Some(at) = in_hand.list.iter().position(|id| overlaps(&id)) {
+                let pages_due = in_hand.due;
+                let id = std::mem::replace(&mut self.nodes[node].in_hand.list[at], NIL);
+                let pages = (self.areas[id].len_bytes() >> self.page_shift).min(pages_due);
+                self.nodes[node].in_hand.due -= pages;
+                self.lazy_pages = self.lazy_pages.saturating_sub(pages);
+                self.give_back(id, sink);
+            } else {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A trace of several CPUs, once a beam of states has decided what each record did.
+
+use crate::event::{Event, EventKind};
+use crate::log::Log;
+use crate::model::{Answer, Extent, Op, PurgePart, VmapArea};
+use crate::policy::rules::{FreeSpace, LazyStore};
+
+use super::super::beam::{self, Decided, Tag};
+use super::super::plan::TALLY_EVERY;
+use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
+
+/// Records behind one that can have been taken before it.
+const AHEAD: usize = 512;
+
+impl Resolver<'_> {
+    /// Does the trace leave so much open that several states have to be followed? With one CPU, or where probes show how
+    /// far a purge has got, one is enough; where the state at the start is not known, there is nothing to tell them by.
+    pub(in super::super) fn needs_beam(&self) -> bool {
+        let Self { log, machine, .. } = self;
+        let rules = machine.policy.rules;
+        machine.cpus_online > 1
+            && rules.free_space == FreeSpace::FreeTree
+            && matches!(rules.lazy, LazyStore::PerNode | LazyStore::MergingTree)
+            && !machine.has_foreign_rules(log)
+            && !self.lost
+            && self.older.hidden().is_none()
+            && has_only_events(log)
+    }
+
+    /// Goes through the records as a beam decides them. `None` if nothing can be made of them that way.
+    pub(in super::super) fn decide(&self, progress: impl Fn(usize)) -> Option<beam::Decisions> {
+        beam::decide(self.log, &self.machine, &self.space, progress)
+    }
+
+    /// Goes through the records as was decided.
+    pub(in super::super) fn run_decided(
+        mut self,
+        decisions: beam::Decisions,
+        checkpoint_bytes: u64,
+    ) -> (Plan, Checkpoints) {
+        self.checkpoints.set_budget(checkpoint_bytes);
+        self.shapes.forget();
+        let mut decided = decisions.decided.into_iter().peekable();
+        let mut missed = decisions.missed.into_iter().peekable();
+        for index in 0..self.log.events.len() {
+            if index.is_multiple_of(TALLY_EVERY) {
+                self.plan.tallies.push(self.tally);
+            }
+            self.sample();
+            let is_here = |at: u32| at as usize == index;
+            let done = decided.next_if(|decided| is_here(decided.index));
+            let own = missed.next_if(|&(at, _)| is_here(at)).map(|(_, own)| own);
+            self.take_decided(index, done.as_ref(), own);
+            self.checkpoints.offer(index + 1, &mut self.space);
+        }
+        self.sample();
+        self.plan.timeline.metrics.finish();
+        (self.plan, self.checkpoints)
+    }
+
+    fn take_decided(&mut self, index: usize, done: Option<&Decided>, own: Option<Option<u64>>) {
+        let event = self.log.events.nth(index);
+        let seq = index as u32;
+        let timeline = &mut self.plan.timeline;
+        match event.kind {
+            EventKind::Alloc { failed: true, .. } => timeline.failures.push(seq),
+            EventKind::Purge { num_purged, .. } if num_purged > 0 => timeline.purges.push(seq),
+            EventKind::Mark { .. } => timeline.marks.push(seq),
+            EventKind::Report { .. } => timeline.reports.push(seq),
+            EventKind::Lost { .. } => timeline.lost.push(seq),
+            _ => {}
+        }
+        let tag = done.map_or(Tag::Plain, |done| done.tag);
+        if let EventKind::Alloc { size, .. } = event.kind
+            && self.first <= index
+        {
+            let recorded = recorded_of(&event);
+            let extent = recorded.and_then(|start| Extent::sized(start, size));
+            let verdict = match (tag, own) {
+                (Tag::Believed, own) => Verdict::Adopted(self.believed_because(index, own.flatten(), extent)),
+                (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
+                (_, None) => Verdict::Exact,
+                (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
+                (Tag::Exchanged, Some(_)) => Verdict::Inferred(Timing::Exchanged),
+                (Tag::OtherNode, Some(_)) => Verdict::Inferred(Timing::OtherNode),
+                (Tag::PoolMissed, Some(_)) => Verdict::Inferred(Timing::PoolMissed),
+            };
+            if verdict == Verdict::Exact {
+                self.plan.verdicts[index] = verdict;
+            } else {
+                self.diverge(index, own.unwrap_or(recorded), recorded, verdict);
+            }
+        }
+        for op in done.map_or(&[][..], |done| &done.ops) {
+            let answer = self.apply(*op);
+            self.note_decided(index, &event, op, &answer);
+        }
+        self.plan.ops.push(self.log, &self.now);
+        self.now.clear();
+        self.tally.count(self.plan.verdicts[index]);
+    }
+
+    /// What an operation came to, held against its record.
+    fn note_decided(&mut self, index: usize, event: &Event, op: &Op, answer: &Answer) {
+        let checks = &mut self.plan.checks;
+        match (op, answer, event.kind) {
+            (Op::Free { addr }, Answer::Freed(freed), kind) => {
+                let own = matches!(kind, EventKind::Free { addr: own, .. } if own.0 == *addr);
+                if let EventKind::Free { nr_lazy, .. } = kind
+                    && own
+                {
+                    checks.nr_lazy_differs += u64::from(freed.nr_lazy != nr_lazy);
+                }
+                let record = if own { Some(index) } else { self.later_free(index, *addr) };
+                if let Some(record) = record.filter(|_| freed.born != VmapArea::UNBORN) {
+                    self.plan.mates[record] = freed.born;
+                    self.plan.mates[freed.born as usize] = record as u32;
+                }
+            }
+            (Op::Free { .. }, _, _) => checks.unknown_frees += 1,
+            (Op::Alloc { born, .. }, answer, _) => {
+                let recorded = recorded_of(&self.log.events.nth(*born as usize));
+                let stands = placed(answer) == recorded
+                    || self.plan.verdicts[*born as usize] == Verdict::Adopted(Cause::Impossible);
+                if !stands {
+                    eprintln!("TEMP differs at {index} born {born}: {answer:?} {recorded:x?} {op:?}");
+                }
+            }
+            (Op::Chunk { .. }, Answer::Chunk(Some(extent)), _) => self.plan.chunks.push(*extent),
+            (Op::Adopt { born, .. }, Answer::Adopted { displaced, .. }, _) => {
+                checks.displaced += u64::from(*displaced);
+                checks.older_areas += u64::from(*born == VmapArea::UNBORN);
+                checks.unknown_frees += u64::from(*born == VmapArea::UNBORN);
+            }
+            (Op::Purge { .. }, Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
+                checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
+            }
+            (Op::PurgePart(PurgePart::End), Answer::Returned(n), EventKind::Purge { num_purged, .. }) => {
+                checks.num_purged_differs += u64::from(*n != num_purged);
+            }
+            _ => {}
+        }
+    }
+
+    /// The record of a free that was taken before it.
+    fn later_free(&self, index: usize, addr: u64) -> Option<usize> {
+        let is_it = |event: &Event| matches!(event.kind, EventKind::Free { addr: of, .. } if of.0 == addr);
+        let mut ahead = self.log.events.range(index + 1..).take(AHEAD).zip(index + 1..);
+        ahead.find(|(event, _)| is_it(event)).map(|(_, at)| at)
+    }
+
+    fn believed_because(&self, index: usize, own: Option<u64>, recorded: Option<Extent>) -> Cause {
+        let Some(extent) = recorded else { return Cause::RecordedFailure };
+        if self.purge_runs_elsewhere(index) {
+            Cause::ConcurrentPurge
+        } else if self.overlaps_busy(extent) {
+            Cause::OverlapsLive
+        } else if own.is_none() {
+            Cause::ModelFailed
+        } else if self.tally.adopted > 0 {
+            Cause::AfterDivergence
+        } else {
+            Cause::Unexplained
+        }
+    }
+}
+
+/// Are all records of the allocator those of its trace events, and are purges among them?
+fn has_only_events(log: &Log) -> bool {
+    let mut purges = false;
+    for event in log.events.iter() {
+        match event.kind {
+            EventKind::Purge { .. } => purges = true,
+            EventKind::Alloc { .. }
+            | EventKind::Free { .. }
+            | EventKind::Mark { .. }
+            | EventKind::Report { .. }
+            | EventKind::Other { .. } => {}
+            _ => return false,
+        }
+    }
+    purges && !log.events.are_probed()
+}
