@@ -110,6 +110,11 @@ impl Purge {
         if self.stage == Stage::Returning { self.workers.len() } else { 1 }
     }
 
+    /// Those who are not done.
+    pub(super) fn busy_workers(&self) -> Vec<usize> {
+        (0..self.workers.len()).filter(|&at| self.workers[at].list < self.workers[at].end).collect()
+    }
+
     /// Where everybody stands, for telling positions apart.
     pub(super) fn positions(&self) -> Vec<(u32, u32, bool)> {
         self.workers.iter().map(|w| (w.list, w.at, w.is_subtracted)).collect()
