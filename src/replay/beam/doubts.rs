@@ -20,6 +20,7 @@ impl Beam<'_> {
     fn candidates(&self, state: &State, record: &Record) -> Vec<Record> {
         let by_task = self.env.rules.reschedules_before_record;
         let (mut cpus, mut tasks) = (vec![record.cpu], vec![record.task]);
+        let is_window = self.facts.under_way(self.now).is_some();
         let mut found = Vec::new();
         let end = (record.index + AHEAD).min(self.n_records);
         for index in record.index + 1..end {
@@ -45,7 +46,8 @@ impl Beam<'_> {
             }
             let fits = match (record.what, other.what) {
                 (What::Alloc { .. }, What::Alloc { recorded, .. }) => recorded.is_some(),
-                (What::Free { nr_lazy, .. }, What::Free { nr_lazy: earlier, .. }) => earlier < nr_lazy,
+                // It counted lower, or a purge has taken pages off since.
+                (What::Free { nr_lazy, .. }, What::Free { nr_lazy: earlier, .. }) => is_window || earlier < nr_lazy,
                 (What::Purge(_), What::Free { .. }) => true,
                 _ => false,
             };
