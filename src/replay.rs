@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
-pub use plan::{NO_MATE, OpsOf, Plan};
+pub use plan::{Assumed, Hypotheses, NO_MATE, OpsOf, Plan};
 pub use timeline::{METRICS, Metric, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 

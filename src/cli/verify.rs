@@ -1,22 +1,24 @@
 //! `vmaplens verify`: did the model choose the addresses the kernel chose?
 
+mod rows;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::event::EventKind;
 use crate::log::{Around, InputKind, Log, escape};
-use crate::replay::truth::{AfterCheck, StateCheck, check_after, check_state};
-use crate::replay::{Divergence, Follow, Replay, Settings, Verdict};
+use crate::replay::truth::{check_after, check_state};
+use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Input, open_log};
 use crate::view::text;
 
 use super::args::VerifyArgs;
 use super::error::CliError;
-use super::json::{document, hex};
+use super::json::document;
 use super::{EXIT_NO, output};
+use rows::{After, Checks, DivergenceRow, Hypotheses, State, Told, row};
 
 /// The document of `verify --json`.
 #[derive(Debug, Serialize)]
@@ -37,6 +39,7 @@ struct Report {
     inferred: u64,
     adopted: u64,
     causes: BTreeMap<&'static str, u64>,
+    assumed: Hypotheses,
     divergences: Vec<DivergenceRow>,
     checks: Checks,
     problems: usize,
@@ -58,51 +61,6 @@ struct Events {
     purge: u64,
     lost: u64,
     other: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct DivergenceRow {
-    seq: u32,
-    line: u32,
-    /// `null`: the input does not tell.
-    cpu: Option<u16>,
-    size: u64,
-    align: u64,
-    model: Option<String>,
-    recorded: Option<String>,
-    verdict: &'static str,
-    cause: &'static str,
-    because: &'static str,
-    decided_by: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Checks {
-    nr_lazy_differs: u64,
-    num_purged_differs: u64,
-    unknown_frees: u64,
-    older_areas: u64,
-    displaced: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct After {
-    areas_recorded: usize,
-    areas_model: usize,
-    missing: usize,
-    extra: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct State {
-    free_equal: bool,
-    free_recorded: usize,
-    free_model: usize,
-    pools_equal: bool,
-    lazy_equal: bool,
-    busy_equal: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tree_equal: Option<bool>,
 }
 
 /// Divergences written out for people; the JSON has them all.
@@ -180,7 +138,8 @@ fn report(log: &Log, replay: &Replay) -> Report {
         inferred: tally.inferred,
         adopted: tally.adopted,
         causes,
-        divergences: plan.divergences.iter().map(|d| row(log, d, machine.is_32_bit)).collect(),
+        assumed: plan.hypotheses(log).into(),
+        divergences: plan.divergences.iter().map(|d| row(log, plan, d)).collect(),
         checks: Checks {
             nr_lazy_differs: checks.nr_lazy_differs,
             num_purged_differs: checks.num_purged_differs,
@@ -194,64 +153,6 @@ fn report(log: &Log, replay: &Replay) -> Report {
         after: after.map(After::from),
         state: state.map(State::from),
         foreign_rules: machine.has_foreign_rules(log),
-    }
-}
-
-/// What there is to say of a divergence.
-struct Told {
-    verdict: &'static str,
-    cause: &'static str,
-    because: &'static str,
-    decided_by: &'static str,
-}
-
-impl Told {
-    fn of(divergence: &Divergence) -> Self {
-        let (verdict, cause, because, decided_by) = match divergence.verdict {
-            Verdict::Inferred(timing) => ("inferred", timing.name(), timing.because(), timing.decided_by()),
-            Verdict::Adopted(cause) => ("adopted", cause.name(), cause.because(), cause.decided_by()),
-            Verdict::Differs(cause) => ("differs", cause.name(), cause.because(), cause.decided_by()),
-            Verdict::Exact | Verdict::NotJudged => ("exact", "none", "", ""),
-        };
-        Self { verdict, cause, because, decided_by }
-    }
-}
-
-fn row(log: &Log, divergence: &Divergence, is_32_bit: bool) -> DivergenceRow {
-    let Told { verdict, cause, because, decided_by } = Told::of(divergence);
-    let event = log.events.nth(divergence.seq.index());
-    let (size, align) = match event.kind {
-        EventKind::Alloc { size, align, .. } => (size, align),
-        _ => (0, 0),
-    };
-    let address = |addr: Option<crate::event::Addr>| addr.map(|addr| hex(addr.0, is_32_bit));
-    DivergenceRow {
-        seq: divergence.seq.0,
-        line: event.line,
-        cpu: event.known_cpu(),
-        size,
-        align,
-        model: address(divergence.model()),
-        recorded: address(divergence.recorded()),
-        verdict,
-        cause,
-        because,
-        decided_by,
-    }
-}
-
-impl From<AfterCheck> for After {
-    fn from(check: AfterCheck) -> Self {
-        let AfterCheck { areas_recorded, areas_model, missing, extra } = check;
-        Self { areas_recorded, areas_model, missing, extra }
-    }
-}
-
-impl From<StateCheck> for State {
-    fn from(check: StateCheck) -> Self {
-        let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal } =
-            check;
-        Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal }
     }
 }
 
@@ -322,6 +223,16 @@ fn describe(report: &Report) -> String {
     if report.foreign_rules {
         let note = "the rules asked for are not those of this kernel: differences are to be expected";
         wrapped(&mut out, (0, 2), note);
+    }
+    if report.assumed.purges_begun + report.assumed.exchanged > 0 {
+        let Hypotheses { purges_begun, purge_steps, exchanged, .. } = report.assumed;
+        let purges = text::plural(purges_begun, "purge", "purges");
+        let note = format!(
+            "{purges} had begun before the record ({} given a place), {} taken before earlier records",
+            text::plural(purge_steps, "step", "steps"),
+            text::plural(exchanged, "allocation", "allocations"),
+        );
+        wrapped(&mut out, (2, 6), &note);
     }
     describe_causes(report, &mut out);
     if report.divergences.len() > SHOWN {

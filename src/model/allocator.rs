@@ -94,8 +94,6 @@ pub enum PurgePart {
         /// How many.
         n: u32,
     },
-    /// The purge is over. Nothing is left of it to do.
-    End,
 }
 
 /// When the helper works of a purge run, relative to the nodes the purging task does itself (6.9 and later).

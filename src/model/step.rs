@@ -6,6 +6,7 @@ pub mod rule;
 pub mod tree;
 mod walk;
 
+use super::allocator::PurgePart;
 use super::areas::AreaId;
 use super::extent::{Extent, Fit};
 use super::rbtree::TreeId;
@@ -224,6 +225,13 @@ pub enum Step {
         full: bool,
         /// Lazy pages at that moment.
         lazy_pages: u64,
+    },
+    /// A purge that is recorded later comes so far: inferred, no record says so.
+    PurgeGoesOn {
+        /// What it does next.
+        part: PurgePart,
+        /// Areas it is about: of a pool before it decays, or of what has been taken off a node.
+        n_areas: u32,
     },
     /// `decay_va_pool_node` took areas out of a pool (6.9 and later).
     Decayed {

@@ -10,11 +10,13 @@ mod doubts;
 mod facts;
 mod history;
 mod holes;
+mod in_hand;
 mod path;
 mod pools;
 mod purge;
 mod state;
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,6 +44,12 @@ const MARGIN: f64 = 9.0;
 const WIDTH: usize = 12;
 /// Later records that can take effect before one.
 const MAX_EARLY: u32 = 3;
+/// What may be done for each record, in steps of purges, and for the first ones together. A trace that takes more is one
+/// that the states cannot explain, whatever is tried.
+const WORK_PER_RECORD: u64 = 4000;
+const WORK_AT_FIRST: u64 = 3_000_000;
+/// What a copy of a state costs in such steps.
+const COPY: u64 = 20;
 /// A state that is worse by so much at once is a reason to look back.
 const LOOK_BACK: f64 = 1.9;
 
@@ -81,6 +89,8 @@ pub(super) struct Beam<'a> {
     /// The cheapest first.
     states: Vec<Arc<State>>,
     history: History,
+    /// Steps of purges taken so far, and what costs as much.
+    work: Cell<u64>,
 }
 
 /// Goes through the records with a beam of states.
@@ -102,6 +112,7 @@ pub(super) fn decide(
         now: first,
         states: vec![Arc::new(State::new(&env, space))],
         history: History::default(),
+        work: Cell::new(0),
     };
     let mut missed = Vec::new();
     for index in first..beam.n_records {
@@ -117,6 +128,9 @@ pub(super) fn decide(
             }
         }
         beam.advance(&record);
+        if beam.work.get() > WORK_AT_FIRST + u64::from(index - first) * WORK_PER_RECORD {
+            return None;
+        }
     }
     let mut decided = Vec::new();
     if let Some(best) = beam.states.first() {
@@ -129,6 +143,11 @@ pub(super) fn decide(
 }
 
 impl Beam<'_> {
+    /// Counts what is being done.
+    fn works(&self, steps: u64) {
+        self.work.set(self.work.get() + steps);
+    }
+
     /// Dearer states are not worth keeping.
     fn limit(&self) -> f64 {
         self.states.first().map_or(f64::INFINITY, |best| best.cost + MARGIN)

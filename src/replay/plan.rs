@@ -11,6 +11,7 @@
 //! | its stack, where the trace has stacks | 4 |
 //! | what its area is used for, once that is asked | 4 |
 
+mod assumed;
 mod ops;
 
 use crate::event::Seq;
@@ -20,6 +21,7 @@ use crate::policy;
 
 use super::machine::{PolicyFrom, releases_to_try};
 use super::resolve::Resolver;
+pub use assumed::{Assumed, Hypotheses};
 pub use ops::OpsOf;
 pub(super) use ops::{Ops, purge_op};
 

@@ -22,6 +22,8 @@ pub(super) struct InHand {
     pub(super) due: u64,
     /// Areas, or fused ranges, in the list at first.
     n_areas: u32,
+    /// Lowest start and highest end of them; `None` if there are none.
+    pub(super) bounds: Option<(u64, u64)>,
 }
 
 impl InHand {
@@ -39,6 +41,8 @@ impl Augmented {
     /// One step; answers the areas that came back with its end.
     pub(super) fn step_by_step<S: Sink>(&mut self, part: PurgePart, sink: &mut S) -> u32 {
         let n_nodes = self.nodes.len() as u32;
+        let n_areas = self.areas_of(part);
+        sink.step(|| Step::PurgeGoesOn { part, n_areas });
         match part {
             PurgePart::DecayPool { node, pages, full } if node < n_nodes => {
                 if let Some(pool) = self.nodes[node as usize].pools.of_pages(pages.into()) {
@@ -57,17 +61,32 @@ impl Augmented {
             }
             PurgePart::Detach { node } if node < n_nodes => self.take_in_hand(node),
             PurgePart::Fill { node, upto, full } if node < n_nodes => self.fill(node, upto, full, sink),
-            PurgePart::Subtract { node, full } if node < n_nodes => {
-                self.fill(node, u32::MAX, full, sink);
-                let due = std::mem::take(&mut self.nodes[node as usize].in_hand.due);
-                self.lazy_pages = self.lazy_pages.saturating_sub(due);
-            }
+            PurgePart::Subtract { node, full } if node < n_nodes => self.subtract(node, full, sink),
             PurgePart::Merge { node } if node < n_nodes => return self.merge_in_hand(node, sink),
             PurgePart::Ranges { n } => return self.return_ranges(n, sink),
-            PurgePart::End => return self.end_parts(sink),
             _ => {}
         }
         0
+    }
+
+    /// How many areas a step is about.
+    fn areas_of(&self, part: PurgePart) -> u32 {
+        let node = |node: u32| self.nodes.get(node as usize);
+        match part {
+            PurgePart::DecayPool { node: of, pages, .. } => {
+                node(of).and_then(|node| node.pools.of_pages(pages.into())).map_or(0, |pool| pool.len)
+            }
+            PurgePart::MergeDecayed { node: of } => node(of).map_or(0, |node| node.in_hand.decayed.len() as u32),
+            PurgePart::Detach { node: of } => node(of).map_or(0, |node| node.lazy.len),
+            PurgePart::Subtract { node: of, .. } | PurgePart::Fill { node: of, .. } => {
+                node(of).map_or(0, |node| node.in_hand.n_areas)
+            }
+            PurgePart::Merge { node: of } => {
+                node(of).map_or(0, |node| node.in_hand.list.iter().filter(|&&id| id != NIL).count() as u32)
+            }
+            PurgePart::Ranges { n } => n,
+            PurgePart::Decay { .. } | PurgePart::Return { .. } => 0,
+        }
     }
 
     /// No links are kept of what is in no tree and in no pool.
@@ -90,8 +109,11 @@ impl Augmented {
         }
         let due = list.iter().map(|&id| self.areas[id].len_bytes() >> self.page_shift).sum();
         let n_areas = list.len() as u32;
+        let bounds =
+            list.first().zip(list.last()).map(|(&first, &last)| (self.areas[first].start, self.areas[last].end));
         let state = &mut self.nodes[node as usize];
-        (state.in_hand.list, state.in_hand.at, state.in_hand.due, state.in_hand.n_areas) = (list, 0, due, n_areas);
+        let decayed = std::mem::take(&mut state.in_hand.decayed);
+        state.in_hand = InHand { decayed, list, at: 0, due, n_areas, bounds };
         state.phase = PurgePhase::InHand;
     }
 
@@ -110,6 +132,13 @@ impl Augmented {
         }
         let in_hand = &mut self.nodes[node as usize].in_hand;
         (in_hand.list, in_hand.at) = (list, upto as u32);
+    }
+
+    /// The pages of the list leave the counter, once all of it has been looked at.
+    fn subtract<S: Sink>(&mut self, node: u32, full: bool, sink: &mut S) {
+        self.fill(node, u32::MAX, full, sink);
+        let due = std::mem::take(&mut self.nodes[node as usize].in_hand.due);
+        self.lazy_pages = self.lazy_pages.saturating_sub(due);
     }
 
     /// What is left of the list joins the free tree, descending.
@@ -154,25 +183,10 @@ impl Augmented {
             self.nodes[0].in_hand = InHand::default();
             return n_areas;
         }
-        self.step_by_step(PurgePart::MergeDecayed { node }, sink);
-        self.step_by_step(PurgePart::Subtract { node, full }, sink);
+        let taken = std::mem::take(&mut self.nodes[node as usize].in_hand.decayed);
+        self.return_decayed(node, &taken, sink);
+        self.subtract(node, full, sink);
         self.merge_in_hand(node, sink)
-    }
-
-    fn end_parts<S: Sink>(&mut self, sink: &mut S) -> u32 {
-        let mut n_areas = 0;
-        for node in 0..self.nodes.len() {
-            match std::mem::take(&mut self.nodes[node].phase) {
-                PurgePhase::Returned(n) => n_areas += n,
-                PurgePhase::InHand => n_areas += self.finish_in_hand(node as u32, false, sink),
-                PurgePhase::Untouched | PurgePhase::Decayed | PurgePhase::Detached(_) => {}
-            }
-            self.nodes[node].phase = PurgePhase::Untouched;
-        }
-        self.drain_pending = false;
-        let lazy_pages = self.lazy_pages;
-        sink.step(|| Step::PurgeEnded { n_areas, lazy_pages });
-        n_areas
     }
 
     /// What is in hand and overlaps a range is free.

@@ -33,6 +33,9 @@ impl Augmented {
         let mut num_purged = 0;
         for node in 0..self.nodes.len() as u32 {
             let state = &mut self.nodes[node as usize];
+            if let Some((low, high)) = state.in_hand.bounds.take() {
+                flush = Some(flush.map_or((low, high), |(start, end)| (start.min(low), end.max(high))));
+            }
             let lazy = match std::mem::take(&mut state.phase) {
                 PurgePhase::Returned(n_areas) => {
                     num_purged += n_areas;

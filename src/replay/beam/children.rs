@@ -6,7 +6,7 @@ use super::facts::{PurgeFacts, Record, What};
 use super::path::Tag;
 use super::purge::{Effect, Stage};
 use super::state::{Env, Found, State};
-use super::{Beam, HYPOTHESIS};
+use super::{Beam, COPY, HYPOTHESIS};
 use crate::model::Request;
 
 /// Ways kept of one state at one record.
@@ -89,6 +89,7 @@ impl Beam<'_> {
 
     /// What the record says is done, and counted against what the purge's record says.
     fn settle(&self, mut state: State, record: &Record, tag: Tag) -> State {
+        self.works(COPY);
         let env = &self.env;
         match record.what {
             What::Alloc { request, chunk, .. } => {
@@ -190,6 +191,7 @@ impl Beam<'_> {
                     }
                     for worker in at.purge.busy_workers() {
                         let mut next = at.clone();
+                        self.works(COPY);
                         let Some(effect) = self.step_felt(&mut next, purge, worker, wanted) else { continue };
                         if n_positions >= MAX_POSITIONS || !seen.insert(next.purge.positions()) {
                             continue;
@@ -210,6 +212,7 @@ impl Beam<'_> {
                 if self.is_off_next(&at, wanted) && !found((at.clone(), true)) {
                     return;
                 }
+                self.works(1);
                 let from_pool = is_from_pool(env, &at, wanted);
                 let before = at.cost;
                 let Some(effect) = at.step(env, purge, 0) else {

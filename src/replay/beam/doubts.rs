@@ -6,7 +6,7 @@ use super::busy::Area;
 use super::facts::{Record, What};
 use super::path::Tag;
 use super::state::{Found, State};
-use super::{BELIEF, Beam, EARLY, OTHER_POOL};
+use super::{BELIEF, Beam, COPY, EARLY, OTHER_POOL};
 
 /// How far behind a record one of another task can stand that took effect before it, in records.
 const AHEAD: u32 = 300;
@@ -26,6 +26,7 @@ impl Beam<'_> {
         let mut found = Vec::new();
         let end = record.index.saturating_add(FAR_AHEAD).min(self.n_records);
         for index in record.index + 1..end {
+            self.works(1);
             // A task's next record is near; a CPU that was stopped can come last of all.
             if cpus.len() >= self.n_cpus && (!by_task || record.index + AHEAD < index) {
                 break;
@@ -126,6 +127,7 @@ impl Beam<'_> {
         let owner = if env.is_poolable(request) { Owner::Node(request.cpu % env.n_nodes) } else { Owner::Nobody };
         let can_be = extent.is_some_and(|extent| self.is_possible(state, request, extent));
         let (believed, disbelieved) = if can_be { (BELIEF, BELIEF + 0.75) } else { (BELIEF + 0.75, BELIEF) };
+        self.works(COPY);
         let mut child = state.clone();
         if let Some(extent) = extent {
             child.adopt(env, extent, owner, record.index);

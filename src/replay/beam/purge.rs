@@ -6,14 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::model::{Op, PurgeKind, PurgePart};
+use crate::model::{Op, PurgePart};
 use crate::policy::rules::Decay;
 
-use super::super::plan::purge_op;
 use super::busy::Area;
 use super::facts::PurgeFacts;
 use super::mix;
-use super::pools::MAX_PAGES;
 use super::state::{Env, State};
 
 /// What a step changed that a request or a free can feel.
@@ -49,20 +47,20 @@ pub(super) enum Stage {
 
 /// Where one of those who return lists has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Worker {
+pub(super) struct Worker {
     /// Its present list, and the first that is not its own.
-    list: u32,
-    end: u32,
+    pub(super) list: u32,
+    pub(super) end: u32,
     /// Areas of the list looked at for parking; up to 6.8 ranges returned.
-    at: u32,
-    is_subtracted: bool,
+    pub(super) at: u32,
+    pub(super) is_subtracted: bool,
 }
 
 /// A list taken off a node.
 #[derive(Debug, Clone)]
-struct List {
-    node: u32,
-    areas: Arc<Vec<Area>>,
+pub(super) struct List {
+    pub(super) node: u32,
+    pub(super) areas: Arc<Vec<Area>>,
 }
 
 /// The purge whose record comes next.
@@ -70,11 +68,11 @@ struct List {
 pub(super) struct Purge {
     pub(super) stage: Stage,
     /// Pools decay wholly and are not refilled.
-    full: bool,
+    pub(super) full: bool,
     /// Taken out of the pools of the present node.
-    decayed: Vec<(u64, u64)>,
-    lists: Vec<List>,
-    workers: Vec<Worker>,
+    pub(super) decayed: Vec<(u64, u64)>,
+    pub(super) lists: Vec<List>,
+    pub(super) workers: Vec<Worker>,
     /// Areas, or up to 6.8 fused ranges, taken off.
     n_detached: u64,
     pages_detached: u64,
@@ -201,8 +199,8 @@ impl State {
             self.acts.push(Op::PurgePart(PurgePart::MergeDecayed { node }));
             return Some(Effect::DecayMerged);
         }
-        let detaches = !self.lazy[node as usize].is_empty();
-        if detaches {
+        self.acts.push(Op::PurgePart(PurgePart::Detach { node }));
+        if !self.lazy[node as usize].is_empty() {
             self.detach(env, node);
         }
         self.purge.stage = if node + 1 < env.n_nodes {
@@ -234,7 +232,6 @@ impl State {
             if purge.n_detached == 0 { (low, high) } else { (low.min(purge.bounds.0), high.max(purge.bounds.1)) };
         purge.n_detached += areas.len() as u64;
         purge.lists.push(List { node, areas });
-        self.acts.push(Op::PurgePart(PurgePart::Detach { node }));
     }
 
     /// When everything is taken off: what of it the records contradict.
@@ -354,68 +351,5 @@ impl State {
             (Some(Op::PurgePart(PurgePart::Ranges { n })), PurgePart::Ranges { .. }) => *n += 1,
             _ => self.acts.push(Op::PurgePart(part)),
         }
-    }
-}
-
-impl PurgeFacts {
-    /// Does an area that was taken off go to a pool?
-    fn can_park(&self, env: &Env, area: &Area) -> bool {
-        !self.full && is_parkable(env, area)
-    }
-}
-
-fn is_parkable(env: &Env, area: &Area) -> bool {
-    area.owner != 0 && area.start < area.end && env.pages(area) <= MAX_PAGES
-}
-
-impl State {
-    /// What a purge has in hand and overlaps a range is free.
-    pub(super) fn evict_in_hand(&mut self, env: &Env, start: u64, end: u64) {
-        while let Some(at) = self.purge.decayed.iter().position(|&(from, to)| from < end && start < to) {
-            let (start, end) = self.purge.decayed.remove(at);
-            self.holes_mut().give_back(start, end);
-        }
-        for index in 0..self.purge.lists.len() {
-            let worker =
-                self.purge.workers.iter().find(|worker| (worker.list as usize..worker.end as usize).contains(&index));
-            let is_done = self.purge.stage == Stage::Returning && worker.is_none();
-            let begun = worker.filter(|worker| worker.list as usize == index);
-            let (at, is_subtracted) = begun.map_or((0, false), |worker| (worker.at as usize, worker.is_subtracted));
-            while !is_done {
-                let areas = &self.purge.lists[index].areas;
-                let is_here = |(place, area): (usize, &Area)| {
-                    let is_parked = place < at && (env.fuses() || (!self.purge.full && is_parkable(env, area)));
-                    area.start < end && start < area.end && !is_parked
-                };
-                let Some(place) = areas.iter().enumerate().position(is_here) else { break };
-                let area = areas[place];
-                // Its place stays: those before it have been looked at.
-                Arc::make_mut(&mut self.purge.lists[index].areas)[place].end = area.start;
-                if !is_subtracted {
-                    self.counter = self.counter.saturating_sub(env.pages(&area));
-                }
-                self.holes_mut().give_back(area.start, area.end);
-            }
-        }
-    }
-
-    /// The purge is over; nothing of it is left to do. One that had not begun before is told as a whole.
-    pub(super) fn end_purge(&mut self, was_idle: bool, facts: &PurgeFacts) {
-        if was_idle && self.purge.workers.len() <= 1 {
-            self.acts.clear();
-            let kind = if facts.full { PurgeKind::Full } else { PurgeKind::Partial };
-            self.acts.push(purge_op(kind));
-        } else {
-            self.acts.push(Op::PurgePart(PurgePart::End));
-        }
-        self.purge = Purge::default();
-    }
-}
-
-impl Purge {
-    /// Does anything that was taken off, or out of a pool, contain the address?
-    pub(super) fn holds(&self, addr: u64) -> bool {
-        self.decayed.iter().any(|&(start, end)| start <= addr && addr < end)
-            || self.lists.iter().flat_map(|list| list.areas.iter()).any(|area| area.start <= addr && addr < area.end)
     }
 }

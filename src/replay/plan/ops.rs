@@ -69,6 +69,11 @@ impl Ops {
         Self { codes: Vec::with_capacity(n_records), n_nodes: n_nodes.max(1), ..Self::default() }
     }
 
+    /// Nodes of the machine.
+    pub(in crate::replay) fn n_nodes(&self) -> u32 {
+        self.n_nodes
+    }
+
     /// Records there are operations of.
     pub(in crate::replay) fn len(&self) -> usize {
         self.codes.len()

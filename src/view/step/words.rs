@@ -4,7 +4,7 @@ use super::super::text::{self, Addresses};
 use super::super::{Role, Scene, Span};
 use super::{Facts, balance, rule, stages, turns, walk};
 use crate::event::EventKind;
-use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, RefusalReason, Step};
+use crate::model::{Extent, Fit, LengthReason, Merge, PoolAnswer, PurgePart, RefusalReason, Step};
 use crate::replay::{Timing, Verdict};
 
 /// A sentence being put together.
@@ -174,6 +174,7 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
                 .number(text::plural(n_areas.into(), "area", "areas"))
                 .say(" back in the free tree"),
         ),
+        Step::PurgeGoesOn { part, n_areas } => goes_on(part, n_areas),
         Step::UnknownFree { addr } => (
             "find_unlink_vmap_area",
             words
@@ -182,6 +183,35 @@ fn rare_words(scene: &Scene<'_>, facts: &Facts, step: &Step) -> (&'static str, W
                 .say(": it was allocated before the trace began and no snapshot names it, or its record was lost"),
         ),
         _ => ("", words),
+    }
+}
+
+/// What a purge does before its record.
+fn goes_on(part: PurgePart, n_areas: u32) -> (&'static str, Words) {
+    let words = Words::default().of("inferred, the purge is recorded later: ", Role::Warn);
+    let areas = text::plural(n_areas.into(), "area", "areas");
+    match part {
+        PurgePart::DecayPool { node, pages, .. } => {
+            let pages = text::plural(pages.into(), "page", "pages");
+            ("decay_va_pool_node", words.say(format!("node {node}'s pool of {pages} decays, {areas} are in it")))
+        }
+        PurgePart::MergeDecayed { node } | PurgePart::Decay { node, .. } => {
+            ("decay_va_pool_node", words.say(format!("what was taken out of node {node}'s pools is free again")))
+        }
+        PurgePart::Detach { node } => (
+            "__purge_vmap_area_lazy",
+            words.say(format!("node {node}'s list is taken off, {areas}; what is freed from here on is not in it")),
+        ),
+        PurgePart::Fill { node, .. } => {
+            ("purge_vmap_node", words.say(format!("of node {node}'s {areas}, what fits a pool is parked")))
+        }
+        PurgePart::Subtract { node, .. } => {
+            ("purge_vmap_node", words.say(format!("the pages of node {node}'s {areas} leave the counter")))
+        }
+        PurgePart::Merge { node } | PurgePart::Return { node, .. } => {
+            ("purge_vmap_node", words.say(format!("{areas} of node {node} join the free tree")))
+        }
+        PurgePart::Ranges { .. } => ("__purge_vmap_area_lazy", words.say(format!("{areas} join the free tree"))),
     }
 }
 
