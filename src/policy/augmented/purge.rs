@@ -44,6 +44,7 @@ impl Augmented {
                 PurgePhase::Detached(lazy) => lazy,
                 PurgePhase::InHand => {
                     num_purged += self.finish_in_hand(node, full, sink);
+                    self.nodes[node as usize].phase = PurgePhase::Untouched;
                     continue;
                 }
                 PurgePhase::Decayed => std::mem::take(&mut state.lazy),
@@ -110,7 +111,7 @@ impl Augmented {
     /// an online CPU can run as soon as it is queued; one that is not bound runs when the purging task waits for it.
     fn order_for_helpers<T>(&self, detached: &mut [(u32, Tree, T)], helpers: HelperOrder) {
         let quotient = self.lazy_pages / self.lazy_max_pages.max(1);
-        let n_helpers = (quotient.clamp(1, detached.len() as u64) - 1) as usize;
+        let n_helpers = (quotient.clamp(1, detached.len().max(1) as u64) - 1) as usize;
         let at_once = match helpers {
             HelperOrder::AtFlush => 0,
             HelperOrder::AtSchedule => {
