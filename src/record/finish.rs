@@ -4,6 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use parsers::trace_dat::ReadAt;
+use parsers::vmallocinfo;
+
+use crate::log::Pointers;
 
 use crate::source::read_at::Disk;
 
@@ -13,9 +16,12 @@ use super::decode::Digest;
 use super::error::RecordError;
 use super::facts::Facts;
 use super::files::Files;
+use super::kcore;
 use super::manifest;
 use super::session::Taken;
 use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::store::Store;
 use super::symbols::{Kallsyms, Symbol};
 
 /// A finished bundle.
@@ -73,6 +79,7 @@ pub fn bundle(
         settings,
         taken: Some(taken),
         digest: Some(&digest),
+        range: kcore::vmalloc_range(files, digest.window, &starts(taken.before.as_ref())),
         members: &members,
         meminfo: &meminfo,
         config: &config,
@@ -88,9 +95,18 @@ pub fn bundle(
 }
 
 /// Each on a line of its own.
-fn lines<T: std::fmt::Display>(of: &[T]) -> String {
+pub(super) fn lines<T: std::fmt::Display>(of: &[T]) -> String {
     let lines: Vec<String> = of.iter().map(|line| format!("{line}\n")).collect();
     lines.concat()
+}
+
+/// Where the areas of a snapshot begin, if it says.
+pub(super) fn starts(snapshot: Option<&Snapshot>) -> Vec<u64> {
+    let mut starts = Vec::new();
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.pointers == Pointers::Real) {
+        vmallocinfo::Reader::new().read(&snapshot.text, &mut |row| starts.push(row.start));
+    }
+    starts
 }
 
 /// Goes through the pages.
@@ -105,7 +121,7 @@ fn digest(spool: &Spool, facts: &Facts, taken: &Taken) -> Digest {
 }
 
 /// Names of the addresses that occur. Where the kernel hides them, those of own probes are known all the same.
-fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
+pub(super) fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
     let text = files.read(Path::new("/proc/kallsyms")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let kallsyms = Kallsyms::read(&text);

@@ -17,7 +17,7 @@ use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, condition, help, lanes, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{charts, content, export, lesson, paint};
+use super::{charts, content, export, followed, lesson, paint};
 use crate::insight::Way;
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
@@ -136,6 +136,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         hunting: app.hunting.as_ref().map(|hunt| (hunt.way() == Way::Forward, hunt.progress(&app.replay))),
         message: None,
         loading: app.loading.clone(),
+        following: followed::following(app),
     };
     let mut rows = match (area.width, area.height) {
         (..NARROW, 2) => {
