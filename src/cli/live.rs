@@ -36,7 +36,7 @@ pub struct LiveArgs {
     #[arg(long, conflicts_with = "input")]
     pub trace: bool,
     /// A trace ends when it has so many events; it can be looked at then, and another one begun.
-    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
     pub max_events: u32,
     /// A trace has a kernel stack with each allocation: who asked.
     #[arg(long)]
@@ -50,6 +50,9 @@ pub struct LiveArgs {
     /// A trace may set `kernel.kptr_restrict` to 1 while it reads `/proc/vmallocinfo`, and back each time, as with `record`.
     #[arg(long)]
     pub allow_kptr: bool,
+    /// Where tracefs is, if it is not where it usually is.
+    #[arg(long, value_name = "DIR")]
+    pub tracefs: Option<PathBuf>,
     /// Colours.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
     pub color: When,
@@ -66,6 +69,7 @@ impl LiveArgs {
             probes: self.probes,
             empty_pools: self.empty_pools,
             allow_kptr: self.allow_kptr,
+            tracefs: self.tracefs.clone(),
             ..crate::record::Settings::default()
         }
     }
@@ -87,6 +91,10 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
     let reading = Reading { expect: Expect::No, ..Reading::default() };
     // What this machine may show is said before a terminal is asked for.
     let log = read(&input, &reading)?;
+    let recorder = Recorder::new(args.recording());
+    if args.trace {
+        recorder.prepare()?;
+    }
     if !stdout().is_terminal() {
         return Err(CliError::Other {
             what: "live needs a terminal on standard output".to_owned(),
@@ -94,10 +102,6 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
         });
     }
     drop(log);
-    let recorder = Recorder::new(args.recording(), args.max_events as usize);
-    if args.trace {
-        recorder.prepare()?;
-    }
     // Sums need no page tables, and the map none.
     let is_here = input == Input::Live;
     let settings = Settings { memory: Follow::Nothing, ..Settings::default() };
@@ -111,7 +115,7 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
     let _ = color_eyre::install();
     let feed = Feed { every: args.interval, settings, read };
     // Only this machine can be traced, and only what is asked for: a tracer that nobody asks does nothing.
-    let tracer = is_here.then(|| (Box::new(recorder.clone()) as Box<dyn Tracer>, args.trace));
+    let tracer = is_here.then(|| (Box::new(recorder.tracer(args.max_events as usize)) as Box<dyn Tracer>, args.trace));
     let _cleaned = Cleaned(&recorder);
     run_live(feed, tracer, &options).map(crate::ui::Ended::status).map_err(|report| CliError::Other {
         what: format!("{report:#}"),

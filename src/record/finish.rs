@@ -24,6 +24,9 @@ use super::snapshot::Snapshot;
 use super::store::Store;
 use super::symbols::{Kallsyms, Symbol};
 
+/// Names and addresses of the kernel's functions.
+pub(super) const KALLSYMS: &str = "/proc/kallsyms";
+
 /// A finished bundle.
 #[derive(Debug)]
 pub struct Bundle {
@@ -48,7 +51,8 @@ pub fn bundle(
 ) -> Result<Bundle, RecordError> {
     let digest = digest(&spool, facts, taken);
     let mut masks = settings.anonymise.then(Masks::default);
-    let mut symbols = symbols(files, &digest);
+    let kallsyms = files.read(Path::new(KALLSYMS)).unwrap_or_default();
+    let mut symbols = symbols(&kallsyms, &digest);
     if let Some(masks) = &mut masks {
         symbols = symbols.into_iter().map(|symbol| masks.symbol(symbol)).collect();
     }
@@ -121,9 +125,8 @@ fn digest(spool: &Spool, facts: &Facts, taken: &Taken) -> Digest {
 }
 
 /// Names of the addresses that occur. Where the kernel hides them, those of own probes are known all the same.
-pub(super) fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
-    let text = files.read(Path::new("/proc/kallsyms")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+pub(super) fn symbols(kallsyms: &[u8], digest: &Digest) -> Vec<Symbol> {
+    let text = String::from_utf8_lossy(kallsyms);
     let kallsyms = Kallsyms::read(&text);
     if kallsyms.is_empty() {
         let symbol =

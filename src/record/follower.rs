@@ -20,7 +20,7 @@ use super::decode::{Digest, Layout};
 use super::drain::now;
 use super::facts::{Facts, pointers_of};
 use super::files::Files;
-use super::finish::{self, lines, starts};
+use super::finish::{self, KALLSYMS, lines, starts};
 use super::kcore;
 use super::keep::Comms;
 use super::loss::{self, Loss};
@@ -50,6 +50,9 @@ pub struct Follower {
     /// Names of the addresses that occur, and how many of those there were.
     symbols: Vec<u8>,
     named: Option<usize>,
+    /// The kernel's list of functions, and its modules when that was read.
+    kallsyms: Vec<u8>,
+    modules: Vec<u8>,
     range: Option<Window>,
     /// When pages were last new, and up to when the last log goes.
     came: u64,
@@ -80,9 +83,20 @@ impl Follower {
             digested: BTreeMap::new(),
             symbols: Vec::new(),
             named: None,
+            kallsyms: Vec::new(),
+            modules: Vec::new(),
             range: None,
             came: 0,
             reached: 0,
+        }
+    }
+
+    /// Reads beforehand what takes the kernel long to print.
+    pub fn prepare(&mut self, files: &dyn Files) {
+        let modules = files.read(Path::new("/proc/modules")).unwrap_or_default();
+        if self.kallsyms.is_empty() || self.modules != modules {
+            self.kallsyms = files.read(Path::new(KALLSYMS)).unwrap_or_default();
+            self.modules = modules;
         }
     }
 
@@ -188,11 +202,13 @@ impl Follower {
         }
     }
 
-    /// Names of the addresses of code that occur. The kernel's list is long: it is read again only for new ones.
+    /// Names of the addresses of code that occur. The kernel's list is long: it is looked at only for new ones, and read again
+    /// only for new modules.
     fn symbols(&mut self, files: &dyn Files) -> &[u8] {
         let known = Some(self.digest.addresses.len() + self.digest.probed.len());
         if self.named != known {
-            self.symbols = symbols(lines(&finish::symbols(files, &self.digest)).as_bytes());
+            self.prepare(files);
+            self.symbols = symbols(lines(&finish::symbols(&self.kallsyms, &self.digest)).as_bytes());
             self.named = known;
         }
         &self.symbols

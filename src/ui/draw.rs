@@ -67,8 +67,7 @@ pub(crate) struct Loading<'a> {
 
 /// Puts the sentence of a long read on the frame.
 pub(crate) fn loading(loading: &Loading<'_>, since: Duration, frame: &mut Frame<'_>) {
-    let size = frame.area().as_size();
-    let seconds = since.as_secs();
+    let (size, seconds) = (frame.area().as_size(), since.as_secs());
     let text =
         format!("Reading {} and replaying it once: {}, {seconds} s. Ctrl-C or q leaves.", loading.name, loading.words);
     sentence(frame.buffer_mut(), size, &text);

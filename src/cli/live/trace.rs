@@ -28,8 +28,9 @@ pub struct Recorder(Arc<Mutex<Shared>>);
 #[derive(Debug)]
 struct Shared {
     settings: Arc<Settings>,
-    events: usize,
     running: Option<Running>,
+    /// The program ends: nothing begins any more.
+    is_closed: bool,
     /// What has to be said when the screen is gone.
     said: Vec<String>,
 }
@@ -38,8 +39,15 @@ struct Shared {
 struct Running {
     stop: Stop,
     thread: JoinHandle<Result<Taken, RecordError>>,
-    follower: Follower,
-    memory: Memory,
+}
+
+/// What the screen has of it.
+#[derive(Debug)]
+pub struct Traced {
+    recorder: Recorder,
+    /// Events that are kept at most.
+    events: usize,
+    grown: Option<(Follower, Memory)>,
 }
 
 /// What nobody has met stands in the way.
@@ -49,10 +57,15 @@ fn refusal(facts: &Facts, settings: &Settings) -> Option<RecordError> {
 }
 
 impl Recorder {
-    /// Keeps up to so many events.
-    pub fn new(settings: Settings, events: usize) -> Self {
+    /// Nothing is recorded yet.
+    pub fn new(settings: Settings) -> Self {
         let settings = Arc::new(settings);
-        Self(Arc::new(Mutex::new(Shared { settings, events, running: None, said: Vec::new() })))
+        Self(Arc::new(Mutex::new(Shared { settings, running: None, is_closed: false, said: Vec::new() })))
+    }
+
+    /// For the screen: keeps up to so many events.
+    pub fn tracer(&self, events: usize) -> Traced {
+        Traced { recorder: self.clone(), events, grown: None }
     }
 
     /// To be asked before any thread is there: mounts tracefs for this program alone where it is not mounted.
@@ -68,15 +81,16 @@ impl Recorder {
         refusal(&facts, &settings).map_or(Ok(()), Err)
     }
 
-    /// Ends what runs and waits until everything is taken back; what has to be said then.
+    /// Ends what runs, waits until everything is taken back, and lets nothing begin any more; what has to be said then.
     pub fn finish(&self) -> Vec<String> {
-        let running = self.lock().running.take();
-        if let Some(running) = running {
+        let mut shared = self.lock();
+        shared.is_closed = true;
+        if let Some(running) = shared.running.take() {
             running.stop.ask();
             let ended = join(running.thread);
-            self.lock().said.extend(kept(&ended));
+            shared.said.extend(kept(&ended));
         }
-        std::mem::take(&mut self.lock().said)
+        std::mem::take(&mut shared.said)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -107,9 +121,26 @@ fn kept(ended: &Result<Taken, RecordError>) -> Vec<String> {
     kept.iter().map(|kept| format!("warning: could not be changed back: {} ({})", kept.what, kept.reason)).collect()
 }
 
-impl Tracer for Recorder {
+impl Traced {
+    /// What came of it, if it is over. The lock is held until everything is taken back: who ends the program waits for that.
+    fn ended(&self) -> Option<Result<Taken, RecordError>> {
+        let mut shared = self.recorder.lock();
+        let running = shared.running.take_if(|running| running.stop.is_asked() || running.thread.is_finished())?;
+        let ended = join(running.thread);
+        shared.said.extend(kept(&ended));
+        Some(ended)
+    }
+
+    fn stop(&self) {
+        if let Some(running) = &self.recorder.lock().running {
+            running.stop.ask();
+        }
+    }
+}
+
+impl Tracer for Traced {
     fn refusal(&mut self) -> Option<String> {
-        let settings = Arc::clone(&self.lock().settings);
+        let settings = Arc::clone(&self.recorder.lock().settings);
         let facts = Facts::gather(&System, &settings);
         if facts.tracefs == Tracefs::Unmounted {
             return Some("tracefs is not mounted; vmaplens live --trace mounts it for itself".to_owned());
@@ -118,7 +149,10 @@ impl Tracer for Recorder {
     }
 
     fn begin(&mut self) -> Result<(), String> {
-        let mut shared = self.lock();
+        let mut shared = self.recorder.lock();
+        if shared.is_closed {
+            return Err("the program ends".to_owned());
+        }
         let settings = Arc::clone(&shared.settings);
         let facts = Facts::gather(&System, &settings);
         let told = |error: RecordError| format!("{}; {}", error.what, error.hint);
@@ -134,8 +168,8 @@ impl Tracer for Recorder {
         let facts = Arc::new(facts);
         // The signals that end the screen end this too, and those that nobody else listens for.
         let stop = Stop::on_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
-        let memory = Memory::new(shared.events.saturating_mul(BYTES_PER_EVENT).max(LEAST_BYTES), stop.clone());
-        let follower = Follower::new(Arc::clone(&facts), Arc::clone(&settings), Arc::clone(&plan), memory.clone());
+        let memory = Memory::new(self.events.saturating_mul(BYTES_PER_EVENT).max(LEAST_BYTES), stop.clone());
+        let mut follower = Follower::new(Arc::clone(&facts), Arc::clone(&settings), Arc::clone(&plan), memory.clone());
         let thread = {
             let (stop, mut memory) = (stop.clone(), memory.clone());
             let session = move || {
@@ -145,36 +179,32 @@ impl Tracer for Recorder {
             std::thread::Builder::new().name("trace".to_owned()).spawn(session)
         };
         let thread = thread.map_err(|error| format!("no thread can be had: {error}"))?;
-        shared.running = Some(Running { stop, thread, follower, memory });
+        shared.running = Some(Running { stop, thread });
+        drop(shared);
+        follower.prepare(&System);
+        self.grown = Some((follower, memory));
         Ok(())
     }
 
     fn look(&mut self) -> Look {
-        let (mut running, events) = {
-            let mut shared = self.lock();
-            let Some(running) = shared.running.take() else {
-                return Look { ended: Some("it has been ended".to_owned()), ..Look::default() };
-            };
-            (running, shared.events)
+        let ended = self.ended();
+        let events = self.events;
+        let Some((follower, memory)) = &mut self.grown else {
+            return Look { ended: Some("nothing was begun".to_owned()), ..Look::default() };
         };
-        let is_over = running.stop.is_asked() || running.thread.is_finished();
-        if !is_over {
-            let look = look_of(&mut running.follower, events, None);
-            // As many as may be kept: the last look has no more.
-            if look.replay.as_ref().is_some_and(|replay| events <= replay.len()) {
-                running.stop.ask();
-            }
-            self.lock().running = Some(running);
-            return look;
-        }
-        let ended = join(running.thread);
-        let is_full = running.memory.look().is_full;
-        self.lock().said.extend(kept(&ended));
         match ended {
-            Ok(taken) => {
-                let mut look = look_of(&mut running.follower, events, Some(&taken));
+            None => {
+                let look = look_of(follower, events, None);
+                // As many as are kept: the next look is the last one, and has no more.
+                if look.replay.as_ref().is_some_and(|replay| events <= replay.len()) {
+                    self.stop();
+                }
+                look
+            }
+            Some(Ok(taken)) => {
+                let mut look = look_of(follower, events, Some(&taken));
                 let n = look.replay.as_ref().map_or(0, Replay::len);
-                look.ended = Some(if is_full || events <= n {
+                look.ended = Some(if memory.look().is_full || events <= n {
                     format!("it has the {} events that are kept (--max-events)", count(n as u64))
                 } else {
                     match taken.end {
@@ -182,16 +212,18 @@ impl Tracer for Recorder {
                         end => format!("{end:?}").to_lowercase(),
                     }
                 });
+                self.grown = None;
                 look
             }
-            Err(error) => Look { ended: Some(format!("{}; {}", error.what, error.hint)), ..Look::default() },
+            Some(Err(error)) => {
+                self.grown = None;
+                Look { ended: Some(format!("{}; {}", error.what, error.hint)), ..Look::default() }
+            }
         }
     }
 
     fn end(&mut self) {
-        if let Some(running) = &self.lock().running {
-            running.stop.ask();
-        }
+        self.stop();
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn told(app: &mut App, told: Told) {
         Told::Possible(Err(why)) => followed.state = State::Impossible(why),
         Told::Begun(Ok(())) => followed.state = State::Running,
         Told::Begun(Err(why)) => {
-            followed.state = State::Impossible(why.clone());
+            // It may be possible another time.
+            followed.state = State::Ended(why.clone());
             app.say(format!("nothing is traced: {why}"));
         }
         Told::Looked { look, cost, every } => {
