@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod error;
 pub mod evidence;
 pub mod formats;
+pub mod growing;
 pub mod join;
 pub mod kernel_log;
 pub mod manifest;
@@ -21,6 +22,7 @@ pub mod snapshot;
 pub mod state;
 pub mod stream;
 pub mod texts;
+pub mod this_machine;
 pub mod trace;
 pub mod unpack;
 
@@ -143,6 +145,9 @@ pub fn open(input: &Input, reading: &Reading) -> Result<Log, SourceError> {
     }
     if log.origin.name.is_empty() {
         log.origin.name = name;
+    }
+    if *input == Input::Live {
+        this_machine::know(&mut log.origin);
     }
     log.watched = None;
     state::compare(&mut log);

@@ -11,6 +11,7 @@ mod content;
 mod draw;
 mod export;
 mod feeding;
+mod followed;
 mod footer;
 mod headless;
 mod holders;
@@ -35,6 +36,7 @@ mod terminal;
 mod tests;
 mod theme;
 mod time;
+mod tracing;
 mod update;
 
 use std::io::{IsTerminal, stdout};
@@ -50,15 +52,18 @@ pub use loading::Source;
 pub use marks::{MAX_FILE_BYTES, MarkStore, NoStore, Stored};
 pub use msg::Ended;
 pub use theme::{ColorChoice, Depth, ThemeChoice};
+pub use tracing::{Look, Tracer};
 
 use app::App;
 use feeding::Feeding;
+use followed::Followed;
 use keymap::Keymap;
 use live::Live;
 use loading::{Arrived, Loading};
 use runtime::Incoming;
 use terminal::Screen;
 use theme::Theme;
+use tracing::Tracing;
 
 use crate::log::Log;
 use crate::replay::Replay;
@@ -114,11 +119,12 @@ fn event_loop() -> Result<Runtime> {
 }
 
 /// Opens the interface on what is read again and again, until the user leaves or a signal ends it. The first reading is
-/// taken before the terminal is: what fails at once never touches it.
+/// taken before the terminal is: what fails at once never touches it. `tracer` can trace beside; the flag asks for it at
+/// once.
 ///
 /// # Errors
 /// The first reading fails; standard output is no terminal; the terminal cannot be used.
-pub fn run_live<R>(mut feed: Feed<R>, options: &UiOptions) -> Result<Ended>
+pub fn run_live<R>(mut feed: Feed<R>, tracer: Option<(Box<dyn Tracer>, bool)>, options: &UiOptions) -> Result<Ended>
 where
     R: FnMut() -> Result<Replay, String> + Send + 'static,
 {
@@ -133,8 +139,9 @@ where
         let feeding = Feeding::begin(feed, begun, first.every);
         let mut screen = Screen::enter(options.mouse).wrap_err("cannot take the terminal over")?;
         let mut app = App::new(replay, screen.size()?, shown.keymap, shown.theme, shown.glyphs);
-        app.go_live(live);
-        let incoming = Incoming { rest: None, feeding: Some(feeding) };
+        app.go_live(live, tracer.as_ref().map(|(_, at_once)| Followed::new(*at_once)));
+        let tracing = tracer.map(|(tracer, at_once)| Tracing::begin(tracer, at_once));
+        let incoming = Incoming { rest: None, feeding: Some(feeding), tracing };
         runtime::run(
             &mut app,
             &mut screen,
@@ -191,7 +198,7 @@ where
         let mut app = App::new(replay, screen.size()?, shown.keymap, shown.theme, shown.glyphs);
         app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
         app.open_marks(store.load());
-        let incoming = Incoming { rest, feeding: None };
+        let incoming = Incoming { rest, ..Incoming::default() };
         runtime::run(&mut app, &mut screen, incoming, store, shown.panic_on_key).await
     });
     // A read that was left goes on in its thread until the process ends: nobody waits for it.

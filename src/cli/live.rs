@@ -1,4 +1,7 @@
-//! `vmaplens live`: the terminal UI on what this machine's `/proc/vmallocinfo` shows, again and again.
+//! `vmaplens live`: the terminal UI on what this machine's `/proc/vmallocinfo` shows, again and again; with `--trace` on what
+//! the allocator does besides.
+
+pub mod trace;
 
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
@@ -11,11 +14,12 @@ use crate::log::duration::parse_duration;
 use crate::log::{InputKind, Log};
 use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Expect, Input, Reading, open_log};
-use crate::ui::{Feed, run_live};
+use crate::ui::{Feed, Tracer, run_live};
 
 use super::args::{ScreenArgs, When};
 use super::error::CliError;
 use super::inspect::explain;
+use trace::{Cleaned, Recorder};
 
 /// Options of `live`.
 #[derive(Debug, Clone, Args)]
@@ -27,12 +31,48 @@ pub struct LiveArgs {
     /// a CPU at most.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
+    /// Trace the allocator from the start, and follow: what `record` does, in memory. Needs root; in the screen R begins and
+    /// ends it.
+    #[arg(long, conflicts_with = "input")]
+    pub trace: bool,
+    /// A trace ends when it has so many events; it can be looked at then, and another one begun.
+    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+    pub max_events: u32,
+    /// A trace has a kernel stack with each allocation: who asked.
+    #[arg(long)]
+    pub stacks: bool,
+    /// A trace has probes on the parts of a purge besides (6.9 and later), as with `record`.
+    #[arg(long)]
+    pub probes: bool,
+    /// A trace begins with slab caches dropped (`vm.drop_caches` = 2), which empties the allocator's pools, as with `record`.
+    #[arg(long)]
+    pub empty_pools: bool,
+    /// A trace may set `kernel.kptr_restrict` to 1 while it reads `/proc/vmallocinfo`, and back each time, as with `record`.
+    #[arg(long)]
+    pub allow_kptr: bool,
+    /// Where tracefs is, if it is not where it usually is.
+    #[arg(long, value_name = "DIR")]
+    pub tracefs: Option<PathBuf>,
     /// Colours.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
     pub color: When,
     /// The screen.
     #[command(flatten)]
     pub screen: ScreenArgs,
+}
+
+impl LiveArgs {
+    /// What a trace is to be.
+    fn recording(&self) -> crate::record::Settings {
+        crate::record::Settings {
+            stacks: self.stacks,
+            probes: self.probes,
+            empty_pools: self.empty_pools,
+            allow_kptr: self.allow_kptr,
+            tracefs: self.tracefs.clone(),
+            ..crate::record::Settings::default()
+        }
+    }
 }
 
 /// The shortest interval.
@@ -51,6 +91,10 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
     let reading = Reading { expect: Expect::No, ..Reading::default() };
     // What this machine may show is said before a terminal is asked for.
     let log = read(&input, &reading)?;
+    let recorder = Recorder::new(args.recording());
+    if args.trace {
+        recorder.prepare()?;
+    }
     if !stdout().is_terminal() {
         return Err(CliError::Other {
             what: "live needs a terminal on standard output".to_owned(),
@@ -59,6 +103,7 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
     }
     drop(log);
     // Sums need no page tables, and the map none.
+    let is_here = input == Input::Live;
     let settings = Settings { memory: Follow::Nothing, ..Settings::default() };
     let options = args.screen.options(args.color);
     let again = settings.clone();
@@ -69,7 +114,10 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
     // Its own hooks come on top and run first. Installing twice is harmless.
     let _ = color_eyre::install();
     let feed = Feed { every: args.interval, settings, read };
-    run_live(feed, &options).map(crate::ui::Ended::status).map_err(|report| CliError::Other {
+    // Only this machine can be traced, and only what is asked for: a tracer that nobody asks does nothing.
+    let tracer = is_here.then(|| (Box::new(recorder.tracer(args.max_events as usize)) as Box<dyn Tracer>, args.trace));
+    let _cleaned = Cleaned(&recorder);
+    run_live(feed, tracer, &options).map(crate::ui::Ended::status).map_err(|report| CliError::Other {
         what: format!("{report:#}"),
         hint: "vmaplens inspect works without a screen".to_owned(),
     })
@@ -77,22 +125,13 @@ pub fn run(args: &LiveArgs) -> Result<u8, CliError> {
 
 /// Reads it once; a moment without areas is none.
 fn read(input: &Input, reading: &Reading) -> Result<Log, CliError> {
-    let mut log = open_log(input, reading).map_err(|error| explain(input, error))?;
+    let log = open_log(input, reading).map_err(|error| explain(input, error))?;
     if log.origin.kind != InputKind::Snapshot || log.before.is_none() {
         return Err(CliError::Other {
             what: format!("{} is no list of areas", log.origin.name),
             hint: "live reads /proc/vmallocinfo, or a file that looks like it; a trace opens with: vmaplens FILE"
                 .to_owned(),
         });
-    }
-    if matches!(input, Input::Live) {
-        // What the file does not tell, the program knows: it runs there.
-        let origin = &mut log.origin;
-        origin.arch = origin.arch.take().or_else(|| Some(std::env::consts::ARCH.to_owned()));
-        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
-        origin.kernel = origin.kernel.take().or(release.map(|release| release.trim().to_owned()));
-        let cpus = std::thread::available_parallelism().ok().and_then(|cpus| u32::try_from(cpus.get()).ok());
-        origin.cpus_online = origin.cpus_online.or(cpus);
     }
     Ok(log)
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::error::RecordError;
+use super::store::Store;
 
 /// Name of the first member.
 pub const MANIFEST: &str = "manifest.json";
@@ -89,31 +90,6 @@ impl Spool {
         Ok(Self { dir, target: target.to_owned(), shape: Shape::named(target), is_kept: false })
     }
 
-    /// Writes a member.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
-        let path = self.dir.join(name);
-        let written = make_parent(&path).and_then(|()| fs::write(&path, bytes));
-        written.map_err(|error| RecordError::output(&path, &error))
-    }
-
-    /// A member that grows.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn grow(&self, name: &str) -> Result<Box<dyn Write>, RecordError> {
-        let path = self.dir.join(name);
-        let file = make_parent(&path).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path));
-        Ok(Box::new(BufWriter::new(file.map_err(|error| RecordError::output(&path, &error))?)))
-    }
-
-    /// It stays where it is, whatever happens: there is something in it that nobody has a second time.
-    pub fn keep(&mut self) {
-        self.is_kept = true;
-    }
-
     /// Was anything recorded into it?
     pub fn is_kept(&self) -> bool {
         self.is_kept
@@ -158,6 +134,25 @@ impl Spool {
         }
         self.is_kept = false;
         Ok(fs::metadata(&self.target).map_or(0, |meta| meta.len()))
+    }
+}
+
+impl Store for Spool {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        let path = self.dir.join(name);
+        let written = make_parent(&path).and_then(|()| fs::write(&path, bytes));
+        written.map_err(|error| RecordError::output(&path, &error))
+    }
+
+    fn grow(&self, name: &str) -> Result<Box<dyn Write>, RecordError> {
+        let path = self.dir.join(name);
+        let file = make_parent(&path).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path));
+        Ok(Box::new(BufWriter::new(file.map_err(|error| RecordError::output(&path, &error))?)))
+    }
+
+    /// It stays where it is, whatever happens.
+    fn keep(&mut self) {
+        self.is_kept = true;
     }
 }
 

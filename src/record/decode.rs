@@ -54,11 +54,13 @@ impl Layout {
     /// Goes through everything that was recorded.
     pub fn digest(&self, cpus: &[(u16, &dyn ReadAt)]) -> Digest {
         let mut digest = Digest::default();
-        let mut windows: HashMap<(u64, u64), u64> = HashMap::new();
-        self.records(cpus, &mut |record| digest.take(self, record, &mut windows));
-        let most = windows.into_iter().max_by_key(|&(window, n)| (n, window.1 - window.0));
-        digest.window = most.map(|((vstart, vend), _)| Window { vstart, vend });
+        self.digest_more(cpus, &mut digest);
         digest
+    }
+
+    /// Goes through what has been recorded since.
+    pub fn digest_more(&self, cpus: &[(u16, &dyn ReadAt)], digest: &mut Digest) {
+        self.records(cpus, &mut |record| digest.take(self, record));
     }
 }
 
@@ -77,7 +79,7 @@ pub struct Digest {
     pub others: u64,
     /// Notices of loss.
     pub losses: u64,
-    /// The window that most allocations ask for.
+    /// The widest window that an allocation asks for: modules and test windows are small beside it.
     pub window: Option<Window>,
     /// Addresses of code that occur.
     pub addresses: BTreeSet<u64>,
@@ -90,13 +92,14 @@ pub struct Digest {
 }
 
 impl Digest {
-    fn take(&mut self, layout: &Layout, record: &Record<'_>, windows: &mut HashMap<(u64, u64), u64>) {
+    fn take(&mut self, layout: &Layout, record: &Record<'_>) {
         if let Some(prefix) = &record.prefix {
             self.pids.insert(prefix.pid);
         }
+        let widest = &mut self.window;
         let mut window = |vstart: u64, vend: u64| {
-            if vstart < vend {
-                *windows.entry((vstart, vend)).or_default() += 1;
+            if widest.map_or(0, |widest| widest.vend - widest.vstart) < vend.saturating_sub(vstart) {
+                *widest = Some(Window { vstart, vend });
             }
         };
         match &record.body {
@@ -190,7 +193,7 @@ mod tests {
             for page in pages.chunks(4096) {
                 assert!(!layout.has_failure(*cpu, page));
                 let mut digest = Digest::default();
-                layout.records(&[(*cpu, &page)], &mut |record| digest.take(&layout, record, &mut HashMap::new()));
+                layout.records(&[(*cpu, &page)], &mut |record| digest.take(&layout, record));
                 let window = layout.digest(&[(*cpu, &page)]).window;
                 let Some(window) = window.filter(|_| digest.allocs > 0) else { continue };
                 // `failed` stands behind `vend`.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::files::{Files, Pipe};
 
@@ -30,6 +31,8 @@ pub struct Drain {
     swept: Instant,
     /// Bytes taken so far.
     pub bytes: u64,
+    /// Since this moment every buffer has been emptied: ns of the monotonic clock.
+    pub emptied: u64,
 }
 
 impl fmt::Debug for Drain {
@@ -64,7 +67,7 @@ impl Drain {
             let pipe = files.open(&path).map_err(|error| Failure::Read(path, error))?;
             cpus.push(Cpu { number, pipe, out });
         }
-        Ok(Self { cpus, page: vec![0; page_bytes], swept: Instant::now(), bytes: 0 })
+        Ok(Self { cpus, page: vec![0; page_bytes], swept: Instant::now(), bytes: 0, emptied: 0 })
     }
 
     /// Waits until there is something to take, at most for `longest`, and takes it. `seen` is shown every page.
@@ -73,12 +76,12 @@ impl Drain {
     /// What the system says.
     pub fn wait(&mut self, longest: Duration, seen: &mut dyn FnMut(u16, &[u8])) -> Result<(), Failure> {
         let ready = self.ready(longest.min(SWEEP));
-        let sweep = SWEEP <= self.swept.elapsed();
-        if sweep {
+        if SWEEP <= self.swept.elapsed() {
             self.swept = Instant::now();
+            return self.sweep(seen);
         }
         for at in 0..self.cpus.len() {
-            if sweep || ready.get(at) == Some(&true) {
+            if ready.get(at) == Some(&true) {
                 self.take(at, seen)?;
             }
         }
@@ -90,9 +93,11 @@ impl Drain {
     /// # Errors
     /// What the system says.
     pub fn sweep(&mut self, seen: &mut dyn FnMut(u16, &[u8])) -> Result<(), Failure> {
+        let begun = now(ClockId::Monotonic);
         for at in 0..self.cpus.len() {
             self.take(at, seen)?;
         }
+        self.emptied = begun;
         Ok(())
     }
 
@@ -157,6 +162,12 @@ impl Drain {
 
 /// Pages taken from one CPU before the others have their turn.
 const MAX_PAGES: usize = 1 << 14;
+
+/// A clock in ns.
+pub(super) fn now(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    time.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.cast_unsigned())
+}
 
 fn pipe_of(instance: &std::path::Path, cpu: u16) -> PathBuf {
     instance.join(format!("per_cpu/cpu{cpu}/trace_pipe_raw"))

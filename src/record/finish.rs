@@ -4,6 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use parsers::trace_dat::ReadAt;
+use parsers::vmallocinfo;
+
+use crate::log::Pointers;
 
 use crate::source::read_at::Disk;
 
@@ -13,10 +16,16 @@ use super::decode::Digest;
 use super::error::RecordError;
 use super::facts::Facts;
 use super::files::Files;
+use super::kcore;
 use super::manifest;
 use super::session::Taken;
 use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::store::Store;
 use super::symbols::{Kallsyms, Symbol};
+
+/// Names and addresses of the kernel's functions.
+pub(super) const KALLSYMS: &str = "/proc/kallsyms";
 
 /// A finished bundle.
 #[derive(Debug)]
@@ -42,7 +51,8 @@ pub fn bundle(
 ) -> Result<Bundle, RecordError> {
     let digest = digest(&spool, facts, taken);
     let mut masks = settings.anonymise.then(Masks::default);
-    let mut symbols = symbols(files, &digest);
+    let kallsyms = files.read(Path::new(KALLSYMS)).unwrap_or_default();
+    let mut symbols = symbols(&kallsyms, &digest);
     if let Some(masks) = &mut masks {
         symbols = symbols.into_iter().map(|symbol| masks.symbol(symbol)).collect();
     }
@@ -73,6 +83,7 @@ pub fn bundle(
         settings,
         taken: Some(taken),
         digest: Some(&digest),
+        range: kcore::vmalloc_range(files, digest.window, &starts(taken.before.as_ref())),
         members: &members,
         meminfo: &meminfo,
         config: &config,
@@ -88,9 +99,18 @@ pub fn bundle(
 }
 
 /// Each on a line of its own.
-fn lines<T: std::fmt::Display>(of: &[T]) -> String {
+pub(super) fn lines<T: std::fmt::Display>(of: &[T]) -> String {
     let lines: Vec<String> = of.iter().map(|line| format!("{line}\n")).collect();
     lines.concat()
+}
+
+/// Where the areas of a snapshot begin, if it says.
+pub(super) fn starts(snapshot: Option<&Snapshot>) -> Vec<u64> {
+    let mut starts = Vec::new();
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.pointers == Pointers::Real) {
+        vmallocinfo::Reader::new().read(&snapshot.text, &mut |row| starts.push(row.start));
+    }
+    starts
 }
 
 /// Goes through the pages.
@@ -105,9 +125,8 @@ fn digest(spool: &Spool, facts: &Facts, taken: &Taken) -> Digest {
 }
 
 /// Names of the addresses that occur. Where the kernel hides them, those of own probes are known all the same.
-fn symbols(files: &dyn Files, digest: &Digest) -> Vec<Symbol> {
-    let text = files.read(Path::new("/proc/kallsyms")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+pub(super) fn symbols(kallsyms: &[u8], digest: &Digest) -> Vec<Symbol> {
+    let text = String::from_utf8_lossy(kallsyms);
     let kallsyms = Kallsyms::read(&text);
     if kallsyms.is_empty() {
         let symbol =

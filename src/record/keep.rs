@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::bundle::{MANIFEST, Spool};
+use super::bundle::MANIFEST;
 use super::decode::Layout;
 use super::error::RecordError;
 use super::facts::Facts;
@@ -12,6 +12,7 @@ use super::files::Files;
 use super::manifest;
 use super::plan::Plan;
 use super::settings::Settings;
+use super::store::Store;
 use super::symbols::Kallsyms;
 
 /// Events of ftrace itself that can be among the others.
@@ -37,7 +38,7 @@ const CONFIG_KEYS: [&str; 12] = [
 ///
 /// # Errors
 /// It cannot be read, or not be written.
-pub fn layout(files: &dyn Files, facts: &Facts, plan: &Plan, spool: &Spool) -> Result<Layout, RecordError> {
+pub fn layout(files: &dyn Files, facts: &Facts, plan: &Plan, store: &dyn Store) -> Result<Layout, RecordError> {
     let of = |name: &str| -> Result<Vec<u8>, RecordError> {
         // An instance can have pages of a size of its own, and then describes them itself.
         let own = plan.instance.join("events").join(name);
@@ -45,30 +46,30 @@ pub fn layout(files: &dyn Files, facts: &Facts, plan: &Plan, spool: &Spool) -> R
         files.read(&path).map_err(|error| RecordError::system(&path, &error, facts))
     };
     let header_page = of("header_page")?;
-    spool.put("header_page", &header_page)?;
+    store.put("header_page", &header_page)?;
     let mut formats = Vec::new();
     for event in &plan.events {
         let format = of(&format!("{event}/format"))?;
         // The group of probes has the pid in its name, which is nobody's business.
         let (_, name) = event.rsplit_once('/').unwrap_or(("", event));
-        spool.put(&format!("formats/{name}"), &format)?;
+        store.put(&format!("formats/{name}"), &format)?;
         formats.push(format);
     }
     for event in OWN_EVENTS {
         let path = facts.tracefs_file("events/ftrace").join(event).join("format");
         if let Ok(format) = files.read(&path) {
-            spool.put(&format!("formats/{event}"), &format)?;
+            store.put(&format!("formats/{event}"), &format)?;
             formats.push(format);
         }
     }
     for name in ["trace_clock", "trace_options"] {
-        spool.put(name, &files.read(&plan.instance.join(name)).unwrap_or_default())?;
+        store.put(name, &files.read(&plan.instance.join(name)).unwrap_or_default())?;
     }
-    spool.put("printk_formats", &files.read(&facts.tracefs_file("printk_formats")).unwrap_or_default())?;
-    spool.put("config.txt", config(files, facts).as_bytes())?;
+    store.put("printk_formats", &files.read(&facts.tracefs_file("printk_formats")).unwrap_or_default())?;
+    store.put("config.txt", config(files, facts).as_bytes())?;
     if !plan.probes.is_empty() {
         // Should the program be killed: a probe's records say where it sits by an address alone.
-        spool.put("symbols.txt", probed(files, plan).as_bytes())?;
+        store.put("symbols.txt", probed(files, plan).as_bytes())?;
     }
     Ok(Layout { header_page, formats, probes: plan.probes.clone() })
 }
@@ -94,23 +95,23 @@ pub fn page_bytes(header_page: &[u8]) -> Option<usize> {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn first_manifest(spool: &Spool, facts: &Facts, settings: &Settings) -> Result<(), RecordError> {
-    spool.put(MANIFEST, manifest::begun(facts, settings).as_bytes())
+pub fn first_manifest(store: &dyn Store, facts: &Facts, settings: &Settings) -> Result<(), RecordError> {
+    store.put(MANIFEST, manifest::begun(facts, settings).as_bytes())
 }
 
 /// What the machine is like at the end.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn at_the_end(files: &dyn Files, spool: &Spool) -> Result<(), RecordError> {
-    spool.put("meminfo", &files.read(Path::new("/proc/meminfo")).unwrap_or_default())
+pub fn at_the_end(files: &dyn Files, store: &dyn Store) -> Result<(), RecordError> {
+    store.put("meminfo", &files.read(Path::new("/proc/meminfo")).unwrap_or_default())
 }
 
 /// The probes, and how often each was missed.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn probes(spool: &Spool, plan: &Plan, facts: &Facts, profile: Option<String>) -> Result<(), RecordError> {
+pub fn probes(store: &dyn Store, plan: &Plan, facts: &Facts, profile: Option<String>) -> Result<(), RecordError> {
     if plan.probes.is_empty() {
         return Ok(());
     }
@@ -124,7 +125,7 @@ pub fn probes(spool: &Spool, plan: &Plan, facts: &Facts, profile: Option<String>
             text.push('\n');
         }
     }
-    spool.put("kprobes.txt", text.replace(&group, "vmaplens").as_bytes())
+    store.put("kprobes.txt", text.replace(&group, "vmaplens").as_bytes())
 }
 
 /// Calls that return probes missed: the kernel could not follow more of them at once.

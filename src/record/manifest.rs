@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::log::Pointers;
 use crate::log::baseline::pointers_word;
+use crate::log::{Pointers, Window};
 
 use super::anonymise::SAID;
 use super::bundle::Member;
@@ -51,6 +51,8 @@ pub struct Source<'a> {
     pub taken: Option<&'a Taken>,
     /// What is in the pages.
     pub digest: Option<&'a Digest>,
+    /// The vmalloc range, where the kernel says it.
+    pub range: Option<Window>,
     /// The other members.
     pub members: &'a [Member],
     /// `/proc/meminfo` at the end.
@@ -61,15 +63,16 @@ pub struct Source<'a> {
 
 /// The manifest of a recording that has just begun.
 pub fn begun(facts: &Facts, settings: &Settings) -> String {
-    write(&Source { facts, settings, taken: None, digest: None, members: &[], meminfo: "", config: "" })
+    write(&Source { facts, settings, taken: None, digest: None, range: None, members: &[], meminfo: "", config: "" })
 }
 
 /// The text of the file.
 pub fn write(source: &Source<'_>) -> String {
-    let Source { facts, settings, taken, digest, members, meminfo, config } = *source;
+    let Source { facts, settings, taken, digest, range, members, meminfo, config } = *source;
     let is_64 = facts.arch.is_none_or(|arch| arch.long_bytes == 8);
     let address = |value: u64| if is_64 { format!("0x{value:016x}") } else { format!("0x{value:08x}") };
-    let window = digest.and_then(|digest| digest.window);
+    let asked = digest.and_then(|digest| digest.window);
+    let window = range.or(asked);
     let pointers = taken.and_then(|taken| taken.before.as_ref()).map_or(facts.pointers, |before| Some(before.pointers));
     let command = settings.command.iter().map(|word| word.to_string_lossy().into_owned());
     let manifest = Manifest {
@@ -86,7 +89,7 @@ pub fn write(source: &Source<'_>) -> String {
         address_space: json!({
             "vmalloc_start": window.map(|window| address(window.vstart)),
             "vmalloc_end": window.map(|window| address(window.vend)),
-            "source": window.map(|_| "alloc events"),
+            "source": range.map(|_| "kcore").or(asked.map(|_| "alloc events")),
             "pointers": pointers.map(pointers_word),
         }),
         config: config_of(config),

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use rustix::time::ClockId;
+
 use crate::log::{Pointers, escape};
 
-use super::bundle::Spool;
 use super::decode::Layout;
-use super::drain::{Drain, Failure};
+use super::drain::{Drain, Failure, now};
 use super::error::RecordError;
 use super::facts::Facts;
 use super::files::Files;
@@ -20,6 +21,7 @@ use super::plan::Plan;
 use super::settings::{Limits, Settings};
 use super::signals::Stop;
 use super::snapshot::{self, Room, Snapshot, When};
+use super::store::Store;
 
 /// Longest time between two looks at limits and signals.
 const LOOK: Duration = Duration::from_millis(100);
@@ -84,32 +86,32 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Records into `spool`. `talk` gets sentences for people while it runs.
+    /// Records into `store`. `talk` gets sentences for people while it runs.
     ///
     /// # Errors
     /// It could not be done. Whatever was changed is changed back by then.
-    pub fn run(&self, spool: &mut Spool, talk: &dyn Fn(&str)) -> Result<Taken, RecordError> {
+    pub fn run(&self, store: &mut dyn Store, talk: &dyn Fn(&str)) -> Result<Taken, RecordError> {
         let Self { files, facts, plan, .. } = *self;
         let mut guard = Guard::new(files);
         for step in &plan.steps {
             guard.apply(step).map_err(|error| self.refused(step, &error))?;
         }
-        let layout = keep::layout(files, facts, plan, spool)?;
+        let layout = keep::layout(files, facts, plan, store)?;
         let page_bytes = keep::page_bytes(&layout.header_page).ok_or_else(|| {
             RecordError::new("events/header_page does not say how large a page is", "this kernel cannot be recorded")
         })?;
         let cpus = &facts.online;
         let mut outputs: Vec<(u16, Box<dyn Write>)> = Vec::new();
         for &cpu in cpus {
-            outputs.push((cpu, spool.grow(&format!("events.pages/cpu{cpu}"))?));
+            outputs.push((cpu, store.grow(&format!("events.pages/cpu{cpu}"))?));
         }
         let mut drain = Drain::open(files, &plan.instance, outputs, page_bytes).map_err(|e| self.broken(e))?;
         let mut room = Room::new();
         let mut comms = Comms::default();
         comms.look(files, facts);
-        keep::first_manifest(spool, facts, self.settings)?;
+        keep::first_manifest(store, facts, self.settings)?;
         guard.apply(&plan.start).map_err(|error| self.refused(&plan.start, &error))?;
-        spool.keep();
+        store.keep();
         let begun = Instant::now();
         let clocks = clock_pair();
         if let Some(step) = &plan.empty_pools {
@@ -117,11 +119,11 @@ impl Session<'_> {
         }
         let before = self.snapshot(&mut guard, When::Before, &mut room, talk)?;
         if let Some(before) = &before {
-            spool.put("vmallocinfo.before", &before.text)?;
+            store.put("vmallocinfo.before", &before.text)?;
         }
-        let (end, status) = self.watch(&mut drain, &layout, &mut comms, begun)?;
+        let (end, status) = self.watch(&mut drain, &layout, &mut comms, (begun, store))?;
         let after = self.snapshot(&mut guard, When::After, &mut room, talk)?;
-        keep::at_the_end(files, spool)?;
+        keep::at_the_end(files, store)?;
         let mut kept = Vec::from_iter(guard.undo_last().err());
         let elapsed = begun.elapsed();
         // Once more after nothing came: a page that was being written at the first look is whole at the second.
@@ -131,7 +133,7 @@ impl Session<'_> {
         let stats = loss::read(files, &plan.instance, cpus);
         comms.look(files, facts);
         let profile = files.text(&facts.tracefs_file("kprobe_profile"));
-        keep::probes(spool, plan, facts, profile)?;
+        keep::probes(store, plan, facts, profile)?;
         let bytes = drain.bytes;
         drain.close().map_err(|error| self.broken(error))?;
         kept.extend(guard.undo_to(0));
@@ -145,7 +147,7 @@ impl Session<'_> {
         drain: &mut Drain,
         layout: &Layout,
         comms: &mut Comms,
-        begun: Instant,
+        (begun, store): (Instant, &mut dyn Store),
     ) -> Result<(End, Option<ExitStatus>), RecordError> {
         let limits = self.settings.limits;
         let mut child = self.spawn()?;
@@ -162,6 +164,7 @@ impl Session<'_> {
             if limits.until_failed {
                 drain.sweep(&mut seen).map_err(|error| self.broken(error))?;
             }
+            store.emptied(drain.emptied);
             if COMMS_EVERY <= looked.elapsed() {
                 comms.look(self.files, self.facts);
                 looked = Instant::now();
@@ -263,12 +266,7 @@ fn last_error(files: &dyn Files, log: &Path) -> Option<String> {
 
 /// Both clocks at one moment.
 fn clock_pair() -> (u64, u64) {
-    use rustix::time::{ClockId, clock_gettime};
-    let ns = |id| {
-        let time = clock_gettime(id);
-        time.tv_sec.cast_unsigned().saturating_mul(1_000_000_000) + time.tv_nsec.cast_unsigned()
-    };
-    (ns(ClockId::Monotonic), ns(ClockId::Realtime))
+    (now(ClockId::Monotonic), now(ClockId::Realtime))
 }
 
 /// A command that runs longer than the recording is asked to end, as the terminal's Ctrl-C would have.

@@ -1,6 +1,7 @@
 //! Whole recordings on a tracefs in memory: whatever fails, and wherever, everything is as it was before.
 
 mod fake;
+mod follower;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! A capture: a recording with what was read around it, as a folder, a bundle, or an archive of either.
 
+use parsers::record::{Record, Stamp};
+
 use crate::log::{FileProblem, InputKind, Log, Origin};
 
 use super::formats::{Class, class_of};
@@ -154,25 +156,62 @@ pub fn read_trace(stream: &mut Stream, log: &mut Log) -> Result<(), SourceError>
     log.origin.form = Some(stream.format);
     match class_of(stream.format) {
         Class::Unread => return Err(SourceError::NotReadable { name, what: stream.format.title() }),
-        Class::Binary => {
-            let mut intake = trace::Intake::new(log);
-            let (facts, problems) = dat::read(stream, &mut |record| intake.record(record))?;
-            let release = facts.kernel_release().map(|release| String::from_utf8_lossy(release).into_owned());
-            intake.settle(&name);
-            trace::damaged(&name, problems, log);
-            let origin = &mut log.origin;
-            origin.kernel = origin.kernel.take().or(release);
-            if !facts.stats.is_empty() {
-                origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
-            }
-            origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
-            origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));
-        }
+        Class::Binary => return read_binary(stream, Reach::ALL, log),
         _ => {
             trace::read_as(stream.format, &name, &mut *stream, log)
                 .map_err(|reason| SourceError::Unreadable { name: name.clone(), reason })?;
         }
     }
+    log.problems.extend(stream.finish()?);
+    Ok(())
+}
+
+/// How far a recording is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Up to this stamp, in ns.
+    pub until: u64,
+    /// At most so many events.
+    pub events: usize,
+}
+
+impl Reach {
+    /// To its end.
+    pub const ALL: Self = Self { until: u64::MAX, events: usize::MAX };
+
+    /// Is that within?
+    fn holds(self, record: &Record<'_>, n_events: usize) -> bool {
+        let stamp = record.prefix.as_ref().map(|prefix| prefix.stamp);
+        n_events < self.events && !matches!(stamp, Some(Stamp::Nanos(at)) if self.until < at)
+    }
+}
+
+/// Reads a recording in the kernel's own form.
+///
+/// # Errors
+/// Nothing tells how it is laid out.
+pub fn read_binary(stream: &mut Stream, reach: Reach, log: &mut Log) -> Result<(), SourceError> {
+    let name = stream.name.clone();
+    log.origin.form = Some(stream.format);
+    let mut intake = trace::Intake::new(log);
+    // They come by their stamps: behind the first that is too far there are no others.
+    let mut is_over = false;
+    let (facts, problems) = dat::read(stream, &mut |record| {
+        is_over |= !reach.holds(record, intake.n_events());
+        if !is_over {
+            intake.record(record);
+        }
+    })?;
+    let release = facts.kernel_release().map(|release| String::from_utf8_lossy(release).into_owned());
+    intake.settle(&name);
+    trace::damaged(&name, problems, log);
+    let origin = &mut log.origin;
+    origin.kernel = origin.kernel.take().or(release);
+    if !facts.stats.is_empty() {
+        origin.overwritten = facts.stats.iter().map(|stat| stat.overrun).sum();
+    }
+    origin.page_size = origin.page_size.or(Some(u64::from(facts.page_bytes)).filter(|&size| 0 < size));
+    origin.cpus_online = origin.cpus_online.or(Some(facts.n_cpus).filter(|&cpus| 0 < cpus));
     log.problems.extend(stream.finish()?);
     Ok(())
 }

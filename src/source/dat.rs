@@ -20,14 +20,22 @@ pub const PAGES: &str = "events.pages";
 
 /// Raw pages of `trace_pipe_raw`, and what a recorder saved with them.
 pub struct Pages {
-    header_page: Vec<u8>,
-    formats: Vec<Vec<u8>>,
-    cpus: Vec<(u16, Arc<Places>)>,
-    saved_cmdlines: Vec<u8>,
-    kallsyms: Vec<u8>,
-    printk_formats: Vec<u8>,
-    trace_clock: Vec<u8>,
-    release: Vec<u8>,
+    /// Text of `events/header_page`.
+    pub header_page: Vec<u8>,
+    /// Format files of the events.
+    pub formats: Vec<Vec<u8>>,
+    /// Pages of each CPU, back to back.
+    pub cpus: Vec<(u16, Arc<Places>)>,
+    /// Names of tasks, as the kernel prints them.
+    pub saved_cmdlines: Vec<u8>,
+    /// Names of functions, as lines of kallsyms.
+    pub kallsyms: Vec<u8>,
+    /// Text of `printk_formats`.
+    pub printk_formats: Vec<u8>,
+    /// Text of `trace_clock`.
+    pub trace_clock: Vec<u8>,
+    /// `uname -r`.
+    pub release: Vec<u8>,
 }
 
 impl fmt::Debug for Pages {
@@ -98,7 +106,7 @@ pub fn pages(
 }
 
 /// `ADDR NAME+OFF [mod]` of a bundle as lines of kallsyms.
-fn symbols(text: &[u8]) -> Vec<u8> {
+pub fn symbols(text: &[u8]) -> Vec<u8> {
     let line = |line: &[u8]| {
         let line = std::str::from_utf8(line).ok()?;
         let mut words = line.split_ascii_whitespace();

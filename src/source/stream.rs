@@ -209,7 +209,7 @@ impl Stream {
     }
 
     /// Raw pages of several members as one recording.
-    pub(super) fn of_pages(name: &str, pages: Pages) -> Self {
+    pub fn of_pages(name: &str, pages: Pages) -> Self {
         let peeled = Peeled { head: Vec::new(), rest: Box::new(std::io::empty()), layers: Vec::new(), archive: None };
         let pages = Some(Box::new(pages));
         Self { format: Format::TraceDat, pages, ..Self::of(name, peeled, Faults::default(), None) }

@@ -95,6 +95,11 @@ impl<'a> Intake<'a> {
         Self { log, last, probes: Probes::default(), owners: LastEvents::default(), first }
     }
 
+    /// Events there are by now.
+    pub fn n_events(&self) -> usize {
+        self.log.events.len()
+    }
+
     /// Takes one record.
     pub fn record(&mut self, record: &Record<'_>) {
         let index = self.log.events.len();

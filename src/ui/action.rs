@@ -66,6 +66,7 @@ pub(crate) enum Action {
     ArrangeHolders,
     ArrangeCharts,
     ArrangeLive,
+    Trace,
     Policies,
     WhatIf,
     Parting,
@@ -267,6 +268,12 @@ pub(crate) const ACTIONS: &[Spec] = &[
     row(Action::ArrangeHolders, Section::Panes, "arrange-holders", "holders: who has the space, how much is memory, how it grew"),
     row(Action::ArrangeCharts, Section::Panes, "arrange-charts", "charts: how the metrics changed"),
     row(Action::ArrangeLive, Section::Panes, "arrange-live", "live: what is read again and again, with vmaplens live"),
+    row(
+        Action::Trace,
+        Section::Panes,
+        "trace",
+        "live: trace the allocator from now on, in a tracefs instance of its own, and follow; once more: end that",
+    ),
     row(Action::HoldersBy, Section::Panes, "holders-by", "holders: by caller, module, kind or task")
         .within(PaneId::Holders)
         .hint("by"),

@@ -7,6 +7,7 @@ use ratatui::layout::Size;
 use super::action::Action;
 use super::breaks::{Breaks, Hunt, Reason};
 use super::content;
+use super::followed::Followed;
 use super::holders::HoldersPane;
 use super::jumps::{Jumps, Spot};
 use super::keymap::{Key, Keymap};
@@ -132,6 +133,8 @@ pub(crate) struct App {
     pub(crate) holders: HoldersPane,
     /// The input is read again and again.
     pub(crate) live: Option<Box<Live>>,
+    /// A trace of this machine that is or can be taken beside it.
+    pub(crate) followed: Option<Box<Followed>>,
     pub(crate) selection: Selection,
     pub(crate) sub_step: Option<usize>,
     pub(crate) panes: Panes,
@@ -193,6 +196,7 @@ impl App {
             lanes,
             holders: HoldersPane::default(),
             live: None,
+            followed: None,
             selection: Selection::Follow,
             sub_step: None,
             panes: Panes {
@@ -261,8 +265,9 @@ impl App {
     }
 
     /// The input is read again and again from now on.
-    pub(crate) fn go_live(&mut self, live: Live) {
+    pub(crate) fn go_live(&mut self, live: Live, followed: Option<Followed>) {
         self.live = Some(Box::new(live));
+        self.followed = followed.map(Box::new);
         self.arrangement = Arrangement::Live;
         self.focus = PaneId::Holders;
         self.fit_map();

@@ -17,7 +17,7 @@ use super::layout::{self, PaneBox, SMALLEST};
 use super::overlay::{self, Overlay, condition, help, lanes, palette, problems};
 use super::pane::PaneId;
 use super::theme::Theme;
-use super::{charts, content, export, lesson, paint};
+use super::{charts, content, export, followed, lesson, paint};
 use crate::insight::Way;
 use crate::view::header::Play;
 use crate::view::{self, Glyphs, Role, Row, Span};
@@ -67,8 +67,7 @@ pub(crate) struct Loading<'a> {
 
 /// Puts the sentence of a long read on the frame.
 pub(crate) fn loading(loading: &Loading<'_>, since: Duration, frame: &mut Frame<'_>) {
-    let size = frame.area().as_size();
-    let seconds = since.as_secs();
+    let (size, seconds) = (frame.area().as_size(), since.as_secs());
     let text =
         format!("Reading {} and replaying it once: {}, {seconds} s. Ctrl-C or q leaves.", loading.name, loading.words);
     sentence(frame.buffer_mut(), size, &text);
@@ -136,6 +135,7 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect) {
         hunting: app.hunting.as_ref().map(|hunt| (hunt.way() == Way::Forward, hunt.progress(&app.replay))),
         message: None,
         loading: app.loading.clone(),
+        following: followed::following(app),
     };
     let mut rows = match (area.width, area.height) {
         (..NARROW, 2) => {

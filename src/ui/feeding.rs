@@ -47,7 +47,7 @@ where
 }
 
 /// What this thread has worked so far, in the kernel too: who waits for others costs nothing.
-fn worked() -> Duration {
+pub(super) fn worked() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::action::{ACTIONS, Action, Place, Section, Spec, spec};
 use super::app::{App, Pending};
 use super::content;
+use super::followed;
 use super::layout::Regions;
 use super::lesson;
 use super::live;
@@ -40,7 +41,8 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     const ALWAYS: [Action; 2] = [Action::Help, Action::Quit];
     let hint = |spec: &Spec| {
         let key = app.keymap.label(spec.action);
-        let live = app.live.as_ref().and_then(|_| live::word(spec.action));
+        let live = app.readings().and_then(|_| live::word(spec.action));
+        let live = live.or_else(|| followed::word(app, spec.action));
         let word = live.or_else(|| lesson::word(app, spec.action)).unwrap_or(spec.hint);
         let columns = (key.width() + 1 + word.width()) as u16;
         let is_shown = !key.is_empty() && !word.is_empty();
@@ -50,7 +52,7 @@ pub(crate) fn hints(app: &App, width: u16) -> Vec<Hint> {
     let useful = |spec: &&Spec| {
         !app.replay.is_empty()
             || !matches!(spec.section, Section::Time | Section::Inside)
-            || app.live.is_some() && live::word(spec.action).is_some()
+            || app.readings().is_some() && live::word(spec.action).is_some()
     };
     let pinned = app.selection != Selection::Follow;
     // Elsewhere it only goes on to the next failure.

@@ -72,7 +72,7 @@ impl HoldersPane {
 /// Who holds what, in order; `None` while it is not known.
 fn held(app: &App) -> Option<Rc<Vec<Held>>> {
     let pane = &app.holders;
-    let (readings, shown, base) = app.live.as_ref().map_or((0, 0, None), |live| (live.len(), live.shown(), live.base));
+    let (readings, shown, base) = app.readings().map_or((0, 0, None), |live| (live.len(), live.shown(), live.base));
     let key = (app.replay.cursor(), readings, shown, base, pane.by, pane.order, pane.filter.clone());
     if let Some((known, rows)) = &*pane.made.borrow()
         && *known == key
@@ -91,7 +91,7 @@ fn held(app: &App) -> Option<Rc<Vec<Held>>> {
 
 fn all(app: &App) -> Option<Vec<Held>> {
     let by = app.holders.by.of_snapshot().unwrap_or_default();
-    if let Some(live) = &app.live {
+    if let Some(live) = app.readings() {
         return Some(of_history(&live.history, live.shown(), live.base.unwrap_or(live.first()), by));
     }
     let log = app.replay.log();
@@ -121,7 +121,7 @@ fn page_size(app: &App) -> u64 {
 
 fn shown<'a>(app: &'a App, rows: &'a [Held]) -> Holders<'a> {
     let HoldersPane { by, order, filter, .. } = &app.holders;
-    Holders { rows, by: *by, order: *order, filter, page_size: page_size(app), has_course: app.live.is_some() }
+    Holders { rows, by: *by, order: *order, filter, page_size: page_size(app), has_course: app.readings().is_some() }
 }
 
 /// The rows of the pane.
@@ -134,7 +134,7 @@ pub(crate) fn rows(app: &App, size: Size, scroll: usize) -> Vec<Row> {
         };
         return vec![Row::of(words, Role::Muted)];
     };
-    let course = |held: &Held, columns: usize| match (&app.live, &held.key) {
+    let course = |held: &Held, columns: usize| match (app.readings(), &held.key) {
         (Some(live), Some(key)) => live.course_of(key, columns, app.holders.by.of_snapshot().unwrap_or_default()),
         _ => Vec::new(),
     };

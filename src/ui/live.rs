@@ -9,6 +9,7 @@ use ratatui::layout::Size;
 
 use super::action::Action;
 use super::app::App;
+use super::followed;
 use crate::insight::growth::{By, Key, Measure};
 use crate::insight::holders::{code_bytes, code_range_bytes};
 use crate::insight::{History, Totals, page_size_of, summarize};
@@ -216,7 +217,8 @@ pub(crate) fn word(action: Action) -> Option<&'static str> {
 
 /// What the band shows, handed to `draw`.
 fn with<R>(app: &App, draw: impl FnOnce(&view::Live<'_>) -> R) -> Option<R> {
-    let live = app.live.as_ref()?;
+    let live = app.readings()?;
+    let traced = followed::traced(app);
     let reading = live.reading(live.shown())?;
     let log = app.replay.log();
     let page_size = log.origin.page_size.unwrap_or(app.replay.plan().machine.page_size);
@@ -248,6 +250,7 @@ fn with<R>(app: &App, draw: impl FnOnce(&view::Live<'_>) -> R) -> Option<R> {
         pointers: log.before.as_ref().map_or(Pointers::None, |before| before.pointers),
         course: &course,
         base,
+        traced: traced.as_ref(),
     }))
 }
 

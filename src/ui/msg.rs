@@ -6,6 +6,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::live::Taken;
 use super::loading::Arrived;
+use super::tracing::Told;
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Msg {
     Arrived(Box<Arrived>),
     /// The input has been read again.
     Taken(Box<Taken>),
+    /// Something is told of the trace that is taken here.
+    Traced(Box<Told>),
     /// How far the rest of the input is.
     Loading(String),
 }
@@ -42,6 +45,8 @@ pub(crate) enum Effect {
     Export(super::export::Choice),
     /// Do not read the input again for now, or go on.
     Hold(bool),
+    /// Trace the allocator of this machine, or end that.
+    Trace(bool),
     /// Forget what the terminal shows.
     Redraw,
     /// Stop until the shell brings the program back.

@@ -18,6 +18,7 @@ use super::loading::{Arrived, Loading};
 use super::marks::MarkStore;
 use super::msg::{Effect, Ended, Msg};
 use super::terminal::{Screen, copy};
+use super::tracing::{self, Tracing};
 use super::update::update;
 use super::{draw, export};
 
@@ -108,6 +109,8 @@ pub(crate) struct Incoming {
     pub(crate) rest: Option<Loading>,
     /// What is read again and again.
     pub(crate) feeding: Option<Feeding>,
+    /// What is traced beside.
+    pub(crate) tracing: Option<Tracing>,
 }
 
 /// Runs until something ends it. `store` is where marks are kept.
@@ -118,7 +121,7 @@ pub(crate) async fn run(
     store: &dyn MarkStore,
     panic_on_key: bool,
 ) -> Result<Ended> {
-    let Incoming { mut rest, mut feeding } = incoming;
+    let Incoming { mut rest, mut feeding, mut tracing } = incoming;
     let start = Instant::now();
     let mut signals = Signals::new().wrap_err("cannot listen for signals")?;
     let mut input = Some(EventStream::new());
@@ -130,7 +133,7 @@ pub(crate) async fn run(
             drawn = Some(Instant::now());
         }
         let wait = wait_for(app, drawn);
-        let (mut arrived, mut taken) = (None, None);
+        let (mut arrived, mut taken, mut traced) = (None, None, None);
         let stream = input.get_or_insert_with(EventStream::new);
         let first = tokio::select! {
             biased;
@@ -156,6 +159,10 @@ pub(crate) async fn run(
                 taken = Some(more);
                 None
             }
+            more = told_of(&mut tracing) => {
+                traced = Some(more);
+                None
+            }
             () = sleep(wait) => None,
         };
         let mut effects = update(app, Msg::Tick(start.elapsed()));
@@ -168,6 +175,9 @@ pub(crate) async fn run(
         }
         if let Some(taken) = taken {
             effects.extend(update(app, Msg::Taken(Box::new(taken))));
+        }
+        if let Some(told) = traced {
+            effects.extend(update(app, Msg::Traced(Box::new(told))));
         }
         let mut next = first;
         for _ in 0..DRAIN {
@@ -188,6 +198,11 @@ pub(crate) async fn run(
                 Effect::Hold(held) => {
                     if let Some(feeding) = &feeding {
                         feeding.hold(held);
+                    }
+                }
+                Effect::Trace(wanted) => {
+                    if let Some(tracing) = &tracing {
+                        tracing.want(wanted);
                     }
                 }
                 Effect::SaveMarks(text) => drop(update(app, Msg::MarksSaved(store.save(&text)))),
@@ -228,6 +243,14 @@ async fn next_of(rest: &mut Option<Loading>) -> Result<Arrived> {
 async fn taken_of(feeding: &mut Option<Feeding>) -> Taken {
     match feeding {
         Some(feeding) => feeding.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is told of the trace; without one nothing comes.
+async fn told_of(tracing: &mut Option<Tracing>) -> tracing::Told {
+    match tracing {
+        Some(tracing) => tracing.next().await,
         None => std::future::pending().await,
     }
 }

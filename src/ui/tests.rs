@@ -7,6 +7,7 @@ mod charts;
 mod compare;
 mod explain;
 mod exports;
+mod followed;
 mod frames;
 mod lessons;
 mod live;

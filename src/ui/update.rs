@@ -4,6 +4,7 @@
 mod actions;
 mod arrive;
 mod explain;
+mod followed;
 mod goto;
 mod hunt;
 mod inside;
@@ -74,6 +75,10 @@ fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
             live::taken(app, *taken);
             Vec::new()
         }
+        Msg::Traced(told) => {
+            followed::told(app, *told);
+            Vec::new()
+        }
         Msg::Loading(words) => {
             arrive::told(app, words);
             Vec::new()
@@ -107,6 +112,7 @@ fn tick(app: &mut App, now: Duration) -> Vec<Effect> {
         time::play(app, now);
     } else {
         time::catch_up(app);
+        followed::catch_up(app);
     }
     if app.seeking.is_none() && super::lanes::wants_time(app) {
         app.lanes.go_on(&app.replay, app.seek_budget);

@@ -34,6 +34,19 @@ pub struct Play {
     pub message: Option<String>,
     /// The rest of the input is still being read: how far that is; or why there is no rest.
     pub loading: Option<Result<String, String>>,
+    /// The trace is taken while it is shown.
+    pub following: Option<Following>,
+}
+
+/// How a trace that grows is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Following {
+    /// The cursor goes to what comes next.
+    Following,
+    /// It stays.
+    Paused,
+    /// Nothing more comes.
+    Ended,
 }
 
 /// Some words that stay or go together; the higher the rank, the sooner they go.
@@ -133,7 +146,8 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
         return vec![Group::new(0, vec![known]), Group::new(0, vec![why])];
     }
     let (cursor, len) = (replay.cursor() as u64, replay.len() as u64);
-    let so_far = if play.loading.is_some() { " so far" } else { "" };
+    let grows = matches!(play.following, Some(Following::Following | Following::Paused));
+    let so_far = if play.loading.is_some() || grows { " so far" } else { "" };
     let mut groups = vec![Group::new(
         0,
         vec![
@@ -160,9 +174,15 @@ fn place(scene: &Scene<'_>, play: &Play) -> Vec<Group> {
             format!("going to {}: {percent} %", text::count(target as u64))
         }
         None if play.playing => format!("{} {}", glyphs.playing, text::escape(play.speed.as_bytes())),
-        None => glyphs.paused.to_string(),
+        None => match play.following {
+            None => glyphs.paused.to_string(),
+            Some(Following::Following) => format!("{} following", glyphs.playing),
+            Some(Following::Paused) => format!("{} paused", glyphs.paused),
+            Some(Following::Ended) => format!("{} ended", glyphs.paused),
+        },
     };
-    groups.push(Group::new(1, vec![Span::new(state, Role::Key)]));
+    let role = if play.following == Some(Following::Following) { Role::Good } else { Role::Key };
+    groups.push(Group::new(1, vec![Span::new(state, role)]));
     groups.extend(play.loading.as_ref().map(|loading| {
         let span = match loading {
             Ok(words) => Span::new(words.as_str(), Role::Key),

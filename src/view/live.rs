@@ -8,6 +8,7 @@ use super::line::{Line, flow};
 use super::{Glyphs, Role, Row, Span, text};
 use crate::insight::Totals;
 use crate::log::Pointers;
+use crate::replay::Tally;
 
 /// A range and how full it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +58,46 @@ pub struct Live<'a> {
     pub course: &'a [u64],
     /// The reading that others are compared with, from 1, and how long before this one.
     pub base: Option<(usize, Duration)>,
+    /// The trace that is or can be taken beside.
+    pub traced: Option<&'a Traced>,
+}
+
+/// What there is to say of a trace that is taken beside the readings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Traced {
+    /// It cannot be had here.
+    Impossible {
+        /// Why.
+        why: String,
+    },
+    /// It can, and is not asked for.
+    Off {
+        /// The key that begins it.
+        key: String,
+    },
+    /// It is asked for, and nothing has come yet.
+    Starting,
+    /// It grows, or has ended.
+    On {
+        /// Why it has ended.
+        ended: Option<String>,
+        /// Records.
+        events: usize,
+        /// What the model said of them.
+        tally: Tally,
+        /// Records the kernel could not keep.
+        lost: u64,
+        /// Why it cannot be replayed for now.
+        trouble: Option<String>,
+        /// It is looked at so often.
+        every: Duration,
+        /// What a look takes of a CPU.
+        cost: Duration,
+        /// The key that shows it.
+        show: String,
+        /// The key that ends it, or begins another.
+        key: String,
+    },
 }
 
 /// What hashed and hidden addresses leave out, and how to see them.
@@ -84,6 +125,9 @@ pub fn ago(time: Duration) -> String {
 pub fn rows(live: &Live<'_>, width: u16, height: u16, glyphs: &Glyphs) -> Vec<Row> {
     let mut rows = state(live, width, glyphs);
     rows.extend(sums(live, width, glyphs));
+    if let Some(traced) = live.traced {
+        rows.extend(trace(traced, width, glyphs));
+    }
     rows.extend(live.gauges.iter().map(|one| gauge(one, width, glyphs)));
     if let Some(why) = live.trouble {
         let said = [Span::new(format!("{} not read: {why}", glyphs.failure), Role::Bad)];
@@ -136,6 +180,57 @@ fn state(live: &Live<'_>, width: u16, glyphs: &Glyphs) -> Vec<Row> {
         format!("{} each, {share:.2} % of a CPU", text::duration(live.cost.as_nanos() as u64, glyphs)),
         Role::Muted,
     ));
+    flow(&spans, width.into(), 2, glyphs)
+}
+
+/// How it is with the trace.
+fn trace(traced: &Traced, width: u16, glyphs: &Glyphs) -> Vec<Row> {
+    let dot = format!(" {} ", glyphs.dot);
+    let key = |key: &str| Span { strong: true, ..Span::new(key, Role::Key) };
+    let mut spans = vec![Span::new("trace ", Role::Muted)];
+    match traced {
+        Traced::Impossible { why } => {
+            spans
+                .push(Span::new(format!("{} not here: {}", glyphs.failure, text::escape(why.as_bytes())), Role::Muted));
+        }
+        Traced::Off { key: begin } => {
+            spans.extend([Span::new(format!("off{dot}"), Role::Muted), key(begin)]);
+            spans.push(Span::new(" follows the allocator, in a tracefs instance of its own", Role::Muted));
+        }
+        Traced::Starting => spans.push(Span::new("starting", Role::Key)),
+        Traced::On { ended, events, tally, lost, trouble, every, cost, show, key: end } => {
+            spans.push(match ended {
+                Some(why) => {
+                    Span::new(format!("{} ended: {}", glyphs.paused, text::escape(why.as_bytes())), Role::Warn)
+                }
+                None => Span::new(format!("{} growing", glyphs.playing), Role::Good),
+            });
+            spans.push(Span::new(format!("{dot}{}", text::plural(*events as u64, "event", "events")), Role::Text));
+            let count = |n: u64, role: Role| if n == 0 { Role::Muted } else { role };
+            for (sign, n, word, role) in [
+                (glyphs.exact, tally.exact, "exact", Role::Good),
+                (glyphs.inferred, tally.inferred, "inferred", Role::Warn),
+                (glyphs.adopted, tally.adopted, "adopted", Role::Bad),
+                (glyphs.lost, *lost, "lost", Role::Warn),
+            ] {
+                spans.push(Span::new(dot.clone(), Role::Muted));
+                spans.push(Span::new(format!("{sign} {} {word}", text::count(n)), count(n, role)));
+            }
+            if let Some(why) = trouble {
+                spans.push(Span::new(format!("{dot}{} {}", glyphs.failure, text::escape(why.as_bytes())), Role::Bad));
+            }
+            let share = cost.as_secs_f64() / every.as_secs_f64().max(1e-3) * 100.0;
+            if ended.is_none() {
+                // Once a second is what everybody expects.
+                let slow = Duration::from_secs(1) < *every;
+                let every = if slow { format!("every {}, ", short(*every, glyphs)) } else { String::new() };
+                spans.push(Span::new(format!("{dot}{every}{share:.1} % CPU"), Role::Muted));
+            }
+            let ends = if ended.is_some() { " begins another" } else { " ends it" };
+            spans.extend([Span::new(dot, Role::Muted), key(show), Span::new(" shows, ", Role::Muted)]);
+            spans.extend([key(end), Span::new(ends, Role::Muted)]);
+        }
+    }
     flow(&spans, width.into(), 2, glyphs)
 }
 

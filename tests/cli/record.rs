@@ -27,6 +27,18 @@ fn the_plan_needs_no_rights_and_names_every_change() {
 }
 
 #[test]
+fn live_traces_nothing_where_it_cannot_and_says_so_before_there_is_a_screen() {
+    let output = run(&["live", "--trace", NOWHERE[0], NOWHERE[1]]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error: ") && said.contains("\n hint: ") && !said.contains("terminal"), "{said}");
+    // A file is somebody else's machine.
+    let output = run(&["live", "--trace", "snapshot.txt"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("--trace"), "{}", text(&output.stderr));
+    assert_eq!(run(&["live", "--max-events", "0"]).status.code(), Some(2));
+}
+
+#[test]
 fn what_is_missing_is_said_and_nothing_is_begun() {
     let told = run(&["record", "--check", NOWHERE[0], NOWHERE[1]]);
     assert_eq!(told.status.code(), Some(1));

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) changes: usize,
     /// Pages handed out by each pipe.
     pages: BTreeMap<PathBuf, Vec<Vec<u8>>>,
+    /// Formats of events by their names.
+    formats: BTreeMap<String, String>,
 }
 
 /// The fake.
@@ -70,6 +72,22 @@ impl Fake {
             state.dirs.insert("/run".into());
         }
         fake
+    }
+
+    /// A file with this content.
+    pub(super) fn put(&self, path: &str, text: &str) {
+        self.state.borrow_mut().files.insert(path.into(), text.to_owned());
+    }
+
+    /// What a pipe hands out when it is opened.
+    pub(super) fn give(&self, pipe: &Path, mut pages: Vec<Vec<u8>>) {
+        pages.reverse();
+        self.state.borrow_mut().pages.insert(pipe.to_owned(), pages);
+    }
+
+    /// The format of events of this name, also of probes that are not defined yet.
+    pub(super) fn format(&self, event: &str, format: &[u8]) {
+        self.state.borrow_mut().formats.insert(event.to_owned(), String::from_utf8_lossy(format).into_owned());
     }
 
     /// Everything there is, as text: two of these are equal if nothing has changed.
@@ -138,7 +156,10 @@ fn instances(state: &State) -> Vec<PathBuf> {
 impl Files for Fake {
     fn read_into(&self, path: &Path, into: &mut Vec<u8>) -> io::Result<()> {
         let state = self.state.borrow();
-        into.extend_from_slice(state.files.get(path).ok_or(io::ErrorKind::NotFound)?.as_bytes());
+        let text = state.files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let event = path.parent().filter(|_| path.ends_with("format")).and_then(Path::file_name);
+        let format = event.and_then(|event| state.formats.get(&*event.to_string_lossy()));
+        into.extend_from_slice(format.unwrap_or(text).as_bytes());
         Ok(())
     }
 

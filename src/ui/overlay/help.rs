@@ -70,6 +70,10 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("expected", "of a script: the answers of FILE.out beside FILE.ops, or of --expect"),
     ("lost", "the kernel dropped records before this one"),
     ("problem", "a damaged place of the input"),
+    (
+        "following",
+        "of a trace that is taken while it is shown (vmaplens live): the cursor goes to what comes; paused: it stays",
+    ),
     ("op N", "the Nth op of a script, counted from 1"),
     ("event N", "the Nth event of the trace, counted from 1; before the first one it is event 0"),
     ("lesson", "an op script with notes; the program has some: vmaplens lesson, or :lesson NAME"),

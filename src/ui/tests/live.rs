@@ -3,11 +3,12 @@
 use super::*;
 use crate::insight::holders::GroupBy;
 use crate::log::InputKind;
+use crate::ui::followed::Followed;
 use crate::ui::live::{Live, Taken};
 use crate::view::holders::HeldOrder;
 
 /// A reading with so many stacks, of which a leak has one more each time.
-fn reading(n: usize) -> Replay {
+pub(super) fn reading(n: usize) -> Replay {
     let mut text = String::from(
         "0xffffc90000000000-0xffffc90000005000   20480 irq_init+0x1/0x2 pages=4 vmalloc N0=3 N1=1\n\
          0xffffc90000005000-0xffffc90000007000    8192 hpet_enable+0x9e/0x500 phys=0x00000000fed00000 ioremap\n\
@@ -26,27 +27,32 @@ fn reading(n: usize) -> Replay {
     Replay::open(Arc::new(log), &Settings::default()).expect("the snapshot can be shown")
 }
 
-fn taken(replay: Result<Replay, String>, n: usize) -> Taken {
+pub(super) fn taken(replay: Result<Replay, String>, n: usize) -> Taken {
     let at = Duration::from_secs(2 * n as u64);
     Taken { replay, at, cost: Duration::from_millis(3), every: Duration::from_secs(2) }
 }
 
 /// So many readings, the first at once.
 fn live(n: usize) -> App {
+    live_with(n, None)
+}
+
+/// The same beside a trace.
+pub(super) fn live_with(n: usize, followed: Option<Followed>) -> App {
     let first = reading(1);
     let mut live = Live::new(Duration::from_secs(2), Settings::default());
     live.push(&first, &taken(Err(String::new()), 0));
     let theme = Theme { depth: Depth::True, light: false };
     let keymap = Keymap::new(None).expect("the built-in keys are right");
     let mut app = App::new(first, Size { width: 120, height: 40 }, keymap, theme, &UNICODE);
-    app.go_live(live);
+    app.go_live(live, followed);
     for at in 1..n {
         update(&mut app, Msg::Taken(Box::new(taken(Ok(reading(1 + at)), at))));
     }
     app
 }
 
-fn shows(app: &App, text: &str) {
+pub(super) fn shows(app: &App, text: &str) {
     let screen = frame(app).to_string();
     assert!(screen.contains(text), "no {text:?} on\n{screen}");
 }

@@ -7,7 +7,7 @@ use super::super::msg::{Effect, Ended};
 use super::super::overlay::Overlay;
 use super::super::pane::{Arrangement, PaneId, Subject};
 use super::super::{charts, lesson};
-use super::{explain, goto, hunt, inside, lanes, lists, live, overlays, time, worth};
+use super::{explain, followed, goto, hunt, inside, lanes, lists, live, overlays, time, worth};
 use crate::event::EventKind;
 use crate::insight::Way;
 use crate::model::TreeId;
@@ -23,8 +23,10 @@ const MAX_MAP_LEVEL: u32 = 40;
 
 /// Carries out an action; `count` is the number typed before it.
 pub(crate) fn act(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
-    let live = app.live.is_some().then(|| in_live(app, action, count.unwrap_or(1).cast_signed())).flatten();
-    live.unwrap_or_else(|| carry_out(app, action, count))
+    let signed = count.unwrap_or(1).cast_signed();
+    let live = app.readings().is_some().then(|| in_live(app, action, signed)).flatten();
+    let own = live.or_else(|| followed::in_trace(app, action));
+    own.unwrap_or_else(|| carry_out(app, action, count))
 }
 
 fn carry_out(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect> {
@@ -102,6 +104,7 @@ fn carry_out(app: &mut App, action: Action, count: Option<usize>) -> Vec<Effect>
         Action::ArrangeHolders => arrange(app, Arrangement::Holders),
         Action::ArrangeCharts => arrange(app, Arrangement::Charts),
         Action::ArrangeLive => arrange(app, Arrangement::Live),
+        Action::Trace => return followed::begin_or_end(app),
         Action::HoldersBy | Action::HoldersOrder | Action::HoldersOrderBack | Action::HoldersFilter => {
             of_holders(app, action);
         }
@@ -206,7 +209,8 @@ pub(super) fn focus(app: &mut App, pane: PaneId) {
 }
 
 /// Arranges the panes another way; the focus stays where it can.
-fn arrange(app: &mut App, arrangement: Arrangement) {
+pub(super) fn arrange(app: &mut App, arrangement: Arrangement) {
+    followed::stage(app, arrangement);
     if matches!(arrangement, Arrangement::Compare | Arrangement::Charts) && app.replay.is_empty() {
         return app.say("this input is a snapshot: nothing changes in it");
     }

@@ -18,10 +18,10 @@ pub(super) fn arrived(app: &mut App, arrived: Arrived) -> Vec<Effect> {
     app.dirty = true;
     let mut effects = Vec::new();
     match arrived {
-        Arrived::Part(replay) => exchange(app, replay),
+        Arrived::Part(replay) => exchange(app, replay, app.replay.cursor()),
         Arrived::All(replay) => {
             app.loading = None;
-            exchange(app, replay);
+            exchange(app, replay, app.replay.cursor());
             effects = marks(app);
             let noun = noun(app.replay.log());
             let said = app.message.take().map_or(String::new(), |message| format!("; {}", message.text));
@@ -90,9 +90,9 @@ pub(super) fn is_to_come(app: &App, goto: &Goto) -> bool {
     }
 }
 
-/// Another replay of the same input, with at least the records of the one before.
-fn exchange(app: &mut App, mut replay: Replay) {
-    let cursor = app.replay.cursor().min(replay.len());
+/// Another replay of the same input, with at least the records of the one before; the cursor goes to `cursor`.
+pub(super) fn exchange(app: &mut App, mut replay: Replay, cursor: usize) {
+    let cursor = cursor.min(replay.len());
     replay.seek(cursor, usize::MAX);
     app.replay = replay;
     // A run has states of the replay that is gone.

@@ -15,7 +15,7 @@ pub(super) fn taken(app: &mut App, mut taken: Taken) {
     match replay {
         Ok(replay) => {
             live.push(&replay, &taken);
-            if live.follows() {
+            if live.follows() && !app.shows_trace() {
                 show(app, replay);
             }
         }

@@ -101,6 +101,13 @@ pub(super) fn forget_target(app: &mut App) {
     }
 }
 
+/// The cursor has come to another event by itself. What the user scrolled away stays away.
+pub(super) fn show_arrived(app: &mut App) {
+    let top = app.panes.events_top;
+    arrived(app);
+    app.panes.events_top = top;
+}
+
 /// What belongs to the event that was left is forgotten; what the user scrolled away comes back into sight.
 fn arrived(app: &mut App) {
     app.sub_step = None;
