@@ -19,7 +19,7 @@ mod state;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::log::Log;
 use crate::model::AddressSpace;
@@ -68,13 +68,21 @@ pub(super) struct Decided {
     pub(super) ops: Box<[crate::model::Op]>,
 }
 
+/// An allocation that the front-runner would have placed elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missed {
+    pub(super) index: u32,
+    /// Where; `None`: nowhere.
+    pub(super) own: Option<u64>,
+}
+
 /// How it came out.
 #[derive(Debug)]
 pub(super) struct Decisions {
     /// Per record that did something, ascending.
     pub(super) decided: Vec<Decided>,
-    /// Per allocation: the front-runner's own answer, where it was not the recorded one.
-    pub(super) missed: Vec<(u32, Option<u64>)>,
+    /// Allocations that were not exact, ascending.
+    pub(super) missed: Vec<Missed>,
 }
 
 /// The states, and the place they have reached.
@@ -87,7 +95,7 @@ pub(super) struct Beam<'a> {
     /// The record at hand.
     now: u32,
     /// The cheapest first.
-    states: Vec<Arc<State>>,
+    states: Vec<Rc<State>>,
     history: History,
     /// Steps of purges taken so far, and what costs as much.
     work: Cell<u64>,
@@ -110,7 +118,7 @@ pub(super) fn decide(
         n_records: log.events.len() as u32,
         n_cpus: machine.cpus_online.max(1) as usize,
         now: first,
-        states: vec![Arc::new(State::new(&env, space))],
+        states: vec![Rc::new(State::new(&env, space))],
         history: History::default(),
         work: Cell::new(0),
     };
@@ -124,7 +132,7 @@ pub(super) fn decide(
         if let What::Alloc { recorded, .. } = record.what {
             let own = beam.answer(&beam.states[0], &record);
             if own != recorded || beam.states[0].early.contains(&index) {
-                missed.push((index, own));
+                missed.push(Missed { index, own });
             }
         }
         beam.advance(&record);
@@ -167,7 +175,7 @@ impl Beam<'_> {
         if cheapest(&next) >= best + LOOK_BACK {
             self.look_back(record, &mut next);
         }
-        self.states = self.keep(next, record.index);
+        self.states = Self::keep(next, record.index);
     }
 
     /// Level by level until one helps.
@@ -217,7 +225,7 @@ impl Beam<'_> {
     }
 
     /// The cheapest of different states, with what they did in this record written down.
-    fn keep(&self, mut states: Vec<State>, index: u32) -> Vec<Arc<State>> {
+    fn keep(mut states: Vec<State>, index: u32) -> Vec<Rc<State>> {
         states.sort_by(|a, b| a.cost.partial_cmp(&b.cost).unwrap_or(Ordering::Equal));
         let limit = cheapest(&states) + MARGIN;
         let mut seen = HashSet::new();
@@ -231,7 +239,7 @@ impl Beam<'_> {
                 state.path.push(index, tag, &acts);
             }
         }
-        states.into_iter().map(Arc::new).collect()
+        states.into_iter().map(Rc::new).collect()
     }
 }
 

@@ -92,7 +92,7 @@ impl Augmented {
     /// No links are kept of what is in no tree and in no pool.
     fn unlink(&mut self, id: AreaId) {
         let VmapArea { start, end, owner, born, .. } = self.areas[id];
-        self.areas[id] = VmapArea { start, end, owner, born, ..VmapArea::default() };
+        self.areas[id] = VmapArea { start, end, born, owner, ..VmapArea::default() };
     }
 
     fn take_in_hand(&mut self, node: u32) {

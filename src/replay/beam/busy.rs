@@ -1,6 +1,6 @@
 //! [`Busy`]: areas in use by address, cheap to copy: what two copies have in common they share.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::mix;
 
@@ -29,7 +29,7 @@ const CHUNK: usize = 96;
 /// Areas in use, ascending and apart.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Busy {
-    chunks: Vec<Arc<Vec<Area>>>,
+    chunks: Vec<Rc<Vec<Area>>>,
     /// Equal for equal contents.
     pub(super) hash: u64,
 }
@@ -52,14 +52,14 @@ impl Busy {
         self.hash ^= area.hash();
         let index = self.chunk_of(area.start);
         let Some(chunk) = self.chunks.get_mut(index) else {
-            return self.chunks.push(Arc::new(vec![area]));
+            return self.chunks.push(Rc::new(vec![area]));
         };
-        let chunk = Arc::make_mut(chunk);
+        let chunk = Rc::make_mut(chunk);
         let at = chunk.partition_point(|other| other.start < area.start);
         chunk.insert(at, area);
         if chunk.len() > CHUNK {
             let upper = chunk.split_off(CHUNK / 2);
-            self.chunks.insert(index + 1, Arc::new(upper));
+            self.chunks.insert(index + 1, Rc::new(upper));
         }
     }
 
@@ -68,7 +68,7 @@ impl Busy {
         let index = self.chunk_of(start);
         let chunk = self.chunks.get_mut(index)?;
         let at = chunk.binary_search_by_key(&start, |area| area.start).ok()?;
-        let area = if chunk.len() == 1 { self.chunks.remove(index)[0] } else { Arc::make_mut(chunk).remove(at) };
+        let area = if chunk.len() == 1 { self.chunks.remove(index)[0] } else { Rc::make_mut(chunk).remove(at) };
         self.hash ^= area.hash();
         Some(area)
     }

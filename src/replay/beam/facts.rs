@@ -67,7 +67,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// A free, for telling by how much the counter fell: `nr_lazy` less the pages of all frees up to it.
-type Level = (u32, i64);
+type Level = (u32, i128);
 
 /// Frees looked at to tell the level behind a purge.
 const LEVEL_OF: usize = 5;
@@ -92,7 +92,7 @@ struct Reader<'a> {
     live: HashMap<u64, VecDeque<u64>>,
     levels: Vec<Level>,
     /// Pages of all frees so far.
-    pages: i64,
+    pages: i128,
     /// Sizes that no record tells made the level unsure, at these records.
     unsure: Vec<u32>,
     /// Frees above the limit.
@@ -197,14 +197,14 @@ impl Reader<'_> {
                 let known = self.live.get_mut(&addr.0).and_then(VecDeque::pop_front);
                 let pages = known.unwrap_or_else(|| {
                     // As many as keep the level, if that can be.
-                    let pages = nr_lazy as i64 - before - self.pages;
+                    let pages = i128::from(nr_lazy) - before - self.pages;
                     if pages <= 0 {
                         self.unsure.push(at);
                     }
-                    pages.max(0) as u64
+                    u64::try_from(pages).unwrap_or(0)
                 });
-                self.pages += pages as i64;
-                self.levels.push((at, nr_lazy as i64 - self.pages));
+                self.pages += i128::from(pages);
+                self.levels.push((at, i128::from(nr_lazy) - self.pages));
                 if nr_lazy > nr_lazy_max {
                     self.triggers.push(at);
                 }
@@ -245,18 +245,18 @@ impl Reader<'_> {
 
     /// By how much the counter falls with each purge: from the level before it to the one behind it.
     fn tell_sums(&mut self, lazy_pages: u64) {
-        let mut before = Some(lazy_pages as i64);
+        let mut before = Some(i128::from(lazy_pages));
         for at in 0..self.facts.purges.len() {
             let from = self.facts.purges[at].record;
             let to = self.facts.purges.get(at + 1).map_or(u32::MAX, |purge| purge.record);
             let first = self.levels.partition_point(|&(index, _)| index < from);
-            let seen: Vec<i64> = self.levels[first..]
+            let seen: Vec<i128> = self.levels[first..]
                 .iter()
                 .take(LEVEL_OF)
                 .take_while(|&&(index, _)| index < to)
                 .map(|&(_, level)| level)
                 .collect();
-            let votes = |level: &i64| seen.iter().filter(|other| *other == level).count();
+            let votes = |level: &i128| seen.iter().filter(|other| *other == level).count();
             // Of equally many the first.
             let behind = seen.iter().rev().copied().max_by_key(votes);
             let purge = &mut self.facts.purges[at];
@@ -264,7 +264,7 @@ impl Reader<'_> {
             let is_unsure = self.unsure.iter().any(|&index| purge.after < index && index < to);
             purge.sum = match (before, behind) {
                 _ if is_empty => Some(0),
-                (Some(before), Some(behind)) if !is_unsure && before >= behind => Some((before - behind) as u64),
+                (Some(before), Some(behind)) if !is_unsure && before >= behind => u64::try_from(before - behind).ok(),
                 _ => None,
             };
             before = if is_empty { behind.or(before) } else { behind };

@@ -1,7 +1,7 @@
 //! [`History`]: the states before the latest records, to go back to where a late record took effect.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::facts::{Record, What};
 use super::path::Tag;
@@ -16,13 +16,13 @@ const MAX_BYTES: u64 = 96 << 20;
 /// The states before the latest records.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    before: VecDeque<(Record, Vec<Arc<State>>, u64)>,
+    before: VecDeque<(Record, Vec<Rc<State>>, u64)>,
     bytes: u64,
 }
 
 impl History {
     /// Keeps the states before a record.
-    pub(super) fn remember(&mut self, record: &Record, states: &[Arc<State>]) {
+    pub(super) fn remember(&mut self, record: &Record, states: &[Rc<State>]) {
         let bytes = states.iter().map(|state| state.heap_bytes()).sum();
         self.before.push_back((*record, states.to_vec(), bytes));
         self.bytes += bytes;
@@ -46,7 +46,7 @@ impl Beam<'_> {
         let n = self.history.before.len();
         let from = (0..n - 1).rev().find(|&at| is_own(&self.history.before[at].0)).map_or(0, |at| at + 1);
         let now = self.now;
-        let mut taken: Vec<Arc<State>> = Vec::new();
+        let mut taken: Vec<Rc<State>> = Vec::new();
         for at in from..n - 1 {
             let (other, before, _) = &self.history.before[at];
             let other = *other;
@@ -75,7 +75,7 @@ impl Beam<'_> {
             if going.is_empty() {
                 continue;
             }
-            taken = self.keep(going, other.index);
+            taken = Self::keep(going, other.index);
         }
         self.now = now;
         for state in &taken {

@@ -1,6 +1,6 @@
 //! What a purge has in hand: what becomes of it when a record contradicts, and its end.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::model::PurgeKind;
 
@@ -35,7 +35,10 @@ impl State {
             let is_done = self.purge.stage == Stage::Returning && worker.is_none();
             let begun = worker.filter(|worker| worker.list as usize == index);
             let (at, is_subtracted) = begun.map_or((0, false), |worker| (worker.at as usize, worker.is_subtracted));
-            while !is_done {
+            loop {
+                if is_done {
+                    break;
+                }
                 let areas = &self.purge.lists[index].areas;
                 let is_here = |(place, area): (usize, &Area)| {
                     let is_parked = place < at && (env.fuses() || (!self.purge.full && is_parkable(env, area)));
@@ -44,7 +47,7 @@ impl State {
                 let Some(place) = areas.iter().enumerate().position(is_here) else { break };
                 let area = areas[place];
                 // Its place stays: those before it have been looked at.
-                Arc::make_mut(&mut self.purge.lists[index].areas)[place].end = area.start;
+                Rc::make_mut(&mut self.purge.lists[index].areas)[place].end = area.start;
                 if !is_subtracted {
                     self.counter = self.counter.saturating_sub(env.pages(&area));
                 }

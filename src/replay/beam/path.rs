@@ -1,6 +1,6 @@
 //! [`Path`]: what a state did, record by record, shared with the states it has in common.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::model::Op;
 
@@ -27,7 +27,7 @@ pub(in crate::replay) enum Tag {
 /// One record on a path.
 #[derive(Debug)]
 pub(super) struct Link {
-    before: Option<Arc<Link>>,
+    before: Option<Rc<Link>>,
     pub(super) index: u32,
     pub(super) tag: Tag,
     pub(super) ops: Box<[Op]>,
@@ -36,13 +36,13 @@ pub(super) struct Link {
 /// What a state did so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Path {
-    last: Option<Arc<Link>>,
+    last: Option<Rc<Link>>,
 }
 
 impl Path {
     /// Adds what a record did.
     pub(super) fn push(&mut self, index: u32, tag: Tag, ops: &[Op]) {
-        self.last = Some(Arc::new(Link { before: self.last.take(), index, tag, ops: ops.into() }));
+        self.last = Some(Rc::new(Link { before: self.last.take(), index, tag, ops: ops.into() }));
     }
 
     /// Calls `visit` with the links, the latest first.
@@ -59,7 +59,7 @@ impl Drop for Path {
     /// One after the other: a path is as long as its log, and the stack is not.
     fn drop(&mut self) {
         let mut last = self.last.take();
-        while let Some(link) = last.and_then(Arc::into_inner) {
+        while let Some(link) = last.and_then(Rc::into_inner) {
             let mut link = link;
             last = link.before.take();
         }

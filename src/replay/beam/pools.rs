@@ -1,6 +1,6 @@
 //! [`Pools`]: what one node has parked, by size, cheap to copy.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::mix;
 
@@ -10,7 +10,7 @@ pub(super) const MAX_PAGES: u64 = 256;
 /// The pools of a node that hold something, by pages, ascending.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pools {
-    by_pages: Vec<(u32, Arc<Vec<Parked>>)>,
+    by_pages: Vec<(u32, Rc<Vec<Parked>>)>,
 }
 
 /// A parked area, and a hash of it and all below it.
@@ -40,17 +40,17 @@ impl Pools {
     pub(super) fn push(&mut self, pages: u64, start: u64) {
         let pages = pages as u32;
         let place = self.place(pages).unwrap_or_else(|place| {
-            self.by_pages.insert(place, (pages, Arc::default()));
+            self.by_pages.insert(place, (pages, Rc::default()));
             place
         });
-        push(Arc::make_mut(&mut self.by_pages[place].1), start);
+        push(Rc::make_mut(&mut self.by_pages[place].1), start);
     }
 
     /// Gives the head out.
     pub(super) fn pop(&mut self, pages: u64) -> Option<u64> {
         let place = self.place(u32::try_from(pages).ok()?).ok()?;
         let pool = &mut self.by_pages[place].1;
-        let head = Arc::make_mut(pool).pop();
+        let head = Rc::make_mut(pool).pop();
         if pool.is_empty() {
             self.by_pages.remove(place);
         }
@@ -60,7 +60,7 @@ impl Pools {
     /// The head becomes the last one.
     pub(super) fn rotate(&mut self, pages: u64) {
         let Ok(place) = self.place(pages as u32) else { return };
-        let pool = Arc::make_mut(&mut self.by_pages[place].1);
+        let pool = Rc::make_mut(&mut self.by_pages[place].1);
         let starts: Vec<u64> = pool.iter().map(|parked| parked.start).collect();
         let Some((&head, rest)) = starts.split_last() else { return };
         pool.clear();
@@ -79,7 +79,7 @@ impl Pools {
     /// Takes areas off from the head.
     pub(super) fn take(&mut self, pages: u32, n: usize) -> Vec<u64> {
         let Ok(place) = self.place(pages) else { return Vec::new() };
-        let pool = Arc::make_mut(&mut self.by_pages[place].1);
+        let pool = Rc::make_mut(&mut self.by_pages[place].1);
         let taken = pool.split_off(pool.len().saturating_sub(n)).into_iter().rev().map(|parked| parked.start).collect();
         if pool.is_empty() {
             self.by_pages.remove(place);
@@ -96,7 +96,7 @@ impl Pools {
         });
         let (pages, at, bytes) = found?;
         let place = self.place(pages).ok()?;
-        let pool = Arc::make_mut(&mut self.by_pages[place].1);
+        let pool = Rc::make_mut(&mut self.by_pages[place].1);
         let above = pool.split_off(at);
         let evicted = above[0].start;
         for parked in &above[1..] {

@@ -4,7 +4,7 @@
 //! TLB is flushed and helpers are counted. Then list after list: what can be is parked, the pages leave the counter, the
 //! rest joins the free tree. Of that last part each helper does its own list beside the others.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::model::{Op, PurgePart};
 use crate::policy::rules::Decay;
@@ -60,7 +60,7 @@ pub(super) struct Worker {
 #[derive(Debug, Clone)]
 pub(super) struct List {
     pub(super) node: u32,
-    pub(super) areas: Arc<Vec<Area>>,
+    pub(super) areas: Rc<Vec<Area>>,
 }
 
 /// The purge whose record comes next.
@@ -119,7 +119,7 @@ impl Purge {
     }
 
     /// The pool that decays next.
-    pub(super) fn next_pool(&self, pools: &[Arc<super::pools::Pools>]) -> Option<(u32, u32)> {
+    pub(super) fn next_pool(&self, pools: &[Rc<super::pools::Pools>]) -> Option<(u32, u32)> {
         let Stage::Pools { node, behind } = self.stage else { return None };
         pools[node as usize].next_above(behind).map(|(pages, _)| (node, pages))
     }
@@ -155,18 +155,14 @@ impl State {
                     self.purge.full = facts.full;
                     self.purge.stage = Stage::Pools { node: 0, behind: 0 };
                 }
-                Stage::Pools { node, behind } => {
-                    if let Some(effect) = self.step_pools(env, facts, node, behind) {
-                        return Some(effect);
-                    }
-                }
+                Stage::Pools { node, behind } => return Some(self.step_pools(env, facts, node, behind)),
                 Stage::Flushed => return None,
                 Stage::Returning => return self.step_return(env, facts, worker),
             }
         }
     }
 
-    fn step_pools(&mut self, env: &Env, facts: &PurgeFacts, node: u32, behind: u32) -> Option<Effect> {
+    fn step_pools(&mut self, env: &Env, facts: &PurgeFacts, node: u32, behind: u32) -> Effect {
         if let Some((pages, len)) = self.pools[node as usize].next_above(behind) {
             self.purge.stage = Stage::Pools { node, behind: pages };
             let quarter = len / 4;
@@ -177,11 +173,11 @@ impl State {
             };
             if take > 0 {
                 let bytes = u64::from(pages) * env.page_size;
-                let taken = Arc::make_mut(&mut self.pools[node as usize]).take(pages, take);
+                let taken = Rc::make_mut(&mut self.pools[node as usize]).take(pages, take);
                 self.purge.decayed.extend(taken.into_iter().map(|start| (start, start + bytes)));
                 self.acts.push(Op::PurgePart(PurgePart::DecayPool { node, pages, full: facts.full }));
             }
-            return Some(Effect::Decayed { node, pages });
+            return Effect::Decayed { node, pages };
         }
         if !self.purge.decayed.is_empty() {
             let mut decayed = std::mem::take(&mut self.purge.decayed);
@@ -197,7 +193,7 @@ impl State {
                 self.holes_mut().give_back(start, end);
             }
             self.acts.push(Op::PurgePart(PurgePart::MergeDecayed { node }));
-            return Some(Effect::DecayMerged);
+            return Effect::DecayMerged;
         }
         self.acts.push(Op::PurgePart(PurgePart::Detach { node }));
         if !self.lazy[node as usize].is_empty() {
@@ -211,7 +207,7 @@ impl State {
             if self.purge.lists.is_empty() { Stage::Returning } else { Stage::Flushed }
         };
         // Even an empty list: what is freed from here on is not in it.
-        Some(Effect::Detached { node })
+        Effect::Detached { node }
     }
 
     fn detach(&mut self, env: &Env, node: u32) {
@@ -219,7 +215,7 @@ impl State {
         let (low, high) = (areas[0].start, areas.iter().map(|area| area.end).max().unwrap_or(0));
         self.purge.pages_detached += areas.iter().map(|area| env.pages(area)).sum::<u64>();
         if env.fuses() {
-            Arc::make_mut(&mut areas).dedup_by(|upper, lower| {
+            Rc::make_mut(&mut areas).dedup_by(|upper, lower| {
                 let touches = lower.end == upper.start;
                 if touches {
                     lower.end = upper.end;

@@ -1,6 +1,6 @@
 //! [`State`]: one way the allocator can have come to stand, with the way it came.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::log::Window;
 use crate::model::{AddressSpace, AreaId, Extent, Op, Owner, Request, TreeId, VmapArea};
@@ -79,12 +79,12 @@ impl Found {
 /// A state of the allocator among others.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    pub(super) holes: Arc<Holes>,
+    pub(super) holes: Rc<Holes>,
     pub(super) busy: Busy,
     /// By node.
-    pub(super) pools: Vec<Arc<Pools>>,
+    pub(super) pools: Vec<Rc<Pools>>,
     /// By node: freed, not yet taken off by a purge.
-    pub(super) lazy: Vec<Arc<Vec<Area>>>,
+    pub(super) lazy: Vec<Rc<Vec<Area>>>,
     lazy_hash: u64,
     /// Lazy pages as the kernel counts them.
     pub(super) counter: u64,
@@ -107,10 +107,10 @@ impl State {
         let allocator = space.allocator();
         let holes = allocator.tree(TreeId::Free).map(|view| Holes::of(&view)).unwrap_or_default();
         let mut new = Self {
-            holes: Arc::new(holes),
+            holes: Rc::new(holes),
             busy: Busy::default(),
-            pools: vec![Arc::default(); env.n_nodes as usize],
-            lazy: vec![Arc::default(); env.n_nodes as usize],
+            pools: vec![Rc::default(); env.n_nodes as usize],
+            lazy: vec![Rc::default(); env.n_nodes as usize],
             lazy_hash: 0,
             counter: allocator.lazy_pages(),
             purge: Purge::default(),
@@ -128,14 +128,14 @@ impl State {
         let mut pooled = Vec::new();
         allocator.visit_pools(&mut |node, area| pooled.push((node, area.start, area.end)));
         for (node, start, end) in pooled.into_iter().rev() {
-            Arc::make_mut(&mut new.pools[node as usize]).push((end - start) / env.page_size, start);
+            Rc::make_mut(&mut new.pools[node as usize]).push((end - start) / env.page_size, start);
         }
         new
     }
 
     /// The holes, to change them: copied if another state has the same ones.
     pub(super) fn holes_mut(&mut self) -> &mut Holes {
-        Arc::make_mut(&mut self.holes)
+        Rc::make_mut(&mut self.holes)
     }
 
     /// What the state answers to a request.
@@ -164,11 +164,11 @@ impl State {
         let poolable = env.is_poolable(request);
         match found {
             Some(Found::Pool { node, .. }) => {
-                Arc::make_mut(&mut self.pools[node as usize]).pop(pages);
+                Rc::make_mut(&mut self.pools[node as usize]).pop(pages);
             }
             Some(Found::Tree { .. }) | None => {
                 if poolable && request.first_attempt && self.pools[node as usize].head(pages).is_some() {
-                    Arc::make_mut(&mut self.pools[node as usize]).rotate(pages);
+                    Rc::make_mut(&mut self.pools[node as usize]).rotate(pages);
                 }
             }
         }
@@ -193,22 +193,22 @@ impl State {
     pub(super) fn free(&mut self, env: &Env, area: &Area) {
         self.acts.push(Op::Free { addr: area.start });
         self.busy.remove(area.start);
-        self.counter += env.pages(area);
+        self.counter = self.counter.saturating_add(env.pages(area));
         self.add_lazy(env.lazy_node(area), *area);
     }
 
     fn add_lazy(&mut self, node: u32, area: Area) {
         self.lazy_hash ^= area.hash().rotate_left(node);
-        Arc::make_mut(&mut self.lazy[node as usize]).push(area);
+        Rc::make_mut(&mut self.lazy[node as usize]).push(area);
     }
 
     /// Takes a node's lazy list off, ascending.
-    pub(super) fn take_lazy(&mut self, node: u32) -> Arc<Vec<Area>> {
+    pub(super) fn take_lazy(&mut self, node: u32) -> Rc<Vec<Area>> {
         let mut list = std::mem::take(&mut self.lazy[node as usize]);
         for area in list.iter() {
             self.lazy_hash ^= area.hash().rotate_left(node);
         }
-        Arc::make_mut(&mut list).sort_unstable_by_key(|area| area.start);
+        Rc::make_mut(&mut list).sort_unstable_by_key(|area| area.start);
         list
     }
 
@@ -217,7 +217,7 @@ impl State {
         let pages = env.pages(area);
         let fits = area.owner != 0 && pages <= MAX_PAGES;
         if fits {
-            Arc::make_mut(&mut self.pools[node as usize]).push(pages, area.start);
+            Rc::make_mut(&mut self.pools[node as usize]).push(pages, area.start);
         }
         fits
     }
@@ -233,13 +233,12 @@ impl State {
         for node in 0..env.n_nodes {
             let overlaps = |area: &Area| area.start < end && start < area.end;
             while let Some(at) = self.lazy[node as usize].iter().position(overlaps) {
-                let area = Arc::make_mut(&mut self.lazy[node as usize]).swap_remove(at);
+                let area = Rc::make_mut(&mut self.lazy[node as usize]).swap_remove(at);
                 self.lazy_hash ^= area.hash().rotate_left(node);
                 self.counter = self.counter.saturating_sub(env.pages(&area));
                 self.holes_mut().give_back(area.start, area.end);
             }
-            while let Some((start, end)) =
-                Arc::make_mut(&mut self.pools[node as usize]).evict(start, end, env.page_size)
+            while let Some((start, end)) = Rc::make_mut(&mut self.pools[node as usize]).evict(start, end, env.page_size)
             {
                 self.holes_mut().give_back(start, end);
             }
@@ -269,6 +268,6 @@ impl State {
 
     /// Memory held alone, in bytes.
     pub(super) fn heap_bytes(&self) -> u64 {
-        self.holes.heap_bytes() / Arc::strong_count(&self.holes) as u64 + 1024
+        self.holes.heap_bytes() / Rc::strong_count(&self.holes) as u64 + 1024
     }
 }

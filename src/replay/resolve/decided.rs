@@ -5,7 +5,7 @@ use crate::log::Log;
 use crate::model::{Answer, Extent, Op, VmapArea};
 use crate::policy::rules::{FreeSpace, LazyStore};
 
-use super::super::beam::{self, Decided, Tag};
+use super::super::beam::{self, Decided, Missed, Tag};
 use super::super::plan::TALLY_EVERY;
 use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
 
@@ -41,7 +41,7 @@ impl Resolver<'_> {
         self.checkpoints.set_budget(checkpoint_bytes);
         self.shapes.forget();
         let mut decided = decisions.decided.into_iter().peekable();
-        let mut missed = decisions.missed.into_iter().peekable();
+        let mut all_missed = decisions.missed.into_iter().peekable();
         for index in 0..self.log.events.len() {
             if index.is_multiple_of(TALLY_EVERY) {
                 self.plan.tallies.push(self.tally);
@@ -49,8 +49,8 @@ impl Resolver<'_> {
             self.sample();
             let is_here = |at: u32| at as usize == index;
             let done = decided.next_if(|decided| is_here(decided.index));
-            let own = missed.next_if(|&(at, _)| is_here(at)).map(|(_, own)| own);
-            self.take_decided(index, done.as_ref(), own);
+            let missed = all_missed.next_if(|missed| is_here(missed.index));
+            self.take_decided(index, done.as_ref(), missed);
             self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample();
@@ -58,7 +58,7 @@ impl Resolver<'_> {
         (self.plan, self.checkpoints)
     }
 
-    fn take_decided(&mut self, index: usize, done: Option<&Decided>, own: Option<Option<u64>>) {
+    fn take_decided(&mut self, index: usize, done: Option<&Decided>, missed: Option<Missed>) {
         let event = self.log.events.nth(index);
         let seq = index as u32;
         let timeline = &mut self.plan.timeline;
@@ -76,8 +76,9 @@ impl Resolver<'_> {
         {
             let recorded = recorded_of(&event);
             let extent = recorded.and_then(|start| Extent::sized(start, size));
-            let verdict = match (tag, own) {
-                (Tag::Believed, own) => Verdict::Adopted(self.believed_because(index, own.flatten(), extent)),
+            let own = missed.and_then(|missed| missed.own);
+            let verdict = match (tag, missed) {
+                (Tag::Believed, _) => Verdict::Adopted(self.believed_because(index, own, extent)),
                 (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
                 (_, None) => Verdict::Exact,
                 (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
@@ -88,7 +89,7 @@ impl Resolver<'_> {
             if verdict == Verdict::Exact {
                 self.plan.verdicts[index] = verdict;
             } else {
-                self.diverge(index, own.unwrap_or(recorded), recorded, verdict);
+                self.diverge(index, if missed.is_some() { own } else { recorded }, recorded, verdict);
             }
         }
         for op in done.map_or(&[][..], |done| &done.ops) {
@@ -163,7 +164,7 @@ impl Resolver<'_> {
 /// Are all records of the allocator those of its trace events, and are purges among them?
 fn has_only_events(log: &Log) -> bool {
     let mut purges = false;
-    for event in log.events.iter() {
+    for event in &log.events {
         match event.kind {
             EventKind::Purge { .. } => purges = true,
             EventKind::Alloc { .. }
