@@ -17,6 +17,7 @@ mod state;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::log::Log;
 use crate::model::AddressSpace;
@@ -78,7 +79,7 @@ pub(super) struct Beam<'a> {
     /// The record at hand.
     now: u32,
     /// The cheapest first.
-    states: Vec<State>,
+    states: Vec<Arc<State>>,
     history: History,
 }
 
@@ -99,7 +100,7 @@ pub(super) fn decide(
         n_records: log.events.len() as u32,
         n_cpus: machine.cpus_online.max(1) as usize,
         now: first,
-        states: vec![State::new(&env, space)],
+        states: vec![Arc::new(State::new(&env, space))],
         history: History::default(),
     };
     let mut missed = Vec::new();
@@ -177,7 +178,8 @@ impl Beam<'_> {
         }
         if next.is_empty() {
             // A free that says nothing that can be: it is passed over.
-            next.extend(self.states.iter().cloned().map(|mut state| {
+            next.extend(self.states.iter().map(|state| {
+                let mut state = State::clone(state);
                 state.cost += 1.0;
                 state
             }));
@@ -192,11 +194,11 @@ impl Beam<'_> {
             _ => 2,
         };
         let best = self.states[0].cost;
-        self.states.iter().filter(move |state| state.cost <= best + 3.0).take(n)
+        self.states.iter().map(|state| &**state).filter(move |state| state.cost <= best + 3.0).take(n)
     }
 
     /// The cheapest of different states, with what they did in this record written down.
-    fn keep(&self, mut states: Vec<State>, index: u32) -> Vec<State> {
+    fn keep(&self, mut states: Vec<State>, index: u32) -> Vec<Arc<State>> {
         states.sort_by(|a, b| a.cost.partial_cmp(&b.cost).unwrap_or(Ordering::Equal));
         let limit = cheapest(&states) + MARGIN;
         let mut seen = HashSet::new();
@@ -210,7 +212,7 @@ impl Beam<'_> {
                 state.path.push(index, tag, &acts);
             }
         }
-        states
+        states.into_iter().map(Arc::new).collect()
     }
 }
 

@@ -169,20 +169,26 @@ impl Beam<'_> {
         let env = &self.env;
         let mut seen = HashSet::new();
         let mut n_positions = 0;
-        let mut pending = VecDeque::from([(state.clone(), fits)]);
-        while let Some((mut at, mut fitted)) = pending.pop_front() {
+        // With helpers, by how many steps that can be felt: no further than to the first that fits. A state that fits as it
+        // is may be one step further; the next record takes it on from there.
+        let mut deepest = if fits { 1 } else { u32::MAX };
+        let mut pending = VecDeque::from([(state.clone(), fits, 0)]);
+        while let Some((mut at, mut fitted, depth)) = pending.pop_front() {
             loop {
                 if at.purge.stage == Stage::Flushed {
                     let (now, then) = at.helpers(env);
                     if now != then {
                         let mut other = at.clone();
                         other.count_helpers(then);
-                        pending.push_back((other, fitted));
+                        pending.push_back((other, fitted, depth));
                     }
                     at.count_helpers(now);
                 }
                 if at.purge.n_workers() > 1 {
-                    for worker in 0..at.purge.n_workers() {
+                    if depth >= deepest {
+                        break;
+                    }
+                    for worker in at.purge.busy_workers() {
                         let mut next = at.clone();
                         let Some(effect) = self.step_felt(&mut next, purge, worker, wanted) else { continue };
                         if n_positions >= MAX_POSITIONS || !seen.insert(next.purge.positions()) {
@@ -191,10 +197,13 @@ impl Beam<'_> {
                         n_positions += 1;
                         let fits = wanted.comes_out(env, &next);
                         let changes_tree = matches!(effect, Effect::Merged | Effect::DecayMerged);
-                        if fits && (!fitted || changes_tree) && !found((next.clone(), false)) {
-                            return;
+                        if fits && (!fitted || changes_tree) {
+                            deepest = deepest.min(depth + 1);
+                            if !found((next.clone(), false)) {
+                                return;
+                            }
                         }
-                        pending.push_back((next, fits));
+                        pending.push_back((next, fits, depth + 1));
                     }
                     break;
                 }

@@ -8,8 +8,10 @@ use super::path::Tag;
 use super::state::{Found, State};
 use super::{BELIEF, Beam, EARLY, OTHER_POOL};
 
-/// How far behind a record another can stand that took effect before it, in records.
+/// How far behind a record one of another task can stand that took effect before it, in records.
 const AHEAD: u32 = 300;
+/// How far one of another CPU: an emulated or interrupted one can stand still between a change and its record.
+const FAR_AHEAD: u32 = 4096;
 /// A free whose `nr_lazy` says that it came first hardly counts as a doubt.
 const COUNTED_FIRST: f64 = 0.05;
 /// The counter is not what the record says, and nothing explains it.
@@ -19,41 +21,36 @@ impl Beam<'_> {
     /// The next record of each other CPU (from 6.19 on: task) that can have taken effect before this one.
     fn candidates(&self, state: &State, record: &Record) -> Vec<Record> {
         let by_task = self.env.rules.reschedules_before_record;
+        let is_window = self.facts.under_way(self.now).is_some();
         let (mut cpus, mut tasks) = (vec![record.cpu], vec![record.task]);
         let mut found = Vec::new();
-        let end = (record.index + AHEAD).min(self.n_records);
+        let end = record.index.saturating_add(FAR_AHEAD).min(self.n_records);
         for index in record.index + 1..end {
+            // A task's next record is near; a CPU that was stopped can come last of all.
+            if cpus.len() >= self.n_cpus && (!by_task || record.index + AHEAD < index) {
+                break;
+            }
             let other = self.facts.record(index);
             if matches!(other.what, What::Nothing) || state.early.binary_search(&index).is_ok() {
                 continue;
             }
-            let is_blocked = tasks.contains(&other.task) || (!by_task && cpus.contains(&other.cpu));
-            if !tasks.contains(&other.task) {
+            let is_new_task = !tasks.contains(&other.task);
+            let is_new_cpu = !cpus.contains(&other.cpu);
+            if is_new_task {
                 tasks.push(other.task);
             }
-            if !cpus.contains(&other.cpu) {
+            if is_new_cpu {
                 cpus.push(other.cpu);
-            }
-            if !by_task && cpus.len() > self.n_cpus {
-                break;
-            }
-            if is_blocked {
-                if !by_task && cpus.len() == self.n_cpus {
-                    break;
-                }
-                continue;
             }
             let fits = match (record.what, other.what) {
                 (What::Alloc { .. }, What::Alloc { recorded, .. }) => recorded.is_some(),
-                (What::Free { nr_lazy, .. }, What::Free { nr_lazy: earlier, .. }) => earlier < nr_lazy,
+                // It counted lower, or a purge has taken pages off since.
+                (What::Free { nr_lazy, .. }, What::Free { nr_lazy: earlier, .. }) => is_window || earlier < nr_lazy,
                 (What::Purge(_), What::Free { .. }) => true,
                 _ => false,
             };
-            if fits {
+            if fits && is_new_task && (is_new_cpu || by_task) {
                 found.push(other);
-            }
-            if !by_task && cpus.len() == self.n_cpus {
-                break;
             }
         }
         found

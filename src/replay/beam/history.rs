@@ -1,6 +1,7 @@
 //! [`History`]: the states before the latest records, to go back to where a late record took effect.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::facts::{Record, What};
 use super::path::Tag;
@@ -15,14 +16,14 @@ const MAX_BYTES: u64 = 96 << 20;
 /// The states before the latest records.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    before: VecDeque<(Record, Vec<State>, u64)>,
+    before: VecDeque<(Record, Vec<Arc<State>>, u64)>,
     bytes: u64,
 }
 
 impl History {
     /// Keeps the states before a record.
-    pub(super) fn remember(&mut self, record: &Record, states: &[State]) {
-        let bytes = states.iter().map(State::heap_bytes).sum();
+    pub(super) fn remember(&mut self, record: &Record, states: &[Arc<State>]) {
+        let bytes = states.iter().map(|state| state.heap_bytes()).sum();
         self.before.push_back((*record, states.to_vec(), bytes));
         self.bytes += bytes;
         while self.before.len() > RECORDS || (self.bytes > MAX_BYTES && self.before.len() > 1) {
@@ -45,12 +46,12 @@ impl Beam<'_> {
         let n = self.history.before.len();
         let from = (0..n - 1).rev().find(|&at| is_own(&self.history.before[at].0)).map_or(0, |at| at + 1);
         let now = self.now;
-        let mut taken: Vec<State> = Vec::new();
+        let mut taken: Vec<Arc<State>> = Vec::new();
         for at in from..n - 1 {
             let (other, before, _) = &self.history.before[at];
             let other = *other;
             self.now = other.index;
-            let mut ways = Vec::new();
+            let mut ways: Vec<State> = Vec::new();
             for state in before {
                 let first = ways.len();
                 if state.early.binary_search(&record.index).is_err() {
@@ -62,9 +63,8 @@ impl Beam<'_> {
                     way.take_early(record.index);
                 }
             }
-            ways.append(&mut taken);
             let mut going = Vec::new();
-            for state in &ways {
+            for state in ways.iter().chain(taken.iter().map(|state| &**state)) {
                 let first = going.len();
                 self.children(state, &other, &mut going);
                 if going.len() == first {

@@ -110,6 +110,11 @@ impl Purge {
         if self.stage == Stage::Returning { self.workers.len() } else { 1 }
     }
 
+    /// Those who are not done.
+    pub(super) fn busy_workers(&self) -> Vec<usize> {
+        (0..self.workers.len()).filter(|&at| self.workers[at].list < self.workers[at].end).collect()
+    }
+
     /// Where everybody stands, for telling positions apart.
     pub(super) fn positions(&self) -> Vec<(u32, u32, bool)> {
         self.workers.iter().map(|w| (w.list, w.at, w.is_subtracted)).collect()
@@ -191,7 +196,7 @@ impl State {
                 touches
             });
             for (start, end) in decayed {
-                self.holes.give_back(start, end);
+                self.holes_mut().give_back(start, end);
             }
             self.acts.push(Op::PurgePart(PurgePart::MergeDecayed { node }));
             return Some(Effect::DecayMerged);
@@ -302,7 +307,7 @@ impl State {
         if env.fuses() {
             let range = areas[worker.at as usize];
             self.counter = self.counter.saturating_sub(env.pages(&range));
-            self.holes.give_back(range.start, range.end);
+            self.holes_mut().give_back(range.start, range.end);
             let is_last = worker.at as usize + 1 == areas.len();
             let worker = &mut self.purge.workers[at];
             worker.at += 1;
@@ -329,7 +334,7 @@ impl State {
             return Some(Effect::Subtracted);
         }
         for area in areas.iter().rev().filter(|area| !is_parked(area)) {
-            self.holes.give_back(area.start, area.end);
+            self.holes_mut().give_back(area.start, area.end);
         }
         self.note_part(PurgePart::Merge { node });
         let worker = &mut self.purge.workers[at];
@@ -368,7 +373,7 @@ impl State {
     pub(super) fn evict_in_hand(&mut self, env: &Env, start: u64, end: u64) {
         while let Some(at) = self.purge.decayed.iter().position(|&(from, to)| from < end && start < to) {
             let (start, end) = self.purge.decayed.remove(at);
-            self.holes.give_back(start, end);
+            self.holes_mut().give_back(start, end);
         }
         for index in 0..self.purge.lists.len() {
             let worker =
@@ -389,7 +394,7 @@ impl State {
                 if !is_subtracted {
                     self.counter = self.counter.saturating_sub(env.pages(&area));
                 }
-                self.holes.give_back(area.start, area.end);
+                self.holes_mut().give_back(area.start, area.end);
             }
         }
     }

@@ -79,7 +79,7 @@ impl Found {
 /// A state of the allocator among others.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    pub(super) holes: Holes,
+    pub(super) holes: Arc<Holes>,
     pub(super) busy: Busy,
     /// By node.
     pub(super) pools: Vec<Arc<Pools>>,
@@ -107,7 +107,7 @@ impl State {
         let allocator = space.allocator();
         let holes = allocator.tree(TreeId::Free).map(|view| Holes::of(&view)).unwrap_or_default();
         let mut new = Self {
-            holes,
+            holes: Arc::new(holes),
             busy: Busy::default(),
             pools: vec![Arc::default(); env.n_nodes as usize],
             lazy: vec![Arc::default(); env.n_nodes as usize],
@@ -131,6 +131,11 @@ impl State {
             Arc::make_mut(&mut new.pools[node as usize]).push((end - start) / env.page_size, start);
         }
         new
+    }
+
+    /// The holes, to change them: copied if another state has the same ones.
+    pub(super) fn holes_mut(&mut self) -> &mut Holes {
+        Arc::make_mut(&mut self.holes)
     }
 
     /// What the state answers to a request.
@@ -169,7 +174,7 @@ impl State {
         }
         let Some(extent) = found.and_then(|found| Extent::sized(found.start(), request.size)) else { return };
         if let Some(Found::Tree { hole, .. }) = found {
-            self.holes.carve(hole, extent);
+            self.holes_mut().carve(hole, extent);
         }
         let owner = if poolable { node + 1 } else { 0 };
         self.busy.insert(Area { start: extent.start(), end: extent.end(), owner, born });
@@ -179,7 +184,7 @@ impl State {
     pub(super) fn chunk(&mut self, env: &Env, size: u64, align: u64) {
         self.acts.push(Op::Chunk { size, align });
         if let Some((hole, extent)) = self.holes.chunk_place(size, align, env.window) {
-            self.holes.carve(hole, extent);
+            self.holes_mut().carve(hole, extent);
             self.busy.insert(Area { start: extent.start(), end: extent.end(), owner: 0, born: VmapArea::UNBORN });
         }
     }
@@ -223,7 +228,7 @@ impl State {
         let (start, end) = (extent.start(), extent.end());
         while let Some(area) = self.busy.overlapping(start, end) {
             self.busy.remove(area.start);
-            self.holes.give_back(area.start, area.end);
+            self.holes_mut().give_back(area.start, area.end);
         }
         for node in 0..env.n_nodes {
             let overlaps = |area: &Area| area.start < end && start < area.end;
@@ -231,16 +236,16 @@ impl State {
                 let area = Arc::make_mut(&mut self.lazy[node as usize]).swap_remove(at);
                 self.lazy_hash ^= area.hash().rotate_left(node);
                 self.counter = self.counter.saturating_sub(env.pages(&area));
-                self.holes.give_back(area.start, area.end);
+                self.holes_mut().give_back(area.start, area.end);
             }
             while let Some((start, end)) =
                 Arc::make_mut(&mut self.pools[node as usize]).evict(start, end, env.page_size)
             {
-                self.holes.give_back(start, end);
+                self.holes_mut().give_back(start, end);
             }
         }
         self.evict_in_hand(env, start, end);
-        self.holes.carve_all(extent);
+        self.holes_mut().carve_all(extent);
         let owner = match owner {
             Owner::Node(node) => node + 1,
             Owner::Nobody => 0,
@@ -264,6 +269,6 @@ impl State {
 
     /// Memory held alone, in bytes.
     pub(super) fn heap_bytes(&self) -> u64 {
-        self.holes.heap_bytes() + 1024
+        self.holes.heap_bytes() / Arc::strong_count(&self.holes) as u64 + 1024
     }
 }
