@@ -94,14 +94,16 @@ fn areas_are_the_same_with_and_without_what_is_behind() {
 }
 
 /// The captures of `traces/`, several CPUs and late ones among them.
-const ALL: [&str; 13] = [
+const ALL: [&str; 15] = [
     "amd64-510-kprobes-smp1",
     "amd64-61-kprobes-smp1",
     "amd64-612-boot-smp1",
     "amd64-612-boot-smp2",
     "amd64-612-exhaust-range",
+    "amd64-612-late-smp4",
     "amd64-612-parts-smp2",
     "amd64-612-snaptrace-smp1",
+    "amd64-612-stress-smp2",
     "amd64-612-testvmalloc-smp4",
     "amd64-612-vmstress-10k",
     "amd64-72-boot-smp1",
