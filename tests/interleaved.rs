@@ -11,7 +11,7 @@ use std::sync::Arc;
 use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Nanos, TaskId, WindowId};
 use vmaplens::log::{Log, Window};
-use vmaplens::model::{Allocator, PurgePart, Request};
+use vmaplens::model::{Allocator, HelperOrder, PurgeKind, PurgePart, Request};
 use vmaplens::policy::{Augmented, Setup, by_id};
 use vmaplens::replay::{Follow, Replay, Settings};
 
@@ -98,7 +98,7 @@ impl Traced {
         let mut log = Log::default();
         let window = log.names.add_window(WINDOW);
         let task = |cpu| (log.names.add_task(b"busy", 100 + cpu), None);
-        let cpus = (0..n_cpus as i32).map(task).collect();
+        let cpus = (0..n_cpus.cast_signed()).map(task).collect();
         log.origin.kernel = policy.strip_prefix("linux-").map(str::to_owned);
         log.origin.from_boot = Some(true);
         log.origin.page_size = Some(PAGE);
@@ -160,7 +160,7 @@ impl Traced {
     }
 
     fn end_purge(&mut self) -> EventKind {
-        let num_purged = self.space.purge_part(PurgePart::End, None);
+        let num_purged = self.space.purge(PurgeKind::Partial, HelperOrder::default(), None).num_purged;
         let bounds = self.purge.take().and_then(|(_, purge)| purge.bounds);
         let (start, end) = bounds.unwrap_or((u64::MAX, 0));
         EventKind::Purge { start: Addr(start), end: Addr(end), num_purged }
@@ -217,7 +217,7 @@ fn found_again(n_cpus: u32) -> [u64; 2] {
             while replay.step() {
                 let at = replay.cursor();
                 let sound = replay.space().allocator().audit();
-                sound.unwrap_or_else(|broken| panic!("{n_cpus} CPUs, {at_once} %, seed {seed}, at {at}: {broken}"));
+                assert_eq!(sound, Ok(()), "{n_cpus} CPUs, {at_once} %, seed {seed}, at {at}");
             }
             let tally = replay.tally();
             assert_eq!(tally.exact + tally.inferred + tally.adopted, tally.allocs);

@@ -139,13 +139,13 @@ pub fn lazy_nodes(replay: &Replay) -> Vec<Option<u32>> {
     let mut space = replay.start().clone();
     let log = replay.log();
     let mut nodes = vec![None; log.events.len()];
-    for at in 0..log.events.len() {
+    for (at, node_at) in nodes.iter_mut().enumerate() {
         for op in replay.plan().ops_of(log, at) {
             let mut steps = Steps::new();
             space.apply(&op, Some(&mut steps));
             for step in steps {
                 if let Step::LazyAdded { node, .. } = step {
-                    nodes[at] = Some(node);
+                    *node_at = Some(node);
                 }
             }
         }
@@ -187,9 +187,10 @@ pub fn compare_detaches(log: &Log, blind: &Replay) -> Timing {
         } else {
             between.end..truth.between.start
         };
-        match frees[skipped].contains(&Some(truth.node)) {
-            true => timing.differ += 1,
-            false => timing.same += 1,
+        if frees[skipped].contains(&Some(truth.node)) {
+            timing.differ += 1;
+        } else {
+            timing.same += 1;
         }
     }
     timing

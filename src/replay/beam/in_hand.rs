@@ -42,7 +42,8 @@ impl State {
                 let areas = &self.purge.lists[index].areas;
                 let is_here = |(place, area): (usize, &Area)| {
                     let is_parked = place < at && (env.fuses() || (!self.purge.full && is_parkable(env, area)));
-                    area.start < end && start < area.end && !is_parked
+                    // One that is gone already is empty.
+                    area.start < area.end && area.start < end && start < area.end && !is_parked
                 };
                 let Some(place) = areas.iter().enumerate().position(is_here) else { break };
                 let area = areas[place];

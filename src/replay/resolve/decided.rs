@@ -1,5 +1,7 @@
 //! A trace of several CPUs, once a beam of states has decided what each record did.
 
+use std::collections::HashSet;
+
 use crate::event::{Event, EventKind};
 use crate::log::Log;
 use crate::model::{Answer, Extent, Op, VmapArea};
@@ -41,6 +43,8 @@ impl Resolver<'_> {
         self.checkpoints.set_budget(checkpoint_bytes);
         self.shapes.forget();
         let mut decided = decisions.decided.into_iter().peekable();
+        // Where records contradict each other, what was decided need not come out.
+        let mut contradicted = HashSet::new();
         let mut all_missed = decisions.missed.into_iter().peekable();
         for index in 0..self.log.events.len() {
             if index.is_multiple_of(TALLY_EVERY) {
@@ -50,7 +54,7 @@ impl Resolver<'_> {
             let is_here = |at: u32| at as usize == index;
             let done = decided.next_if(|decided| is_here(decided.index));
             let missed = all_missed.next_if(|missed| is_here(missed.index));
-            self.take_decided(index, done.as_ref(), missed);
+            self.take_decided(index, done.as_ref(), missed, &mut contradicted);
             self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample();
@@ -58,7 +62,13 @@ impl Resolver<'_> {
         (self.plan, self.checkpoints)
     }
 
-    fn take_decided(&mut self, index: usize, done: Option<&Decided>, missed: Option<Missed>) {
+    fn take_decided(
+        &mut self,
+        index: usize,
+        done: Option<&Decided>,
+        missed: Option<Missed>,
+        contradicted: &mut HashSet<u32>,
+    ) {
         let event = self.log.events.nth(index);
         let seq = index as u32;
         let timeline = &mut self.plan.timeline;
@@ -71,15 +81,21 @@ impl Resolver<'_> {
             _ => {}
         }
         let tag = done.map_or(Tag::Plain, |done| done.tag);
-        if let EventKind::Alloc { size, .. } = event.kind
-            && self.first <= index
-        {
-            let recorded = recorded_of(&event);
-            let extent = recorded.and_then(|start| Extent::sized(start, size));
-            let own = missed.and_then(|missed| missed.own);
+        let recorded = recorded_of(&event);
+        let own = missed.and_then(|missed| missed.own);
+        let because = (tag == Tag::Believed).then(|| {
+            let size = if let EventKind::Alloc { size, .. } = event.kind { size } else { 0 };
+            self.believed_because(index, own, recorded.and_then(|start| Extent::sized(start, size)))
+        });
+        for op in done.map_or(&[][..], |done| &done.ops) {
+            let answer = self.apply(*op);
+            self.note_decided(index, &event, (op, tag), &answer, contradicted);
+        }
+        if matches!(event.kind, EventKind::Alloc { .. }) && self.first <= index {
             let verdict = match (tag, missed) {
-                (Tag::Believed, _) => Verdict::Adopted(self.believed_because(index, own, extent)),
+                (Tag::Believed, _) => Verdict::Adopted(because.unwrap_or(Cause::Unexplained)),
                 (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
+                _ if contradicted.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
                 (_, None) => Verdict::Exact,
                 (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
                 (Tag::Exchanged, Some(_)) => Verdict::Inferred(Timing::Exchanged),
@@ -92,17 +108,20 @@ impl Resolver<'_> {
                 self.diverge(index, if missed.is_some() { own } else { recorded }, recorded, verdict);
             }
         }
-        for op in done.map_or(&[][..], |done| &done.ops) {
-            let answer = self.apply(*op);
-            self.note_decided(index, &event, op, &answer);
-        }
         self.plan.ops.push(self.log, &self.now);
         self.now.clear();
         self.tally.count(self.plan.verdicts[index]);
     }
 
     /// What an operation came to, held against its record.
-    fn note_decided(&mut self, index: usize, event: &Event, op: &Op, answer: &Answer) {
+    fn note_decided(
+        &mut self,
+        index: usize,
+        event: &Event,
+        (op, tag): (&Op, Tag),
+        answer: &Answer,
+        contradicted: &mut HashSet<u32>,
+    ) {
         let checks = &mut self.plan.checks;
         match (op, answer, event.kind) {
             (Op::Free { addr }, Answer::Freed(freed), kind) => {
@@ -120,10 +139,10 @@ impl Resolver<'_> {
             }
             (Op::Free { .. }, _, _) => checks.unknown_frees += 1,
             (Op::Alloc { born, .. }, answer, _) => {
-                let recorded = recorded_of(&self.log.events.nth(*born as usize));
-                let stands = placed(answer) == recorded
-                    || self.plan.verdicts[*born as usize] == Verdict::Adopted(Cause::Impossible);
-                debug_assert!(stands, "record {index}: {op:?} came to {answer:?}, not {recorded:x?}");
+                let stands_for_it = tag == Tag::Disbelieved && *born as usize == index;
+                if !stands_for_it && placed(answer) != recorded_of(&self.log.events.nth(*born as usize)) {
+                    contradicted.insert(*born);
+                }
             }
             (Op::Chunk { .. }, Answer::Chunk(Some(extent)), _) => self.plan.chunks.push(*extent),
             (Op::Adopt { born, .. }, Answer::Adopted { displaced, .. }, _) => {
