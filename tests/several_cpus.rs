@@ -220,8 +220,10 @@ fn lies_about_far_places_are_found_and_cost_no_true_record() {
     }
 }
 
+/// At least 99 in 100 lies among the areas in use are found. That they cost no true record is so with these lies and not
+/// with all: seeds 2 and 3 lose about sixty true ones each in `amd64-612-boot-smp2`.
 #[test]
-fn lies_about_near_places_are_found_and_cost_no_true_record() {
+fn lies_about_near_places_are_found() {
     let mut total = [0, 0, 0];
     for name in LIED_ABOUT {
         let told = lie(name, Moved::Near, 1);
