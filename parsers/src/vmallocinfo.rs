@@ -208,7 +208,8 @@ pub(crate) fn holds_rows(text: &[u8]) -> bool {
 impl Area<'_> {
     /// Does it say of an area without a descriptor what only a descriptor tells?
     fn says_too_much(&self) -> bool {
-        let says = self.pages.is_some() || self.phys.is_some() || self.flags != Flags::default();
+        let says = self.pages.is_some() || self.phys.is_some() || self.caller.is_some();
+        let says = says || self.flags != Flags::default();
         self.state != State::Busy && (says || self.nodes != Nodes::default())
     }
 

@@ -170,11 +170,12 @@ fn lines_with_a_million_places_to_split() {
 /// A freed area has no descriptor that could tell of pages: such a row is put together from two.
 #[test]
 fn what_has_no_descriptor_tells_no_pages() {
-    for tail in ["84 pages=320480 unpurged vm_area", "20480 pages=4 vm_map_ram", "20480 vmalloc unpurged vm_area"] {
+    let tails = ["84 pages=320480 unpurged vm_area", "20480 pages=4 vm_map_ram", "20480 vmalloc unpurged vm_area"];
+    for tail in tails.into_iter().chain(["20480 work+0x664/0x60480 unpurged vm_area"]) {
         let text = format!("0xffffd416405e0000-0xffffd416405e5000   {tail}\n");
         let read = vmallocinfo::parse(text.as_bytes());
         assert!(read.areas.iter().all(|area| area.confidence == Confidence::Repaired), "{tail}: {:?}", read.areas);
-        let is_told = |kind: &ProblemKind| matches!(kind, ProblemKind::ImpossibleRow(_));
+        let is_told = |kind: &ProblemKind| matches!(kind, ProblemKind::ImpossibleRow(_) | ProblemKind::TextAfterRow);
         assert!(read.problems.iter().any(|problem| is_told(&problem.kind)), "{tail}: {:?}", read.problems);
     }
 }

@@ -27,8 +27,8 @@ pub(super) fn row(line: &[u8]) -> Res<'_, Area<'_>> {
         if part.rank() <= last && !(last == Rank::Flag || last == Rank::Node) || part.rank() < last {
             return stop(rest);
         }
-        // What has no descriptor has nothing to say of pages, addresses and nodes.
-        if part.rank() == Rank::State && Rank::Caller < last {
+        // What has no descriptor has nothing to say of callers, pages, addresses and nodes.
+        if part.rank() == Rank::State && Rank::Caller <= last {
             return stop(rest);
         }
         last = part.rank();
