@@ -131,16 +131,12 @@ fn is_one_history(replay: &Replay, what: &str) {
     let (mut nr_lazy_differs, mut num_purged_differs, mut unknown_frees) = (0, 0, 0);
     for (index, event) in log.events.iter().enumerate() {
         assert_eq!(known(index), values_of(&space), "{what}: metrics before record {index}");
-        let mut freed = false;
+        let mut freed = None;
         for op in plan.ops_of(log, index) {
             let answer = space.apply(&op, None);
             match (answer, event.kind) {
-                (Answer::Freed(area), EventKind::Free { nr_lazy, .. }) => {
-                    freed = true;
-                    nr_lazy_differs += u64::from(area.nr_lazy != nr_lazy);
-                    let mate = plan.mate(Seq(index as u32)).map_or(NO_MATE, |mate| mate.0);
-                    assert_eq!(mate, area.born, "{what}: record {index} frees the area of its mate");
-                }
+                // Frees that are recorded later and came first stand before the record's own.
+                (Answer::Freed(area), EventKind::Free { .. }) => freed = Some(area),
                 (Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                     num_purged_differs += u64::from(purged.num_purged != num_purged);
                 }
@@ -153,7 +149,14 @@ fn is_one_history(replay: &Replay, what: &str) {
                 _ => {}
             }
         }
-        unknown_frees += u64::from(matches!(event.kind, EventKind::Free { .. }) && !freed);
+        if let EventKind::Free { nr_lazy, .. } = event.kind {
+            let mate = plan.mate(Seq(index as u32)).map_or(NO_MATE, |mate| mate.0);
+            if let Some(area) = freed {
+                nr_lazy_differs += u64::from(area.nr_lazy != nr_lazy);
+                assert_eq!(mate, area.born, "{what}: record {index} frees the area of its mate");
+            }
+            unknown_frees += u64::from(freed.is_none() && mate == NO_MATE);
+        }
         if index % 16 == 0 {
             assert_eq!(space.allocator().audit(), Ok(()), "{what}: record {index}");
         }

@@ -123,6 +123,10 @@ impl Beam<'_> {
         let env = &self.env;
         let is_valid = request.check(env.page_size).is_ok();
         let own = if is_valid { state.place(env, request) } else { None };
+        if is_valid && own.map(Found::start) == recorded {
+            // There is nothing to doubt in this state.
+            return;
+        }
         let extent = recorded.and_then(|start| Extent::sized(start, request.size));
         let owner = if env.is_poolable(request) { Owner::Node(request.cpu % env.n_nodes) } else { Owner::Nobody };
         let can_be = extent.is_some_and(|extent| self.is_possible(state, request, extent));

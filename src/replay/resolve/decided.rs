@@ -8,7 +8,7 @@ use crate::model::{Answer, Extent, Op, VmapArea};
 use crate::policy::rules::{FreeSpace, LazyStore};
 
 use super::super::beam::{self, Decided, Missed, Tag};
-use super::super::plan::TALLY_EVERY;
+use super::super::plan::{NO_MATE, TALLY_EVERY};
 use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
 
 /// Records behind one that can have been taken before it.
@@ -87,15 +87,23 @@ impl Resolver<'_> {
             let size = if let EventKind::Alloc { size, .. } = event.kind { size } else { 0 };
             self.believed_because(index, own, recorded.and_then(|start| Extent::sized(start, size)))
         });
+        let mut has_freed = false;
         for op in done.map_or(&[][..], |done| &done.ops) {
             let answer = self.apply(*op);
+            has_freed |= matches!(answer, Answer::Freed(_));
             self.note_decided(index, &event, (op, tag), &answer, contradicted);
+        }
+        if matches!(event.kind, EventKind::Free { .. }) && self.first <= index {
+            let is_known = has_freed || self.plan.mates[index] != NO_MATE;
+            self.plan.checks.unknown_frees += u64::from(!is_known);
         }
         if matches!(event.kind, EventKind::Alloc { .. }) && self.first <= index {
             let verdict = match (tag, missed) {
                 (Tag::Believed, _) => Verdict::Adopted(because.unwrap_or(Cause::Unexplained)),
+                // The full model gives the recorded address all the same.
+                (Tag::Disbelieved, _) if contradicted.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
                 (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
-                _ if contradicted.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
+                _ if contradicted.remove(&seq) => Verdict::Adopted(Cause::Impossible),
                 (_, None) => Verdict::Exact,
                 (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
                 (Tag::Exchanged, Some(_)) => Verdict::Inferred(Timing::Exchanged),
@@ -137,10 +145,10 @@ impl Resolver<'_> {
                     self.plan.mates[freed.born as usize] = record as u32;
                 }
             }
-            (Op::Free { .. }, _, _) => checks.unknown_frees += 1,
             (Op::Alloc { born, .. }, answer, _) => {
-                let stands_for_it = tag == Tag::Disbelieved && *born as usize == index;
-                if !stands_for_it && placed(answer) != recorded_of(&self.log.events.nth(*born as usize)) {
+                let comes_out = placed(answer) == recorded_of(&self.log.events.nth(*born as usize));
+                let is_disbelieved = tag == Tag::Disbelieved && *born as usize == index;
+                if comes_out == is_disbelieved {
                     contradicted.insert(*born);
                 }
             }
@@ -148,7 +156,6 @@ impl Resolver<'_> {
             (Op::Adopt { born, .. }, Answer::Adopted { displaced, .. }, _) => {
                 checks.displaced += u64::from(*displaced);
                 checks.older_areas += u64::from(*born == VmapArea::UNBORN);
-                checks.unknown_frees += u64::from(*born == VmapArea::UNBORN);
             }
             (Op::Purge { .. }, Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                 checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
