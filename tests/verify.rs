@@ -40,9 +40,10 @@ fn verify_keeps_its_contract() {
     let causes = document["causes"].as_object().expect("causes");
     let sum: u64 = causes.values().filter_map(Value::as_u64).sum();
     assert_eq!(sum, count("inferred") + count("adopted"));
-    assert!(causes.contains_key("concurrent-purge"), "{causes:?}");
+    assert!(causes.contains_key("carved-after-purge"), "{causes:?}");
+    assert!(document["assumed"]["purge_steps"].as_u64().is_some_and(|steps| steps > 0));
     let first = &document["divergences"][0];
-    for key in ["seq", "line", "cpu", "size", "align", "model", "recorded", "cause", "because"] {
+    for key in ["seq", "line", "cpu", "size", "align", "model", "recorded", "cause", "because", "confirmed_by"] {
         assert!(first.get(key).is_some(), "{key}");
     }
 }

@@ -54,6 +54,9 @@ fn holes_of(moment: &Moment) -> Vec<Extent> {
 /// The holes once all has come back: of a state in which the purge was really carried out.
 fn purged_of(moment: &Moment) -> (Vec<Extent>, Moment) {
     let mut later = moment.clone();
+    while later.space.allocator().lazy_pages() > 0 {
+        later.space.apply(&Op::Purge { kind: PurgeKind::Full, helpers: HelperOrder::default(), unqueues: false }, None);
+    }
     later.space.apply(&Op::Purge { kind: PurgeKind::Full, helpers: HelperOrder::default(), unqueues: false }, None);
     (holes_of(&later), later)
 }

@@ -81,7 +81,10 @@ impl Moment {
         let mut steps = Steps::new();
         let now = self.space.allocator().place(request, Some(&mut steps)).ok();
         let mut later = self.space.clone();
-        later.apply(&Op::Purge { kind: PurgeKind::Full, helpers: HelperOrder::default(), unqueues: false }, None);
+        // A purge that is under way comes to its end first; the request's own takes what was freed meanwhile.
+        for _ in 0..2 {
+            later.apply(&Op::Purge { kind: PurgeKind::Full, helpers: HelperOrder::default(), unqueues: false }, None);
+        }
         let again = Request { first_attempt: false, ..*request };
         let purged = later.allocator().place(&again, None).ok();
         let length = steps.iter().find_map(|step| match step {
