@@ -10,6 +10,7 @@ pub mod checkpoints;
 pub mod figure;
 mod held;
 pub mod machine;
+mod overflow;
 pub mod percpu;
 pub mod plan;
 pub mod resolve;

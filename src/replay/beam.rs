@@ -195,10 +195,7 @@ impl Beam<'_> {
         for state in &self.states {
             self.with_other_pool(state, record, next);
         }
-        if cheapest(next) < best + BELIEF.min(2.0) {
-            return;
-        }
-        if next.is_empty() || cheapest(next) >= best + BELIEF {
+        if cheapest(next) >= best + BELIEF {
             for state in &self.states {
                 self.with_belief(state, record, next);
             }

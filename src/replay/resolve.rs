@@ -37,6 +37,7 @@ use unseen::Unseen;
 use crate::policy::Shape;
 
 use super::checkpoints::BUDGET_BYTES;
+use super::overflow::{Overflow, task_slots};
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Plan, TALLY_EVERY, purge_op};
 use super::timeline::values_of;
@@ -44,18 +45,6 @@ use super::{Cause, Checkpoints, Divergence, Machine, Tally, Timing, Verdict};
 
 /// How far before its purge record an allocation can stand that was carved after it, in records.
 const MAX_AFTER_PURGE: usize = 512;
-
-/// Where a task stands with a request that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Overflow {
-    /// No request failed.
-    #[default]
-    None,
-    /// The first attempt failed: the task purges everything next.
-    Purging(u64, u64, Window),
-    /// It has purged: the same request comes again, without a look at the pool.
-    Retrying(u64, u64, Window),
-}
 
 /// The records that have been looked through for the end of a purge.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,9 +119,6 @@ impl<'a> Resolver<'a> {
         let chunks = ChunkWatch::new(ChunkRules::of(log, &machine), n_tasks);
         let checkpoints = Checkpoints::new(space.clone(), BUDGET_BYTES, log.events.len());
         let overflow = vec![Overflow::None; n_tasks];
-        let mut first_with_pid = HashMap::new();
-        let tasks = log.names.tasks().iter().enumerate();
-        let slots = tasks.map(|(index, task)| *first_with_pid.entry(task.pid).or_insert(index)).collect();
         Self {
             log,
             machine,
@@ -143,7 +129,7 @@ impl<'a> Resolver<'a> {
             tally: Tally::default(),
             chunks,
             overflow,
-            slots,
+            slots: task_slots(log),
             before_purge: None,
             spares: Vec::new(),
             purged_early: None,
@@ -308,10 +294,7 @@ impl<'a> Resolver<'a> {
         let EventKind::Alloc { size, align, .. } = event.kind else { return true };
         let slot = self.slot_of(event.task);
         let Some(overflow) = self.overflow.get_mut(slot) else { return true };
-        let retry = *overflow == Overflow::Retrying(size, align, window);
-        // A second failure ends the request; any purge of the task after it is an ordinary one.
-        *overflow = if failed && !retry { Overflow::Purging(size, align, window) } else { Overflow::None };
-        !retry
+        overflow.attempt((size, align, window), failed)
     }
 
     fn purge(&mut self, index: usize, event: &Event, num_purged: u32) {
@@ -356,16 +339,7 @@ impl<'a> Resolver<'a> {
 
     fn purge_kind(&mut self, event: &Event) -> PurgeKind {
         let slot = self.slot_of(event.task);
-        match self.overflow.get_mut(slot) {
-            Some(overflow) => match *overflow {
-                Overflow::Purging(size, align, window) => {
-                    *overflow = Overflow::Retrying(size, align, window);
-                    PurgeKind::Full
-                }
-                _ => PurgeKind::Partial,
-            },
-            None => PurgeKind::Partial,
-        }
+        self.overflow.get_mut(slot).map_or(PurgeKind::Partial, Overflow::purge)
     }
 
     /// Can a record stand on the wrong side of a purge record at all?

@@ -183,10 +183,7 @@ impl Beam<'_> {
             }
         };
         child.free(env, &area);
-        if child.counter != nr_lazy {
-            child.counter = nr_lazy;
-            child.tag = Tag::Plain;
-        }
+        child.counter = nr_lazy;
         if let Some(purge) = self.facts.next_purge(self.now) {
             child.charge_surplus(env, purge);
         }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::event::EventKind;
-use crate::log::{Log, Window};
-use crate::model::{AddressSpace, Request};
+use crate::log::Log;
+use crate::model::{AddressSpace, PurgeKind, Request};
 
+use super::super::overflow::{Overflow, task_slots};
 use super::super::percpu::{ChunkRules, ChunkWatch};
 use super::super::{Machine, resolve};
 use super::state::Env;
@@ -72,15 +73,6 @@ type Level = (u32, i128);
 /// Frees looked at to tell the level behind a purge.
 const LEVEL_OF: usize = 5;
 
-/// Where a task stands with a request that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Overflow {
-    #[default]
-    None,
-    Purging(u64, u64, Window),
-    Retrying(u64, u64, Window),
-}
-
 /// The pass over the records.
 struct Reader<'a> {
     facts: Facts<'a>,
@@ -105,8 +97,7 @@ struct Reader<'a> {
 impl<'a> Facts<'a> {
     pub(super) fn read(log: &'a Log, machine: &Machine, env: &Env, space: &AddressSpace) -> Self {
         let tasks = log.names.tasks();
-        let mut first_with_pid = HashMap::new();
-        let slots = tasks.iter().enumerate().map(|(at, task)| *first_with_pid.entry(task.pid).or_insert(at)).collect();
+        let slots = task_slots(log);
         let first = resolve::first_record(log, machine);
         let facts = Self { log, purges: Vec::new(), slots, retries: HashSet::new(), chunks: HashMap::new(), first };
         let mut live: HashMap<u64, VecDeque<u64>> = HashMap::new();
@@ -118,9 +109,10 @@ impl<'a> Facts<'a> {
         let mut reader = Reader {
             facts,
             env: *env,
-            overflow: vec![Overflow::None; tasks.len()],
+            // A record of no task counts for the first.
+            overflow: vec![Overflow::None; tasks.len().max(1)],
             chunks: ChunkWatch::new(ChunkRules::of(log, machine), tasks.len()),
-            last_of_task: vec![0; tasks.len()],
+            last_of_task: vec![0; tasks.len().max(1)],
             live,
             levels: Vec::new(),
             pages: 0,
@@ -179,10 +171,7 @@ impl Reader<'_> {
         match event.kind {
             EventKind::Alloc { addr, size, align, window, failed } => {
                 let window = self.facts.log.names.window(window);
-                let is_retry = self.overflow[task] == Overflow::Retrying(size, align, window);
-                self.overflow[task] =
-                    if failed && !is_retry { Overflow::Purging(size, align, window) } else { Overflow::None };
-                if is_retry {
+                if !self.overflow[task].attempt((size, align, window), failed) {
                     self.facts.retries.insert(at);
                 }
                 if !failed {
@@ -210,13 +199,7 @@ impl Reader<'_> {
                 }
             }
             EventKind::Purge { start, end, num_purged } => {
-                let full = match self.overflow[task] {
-                    Overflow::Purging(size, align, window) => {
-                        self.overflow[task] = Overflow::Retrying(size, align, window);
-                        true
-                    }
-                    _ => false,
-                };
+                let full = self.overflow[task].purge() == PurgeKind::Full;
                 let is_worker = self.facts.log.names.task(event.task).comm.starts_with(b"kworker");
                 // Other callers have a range of their own flushed as well: their pages in the direct map lie lower.
                 let is_drain = is_worker && !full && start.0 >= self.lowest;
@@ -261,7 +244,8 @@ impl Reader<'_> {
             let behind = seen.iter().rev().copied().max_by_key(votes);
             let purge = &mut self.facts.purges[at];
             let is_empty = purge.num_purged == Some(0);
-            let is_unsure = self.unsure.iter().any(|&index| purge.after < index && index < to);
+            let next_unsure = self.unsure.partition_point(|&index| index <= purge.after);
+            let is_unsure = self.unsure.get(next_unsure).is_some_and(|&index| index < to);
             purge.sum = match (before, behind) {
                 _ if is_empty => Some(0),
                 (Some(before), Some(behind)) if !is_unsure && before >= behind => u64::try_from(before - behind).ok(),
