@@ -46,7 +46,7 @@ pub(super) fn initial_space(log: &Log, machine: &Machine, shape: Shape) -> Addre
     }
     let allocator = match usable_baseline(log) {
         Some(before) if machine.from_boot => {
-            setup.early = early_areas(log, before);
+            setup.early = early_areas(log, before, machine.page_size);
             policy::build(&setup)
         }
         Some(_) => {
