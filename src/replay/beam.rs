@@ -4,6 +4,7 @@
 //! came later. What is open is a small closed set: how far the purge has got, which later record took effect before,
 //! which pool was looked at. Each answer costs something; the cheapest states are kept, and what follows binds them.
 
+mod beliefs;
 mod busy;
 mod children;
 mod doubts;
@@ -18,7 +19,7 @@ mod state;
 
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::log::Log;
@@ -38,10 +39,16 @@ const EARLY: f64 = 1.0;
 const OTHER_POOL: f64 = 1.5;
 /// Nothing explains the record.
 const BELIEF: f64 = 8.0;
+/// Less than it costs not to believe a record.
+const LIE: f64 = 5.0;
 /// States dearer than the cheapest by more are given up.
 const MARGIN: f64 = 9.0;
 /// States kept.
 const WIDTH: usize = 12;
+/// Of those that believe other records than the cheapest does, for each set of such records.
+const WIDTH_BESIDE: usize = 6;
+/// All together.
+const WIDEST: usize = 32;
 /// Later records that can take effect before one.
 const MAX_EARLY: u32 = 3;
 /// What may be done for each record, in steps of purges, and for the first ones together. A trace that takes more is one
@@ -180,10 +187,18 @@ impl Beam<'_> {
 
     /// Level by level until one helps.
     fn try_doubts(&self, record: &Record, best: f64, next: &mut Vec<State>) {
+        let is_explained = cheapest(next) < best + EARLY;
+        if !is_explained || self.facts.is_suspect(record.index) {
+            for state in &self.states {
+                self.with_orphan(state, record, next);
+            }
+        }
+        if is_explained {
+            return;
+        }
         for depth in 1..=MAX_EARLY {
-            let so_far = cheapest(next);
-            if so_far < best + EARLY {
-                return;
+            if cheapest(next) < best + EARLY {
+                break;
             }
             for state in self.worth(depth) {
                 self.with_early(state, record, depth, next);
@@ -195,7 +210,7 @@ impl Beam<'_> {
         for state in &self.states {
             self.with_other_pool(state, record, next);
         }
-        if cheapest(next) >= best + BELIEF {
+        if cheapest(next) >= best + LIE {
             for state in &self.states {
                 self.with_belief(state, record, next);
             }
@@ -228,7 +243,14 @@ impl Beam<'_> {
         let mut seen = HashSet::new();
         let is_alone = states.len() == 1;
         states.retain(|state| state.cost <= limit && (is_alone || seen.insert(state.hash())));
-        states.truncate(WIDTH);
+        let first = states.first().map_or(0, |state| state.beliefs);
+        let mut n_of = HashMap::new();
+        states.retain(|state| {
+            let n = n_of.entry(state.beliefs).or_insert(0);
+            *n += 1;
+            *n <= if state.beliefs == first { WIDTH } else { WIDTH_BESIDE }
+        });
+        states.truncate(WIDEST);
         for state in &mut states {
             let acts = std::mem::take(&mut state.acts);
             let tag = std::mem::take(&mut state.tag);

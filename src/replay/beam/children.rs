@@ -16,9 +16,9 @@ const MAX_POSITIONS: usize = 96;
 
 /// What has to come out for a record to fit.
 #[derive(Debug, Clone, Copy)]
-enum Wanted<'r> {
-    /// This address, or none.
-    Answer { request: &'r Request, recorded: Option<u64> },
+pub(super) enum Wanted<'r> {
+    /// One of these addresses, or none.
+    Answer { request: &'r Request, answers: &'r [Option<u64>] },
     /// So many lazy pages before the free; its area belongs to this node.
     Counter { before: u64, node: u32 },
 }
@@ -26,7 +26,7 @@ enum Wanted<'r> {
 impl Wanted<'_> {
     fn comes_out(&self, env: &Env, state: &State) -> bool {
         match *self {
-            Self::Answer { request, recorded } => state.place(env, request).map(Found::start) == recorded,
+            Self::Answer { request, answers } => answers.contains(&state.place(env, request).map(Found::start)),
             Self::Counter { before, .. } => state.counter == before,
         }
     }
@@ -73,7 +73,7 @@ impl Beam<'_> {
                 if request.check(env.page_size).is_err() {
                     return;
                 }
-                let wanted = Wanted::Answer { request: &request, recorded };
+                let wanted = Wanted::Answer { request: &request, answers: &[recorded] };
                 self.with_purge(state, record, &wanted, out);
             }
             What::Free { addr, nr_lazy } => {
@@ -88,20 +88,19 @@ impl Beam<'_> {
     }
 
     /// What the record says is done, and counted against what the purge's record says.
-    fn settle(&self, mut state: State, record: &Record, tag: Tag) -> State {
+    pub(super) fn settle(&self, mut state: State, record: &Record, tag: Tag) -> State {
         self.works(COPY);
         let env = &self.env;
         match record.what {
-            What::Alloc { request, chunk, .. } => {
+            What::Alloc { request, .. } => {
                 let found = state.place(env, &request);
                 state.alloc(env, &request, found, record.index);
-                if let Some((size, align)) = chunk {
-                    state.chunk(env, size, align);
-                }
+                self.add_chunk(&mut state, record);
             }
             What::Free { addr, .. } => {
                 if let Some(area) = state.busy.get(addr) {
                     state.free(env, &area);
+                    self.note_untold(&mut state, record.index, &area);
                     if let Some(purge) = self.facts.next_purge(self.now) {
                         state.charge_surplus(env, purge);
                     }
@@ -115,8 +114,15 @@ impl Beam<'_> {
         state
     }
 
+    /// The per-CPU chunk that follows on an allocation, if one does.
+    pub(super) fn add_chunk(&self, state: &mut State, record: &Record) {
+        if let What::Alloc { chunk: Some((size, align)), .. } = record.what {
+            state.chunk(&self.env, size, align);
+        }
+    }
+
     /// The state as it is, and with the purge that is under way further on.
-    fn with_purge(&self, state: &State, record: &Record, wanted: &Wanted<'_>, out: &mut Vec<State>) {
+    pub(super) fn with_purge(&self, state: &State, record: &Record, wanted: &Wanted<'_>, out: &mut Vec<State>) {
         let env = &self.env;
         let fits = wanted.comes_out(env, state);
         if fits {
@@ -255,14 +261,14 @@ impl Beam<'_> {
 
     /// Is the request's own pool taken off for a moment next, and would the tree give the recorded address then?
     fn is_off_next(&self, state: &State, wanted: &Wanted<'_>) -> bool {
-        let Wanted::Answer { request, recorded } = *wanted else { return false };
+        let Wanted::Answer { request, answers } = *wanted else { return false };
         let env = &self.env;
         let own = (request.cpu % env.n_nodes, (request.size / env.page_size) as u32);
         if !request.first_attempt || !env.is_poolable(request) || state.purge.next_pool(&state.pools) != Some(own) {
             return false;
         }
         let missed = Request { first_attempt: false, ..*request };
-        state.place(env, &missed).map(Found::start) == recorded
+        answers.contains(&state.place(env, &missed).map(Found::start))
     }
 
     /// The purge is over: what is left of it is done.
@@ -299,22 +305,6 @@ impl Beam<'_> {
             }
             at.end_purge(was_idle, purge);
             out.push(at);
-        }
-    }
-
-    /// Takes an allocation with another request than the record's own, if that gives the recorded address.
-    pub(super) fn with_request(
-        &self,
-        state: &State,
-        record: &Record,
-        request: &Request,
-        tag: Tag,
-        out: &mut Vec<State>,
-    ) {
-        let What::Alloc { recorded, chunk, .. } = record.what else { return };
-        if state.place(&self.env, request).map(Found::start) == recorded {
-            let record = Record { what: What::Alloc { request: *request, recorded, chunk }, ..*record };
-            out.push(self.settle(state.clone(), &record, tag));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! What is tried when no state goes on as recorded: another order, another pool, another belief.
 
-use crate::model::{Extent, Op, Owner, Request, VmapArea};
+use crate::model::Request;
 
-use super::busy::Area;
 use super::facts::{Record, What};
 use super::path::Tag;
 use super::state::{Found, State};
-use super::{BELIEF, Beam, COPY, EARLY, OTHER_POOL};
+use super::{Beam, EARLY, OTHER_POOL};
 
 /// How far behind a record one of another task can stand that took effect before it, in records.
 const AHEAD: u32 = 300;
@@ -14,12 +13,10 @@ const AHEAD: u32 = 300;
 const FAR_AHEAD: u32 = 4096;
 /// A free whose `nr_lazy` says that it came first hardly counts as a doubt.
 const COUNTED_FIRST: f64 = 0.05;
-/// The counter is not what the record says, and nothing explains it.
-const COUNTER_DIFFERS: f64 = 2.0;
 
 impl Beam<'_> {
     /// The next record of each other CPU (from 6.19 on: task) that can have taken effect before this one.
-    fn candidates(&self, state: &State, record: &Record) -> Vec<Record> {
+    pub(super) fn candidates(&self, state: &State, record: &Record) -> Vec<Record> {
         let by_task = self.env.rules.reschedules_before_record;
         let is_window = self.facts.under_way(self.now).is_some();
         let (mut cpus, mut tasks) = (vec![record.cpu], vec![record.task]);
@@ -84,111 +81,39 @@ impl Beam<'_> {
 
     /// The pool of another node was looked at, or the own one was empty.
     pub(super) fn with_other_pool(&self, state: &State, record: &Record, out: &mut Vec<State>) {
-        let What::Alloc { request, .. } = record.what else { return };
-        if !request.first_attempt || !self.env.is_poolable(&request) {
-            return;
-        }
-        let from = out.len();
-        let own = request.cpu % self.env.n_nodes;
-        for node in (0..self.env.n_nodes).filter(|&node| node != own) {
-            let moved = Request { cpu: node, ..request };
-            self.with_request(state, record, &moved, Tag::OtherNode, out);
-        }
-        let missed = Request { first_attempt: false, ..request };
-        let is_window = self.facts.under_way(self.now).is_some();
-        let first_missed = out.len();
-        self.with_request(state, record, &missed, Tag::PoolMissed, out);
-        for (at, child) in out.iter_mut().enumerate().skip(from) {
-            child.cost += OTHER_POOL + if at >= first_missed && !is_window { 1.0 } else { 0.0 };
-        }
+        let What::Alloc { recorded, .. } = record.what else { return };
+        self.with_answer_of_other_pool(state, record, &[recorded], out);
     }
 
-    /// Nothing explains the record: it is believed, or it is not.
-    pub(super) fn with_belief(&self, state: &State, record: &Record, out: &mut Vec<State>) {
-        match record.what {
-            What::Alloc { request, recorded, .. } => self.believe_or_not(state, record, &request, recorded, out),
-            What::Free { addr, nr_lazy } => out.extend(self.count_anew(state, addr, nr_lazy)),
-            What::Purge(_) | What::Nothing => {}
-        }
-    }
-
-    fn believe_or_not(
+    /// The same for any of these answers.
+    pub(super) fn with_answer_of_other_pool(
         &self,
         state: &State,
         record: &Record,
-        request: &Request,
-        recorded: Option<u64>,
+        answers: &[Option<u64>],
         out: &mut Vec<State>,
     ) {
-        let env = &self.env;
-        let is_valid = request.check(env.page_size).is_ok();
-        let own = if is_valid { state.place(env, request) } else { None };
-        if is_valid && own.map(Found::start) == recorded {
-            // There is nothing to doubt in this state.
+        let What::Alloc { request, recorded, chunk } = record.what else { return };
+        if !request.first_attempt || !self.env.is_poolable(&request) {
             return;
         }
-        let extent = recorded.and_then(|start| Extent::sized(start, request.size));
-        let owner = if env.is_poolable(request) { Owner::Node(request.cpu % env.n_nodes) } else { Owner::Nobody };
-        let can_be = extent.is_some_and(|extent| self.is_possible(state, request, extent));
-        let (believed, disbelieved) = if can_be { (BELIEF, BELIEF + 0.75) } else { (BELIEF + 0.75, BELIEF) };
-        self.works(COPY);
-        let mut child = state.clone();
-        if let Some(extent) = extent {
-            child.adopt(env, extent, owner, record.index);
-        }
-        child.cost += if own.is_some() && extent.is_some() { believed } else { BELIEF };
-        child.tag = Tag::Believed;
-        out.push(child);
-        if let (Some(found), Some(_)) = (own, recorded) {
-            let mut child = state.clone();
-            child.alloc(env, request, Some(found), record.index);
-            child.cost += disbelieved;
-            child.tag = Tag::Disbelieved;
-            out.push(child);
-        }
-    }
-
-    /// Can any carve have given this address: the lowest aligned place of a hole, or of what is parked or waits?
-    fn is_possible(&self, state: &State, request: &Request, extent: Extent) -> bool {
-        let env = &self.env;
-        let start = extent.start();
-        if let Some((_, hole)) = state.holes.at(start) {
-            let lowest = crate::model::search::align_up(hole.start().max(request.window.vstart), request.align);
-            return lowest == start && hole.contains(extent);
-        }
-        state.pools.iter().any(|pools| pools.covers(start, env.page_size))
-            || state.lazy.iter().flat_map(|list| list.iter()).any(|area| area.start <= start && start < area.end)
-            || state.purge.holds(start)
-    }
-
-    /// A free of an area nobody knows, or with a counter nothing explains.
-    fn count_anew(&self, state: &State, addr: u64, nr_lazy: u64) -> Option<State> {
-        let env = &self.env;
-        let mut child = state.clone();
-        let area = match child.busy.get(addr) {
-            Some(area) => {
-                child.cost += COUNTER_DIFFERS;
-                area
-            }
-            None => {
-                let pages = nr_lazy.checked_sub(child.counter).filter(|&pages| pages > 0)?;
-                let extent = Extent::sized(addr, pages.checked_mul(env.page_size)?)?;
-                let is_apart = child.busy.overlapping(extent.start(), extent.end()).is_none()
-                    && child.holes.at(addr).is_none_or(|(_, hole)| hole.contains(extent));
-                if !is_apart {
-                    return None;
-                }
-                child.adopt(env, extent, Owner::Nobody, VmapArea::UNBORN);
-                Area { start: addr, end: extent.end(), owner: 0, born: VmapArea::UNBORN }
+        let try_request = |request: Request, tag: Tag, out: &mut Vec<State>| {
+            if answers.contains(&state.place(&self.env, &request).map(Found::start)) {
+                let record = Record { what: What::Alloc { request, recorded, chunk }, ..*record };
+                out.push(self.settle(state.clone(), &record, tag));
             }
         };
-        child.free(env, &area);
-        child.counter = nr_lazy;
-        if let Some(purge) = self.facts.next_purge(self.now) {
-            child.charge_surplus(env, purge);
+        let from = out.len();
+        let own = request.cpu % self.env.n_nodes;
+        for node in (0..self.env.n_nodes).filter(|&node| node != own) {
+            try_request(Request { cpu: node, ..request }, Tag::OtherNode, out);
         }
-        debug_assert!(matches!(child.acts.last(), Some(Op::Free { .. })), "freed");
-        Some(child)
+        let is_window = self.facts.under_way(self.now).is_some();
+        let first_missed = out.len();
+        try_request(Request { first_attempt: false, ..request }, Tag::PoolMissed, out);
+        for (at, child) in out.iter_mut().enumerate().skip(from) {
+            child.cost += OTHER_POOL + if at >= first_missed && !is_window { 1.0 } else { 0.0 };
+        }
     }
 
     /// The model's own answer, for showing what it would have said.

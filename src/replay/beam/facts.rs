@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::event::EventKind;
 use crate::log::Log;
-use crate::model::{AddressSpace, PurgeKind, Request};
+use crate::model::{AddressSpace, PurgeKind, Request, VmapArea};
 
 use super::super::overflow::{Overflow, task_slots};
 use super::super::percpu::{ChunkRules, ChunkWatch};
@@ -51,6 +51,8 @@ pub(super) struct PurgeFacts {
     pub(super) bounds_are_exact: bool,
     /// Pages taken off: what `nr_lazy` falls by.
     pub(super) sum: Option<u64>,
+    /// That is short of the pages of the area at this address, less so many: no record tells its size.
+    pub(super) sum_lacks: Option<(u64, u64)>,
 }
 
 /// What follows from the records alone.
@@ -64,11 +66,29 @@ pub(super) struct Facts<'a> {
     retries: HashSet<u32>,
     /// Per-CPU chunks that follow on a record: size and alignment.
     chunks: HashMap<u32, (u64, u64)>,
+    /// Frees of areas that no record allocated.
+    orphans: Vec<Orphan>,
+    /// Allocations of areas that are never freed, and of those that have a place in common with another: ascending.
+    suspects: Vec<u32>,
     pub(super) first: usize,
+}
+
+/// A free of an area that no record allocated.
+#[derive(Debug, Clone, Copy)]
+struct Orphan {
+    record: u32,
+    addr: u64,
+    /// Its pages, if the counter did not fall before it.
+    pages: u64,
+    /// The counter fell: it is the first one behind the record of a purge.
+    follows_purge: bool,
 }
 
 /// A free, for telling by how much the counter fell: `nr_lazy` less the pages of all frees up to it.
 type Level = (u32, i128);
+
+/// Areas remembered of those that records place at one address.
+const MAX_IN_ONE_PLACE: usize = 4;
 
 /// Frees looked at to tell the level behind a purge.
 const LEVEL_OF: usize = 5;
@@ -80,8 +100,8 @@ struct Reader<'a> {
     overflow: Vec<Overflow>,
     chunks: ChunkWatch,
     last_of_task: Vec<u32>,
-    /// Sizes in pages of the areas in use, by start, the oldest first.
-    live: HashMap<u64, VecDeque<u64>>,
+    /// Areas in use by start, the oldest first: their sizes in pages, and the records that allocated them.
+    live: HashMap<u64, VecDeque<(u64, u32)>>,
     levels: Vec<Level>,
     /// Pages of all frees so far.
     pages: i128,
@@ -99,11 +119,20 @@ impl<'a> Facts<'a> {
         let tasks = log.names.tasks();
         let slots = task_slots(log);
         let first = resolve::first_record(log, machine);
-        let facts = Self { log, purges: Vec::new(), slots, retries: HashSet::new(), chunks: HashMap::new(), first };
-        let mut live: HashMap<u64, VecDeque<u64>> = HashMap::new();
+        let facts = Self {
+            log,
+            purges: Vec::new(),
+            slots,
+            retries: HashSet::new(),
+            chunks: HashMap::new(),
+            orphans: Vec::new(),
+            suspects: Vec::new(),
+            first,
+        };
+        let mut live: HashMap<u64, VecDeque<(u64, u32)>> = HashMap::new();
         for node in 0..env.n_nodes {
             space.allocator().visit_busy(node, &mut |area| {
-                live.entry(area.start).or_default().push_back(area.len_bytes() / env.page_size);
+                live.entry(area.start).or_default().push_back((area.len_bytes() / env.page_size, VmapArea::UNBORN));
             });
         }
         let mut reader = Reader {
@@ -125,6 +154,9 @@ impl<'a> Facts<'a> {
             reader.read(index);
         }
         reader.tell_sums(space.allocator().lazy_pages());
+        let kept = reader.live.into_values().flatten().map(|(_, record)| record);
+        reader.facts.suspects.extend(kept);
+        reader.facts.suspects.sort_unstable();
         reader.facts
     }
 
@@ -157,6 +189,28 @@ impl<'a> Facts<'a> {
         self.purges.get(self.purge_at(index)).filter(|purge| purge.after < index)
     }
 
+    /// Addresses of areas that are freed behind a record and were allocated by none.
+    pub(super) fn orphans_behind(&self, index: u32) -> impl Iterator<Item = u64> {
+        let first = self.orphans.partition_point(|orphan| orphan.record <= index);
+        self.orphans[first..].iter().map(|orphan| orphan.addr)
+    }
+
+    /// Can a record name a wrong place: is the area never freed, or another one in it, and something else freed that no
+    /// record allocated?
+    pub(super) fn is_suspect(&self, index: u32) -> bool {
+        !self.orphans.is_empty() && self.suspects.binary_search(&index).is_ok()
+    }
+
+    fn orphan(&self, index: u32) -> Option<Orphan> {
+        let at = self.orphans.binary_search_by_key(&index, |orphan| orphan.record).ok()?;
+        Some(self.orphans[at])
+    }
+
+    /// As how many pages a free counts in the sum of the next purge, if it is of an area that no record allocated.
+    pub(super) fn assumed_pages(&self, index: u32) -> Option<u64> {
+        self.orphan(index).filter(|orphan| !orphan.follows_purge).map(|orphan| orphan.pages)
+    }
+
     /// The purge that is recorded next, whether it has begun or not.
     pub(super) fn next_purge(&self, index: u32) -> Option<&PurgeFacts> {
         self.purges.get(self.purge_at(index))
@@ -175,7 +229,14 @@ impl Reader<'_> {
                     self.facts.retries.insert(at);
                 }
                 if !failed {
-                    self.live.entry(addr.0).or_default().push_back(size / self.env.page_size);
+                    let live = self.live.entry(addr.0).or_default();
+                    live.push_back((size / self.env.page_size, at));
+                    if live.len() > 1 {
+                        self.facts.suspects.extend(live.iter().map(|&(_, record)| record));
+                    }
+                    if live.len() > MAX_IN_ONE_PLACE {
+                        live.pop_front();
+                    }
                 }
                 if let Some(chunk) = self.chunks.announced_by(&event) {
                     self.facts.chunks.insert(at, chunk);
@@ -183,14 +244,25 @@ impl Reader<'_> {
             }
             EventKind::Free { addr, nr_lazy, nr_lazy_max } => {
                 let before = self.levels.last().map_or(0, |level| level.1);
-                let known = self.live.get_mut(&addr.0).and_then(VecDeque::pop_front);
+                // As many as keep the level, if that can be.
+                let level = i128::from(nr_lazy) - before - self.pages;
+                let known = self.live.get_mut(&addr.0).and_then(|live| {
+                    // Where a record names the place of another area, the counter tells them apart.
+                    let fits = live.iter().position(|&(pages, _)| i128::from(pages) == level);
+                    live.remove(fits.unwrap_or(0)).map(|(pages, _)| pages)
+                });
                 let pages = known.unwrap_or_else(|| {
-                    // As many as keep the level, if that can be.
-                    let pages = i128::from(nr_lazy) - before - self.pages;
-                    if pages <= 0 {
+                    let follows_purge = self
+                        .facts
+                        .purges
+                        .last()
+                        .is_some_and(|purge| self.levels.last().is_none_or(|&(before, _)| before < purge.record));
+                    if level <= 0 && !follows_purge {
                         self.unsure.push(at);
                     }
-                    u64::try_from(pages).unwrap_or(0)
+                    let pages = u64::try_from(level).unwrap_or(0);
+                    self.facts.orphans.push(Orphan { record: at, addr: addr.0, pages, follows_purge });
+                    pages
                 });
                 self.pages += i128::from(pages);
                 self.levels.push((at, i128::from(nr_lazy) - self.pages));
@@ -219,6 +291,7 @@ impl Reader<'_> {
                     bounds: (num_purged > 0).then_some((start.0, end.0)),
                     bounds_are_exact: is_drain || full,
                     sum: None,
+                    sum_lacks: None,
                 });
             }
             _ => return,
@@ -229,9 +302,14 @@ impl Reader<'_> {
     /// By how much the counter falls with each purge: from the level before it to the one behind it.
     fn tell_sums(&mut self, lazy_pages: u64) {
         let mut before = Some(i128::from(lazy_pages));
-        for at in 0..self.facts.purges.len() {
+        // Up to the next one that takes anything off.
+        let mut ends = vec![u32::MAX; self.facts.purges.len()];
+        for at in (1..ends.len()).rev() {
+            let purge = &self.facts.purges[at];
+            ends[at - 1] = if purge.num_purged == Some(0) { ends[at] } else { purge.record };
+        }
+        for (at, to) in ends.into_iter().enumerate() {
             let from = self.facts.purges[at].record;
-            let to = self.facts.purges.get(at + 1).map_or(u32::MAX, |purge| purge.record);
             let first = self.levels.partition_point(|&(index, _)| index < from);
             let seen: Vec<i128> = self.levels[first..]
                 .iter()
@@ -239,6 +317,8 @@ impl Reader<'_> {
                 .take_while(|&&(index, _)| index < to)
                 .map(|&(_, level)| level)
                 .collect();
+            let next = self.levels.get(first).filter(|&&(index, _)| index < to);
+            let lacks = next.and_then(|&(index, _)| self.facts.orphan(index)).filter(|orphan| orphan.follows_purge);
             let votes = |level: &i128| seen.iter().filter(|other| *other == level).count();
             // Of equally many the first.
             let behind = seen.iter().rev().copied().max_by_key(votes);
@@ -251,6 +331,7 @@ impl Reader<'_> {
                 (Some(before), Some(behind)) if !is_unsure && before >= behind => u64::try_from(before - behind).ok(),
                 _ => None,
             };
+            purge.sum_lacks = lacks.filter(|_| !is_empty).map(|orphan| (orphan.addr, orphan.pages));
             before = if is_empty { behind.or(before) } else { behind };
         }
     }

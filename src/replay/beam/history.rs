@@ -56,6 +56,7 @@ impl Beam<'_> {
                 let first = ways.len();
                 if state.early.binary_search(&record.index).is_err() {
                     self.fitting(state, record, &mut ways);
+                    self.with_orphan(state, record, &mut ways);
                 }
                 for way in &mut ways[first..] {
                     way.cost += EARLY;

@@ -76,6 +76,8 @@ pub(super) struct Purge {
     /// Areas, or up to 6.8 fused ranges, taken off.
     n_detached: u64,
     pages_detached: u64,
+    /// Pages by which what is told of its fall is too low: areas of which no record told the size.
+    pub(super) untold_pages: i128,
     /// Lazy pages when the last list was taken off.
     counter_then: u64,
     /// Lowest start and highest end of what was taken off.
@@ -100,7 +102,7 @@ impl Purge {
         let worker = |w: &Worker| u64::from(w.list) << 40 | u64::from(w.at) << 4 | u64::from(w.is_subtracted);
         let workers = self.workers.iter().fold(stage, |hash, w| mix(hash ^ worker(w)));
         let lists = self.lists.iter().fold(workers, |hash, list| mix(hash ^ list.areas.len() as u64));
-        lists ^ mix(self.pages_detached ^ u64::from(self.charged) << 56)
+        lists ^ mix(self.pages_detached ^ u64::from(self.charged) << 56) ^ mix(self.untold_pages as u64)
     }
 
     /// Those who return lists; one at other times.
@@ -203,7 +205,7 @@ impl State {
             Stage::Pools { node: node + 1, behind: 0 }
         } else {
             self.purge.counter_then = self.counter;
-            self.cost += self.compare_with_record(facts);
+            self.cost += self.compare_with_record(env, facts);
             if self.purge.lists.is_empty() { Stage::Returning } else { Stage::Flushed }
         };
         // Even an empty list: what is freed from here on is not in it.
@@ -230,14 +232,24 @@ impl State {
         purge.lists.push(List { node, areas });
     }
 
+    /// By how much the records say that the counter falls; what they leave open this state knows.
+    fn told_sum(&self, env: &Env, facts: &PurgeFacts) -> Option<u64> {
+        let mut sum = i128::from(facts.sum?).saturating_add(self.purge.untold_pages);
+        if let Some((addr, assumed)) = facts.sum_lacks {
+            sum = sum.saturating_add(i128::from(env.pages(&self.busy.get(addr)?)) - i128::from(assumed));
+        }
+        u64::try_from(sum).ok()
+    }
+
     /// When everything is taken off: what of it the records contradict.
-    fn compare_with_record(&mut self, facts: &PurgeFacts) -> f64 {
+    fn compare_with_record(&mut self, env: &Env, facts: &PurgeFacts) -> f64 {
+        let sum = self.told_sum(env, facts);
         let purge = &mut self.purge;
         let mut cost = 0.0;
         if facts.num_purged.is_some_and(|n| u64::from(n) != purge.n_detached) {
             cost += purge.charge(1, COUNT_DIFFERS);
         }
-        if facts.sum.is_some_and(|sum| sum != purge.pages_detached) {
+        if sum.is_some_and(|sum| sum != purge.pages_detached) {
             cost += purge.charge(2, SUM_DIFFERS);
         }
         if purge.n_detached > 0
@@ -267,7 +279,7 @@ impl State {
         if facts.num_purged.is_some_and(|most| n > u64::from(most)) {
             self.cost += self.purge.charge(1, COUNT_DIFFERS);
         }
-        if let Some(most) = facts.sum {
+        if let Some(most) = self.told_sum(env, facts) {
             let pages = waiting().flat_map(|list| list.iter()).map(|area| env.pages(area)).sum::<u64>();
             if self.purge.pages_detached + pages > most {
                 self.cost += self.purge.charge(2, SUM_DIFFERS);

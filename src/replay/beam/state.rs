@@ -92,6 +92,8 @@ pub(super) struct State {
     pub(super) purge: Purge,
     /// Records that took effect before their place, ascending.
     pub(super) early: Vec<u32>,
+    /// Which records it believed and which not, where nothing explained them: equal for equal beliefs.
+    pub(super) beliefs: u64,
     /// What is against it.
     pub(super) cost: f64,
     /// What it did in the present record.
@@ -115,6 +117,7 @@ impl State {
             counter: allocator.lazy_pages(),
             purge: Purge::default(),
             early: Vec::new(),
+            beliefs: 0,
             cost: 0.0,
             acts: Vec::new(),
             tag: Tag::Plain,
@@ -250,6 +253,11 @@ impl State {
             Owner::Nobody => 0,
         };
         self.busy.insert(Area { start, end, owner, born });
+    }
+
+    /// Notes whether a record that nothing explains was believed.
+    pub(super) fn side_with(&mut self, index: u32, believes: bool) {
+        self.beliefs = mix(self.beliefs ^ u64::from(index) << 1 ^ u64::from(believes));
     }
 
     /// Marks a record as done before its place.
