@@ -220,17 +220,41 @@ fn lies_about_far_places_are_found_and_cost_no_true_record() {
     }
 }
 
-/// At least 99 in 100 lies among the areas in use are found. That they cost no true record is so with these lies and not
-/// with all: seeds 2 and 3 lose about sixty true ones each in `amd64-612-boot-smp2`.
+/// At least 99 in 100 lies among the areas in use are found, and no true record suffers.
 #[test]
-fn lies_about_near_places_are_found() {
-    let mut total = [0, 0, 0];
+fn lies_about_near_places_are_found_and_cost_no_true_record() {
+    let mut total = [0, 0];
     for name in LIED_ABOUT {
-        let told = lie(name, Moved::Near, 1);
-        assert_eq!(told[2], 0, "{name}");
-        total = [0, 1, 2].map(|at| total[at] + told[at]);
+        for seed in 1..=3 {
+            let [n_lies, missed, lost] = lie(name, Moved::Near, seed);
+            assert_eq!(lost, 0, "{name}, seed {seed}");
+            total = [total[0] + n_lies, total[1] + missed];
+        }
     }
-    assert!(total[1] * 100 <= total[0], "{total:?}");
+    assert!(total[0] > 200 && total[1] * 100 <= total[0], "{total:?}");
+}
+
+/// Lies that once led what follows astray: two in a window whose states filled the beam, one that another place of the
+/// purge explains, one whose area is freed first after a purge, some about areas of the snapshot at the start, one at the
+/// burst of a per-CPU chunk, and one of two records that stand in the wrong order.
+const LED_ASTRAY: [(&str, u64); 9] = [
+    ("amd64-612-boot-smp2", 2),
+    ("amd64-612-boot-smp2", 8),
+    ("amd64-612-boot-smp2", 19),
+    ("amd64-612-stress-smp2", 6),
+    ("amd64-612-testvmalloc-smp4", 11),
+    ("amd64-612-testvmalloc-smp4", 20),
+    ("amd64-72-boot-smp2", 21),
+    ("amd64-72-boot-smp2", 38),
+    ("amd64-72-boot-smp3", 38),
+];
+
+#[test]
+fn what_once_led_astray_is_found() {
+    for (name, seed) in LED_ASTRAY {
+        let [_, missed, lost] = lie(name, Moved::Near, seed);
+        assert_eq!((missed, lost), (0, 0), "{name}, seed {seed}");
+    }
 }
 
 /// Probes show when the lists of each node were taken off. Without them the plan finds these moments, or others at which
