@@ -7,6 +7,7 @@
 mod beam;
 mod behind;
 pub mod checkpoints;
+pub mod decisions;
 pub mod figure;
 mod held;
 pub mod machine;

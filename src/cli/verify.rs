@@ -17,7 +17,7 @@ use crate::view::text;
 use super::args::VerifyArgs;
 use super::error::CliError;
 use super::json::document;
-use super::{EXIT_NO, output};
+use super::{EXIT_NO, decisions, output};
 use rows::{After, Checks, DivergenceRow, Hypotheses, State, Told, row};
 
 /// The document of `verify --json`.
@@ -83,6 +83,7 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     // What is behind the areas decides no address.
     let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
     let mut replay = Replay::open(Arc::clone(&log), &settings)?;
+    decisions::report(replay.plan(), &args.input);
     if log.counts().alloc == 0 {
         return Err(CliError::Other {
             what: format!("{} has no allocation records to verify", input.name()),

@@ -11,7 +11,7 @@ use super::{BELIEF, Beam, COPY, EARLY, OTHER_POOL};
 /// How far behind a record one of another task can stand that took effect before it, in records.
 const AHEAD: u32 = 300;
 /// How far one of another CPU: an emulated or interrupted one can stand still between a change and its record.
-const FAR_AHEAD: u32 = 4096;
+pub(super) const FAR_AHEAD: u32 = 4096;
 /// A free whose `nr_lazy` says that it came first hardly counts as a doubt.
 const COUNTED_FIRST: f64 = 0.05;
 /// The counter is not what the record says, and nothing explains it.
