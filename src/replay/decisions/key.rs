@@ -47,7 +47,7 @@ pub(super) fn of(log: &Log, machine: &Machine, asked: &Asked<'_>, space: &Addres
     let mut hasher = Hasher(Sha256::new());
     let allocator = space.allocator();
     // Writing to the hash cannot fail.
-    let _ = write!(hasher, "{} {SEARCH} {:?}\n", env!("CARGO_PKG_VERSION"), machine.policy.rules);
+    let _ = writeln!(hasher, "{} {SEARCH} {:?}", env!("CARGO_PKG_VERSION"), machine.policy.rules);
     let Machine { cpus_possible, cpus_online, window, page_size, is_32_bit, from_boot, .. } = *machine;
     hasher.numbers(&[
         cpus_possible.into(),

@@ -149,8 +149,11 @@ impl<'a> Ways<'a> {
             }
             step => {
                 let part = part_of(step, self.asked.purge_at(at)?)?;
-                let is_of_era =
-                    matches!(part, PurgePart::Ranges { .. } | PurgePart::Detach { .. }) || !self.asked.fuses();
+                let is_of_era = match part {
+                    PurgePart::Detach { .. } => true,
+                    PurgePart::Ranges { .. } => self.asked.fuses(),
+                    _ => !self.asked.fuses(),
+                };
                 if !is_of_era || !self.order.takes(part, self.asked.n_nodes()) {
                     return None;
                 }
