@@ -10,6 +10,7 @@ use crate::policy::rules::{FreeSpace, LazyStore};
 use super::super::Machine;
 use super::super::beam::{self, Ask, Asked, Decided, Missed, Tag};
 use super::super::plan::{NO_MATE, TALLY_EVERY};
+use super::adopt::Difference;
 use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
 
 /// Records behind one that can have been taken before it.
@@ -112,6 +113,15 @@ impl Resolver<'_> {
             let size = if let EventKind::Alloc { size, .. } = event.kind { size } else { 0 };
             self.believed_because(index, own, recorded.and_then(|start| Extent::sized(start, size)))
         });
+        let difference = Difference { model: if missed.is_some() { own } else { recorded }, recorded };
+        // What lies where shows before anything is done.
+        let by_place = match (event.kind, missed, tag) {
+            (EventKind::Alloc { .. }, None, Tag::Plain) => None,
+            (EventKind::Alloc { .. }, ..) => {
+                self.probe_for(index, difference, Verdict::Adopted(because.unwrap_or(Cause::Unexplained)))
+            }
+            _ => None,
+        };
         let mut has_freed = false;
         if let EventKind::Free { addr, nr_lazy, .. } = event.kind
             && !self.can_be_freed(addr.0, nr_lazy, done)
@@ -143,7 +153,11 @@ impl Resolver<'_> {
             if verdict == Verdict::Exact {
                 self.plan.verdicts[index] = verdict;
             } else {
-                self.diverge(index, if missed.is_some() { own } else { recorded }, recorded, verdict);
+                let probe = match verdict {
+                    Verdict::Adopted(Cause::AfterDivergence | Cause::Unexplained) => by_place,
+                    _ => self.probe_for(index, difference, verdict),
+                };
+                self.take_down(index, difference, verdict, probe);
             }
         }
         self.plan.ops.push(self.log, &self.now);
