@@ -128,7 +128,7 @@ pub(super) fn resolved(
     if store.is_wanted() {
         let saved = match (bytes, contradicted) {
             (Some(bytes), None) if bytes.len() as u64 <= most => store.save(&bytes),
-            _ => Err("this trace contradicts itself, and has to be searched each time".to_owned()),
+            _ => Err("what was decided cannot be told in its words, or contradicts the records".to_owned()),
         };
         match saved {
             Ok(()) => kept.is_written = true,

@@ -86,7 +86,10 @@ pub(super) fn of(log: &Log, machine: &Machine, asked: &Asked<'_>, space: &Addres
             }
             EventKind::Free { addr, nr_lazy, nr_lazy_max } => hasher.numbers(&[2, addr.0, nr_lazy, nr_lazy_max]),
             EventKind::Purge { start, end, num_purged } => hasher.numbers(&[3, start.0, end.0, num_purged.into()]),
-            _ => hasher.numbers(&[0]),
+            EventKind::Mark { .. } | EventKind::Report { .. } | EventKind::Other { .. } => hasher.numbers(&[0]),
+            kind => {
+                let _ = write!(hasher, "{kind:?}");
+            }
         }
         if asked.first() as usize <= index
             && let Ask::Alloc { request, chunk, .. } = asked.at(index as u32).ask
