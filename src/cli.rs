@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod compare;
+pub mod decisions;
 pub mod diff;
 pub mod error;
 pub mod explain;

@@ -7,12 +7,14 @@
 mod beam;
 mod behind;
 pub mod checkpoints;
+pub mod decisions;
 pub mod figure;
 mod held;
 pub mod machine;
 mod overflow;
 pub mod percpu;
 pub mod plan;
+pub mod probe;
 pub mod resolve;
 pub mod script;
 pub mod timeline;
@@ -25,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 pub use checkpoints::Checkpoints;
 pub use machine::{Follow, Machine, OpenError, PolicyFrom, Settings};
 pub use plan::{Assumed, Hypotheses, NO_MATE, OpsOf, Plan};
+pub use probe::Probe;
 pub use timeline::{METRICS, Metric, Timeline};
 pub use verdict::{Cause, Divergence, Tally, Timing, Verdict};
 

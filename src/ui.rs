@@ -198,6 +198,7 @@ where
         let mut app = App::new(replay, screen.size()?, shown.keymap, shown.theme, shown.glyphs);
         app.loading = rest.as_ref().map(|rest| Ok(rest.words()));
         app.open_marks(store.load());
+        app.say_kept();
         let incoming = Incoming { rest, ..Incoming::default() };
         runtime::run(&mut app, &mut screen, incoming, store, shown.panic_on_key).await
     });

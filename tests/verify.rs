@@ -48,6 +48,39 @@ fn verify_keeps_its_contract() {
     }
 }
 
+/// Every record that was not exact says which single probe would have decided it, in the document and in the table.
+#[test]
+fn each_record_names_its_probe() {
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--json", "--quiet"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = document["divergences"].as_array().expect("rows");
+    assert!(!rows.is_empty());
+    for row in rows {
+        let wanted = match row["cause"].as_str().expect("a cause") {
+            "carved-after-purge" => ["decay_va_pool_node", "purge_vmap_node"],
+            "pool-missed" => ["decay_va_pool_node", "alloc_vmap_area"],
+            "exchanged-with-neighbour" | "carved-before-purge" => ["va_clip"; 2],
+            "other-node" => ["alloc_vmap_area"; 2],
+            other => panic!("{other}"),
+        };
+        let probe = row["probe"].as_str().expect("a probe");
+        assert!(wanted.contains(&probe), "{row}");
+        let by_record = ["decay_va_pool_node", "purge_vmap_node"].contains(&probe);
+        assert_eq!(
+            row.get("record_with").and_then(Value::as_str),
+            by_record.then(|| format!("--probes={probe}")).as_deref()
+        );
+    }
+    let text = String::from_utf8_lossy(&run(&["verify", "traces/amd64-612-boot-smp2", "--quiet"]).stdout).into_owned();
+    let first = rows[0]["probe"].as_str().expect("a probe");
+    assert!(text.contains("single probe: "), "{text}");
+    assert!(text.lines().any(|line| line.contains(" 0x") && line.ends_with(first)), "{text}");
+    // Nothing that could be recorded makes the rules of another kernel right.
+    let output = run(&["verify", "traces/amd64-612-boot-smp2", "--json", "--quiet", "--policy", "linux-4.19"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(document["divergences"].as_array().expect("rows").iter().all(|row| row.get("probe").is_none()));
+}
+
 /// The snapshot at the end is compared with the model at its marker: what a trace goes on to do is not in it.
 #[test]
 fn a_trace_may_go_on_behind_its_last_snapshot() {

@@ -20,7 +20,7 @@ use crate::view::{Role, UNICODE};
 use super::args::{InputArgs, OutputArgs};
 use super::error::CliError;
 use super::json::document;
-use super::{EXIT_NO, output};
+use super::{EXIT_NO, decisions, output};
 
 /// Options of `check`.
 #[derive(Debug, Clone, Args)]
@@ -101,6 +101,9 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     }
     let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
     let mut replay = if log.events.is_empty() { None } else { Some(Replay::open(Arc::clone(&log), &settings)?) };
+    if let Some(replay) = &replay {
+        decisions::report(replay.plan(), &args.input);
+    }
     let mut findings = check::all(&log, replay.as_mut());
     let figures = figures(args, &log, replay.as_ref());
     findings.extend(thresholds(args, figures));

@@ -16,7 +16,7 @@ use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Input, open};
 
 use super::error::CliError;
-use super::{EXIT_NO, output};
+use super::{EXIT_NO, decisions, output};
 
 pub use args::CompareArgs;
 
@@ -53,6 +53,7 @@ pub fn run(args: &CompareArgs) -> Result<u8, CliError> {
     output::report_problems(&log, &args.input)?;
     let (settings, changes) = facts_and_changes(args, &log)?;
     let replay = Replay::open(log, &settings)?;
+    decisions::report(replay.plan(), &args.input);
     let mut specs = asked.unwrap_or_else(|| LaneSpec::defaults(&replay, true));
     for spec in &mut specs {
         if spec.policy == RECORDED && !spec.changes.is_empty() {

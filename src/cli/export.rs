@@ -22,8 +22,8 @@ use crate::ui::still;
 
 use super::args::{Background, InputArgs};
 use super::error::CliError;
-use super::output;
 use super::sink::Sink;
+use super::{decisions, output};
 
 /// What checkpoints may hold here, in bytes: nobody goes back.
 const CHECKPOINT_BYTES: u64 = 1 << 20;
@@ -175,6 +175,7 @@ pub fn run(args: &ExportArgs) -> Result<u8, CliError> {
         Settings { memory: Follow::Nothing, checkpoint_bytes, ..own }
     };
     let replay = Replay::open(log, &settings)?;
+    decisions::report(replay.plan(), &args.input);
     let done = match (table_format(args.to.0), to) {
         (Some(format), Some(folder)) if args.table.is_none() && is_folder(folder) => {
             write_folder(args, &replay, format, folder)

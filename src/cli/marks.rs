@@ -28,14 +28,14 @@ pub fn store_for(input: &Input) -> Box<dyn MarkStore> {
         Some(Input::Embedded) => return Box::new(NoStore("the built-in capture is part of the program".to_owned())),
         _ => return Box::new(NoStore("this input is no file".to_owned())),
     };
-    match beside(path) {
+    match beside(path, SUFFIX) {
         Some(path) => Box::new(FileStore { path }),
         None => Box::new(NoStore("this input is no file".to_owned())),
     }
 }
 
-/// `TRACE.vmaplens.toml`; `None` beside what is neither a file nor a folder.
-fn beside(path: &Path) -> Option<PathBuf> {
+/// `TRACE.vmaplens.…`; `None` beside what is neither a file nor a folder.
+pub(super) fn beside(path: &Path, suffix: &str) -> Option<PathBuf> {
     let meta = path.metadata().ok()?;
     if !meta.is_file() && !meta.is_dir() {
         return None;
@@ -43,7 +43,7 @@ fn beside(path: &Path) -> Option<PathBuf> {
     // `.` has no name of its own.
     let path = if path.file_name().is_some() { path.to_owned() } else { path.canonicalize().ok()? };
     let mut name = path.file_name()?.to_owned();
-    name.push(SUFFIX);
+    name.push(suffix);
     Some(path.with_file_name(name))
 }
 

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::record::files::{Files, System};
 use crate::record::mounts::{Tracefs, mount_privately};
+use crate::record::probes::OF_PURGES;
 use crate::record::session::End;
 use crate::record::signals::Stop;
 use crate::record::{Facts, Limits, Plan, RecordError, Session, Settings, bundle::Spool, check, finish, leftovers};
@@ -41,8 +42,9 @@ pub struct RecordArgs {
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
     /// Probes on the parts of a purge besides (6.9 and later): they decide what the order of the records leaves open.
-    #[arg(long)]
-    pub probes: bool,
+    /// With names only these, as `verify` tells them for a record; `purge_vmap_node` brings the other one with it.
+    #[arg(long, value_name = "NAME,…", num_args = 0..=1, value_delimiter = ',', value_parser = OF_PURGES)]
+    pub probes: Option<Vec<String>>,
     /// Trace clock: `mono`, `global`, `boot`, `local`, `counter`, or another that the kernel has.
     #[arg(long, value_name = "CLOCK", default_value = crate::record::settings::CLOCK)]
     pub clock: String,
@@ -94,7 +96,8 @@ impl RecordArgs {
             buffer_kib: self.buffer_size.map(|bytes| bytes.div_ceil(1024)),
             filter: self.filter.clone(),
             stacks: self.stacks,
-            probes: self.probes,
+            probes: self.probes.is_some(),
+            probed: self.probes.clone().unwrap_or_default(),
             empty_pools: self.empty_pools,
             allow_kptr: self.allow_kptr,
             anonymise: self.anonymise,

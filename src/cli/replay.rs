@@ -20,7 +20,7 @@ use crate::view::text::{bytes, count, plural};
 use super::args::ReplayArgs;
 use super::error::CliError;
 use super::json::document;
-use super::output;
+use super::{decisions, output};
 
 /// The document of `replay --json` for a capture.
 #[derive(Debug, Serialize)]
@@ -104,6 +104,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     if let Some(until) = &until {
         output::report_problems(&log, &args.input)?;
         let mut replay = Replay::open(log, &args.input.settings())?;
+        decisions::report(replay.plan(), &args.input);
         return until::run(&mut replay, until, &args.output);
     }
     if let Some(script) = &log.script {
@@ -111,6 +112,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     }
     output::report_problems(&log, &args.input)?;
     let mut replay = Replay::open(Arc::clone(&log), &args.input.settings())?;
+    decisions::report(replay.plan(), &args.input);
     let seeks = args.seeks.map(|n| timing::seeks(&mut replay, n));
     let resident_bytes = seeks.is_some().then(timing::resident_bytes).flatten();
     let held_bytes = seeks.is_some().then(|| replay.heap_parts().into_iter().collect());

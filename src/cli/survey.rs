@@ -21,6 +21,7 @@ use crate::replay::{Follow, Replay, Settings};
 use crate::source::{Expect, Input, Reading, SourceError, open};
 use crate::view::text::{count, plural};
 
+use super::decisions::store_for;
 use super::error::CliError;
 use super::export::{failed, finish};
 use super::output;
@@ -273,8 +274,12 @@ fn replay_of(found: &Found) -> Result<Replay, Trouble> {
         let damage = log.problems.first().map(|first| format!("{}: {}", first.place(), first.problem.kind));
         return Err(Trouble::Error(damage.unwrap_or_else(|| "it has no records, only areas of one moment".to_owned())));
     }
-    let settings =
-        Settings { memory: Follow::Nothing, checkpoint_bytes: Some(CHECKPOINT_BYTES), ..Settings::default() };
+    let settings = Settings {
+        memory: Follow::Nothing,
+        checkpoint_bytes: Some(CHECKPOINT_BYTES),
+        decisions: store_for(&Input::Path(found.path.clone()), false),
+        ..Settings::default()
+    };
     Replay::open(Arc::new(log), &settings).map_err(|error| Trouble::Error(error.to_string()))
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 
 use crate::log::{Log, Progress};
-use crate::replay::Replay;
+use crate::replay::{Replay, Settings};
 use crate::source::{Expect, Input, complete, open};
 use crate::ui::{MarkStore, Source, UiOptions, run as run_ui};
 
@@ -31,7 +31,9 @@ pub fn run(args: &UiArgs) -> Result<u8, CliError> {
     let progress = Arc::new(Progress::default());
     reading.watched = Some(Arc::clone(&progress));
     let part = {
-        let (input, reading, settings) = (input.clone(), reading.clone(), settings.clone());
+        // What is kept is of the whole.
+        let settings = Settings { decisions: None, ..settings.clone() };
+        let (input, reading) = (input.clone(), reading.clone());
         move |part: Log| Replay::open(Arc::new(complete(part, &input, &reading)?), &settings).ok()
     };
     let watched = Arc::clone(&progress);

@@ -17,7 +17,7 @@ use crate::view::text;
 use super::args::VerifyArgs;
 use super::error::CliError;
 use super::json::document;
-use super::{EXIT_NO, output};
+use super::{EXIT_NO, decisions, output};
 use rows::{After, Checks, DivergenceRow, Hypotheses, State, Told, row};
 
 /// The document of `verify --json`.
@@ -43,6 +43,9 @@ struct Report {
     divergences: Vec<DivergenceRow>,
     checks: Checks,
     problems: usize,
+    /// What is inferred was read from a file beside the input.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    from_cache: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<After>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,7 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CliError> {
     // What is behind the areas decides no address.
     let settings = Settings { memory: Follow::Nothing, ..args.input.settings() };
     let mut replay = Replay::open(Arc::clone(&log), &settings)?;
+    decisions::report(replay.plan(), &args.input);
     if log.counts().alloc == 0 {
         return Err(CliError::Other {
             what: format!("{} has no allocation records to verify", input.name()),
@@ -148,6 +152,7 @@ fn report(log: &Log, replay: &Replay) -> Report {
             displaced: checks.displaced,
         },
         problems: log.problems.len(),
+        from_cache: plan.kept.is_used,
         after_reason: (log.after.is_some() && after.is_none())
             .then_some("the addresses of vmallocinfo.after are hidden: it cannot be compared"),
         after: after.map(After::from),
@@ -164,6 +169,20 @@ fn describe_causes(report: &Report, out: &mut String) {
         let Some(row) = report.divergences.iter().find(|row| row.cause == *cause) else { continue };
         wrapped(out, (2, 6), &format!("{n} {} ({cause}): {}", row.verdict, row.because));
         wrapped(out, (6, 8), &format!("decided by: {}", row.decided_by));
+        let of_cause = report.divergences.iter().filter(|row| row.cause == *cause);
+        let mut probes: BTreeMap<_, u64> = BTreeMap::new();
+        for row in of_cause {
+            *probes.entry(row.probe.map(|probe| (probe, row.record_with))).or_default() += 1;
+        }
+        let told = probes.into_iter().filter_map(|(probe, n)| {
+            let (probe, option) = probe?;
+            let option = option.map_or(String::new(), |option| format!(": record {option}"));
+            Some(format!("{probe} ({n}{option})"))
+        });
+        let told: Vec<String> = told.collect();
+        if !told.is_empty() {
+            wrapped(out, (6, 8), &format!("single probe: {}", told.join(", ")));
+        }
     }
     if report.divergences.is_empty() {
         return;
@@ -176,12 +195,22 @@ fn describe_causes(report: &Report, out: &mut String) {
     let has_lines = report.divergences.iter().all(|row| row.line != 0);
     let place_word = if has_lines { "line" } else { "event" };
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{:>6} {:>8} {:>7}  {:room$} {:room$} cause", place_word, "size", "align", "model", "record");
+    let _ = writeln!(
+        out,
+        "{:>6} {:>8} {:>7}  {:room$} {:room$} cause, probe",
+        place_word, "size", "align", "model", "record"
+    );
     for (row, [model, recorded]) in shown {
         let at = if has_lines { row.line } else { row.seq + 1 };
         let align = if row.align > 1 { text::bytes(row.align) } else { String::new() };
         let size = text::bytes(row.size);
-        let _ = writeln!(out, "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {}", at, row.cause);
+        let _ = writeln!(
+            out,
+            "{:>6} {size:>8} {align:>7}  {model:room$} {recorded:room$} {} {}",
+            at,
+            row.cause,
+            row.probe.unwrap_or_default()
+        );
     }
 }
 
@@ -233,6 +262,9 @@ fn describe(report: &Report) -> String {
             text::plural(exchanged, "allocation", "allocations"),
         );
         wrapped(&mut out, (2, 6), &note);
+    }
+    if report.from_cache {
+        wrapped(&mut out, (2, 6), "what is inferred was read from the file beside the input, and done anew");
     }
     describe_causes(report, &mut out);
     if report.divergences.len() > SHOWN {

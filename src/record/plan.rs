@@ -207,7 +207,7 @@ fn probes(facts: &Facts, settings: &Settings, group: &str) -> Result<(Vec<Defini
         ));
     };
     if facts.has_events {
-        return Ok(of_purges(arch, group, &facts.symbols));
+        return Ok(of_purges(arch, group, &facts.symbols, &settings.probed));
     }
     instead_of_events(arch, group, &facts.symbols).map_err(|unusable| {
         RecordError::new(unusable.to_string(), "Linux 6.2 and later has events, and needs no probes")

@@ -163,16 +163,23 @@ pub fn instead_of_events(
     Ok((all, left_out))
 }
 
+/// The functions of a purge that can be probed beside the events.
+pub const OF_PURGES: [&str; 2] = ["decay_va_pool_node", "purge_vmap_node"];
+
 /// Probes that show when a purge reaches each node: they decide what the order of the records leaves open.
-pub fn of_purges(arch: Arch, group: &str, symbols: &Symbols) -> (Vec<Definition>, Vec<Unusable>) {
+/// Of them only those on functions that are named, if any is, and the one on what is taken off.
+pub fn of_purges(arch: Arch, group: &str, symbols: &Symbols, named: &[String]) -> (Vec<Definition>, Vec<Unusable>) {
     let [first, second, ..] = arch.arguments;
     let bits = u32::from(arch.long_bytes) * 8;
     let wanted = [
-        ("vm_decay", "decay_va_pool_node", format!("node={first}:x{bits} full={second}:u8")),
-        ("vm_return", "purge_vmap_node", format!("work={first}:x{bits}")),
+        ("vm_decay", OF_PURGES[0], format!("node={first}:x{bits} full={second}:u8")),
+        ("vm_return", OF_PURGES[1], format!("work={first}:x{bits}")),
     ];
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
-    for (event, function, args) in wanted {
+    // What comes back cannot be told without what was taken off: the first of them is always there.
+    let is_named =
+        |function: &str| named.is_empty() || function == OF_PURGES[0] || named.iter().any(|name| name == function);
+    for (event, function, args) in wanted.into_iter().filter(|(_, function, _)| is_named(function)) {
         match symbols.usable(function) {
             Ok(()) => all.push(Definition {
                 event,
@@ -234,10 +241,18 @@ mod tests {
         let some = "0 t alloc_vmap_area\n0 t free_vmap_area_noflush\n";
         let (all, left_out) = instead_of_events(x86, "g", &read(some)).expect("usable");
         assert_eq!((all.len(), left_out.len()), (3, 1));
-        let (all, left_out) = of_purges(x86, "g", &read("0 t decay_va_pool_node\n0 t purge_vmap_node.isra.0"));
+        let (all, left_out) = of_purges(x86, "g", &read("0 t decay_va_pool_node\n0 t purge_vmap_node.isra.0"), &[]);
         assert_eq!(
             (all[0].line.as_str(), left_out.len()),
             ("p:g/vm_decay decay_va_pool_node node=%di:x64 full=%si:u8", 1)
         );
+        let both = read("0 t decay_va_pool_node\n0 t purge_vmap_node");
+        let all_events = &["vm_decay", "vm_return"][..];
+        for (named, events) in [(&[][..], all_events), (&OF_PURGES[1..], all_events), (&OF_PURGES[..1], &["vm_decay"])]
+        {
+            let named: Vec<String> = named.iter().map(|&name: &&str| name.to_owned()).collect();
+            let (all, left_out) = of_purges(x86, "g", &both, &named);
+            assert_eq!((all.iter().map(|probe| probe.event).collect::<Vec<_>>(), left_out), (events.to_vec(), vec![]));
+        }
     }
 }

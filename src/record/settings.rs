@@ -20,6 +20,8 @@ pub struct Settings {
     pub stacks: bool,
     /// Probes on the parts of a purge, beside the events.
     pub probes: bool,
+    /// Only those on these functions; all if there is none.
+    pub probed: Vec<String>,
     /// The allocator's pools are emptied before the first snapshot, together with other caches of the kernel.
     pub empty_pools: bool,
     /// `kptr_restrict` may be changed while `/proc/vmallocinfo` is read.
@@ -53,6 +55,7 @@ impl Default for Settings {
             filter: None,
             stacks: false,
             probes: false,
+            probed: Vec::new(),
             empty_pools: false,
             allow_kptr: false,
             anonymise: false,

@@ -4,6 +4,7 @@
 //! came later. What is open is a small closed set: how far the purge has got, which later record took effect before,
 //! which pool was looked at. Each answer costs something; the cheapest states are kept, and what follows binds them.
 
+mod asked;
 mod beliefs;
 mod busy;
 mod children;
@@ -26,6 +27,7 @@ use crate::log::Log;
 use crate::model::AddressSpace;
 
 use super::Machine;
+pub(super) use asked::{Ask, Asked, MOST_AHEAD};
 use facts::{Facts, Record, What};
 use history::History;
 pub(super) use path::Tag;
@@ -68,7 +70,7 @@ fn mix(x: u64) -> u64 {
 }
 
 /// What was decided about one record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decided {
     pub(super) index: u32,
     pub(super) tag: Tag,
@@ -76,7 +78,7 @@ pub(super) struct Decided {
 }
 
 /// An allocation that the front-runner would have placed elsewhere.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missed {
     pub(super) index: u32,
     /// Where; `None`: nowhere.
@@ -84,7 +86,7 @@ pub(super) struct Missed {
 }
 
 /// How it came out.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decisions {
     /// Per record that did something, ascending.
     pub(super) decided: Vec<Decided>,

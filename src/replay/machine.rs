@@ -1,5 +1,8 @@
 //! [`Machine`]: what the capture says of the machine, completed by what the events show and by what the user says.
 
+use std::sync::Arc;
+
+use super::decisions::Store;
 use crate::event::EventKind;
 use crate::log::{Log, Pointers, Window};
 use crate::model::page_table::{Geometry, Hints, geometry_of};
@@ -38,6 +41,8 @@ pub struct Settings {
     /// Logs of up to this many records are gone through with what is behind their areas when they are opened; longer ones
     /// while nothing else is to be done.
     pub prepared: Option<usize>,
+    /// Where what is inferred is kept for the next time.
+    pub decisions: Option<Arc<dyn Store>>,
 }
 
 impl Settings {

@@ -19,6 +19,7 @@ use crate::log::{Log, Progress};
 use crate::model::{Extent, Op};
 use crate::policy;
 
+use super::decisions::{self, Kept};
 use super::machine::{PolicyFrom, releases_to_try};
 use super::resolve::Resolver;
 pub use assumed::{Assumed, Hypotheses};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub divergences: Vec<Divergence>,
     /// What else was compared.
     pub checks: Checks,
+    /// What became of what was inferred before.
+    pub kept: Kept,
     /// Per-CPU chunks that no record announces, where they were carved.
     pub(super) chunks: Vec<Extent>,
     pub(super) ops: Ops,
@@ -95,6 +98,7 @@ impl Plan {
             timeline: Timeline::default(),
             divergences: Vec::new(),
             checks: Checks::default(),
+            kept: Kept::default(),
             chunks: Vec::new(),
             ops: Ops::new(n_nodes, n_records),
             verdicts: vec![Verdict::NotJudged; n_records],
@@ -124,10 +128,10 @@ impl Plan {
         let n = log.events.len() as u64;
         let resolver = Resolver::new(log, machine);
         let told = |at| progress.set_resolved(at as u64, n);
-        let decisions = if resolver.needs_beam() { resolver.decide(told) } else { None };
-        Ok(match decisions {
-            Some(decisions) => resolver.run_decided(decisions, settings.checkpoint_bytes()),
-            None => resolver.run(settings.checkpoint_bytes(), told),
+        Ok(if resolver.needs_beam() {
+            decisions::resolved(resolver, (log, settings), told)
+        } else {
+            resolver.run(settings.checkpoint_bytes(), told)
         })
     }
 

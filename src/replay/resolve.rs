@@ -6,6 +6,7 @@
 mod adopt;
 mod copies;
 mod decided;
+mod deciding;
 mod early;
 mod initial;
 mod older;
@@ -41,7 +42,7 @@ use super::overflow::{Overflow, task_slots};
 use super::percpu::{ChunkRules, ChunkWatch};
 use super::plan::{Plan, TALLY_EVERY, purge_op};
 use super::timeline::values_of;
-use super::{Cause, Checkpoints, Divergence, Machine, Tally, Timing, Verdict};
+use super::{Cause, Checkpoints, Divergence, Machine, Probe, Tally, Timing, Verdict};
 
 /// How far before its purge record an allocation can stand that was carved after it, in records.
 const MAX_AFTER_PURGE: usize = 512;
@@ -347,11 +348,17 @@ impl<'a> Resolver<'a> {
         self.machine.policy.rules.reschedules_before_record || self.machine.cpus_online > 1
     }
 
+    /// Takes down what was not exact; the state is the one before the record, or nothing adopted depends on it.
     fn diverge(&mut self, index: usize, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) {
+        let probe = self.probe_for(index, Difference { model, recorded }, verdict);
+        self.take_down(index, Difference { model, recorded }, verdict, probe);
+    }
+
+    fn take_down(&mut self, index: usize, difference: Difference, verdict: Verdict, probe: Option<Probe>) {
         let seq = Seq(index as u32);
         self.plan.verdicts[index] = verdict;
         self.plan.timeline.divergences.push(seq.0);
-        self.plan.divergences.push(Divergence::new(seq, model, recorded, verdict));
+        self.plan.divergences.push(Divergence::new(seq, (difference.model, difference.recorded), verdict, probe));
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Verdict`]: did the model choose the address the kernel chose, and if not, why not.
 
+use super::Probe;
 use crate::event::{Addr, Seq};
 
 /// What the model said of one record.
@@ -179,6 +180,8 @@ pub struct Divergence {
     pub seq: Seq,
     /// How it was settled.
     pub verdict: Verdict,
+    /// The one further thing to record that would have decided it; `None` of a script.
+    pub probe: Option<Probe>,
     model: Answered,
     recorded: Answered,
 }
@@ -199,8 +202,13 @@ impl Answered {
 
 impl Divergence {
     /// Of a record: the model's own answer, and the recorded address; `None` for a request that failed.
-    pub(super) fn new(seq: Seq, model: Option<u64>, recorded: Option<u64>, verdict: Verdict) -> Self {
-        Self { seq, verdict, model: Answered::of(model), recorded: Answered::of(recorded) }
+    pub(super) fn new(
+        seq: Seq,
+        (model, recorded): (Option<u64>, Option<u64>),
+        verdict: Verdict,
+        probe: Option<Probe>,
+    ) -> Self {
+        Self { seq, verdict, probe, model: Answered::of(model), recorded: Answered::of(recorded) }
     }
 
     /// The model's own answer; `None` if it found no space.

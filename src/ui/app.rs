@@ -333,6 +333,13 @@ impl App {
         Spot { cursor: self.heading(), selection: self.selection }
     }
 
+    /// Says what is wrong with the file of what was inferred before, if something is.
+    pub(crate) fn say_kept(&mut self) {
+        if let Some(problem) = self.replay.plan().kept.problems.first().cloned() {
+            self.say(problem);
+        }
+    }
+
     /// Says something in the footer for a while.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.message = Some(Message { text: text.into(), until: self.now + MESSAGE_FOR });

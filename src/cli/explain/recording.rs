@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, ExplainArgs, Found, asks_nothing, event_of, window_of};
+use crate::cli::decisions;
 use crate::cli::error::CliError;
 use crate::event::{EventKind, Seq};
 use crate::insight::explain::{
@@ -18,7 +19,9 @@ pub(super) fn replay_of(args: &ExplainArgs, log: Arc<Log>) -> Result<Replay, Cli
     let range = args.input.range.filter(|_| !is_told);
     // What is behind the areas decides no address.
     let settings = Settings { memory: Follow::Nothing, range, ..args.input.settings() };
-    Ok(Replay::open(log, &settings)?)
+    let replay = Replay::open(log, &settings)?;
+    decisions::report(replay.plan(), &args.input);
+    Ok(replay)
 }
 
 /// Answers.

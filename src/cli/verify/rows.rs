@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::event::EventKind;
 use crate::log::Log;
 use crate::replay::truth::{AfterCheck, StateCheck};
-use crate::replay::{self, Divergence, Plan, Verdict};
+use crate::replay::{self, Divergence, Plan, Probe, Verdict};
 
 use super::super::json::hex;
 
@@ -23,6 +23,12 @@ pub(super) struct DivergenceRow {
     pub(super) cause: &'static str,
     pub(super) because: &'static str,
     pub(super) decided_by: &'static str,
+    /// The one further thing to record that would have decided this record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) probe: Option<&'static str>,
+    /// The option of `record` that records it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) record_with: Option<&'static str>,
     /// Steps of a purge that come first; the purge is recorded later.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) purge_steps: usize,
@@ -107,6 +113,8 @@ pub(super) fn row(log: &Log, plan: &Plan, divergence: &Divergence) -> Divergence
         EventKind::Alloc { size, align, .. } => (size, align),
         _ => (0, 0),
     };
+    // With the rules of another kernel nothing that is recorded decides anything.
+    let probe = divergence.probe.filter(|_| !plan.machine.has_foreign_rules(log));
     let address = |addr: Option<crate::event::Addr>| addr.map(|addr| hex(addr.0, is_32_bit));
     DivergenceRow {
         seq: divergence.seq.0,
@@ -120,6 +128,8 @@ pub(super) fn row(log: &Log, plan: &Plan, divergence: &Divergence) -> Divergence
         cause,
         because,
         decided_by,
+        probe: probe.map(Probe::name),
+        record_with: probe.and_then(Probe::option),
         purge_steps: assumed.purge_steps,
         taken_before: assumed.taken_before.iter().map(|seq| seq.0).collect(),
         confirmed_by: assumed.confirmed_by.map(|seq| seq.0),
@@ -145,5 +155,28 @@ impl From<StateCheck> for State {
         let StateCheck { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal } =
             check;
         Self { free_equal, free_recorded, free_model, pools_equal, lazy_equal, busy_equal, tree_equal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::super::args::Cli;
+    use super::*;
+
+    /// What `record_with` says can be given to `record` as it stands.
+    #[test]
+    fn record_takes_what_is_told() {
+        let mut taken = 0;
+        for probe in [Probe::DecayVaPoolNode, Probe::PurgeVmapNode, Probe::EmptyPools] {
+            let option = probe.option().expect("recorded by an option");
+            let parsed = Cli::try_parse_from(["vmaplens", "record", option, "-o", "bundle"]);
+            taken += usize::from(parsed.is_ok());
+            assert!(option.ends_with(probe.name()), "{option}");
+        }
+        assert_eq!(taken, 3);
+        assert!(Cli::try_parse_from(["vmaplens", "record", "--probes", "-o", "bundle", "--", "true"]).is_ok());
+        assert!(Cli::try_parse_from(["vmaplens", "record", "--probes=va_clip", "-o", "bundle"]).is_err());
     }
 }

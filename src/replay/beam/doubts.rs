@@ -10,7 +10,7 @@ use super::{Beam, EARLY, OTHER_POOL};
 /// How far behind a record one of another task can stand that took effect before it, in records.
 const AHEAD: u32 = 300;
 /// How far one of another CPU: an emulated or interrupted one can stand still between a change and its record.
-const FAR_AHEAD: u32 = 4096;
+pub(super) const FAR_AHEAD: u32 = 4096;
 /// A free whose `nr_lazy` says that it came first hardly counts as a doubt.
 const COUNTED_FIRST: f64 = 0.05;
 

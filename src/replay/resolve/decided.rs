@@ -4,15 +4,26 @@ use std::collections::HashSet;
 
 use crate::event::{Event, EventKind};
 use crate::log::Log;
-use crate::model::{Answer, Extent, Op, VmapArea};
+use crate::model::{AddressSpace, Answer, Extent, Op, Place, VmapArea};
 use crate::policy::rules::{FreeSpace, LazyStore};
 
-use super::super::beam::{self, Decided, Missed, Tag};
+use super::super::Machine;
+use super::super::beam::{self, Ask, Asked, Decided, Missed, Tag};
 use super::super::plan::{NO_MATE, TALLY_EVERY};
+use super::adopt::Difference;
 use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
 
 /// Records behind one that can have been taken before it.
 const AHEAD: usize = 512;
+
+/// Where what was decided does not come out in the full model.
+#[derive(Debug, Default)]
+struct Contradicted {
+    /// Allocations with another answer.
+    allocs: HashSet<u32>,
+    /// The first free that cannot have been what was decided.
+    free: Option<u32>,
+}
 
 impl Resolver<'_> {
     /// Does the trace leave so much open that several states have to be followed? With one CPU, or where probes show how
@@ -34,17 +45,28 @@ impl Resolver<'_> {
         beam::decide(self.log, &self.machine, &self.space, progress)
     }
 
-    /// Goes through the records as was decided.
+    /// The machine it is resolved for.
+    pub(in super::super) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The state before the next record.
+    pub(in super::super) fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// Goes through the records as was decided. Besides: the first free that cannot have been what was decided.
     pub(in super::super) fn run_decided(
         mut self,
         decisions: beam::Decisions,
         checkpoint_bytes: u64,
-    ) -> (Plan, Checkpoints) {
+    ) -> ((Plan, Checkpoints), Option<u32>) {
+        let asked = Asked::read(self.log, &self.machine, &self.space);
         self.checkpoints.set_budget(checkpoint_bytes);
         self.shapes.forget();
         let mut decided = decisions.decided.into_iter().peekable();
         // Where records contradict each other, what was decided need not come out.
-        let mut contradicted = HashSet::new();
+        let mut contradicted = Contradicted::default();
         let mut all_missed = decisions.missed.into_iter().peekable();
         for index in 0..self.log.events.len() {
             if index.is_multiple_of(TALLY_EVERY) {
@@ -54,20 +76,20 @@ impl Resolver<'_> {
             let is_here = |at: u32| at as usize == index;
             let done = decided.next_if(|decided| is_here(decided.index));
             let missed = all_missed.next_if(|missed| is_here(missed.index));
-            self.take_decided(index, done.as_ref(), missed, &mut contradicted);
+            self.take_decided((index, &asked), done.as_ref(), missed, &mut contradicted);
             self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample();
         self.plan.timeline.metrics.finish();
-        (self.plan, self.checkpoints)
+        ((self.plan, self.checkpoints), contradicted.free)
     }
 
     fn take_decided(
         &mut self,
-        index: usize,
+        (index, asked): (usize, &Asked<'_>),
         done: Option<&Decided>,
-        missed: Option<Missed>,
-        contradicted: &mut HashSet<u32>,
+        mut missed: Option<Missed>,
+        contradicted: &mut Contradicted,
     ) {
         let event = self.log.events.nth(index);
         let seq = index as u32;
@@ -82,13 +104,31 @@ impl Resolver<'_> {
         }
         let tag = done.map_or(Tag::Plain, |done| done.tag);
         let recorded = recorded_of(&event);
+        let ops = done.map_or(&[][..], |done| &done.ops);
+        if missed.is_none() && (tag != Tag::Plain || ops.len() != 1) {
+            missed = self.misses((index, asked), recorded);
+        }
         let own = missed.and_then(|missed| missed.own);
         let because = (tag == Tag::Believed).then(|| {
             let size = if let EventKind::Alloc { size, .. } = event.kind { size } else { 0 };
             self.believed_because(index, own, recorded.and_then(|start| Extent::sized(start, size)))
         });
+        let difference = Difference { model: if missed.is_some() { own } else { recorded }, recorded };
+        // What lies where shows before anything is done.
+        let by_place = match (event.kind, missed, tag) {
+            (EventKind::Alloc { .. }, None, Tag::Plain) => None,
+            (EventKind::Alloc { .. }, ..) => {
+                self.probe_for(index, difference, Verdict::Adopted(because.unwrap_or(Cause::Unexplained)))
+            }
+            _ => None,
+        };
         let mut has_freed = false;
-        for op in done.map_or(&[][..], |done| &done.ops) {
+        if let EventKind::Free { addr, nr_lazy, .. } = event.kind
+            && !self.can_be_freed(addr.0, nr_lazy, done)
+        {
+            contradicted.free.get_or_insert(seq);
+        }
+        for op in ops {
             let answer = self.apply(*op);
             has_freed |= matches!(answer, Answer::Freed(_));
             self.note_decided(index, &event, (op, tag), &answer, contradicted);
@@ -101,9 +141,9 @@ impl Resolver<'_> {
             let verdict = match (tag, missed) {
                 (Tag::Believed, _) => Verdict::Adopted(because.unwrap_or(Cause::Unexplained)),
                 // The full model gives the recorded address all the same.
-                (Tag::Disbelieved, _) if contradicted.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
+                (Tag::Disbelieved, _) if contradicted.allocs.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
                 (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
-                _ if contradicted.remove(&seq) => Verdict::Adopted(Cause::Impossible),
+                _ if contradicted.allocs.remove(&seq) => Verdict::Adopted(Cause::Impossible),
                 (_, None) => Verdict::Exact,
                 (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
                 (Tag::Exchanged, Some(_)) => Verdict::Inferred(Timing::Exchanged),
@@ -113,12 +153,43 @@ impl Resolver<'_> {
             if verdict == Verdict::Exact {
                 self.plan.verdicts[index] = verdict;
             } else {
-                self.diverge(index, if missed.is_some() { own } else { recorded }, recorded, verdict);
+                let probe = match verdict {
+                    Verdict::Adopted(Cause::AfterDivergence | Cause::Unexplained) => by_place,
+                    _ => self.probe_for(index, difference, verdict),
+                };
+                self.take_down(index, difference, verdict, probe);
             }
         }
         self.plan.ops.push(self.log, &self.now);
         self.now.clear();
         self.tally.count(self.plan.verdicts[index]);
+    }
+
+    /// Would an allocation have been placed elsewhere without what is assumed at it? Only what needs nothing is exact.
+    fn misses(&self, (index, asked): (usize, &Asked<'_>), recorded: Option<u64>) -> Option<Missed> {
+        let Ask::Alloc { request, .. } = asked.at(index as u32).ask else { return None };
+        let is_valid = request.check(self.machine.page_size).is_ok();
+        let answer = is_valid.then(|| self.space.allocator().place(&request, None).ok()).flatten();
+        let own = answer.map(|placement| placement.start);
+        (own != recorded).then_some(Missed { index: index as u32, own })
+    }
+
+    /// Is a free that nothing was decided about one of no area, and one of an unknown area one where none is, with the
+    /// pages that the counter tells?
+    fn can_be_freed(&self, addr: u64, nr_lazy: u64, done: Option<&Decided>) -> bool {
+        let allocator = self.space.allocator();
+        let Some(done) = done else {
+            let Place::Busy { area, .. } = allocator.lookup(addr) else { return true };
+            return allocator.areas()[area].start != addr;
+        };
+        done.ops.iter().all(|op| match *op {
+            Op::Adopt { extent, .. } => {
+                let pages = extent.len_bytes() / self.machine.page_size;
+                nr_lazy.checked_sub(pages) == Some(allocator.lazy_pages())
+                    && allocator.busy_overlapping(extent).is_empty()
+            }
+            _ => true,
+        })
     }
 
     /// What an operation came to, held against its record.
@@ -128,7 +199,7 @@ impl Resolver<'_> {
         event: &Event,
         (op, tag): (&Op, Tag),
         answer: &Answer,
-        contradicted: &mut HashSet<u32>,
+        contradicted: &mut Contradicted,
     ) {
         let checks = &mut self.plan.checks;
         match (op, answer, event.kind) {
@@ -149,7 +220,7 @@ impl Resolver<'_> {
                 let comes_out = placed(answer) == recorded_of(&self.log.events.nth(*born as usize));
                 let is_disbelieved = tag == Tag::Disbelieved && *born as usize == index;
                 if comes_out == is_disbelieved {
-                    contradicted.insert(*born);
+                    contradicted.allocs.insert(*born);
                 }
             }
             (Op::Chunk { .. }, Answer::Chunk(Some(extent)), _) => self.plan.chunks.push(*extent),

@@ -240,7 +240,7 @@ impl Pass<'_> {
         if verdict != Verdict::Exact {
             let seq = Seq(index as u32);
             self.plan.timeline.divergences.push(seq.0);
-            self.plan.divergences.push(Divergence::new(seq, None, None, verdict));
+            self.plan.divergences.push(Divergence::new(seq, (None, None), verdict, None));
         }
     }
 }

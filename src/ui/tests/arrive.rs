@@ -96,3 +96,38 @@ fn the_figures_of_a_read_are_drawn_when_they_change() {
         assert!(screen(&app).contains("resolving 41 %"), "{width}x{height}\n{}", screen(&app));
     }
 }
+
+/// Holds letters.
+#[derive(Debug)]
+struct Letters;
+
+impl crate::replay::decisions::Store for Letters {
+    fn name(&self) -> String {
+        "late.vmaplens.decisions".to_owned()
+    }
+
+    fn load(&self, _: u64) -> crate::replay::decisions::Stored {
+        crate::replay::decisions::Stored::Bytes(b"letters".to_vec())
+    }
+
+    fn is_wanted(&self) -> bool {
+        false
+    }
+
+    fn save(&self, _: &[u8]) -> Result<(), String> {
+        Err("nobody asked".to_owned())
+    }
+}
+
+#[test]
+fn a_file_of_decisions_that_is_none_is_named() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/amd64-612-late-smp4");
+    let reading = crate::source::Reading::default();
+    let log = crate::source::open(&crate::source::Input::Path(folder), &reading).expect("a capture");
+    let settings = Settings { decisions: Some(Arc::new(Letters)), ..Settings::default() };
+    let replay = Replay::open(Arc::new(log), &settings).expect("opens");
+    let mut app = app();
+    update(&mut app, Msg::Arrived(Box::new(Arrived::All(replay))));
+    let page = screen(&app);
+    assert!(page.contains("late.vmaplens.decisions is not used: it is no file of decisions"), "{page}");
+}

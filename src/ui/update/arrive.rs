@@ -23,6 +23,7 @@ pub(super) fn arrived(app: &mut App, arrived: Arrived) -> Vec<Effect> {
             app.loading = None;
             exchange(app, replay, app.replay.cursor());
             effects = marks(app);
+            app.say_kept();
             let noun = noun(app.replay.log());
             let said = app.message.take().map_or(String::new(), |message| format!("; {}", message.text));
             app.say(format!("all {} {noun}s are there{said}", text::count(app.replay.len() as u64)));
