@@ -13,6 +13,7 @@ mod holes;
 mod in_hand;
 mod path;
 mod pools;
+mod probed;
 mod purge;
 mod state;
 

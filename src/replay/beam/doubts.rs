@@ -50,6 +50,8 @@ impl Beam<'_> {
                 (What::Purge(_), What::Free { .. }) => true,
                 _ => false,
             };
+            // Before it is asked for, nothing is taken.
+            let fits = fits && other.since < record.index;
             if fits && is_new_task && (is_new_cpu || by_task) {
                 found.push(other);
             }
@@ -108,7 +110,7 @@ impl Beam<'_> {
         match record.what {
             What::Alloc { request, recorded, .. } => self.believe_or_not(state, record, &request, recorded, out),
             What::Free { addr, nr_lazy } => out.extend(self.count_anew(state, addr, nr_lazy)),
-            What::Purge(_) | What::Nothing => {}
+            What::FreeBegins { .. } | What::Unasked { .. } | What::Purge(_) | What::Nothing => {}
         }
     }
 

@@ -16,17 +16,20 @@ const AHEAD: usize = 512;
 
 impl Resolver<'_> {
     /// Does the trace leave so much open that several states have to be followed? With one CPU, or where probes show how
-    /// far a purge has got, one is enough; where the state at the start is not known, there is nothing to tell them by.
+    /// far a purge has got with its nodes, one is enough; where the state at the start is not known, there is nothing to
+    /// tell them by.
     pub(in super::super) fn needs_beam(&self) -> bool {
         let Self { log, machine, .. } = self;
         let rules = machine.policy.rules;
         machine.cpus_online > 1
             && rules.free_space == FreeSpace::FreeTree
-            && matches!(rules.lazy, LazyStore::PerNode | LazyStore::MergingTree)
             && !machine.has_foreign_rules(log)
             && !self.lost
             && self.older.hidden().is_none()
-            && has_only_events(log)
+            && told_by(log).is_some_and(|told_by| match told_by {
+                ToldBy::Events => matches!(rules.lazy, LazyStore::PerNode | LazyStore::MergingTree),
+                ToldBy::Probes => matches!(rules.lazy, LazyStore::Stack | LazyStore::MergingTree),
+            })
     }
 
     /// Goes through the records as a beam decides them. `None` if nothing can be made of them that way.
@@ -88,14 +91,19 @@ impl Resolver<'_> {
             self.believed_because(index, own, recorded.and_then(|start| Extent::sized(start, size)))
         });
         let mut has_freed = false;
+        let mut came_back = 0;
         for op in done.map_or(&[][..], |done| &done.ops) {
             let answer = self.apply(*op);
             has_freed |= matches!(answer, Answer::Freed(_));
+            came_back += if let Answer::Purged(purged) = answer { purged.num_purged } else { 0 };
             self.note_decided(index, &event, (op, tag), &answer, contradicted);
         }
         if matches!(event.kind, EventKind::Free { .. }) && self.first <= index {
             let is_known = has_freed || self.plan.mates[index] != NO_MATE;
             self.plan.checks.unknown_frees += u64::from(!is_known);
+        }
+        if matches!(event.kind, EventKind::PurgeReturn { .. }) && came_back > 0 {
+            self.plan.timeline.purges.push(seq);
         }
         if matches!(event.kind, EventKind::Alloc { .. }) && self.first <= index {
             let verdict = match (tag, missed) {
@@ -133,13 +141,13 @@ impl Resolver<'_> {
         let checks = &mut self.plan.checks;
         match (op, answer, event.kind) {
             (Op::Free { addr }, Answer::Freed(freed), kind) => {
-                let own = matches!(kind, EventKind::Free { addr: own, .. } if own.0 == *addr);
+                let own = is_free_of(kind, *addr);
                 if let EventKind::Free { nr_lazy, .. } = kind
                     && own
                 {
                     checks.nr_lazy_differs += u64::from(freed.nr_lazy != nr_lazy);
                 }
-                let record = if own { Some(index) } else { self.later_free(index, *addr) };
+                let record = if own { Some(index) } else { self.free_elsewhere(index, *addr) };
                 if let Some(record) = record.filter(|_| freed.born != VmapArea::UNBORN) {
                     self.plan.mates[record] = freed.born;
                     self.plan.mates[freed.born as usize] = record as u32;
@@ -156,19 +164,29 @@ impl Resolver<'_> {
             (Op::Adopt { born, .. }, Answer::Adopted { displaced, .. }, _) => {
                 checks.displaced += u64::from(*displaced);
                 checks.older_areas += u64::from(*born == VmapArea::UNBORN);
+                // A probe shows how long an area is that nobody knew of.
+                checks.unknown_frees += u64::from(matches!(event.kind, EventKind::FreeProbe { .. }));
             }
             (Op::Purge { .. }, Answer::Purged(purged), EventKind::Purge { num_purged, .. }) => {
                 checks.num_purged_differs += u64::from(purged.num_purged != num_purged);
+            }
+            (Op::Purge { .. }, Answer::Purged(purged), EventKind::PurgeReturn { purged: Some(found) }) => {
+                checks.num_purged_differs += u64::from((purged.num_purged > 0) != found);
             }
             _ => {}
         }
     }
 
-    /// The record of a free that was taken before it.
-    fn later_free(&self, index: usize, addr: u64) -> Option<usize> {
-        let is_it = |event: &Event| matches!(event.kind, EventKind::Free { addr: of, .. } if of.0 == addr);
+    /// The record of a free that was taken before it, or, where it shows the beginning, after it.
+    fn free_elsewhere(&self, index: usize, addr: u64) -> Option<usize> {
         let mut ahead = self.log.events.range(index + 1..).take(AHEAD).zip(index + 1..);
-        ahead.find(|(event, _)| is_it(event)).map(|(_, at)| at)
+        let later =
+            ahead.find(|(event, _)| matches!(event.kind, EventKind::Free { .. }) && is_free_of(event.kind, addr));
+        let begins = |at: &usize| {
+            let kind = self.log.events.nth(*at).kind;
+            matches!(kind, EventKind::FreeProbe { .. }) && is_free_of(kind, addr)
+        };
+        later.map(|(_, at)| at).or_else(|| (index.saturating_sub(AHEAD)..index).rev().find(begins))
     }
 
     fn believed_because(&self, index: usize, own: Option<u64>, recorded: Option<Extent>) -> Cause {
@@ -187,19 +205,38 @@ impl Resolver<'_> {
     }
 }
 
-/// Are all records of the allocator those of its trace events, and are purges among them?
-fn has_only_events(log: &Log) -> bool {
-    let mut purges = false;
+fn is_free_of(kind: EventKind, addr: u64) -> bool {
+    matches!(kind, EventKind::Free { addr: of, .. } | EventKind::FreeProbe { addr: of, .. } if of.0 == addr)
+}
+
+/// What wrote the records of the allocator.
+enum ToldBy {
+    /// Its trace events.
+    Events,
+    /// Probes at the beginning and the end of calls.
+    Probes,
+}
+
+/// What wrote all records of the allocator, purges among them; `None` if some of each did, or if some are lost.
+fn told_by(log: &Log) -> Option<ToldBy> {
+    let (mut events, mut probes) = (false, false);
+    let (mut purges, mut purge_returns) = (false, false);
     for event in &log.events {
         match event.kind {
             EventKind::Purge { .. } => purges = true,
-            EventKind::Alloc { .. }
-            | EventKind::Free { .. }
-            | EventKind::Mark { .. }
-            | EventKind::Report { .. }
-            | EventKind::Other { .. } => {}
-            _ => return false,
+            EventKind::PurgeReturn { .. } => purge_returns = true,
+            EventKind::Free { .. } => events = true,
+            EventKind::Request { .. }
+            | EventKind::Unasked { .. }
+            | EventKind::FreeProbe { .. }
+            | EventKind::PurgeEntry { .. } => probes = true,
+            EventKind::Alloc { .. } | EventKind::Mark { .. } | EventKind::Report { .. } | EventKind::Other { .. } => {}
+            _ => return None,
         }
     }
-    purges && !log.events.are_probed()
+    match (events || purges, probes || purge_returns) {
+        (_, false) if purges && !log.events.are_probed() => Some(ToldBy::Events),
+        (false, true) if purge_returns => Some(ToldBy::Probes),
+        _ => None,
+    }
 }
