@@ -42,7 +42,8 @@ impl ChunkRules {
         let word = if machine.is_32_bit { 4 } else { 8 };
         let cpus = u64::from(machine.cpus_possible);
         let rows = || log.before.iter().flat_map(|before| &before.areas);
-        let announcing = rows().filter(|area| area.caller == "pcpu_create_chunk").map(|area| area.start).collect();
+        let made = || rows().filter(|area| area.caller == "pcpu_create_chunk");
+        let announcing = made().map(|area| area.start).collect();
         let row = rows().find(|area| area.kind() == "per-CPU");
         let Some(row) = row else {
             let is_x86_64 = !machine.is_32_bit
@@ -54,7 +55,12 @@ impl ChunkRules {
         let atom = if (row.start | row.size).is_multiple_of(HUGE_PAGE) { HUGE_PAGE } else { page };
         let most = if atom == HUGE_PAGE { cpus * 2 } else { cpus };
         let fits = |n: &u64| row.size.is_multiple_of(*n) && (row.size / n).is_multiple_of(page);
-        let units = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
+        let mut units: Vec<u64> = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
+        // Spare ones or not: the array of object cgroups of a chunk that is there tells.
+        let has_array = |unit: &u64| made().any(|area| area.size == unit / MIN_ALLOC * word + page);
+        if units.iter().any(has_array) {
+            units.retain(has_array);
+        }
         Self { page, word, cpus, atom, units, announcing }
     }
 
