@@ -76,7 +76,7 @@ impl Beam<'_> {
             if going.is_empty() {
                 continue;
             }
-            taken = Self::keep(going, other.index);
+            taken = self.keep(going, other.index);
         }
         self.now = now;
         for state in &taken {

@@ -104,6 +104,8 @@ pub(super) struct State {
     pub(super) early: Vec<u32>,
     /// Areas whose free has begun on a CPU, and comes after the purge that begins has taken the lists off.
     pub(super) late: Vec<(u16, Area)>,
+    /// Which of the states at the start it comes from.
+    pub(super) start: usize,
     /// What is against it.
     pub(super) cost: f64,
     /// What it did in the present record.
@@ -128,6 +130,7 @@ impl State {
             purge: Purge::default(),
             early: Vec::new(),
             late: Vec::new(),
+            start: 0,
             cost: 0.0,
             acts: Vec::new(),
             tag: Tag::Plain,

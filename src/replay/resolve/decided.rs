@@ -4,15 +4,20 @@ use std::collections::HashSet;
 
 use crate::event::{Event, EventKind};
 use crate::log::Log;
-use crate::model::{Answer, Extent, Op, VmapArea};
+use crate::model::{Answer, Extent, Op, Request, VmapArea};
 use crate::policy::rules::{FreeSpace, LazyStore};
 
 use super::super::beam::{self, Decided, Missed, Tag};
 use super::super::plan::{NO_MATE, TALLY_EVERY};
+use super::initial::{has_unknown_shape, initial_space};
+use super::shapes::other_shapes;
 use super::{Cause, Checkpoints, Plan, Resolver, Timing, Verdict, placed, recorded_of};
 
 /// Records behind one that can have been taken before it.
 const AHEAD: usize = 512;
+/// Shapes of a free tree of a few holes that are followed where no file shows it; with more holes fewer.
+const MAX_SHAPES: usize = 63;
+const FEW_HOLES: usize = 256;
 
 impl Resolver<'_> {
     /// Does the trace leave so much open that several states have to be followed? With one CPU, or where probes show how
@@ -34,7 +39,11 @@ impl Resolver<'_> {
 
     /// Goes through the records as a beam decides them. `None` if nothing can be made of them that way.
     pub(in super::super) fn decide(&self, progress: impl Fn(usize)) -> Option<beam::Decisions> {
-        beam::decide(self.log, &self.machine, &self.space, progress)
+        let Self { log, machine, .. } = self;
+        let n_holes = (self.space.allocator().n_holes() as usize).max(FEW_HOLES);
+        let n = if has_unknown_shape(log, machine) { MAX_SHAPES * FEW_HOLES / n_holes } else { 0 };
+        let others = other_shapes().take(n).map(|shape| initial_space(log, machine, shape));
+        beam::decide(log, machine, &self.space, others, progress)
     }
 
     /// Goes through the records as was decided.
@@ -45,6 +54,10 @@ impl Resolver<'_> {
     ) -> (Plan, Checkpoints) {
         self.checkpoints.set_budget(checkpoint_bytes);
         self.shapes.forget();
+        if let Some(shape) = decisions.start.checked_sub(1).and_then(|other| other_shapes().nth(other)) {
+            self.space = initial_space(self.log, &self.machine, shape);
+            self.checkpoints.begin_anew(self.space.clone());
+        }
         let mut decided = decisions.decided.into_iter().peekable();
         // Where records contradict each other, what was decided need not come out.
         let mut contradicted = HashSet::new();
@@ -57,7 +70,7 @@ impl Resolver<'_> {
             let is_here = |at: u32| at as usize == index;
             let done = decided.next_if(|decided| is_here(decided.index));
             let missed = all_missed.next_if(|missed| is_here(missed.index));
-            self.take_decided(index, done.as_ref(), missed, &mut contradicted);
+            self.take_decided(index, (done.as_ref(), missed), decisions.start, &mut contradicted);
             self.checkpoints.offer(index + 1, &mut self.space);
         }
         self.sample();
@@ -68,8 +81,8 @@ impl Resolver<'_> {
     fn take_decided(
         &mut self,
         index: usize,
-        done: Option<&Decided>,
-        missed: Option<Missed>,
+        (done, missed): (Option<&Decided>, Option<Missed>),
+        start_shape: usize,
         contradicted: &mut HashSet<u32>,
     ) {
         let event = self.log.events.nth(index);
@@ -112,6 +125,11 @@ impl Resolver<'_> {
                 (Tag::Disbelieved, _) if contradicted.remove(&seq) => Verdict::Adopted(Cause::AfterDivergence),
                 (Tag::Disbelieved, _) => Verdict::Adopted(Cause::Impossible),
                 _ if contradicted.remove(&seq) => Verdict::Adopted(Cause::Impossible),
+                (Tag::OtherShape, _) => Verdict::Adopted(Cause::UnknownShape),
+                // At that time the free tree was believed to have another shape.
+                (Tag::Plain, Some(Missed { start, .. })) if start != start_shape && self.shape_decides_at(&event) => {
+                    Verdict::Adopted(Cause::UnknownShape)
+                }
                 (_, None) => Verdict::Exact,
                 (Tag::Plain | Tag::Advanced, Some(_)) => Verdict::Inferred(Timing::AfterPurge),
                 (Tag::Exchanged, Some(_)) => Verdict::Inferred(Timing::Exchanged),
@@ -127,6 +145,12 @@ impl Resolver<'_> {
         self.plan.ops.push(self.log, &self.now);
         self.now.clear();
         self.tally.count(self.plan.verdicts[index]);
+    }
+
+    fn shape_decides_at(&self, event: &Event) -> bool {
+        let EventKind::Alloc { size, align, window, .. } = event.kind else { return false };
+        let window = self.log.names.window(window);
+        self.shape_decides(&Request { size, align, window, cpu: 0, first_attempt: true })
     }
 
     /// What an operation came to, held against its record.
