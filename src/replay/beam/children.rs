@@ -84,11 +84,12 @@ impl Beam<'_> {
                 let wanted = Wanted::Counter { before, node: env.lazy_node(&area) };
                 self.with_purge(state, record, &wanted, out);
             }
-            What::FreeBegins { addr, end, can_be_late } => {
-                self.free_begins(state, record, (addr, end), can_be_late, out);
-            }
+            What::FreeBegins { addr, end, n_purges } => self.free_begins(state, record, (addr, end), n_purges, out),
             What::Unasked { addr, end } => out.extend(self.lies_there(state, record, addr, end)),
-            What::Purge(at) => self.finish(state, &self.facts.purges[at], out),
+            What::Purge(at) => {
+                self.finish(state, &self.facts.purges[at], out);
+                self.finish_without_late(state, &self.facts.purges[at], out);
+            }
             What::Nothing => out.push(state.clone()),
         }
     }
@@ -272,7 +273,7 @@ impl Beam<'_> {
     }
 
     /// The purge is over: what is left of it is done.
-    fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
+    pub(super) fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
         let env = &self.env;
         let was_idle = state.purge.stage == Stage::Idle;
         let mut pending = vec![state.clone()];

@@ -22,7 +22,8 @@ pub(super) enum What {
     /// An area is freed, and the counter shows so many pages.
     Free { addr: u64, nr_lazy: u64 },
     /// A free begins, as a probe shows: the area is lazy after this record, and before the next one of its CPU.
-    FreeBegins { addr: u64, end: u64, can_be_late: bool },
+    /// So many purges begin before that one.
+    FreeBegins { addr: u64, end: u64, n_purges: u32 },
     /// An area is in use whose request no probe saw.
     Unasked { addr: u64, end: u64 },
     /// A purge ends: its place in [`Facts::purges`].
@@ -164,7 +165,8 @@ impl<'a> Facts<'a> {
             }
             EventKind::Free { addr, nr_lazy, .. } => What::Free { addr: addr.0, nr_lazy },
             EventKind::FreeProbe { addr, end } => {
-                What::FreeBegins { addr: addr.0, end: end.0, can_be_late: self.probed.late.contains(&index) }
+                let n_purges = self.probed.late.get(&index).copied().unwrap_or(0);
+                What::FreeBegins { addr: addr.0, end: end.0, n_purges }
             }
             EventKind::Unasked { addr, end } => What::Unasked { addr: addr.0, end: end.0 },
             EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => What::Purge(self.purge_at(index)),

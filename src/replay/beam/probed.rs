@@ -3,10 +3,10 @@
 use crate::model::{Extent, Owner, VmapArea};
 
 use super::busy::Area;
-use super::facts::Record;
+use super::facts::{PurgeFacts, Record};
 use super::path::Tag;
 use super::purge::Stage;
-use super::state::State;
+use super::state::{Late, State};
 use super::{Beam, COPY};
 
 /// A free that had begun before a purge, and came after the purge had taken the lists off; or the other way round.
@@ -15,32 +15,49 @@ const RACED: f64 = 0.5;
 const UNKNOWN: f64 = 2.0;
 
 impl Beam<'_> {
-    /// A free has begun. A purge that has begun before it has most likely taken the lists off by now, and one that begins
-    /// before its CPU goes on most likely has not.
+    /// A free has begun. A purge that has begun before it has most likely taken the lists off by now, and those that begin
+    /// before its CPU goes on most likely have not.
     pub(super) fn free_begins(
         &self,
         state: &State,
         record: &Record,
         (addr, end): (u64, u64),
-        can_be_late: bool,
+        n_purges: u32,
         out: &mut Vec<State>,
     ) {
         self.works(COPY);
         let mut state = state.clone();
         let Some(area) = self.area_at(&mut state, addr, end) else { return };
-        if can_be_late {
-            let mut late = state.clone();
-            late.late.push((record.cpu, area));
+        let behind = self.detached(&state);
+        if n_purges > 0 {
+            let mut late = behind.as_ref().unwrap_or(&state).clone();
+            late.late.push(Late { area, cpu: record.cpu, n_purges });
             late.cost += RACED;
             out.push(late);
         }
-        if let Some(mut behind) = self.detached(&state) {
+        if let Some(mut behind) = behind {
             behind.free(&self.env, &area);
             out.push(behind);
             state.cost += RACED;
         }
         state.free(&self.env, &area);
         out.push(state);
+    }
+
+    /// A purge is over, and frees that had begun before it have not got any further.
+    pub(super) fn finish_without_late(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
+        let later: Vec<Late> = state.late.iter().filter(|late| late.n_purges > 1).copied().collect();
+        if later.is_empty() {
+            return;
+        }
+        let mut waits = state.clone();
+        waits.late.retain(|late| late.n_purges <= 1);
+        let from = out.len();
+        self.finish(&waits, purge, out);
+        for way in &mut out[from..] {
+            way.cost += RACED;
+            way.late.extend(later.iter().map(|late| Late { n_purges: late.n_purges - 1, ..*late }));
+        }
     }
 
     /// The area that is freed; one that nobody knows has been there all along.
@@ -71,7 +88,7 @@ impl Beam<'_> {
 
     /// The CPU of a late free goes on: the free is done, so the purge has taken the lists off before.
     pub(super) fn caught_up(&self, state: &State, record: &Record) -> Option<State> {
-        let is_due = state.late.iter().any(|&(cpu, _)| cpu == record.cpu);
+        let is_due = state.late.iter().any(|late| late.cpu == record.cpu);
         if is_due { self.detached(state) } else { None }
     }
 

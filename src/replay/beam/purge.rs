@@ -204,8 +204,8 @@ impl State {
         } else {
             self.purge.counter_then = self.counter;
             self.cost += self.compare_with_record(facts);
-            for (_, area) in std::mem::take(&mut self.late) {
-                self.free(env, &area);
+            for late in std::mem::take(&mut self.late) {
+                self.free(env, &late.area);
             }
             if self.purge.lists.is_empty() { Stage::Returning } else { Stage::Flushed }
         };

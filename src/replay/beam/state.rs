@@ -71,6 +71,16 @@ impl Env {
     }
 }
 
+/// An area whose free has begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Late {
+    pub(super) area: Area,
+    /// Where.
+    pub(super) cpu: u16,
+    /// So many purges begin before the CPU goes on.
+    pub(super) n_purges: u32,
+}
+
 /// Where an answer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -102,8 +112,8 @@ pub(super) struct State {
     pub(super) purge: Purge,
     /// Records that took effect before their place, ascending.
     pub(super) early: Vec<u32>,
-    /// Areas whose free has begun on a CPU, and comes after the purge that begins has taken the lists off.
-    pub(super) late: Vec<(u16, Area)>,
+    /// Areas whose free has begun, and comes after the purge that is recorded next has taken the lists off.
+    pub(super) late: Vec<Late>,
     /// Which of the states at the start it comes from.
     pub(super) start: usize,
     /// What is against it.
@@ -287,7 +297,7 @@ impl State {
     pub(super) fn hash(&self) -> u64 {
         let pools = self.pools.iter().fold(0, |hash, pools| mix(hash ^ pools.hash()));
         let early = self.early.iter().fold(1, |hash, &index| mix(hash ^ u64::from(index)));
-        let late = self.late.iter().fold(2, |hash, (_, area)| mix(hash ^ area.hash()));
+        let late = self.late.iter().fold(2, |hash, late| mix(hash ^ late.area.hash()));
         let lists = [self.busy.hash, self.lazy_hash, self.counter, pools, early, late];
         let parts = lists.into_iter().chain([self.holes.hash(), self.purge.hash()]);
         parts.fold(0, |hash, part| mix(hash ^ part))

@@ -1,6 +1,6 @@
 //! What probes show of calls: where each begins and where it ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::event::EventKind;
 use crate::model::PurgeKind;
@@ -13,8 +13,8 @@ use super::{PurgeFacts, Reader};
 pub(super) struct Probed {
     /// Returns of allocations: the record of their entry.
     pub(super) since: HashMap<u32, u32>,
-    /// Frees that had begun, and need not have got far, when a purge began on another CPU.
-    pub(super) late: HashSet<u32>,
+    /// Frees that had begun, and need not have got far, when purges began on other CPUs: how many.
+    pub(super) late: HashMap<u32, u32>,
 }
 
 /// Calls under way.
@@ -60,7 +60,9 @@ impl Reader<'_> {
             }
             EventKind::PurgeEntry { .. } => {
                 self.calls.purge = Some(at);
-                self.facts.probed.late.extend(self.calls.frees.values());
+                for free in self.calls.frees.values() {
+                    *self.facts.probed.late.entry(*free).or_insert(0) += 1;
+                }
             }
             EventKind::PurgeReturn { purged } => {
                 let full = self.overflow[task].purge() == PurgeKind::Full;
