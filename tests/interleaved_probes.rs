@@ -13,7 +13,7 @@ use std::sync::Arc;
 use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Nanos, TaskId, WindowId};
 use vmaplens::log::{Log, Window};
-use vmaplens::model::{Allocator, HelperOrder, PurgeKind, PurgePart, Request};
+use vmaplens::model::{Allocator, HelperOrder, Op, Place, PurgeKind, PurgePart, Request};
 use vmaplens::policy::{Augmented, Setup, by_id};
 use vmaplens::replay::{Follow, Replay, Settings};
 
@@ -141,7 +141,7 @@ impl Traced {
             let at = self.dice.roll(self.live.len() as u64) as usize;
             let addr = self.live.swap_remove(at);
             let area = self.space.lookup(addr);
-            let vmaplens::model::Place::Busy { area, .. } = area else { panic!("live") };
+            let Place::Busy { area, .. } = area else { panic!("live") };
             let end = Addr(self.space.areas()[area].end);
             self.write(cpu, EventKind::FreeProbe { addr: Addr(addr), end });
             return Next::Free(addr);
@@ -184,7 +184,6 @@ fn found_again(release: &str, n_cpus: u32) -> [u64; 2] {
             let replay = sound_replay(Arc::new(log), &format!("{release}, {n_cpus} CPUs, {at_once} %, seed {seed}"));
             let tally = replay.tally();
             assert_eq!(tally.exact + tally.inferred + tally.adopted, tally.allocs);
-            eprintln!("{release} {n_cpus} {at_once} seed {seed}: of {} adopted {} inferred {}", tally.allocs, tally.adopted, tally.inferred);
             total = [total[0] + tally.allocs, total[1] + tally.adopted];
         }
     }
@@ -206,7 +205,7 @@ fn sound_replay(log: Arc<Log>, what: &str) -> Replay {
         }
         for op in replay.plan().ops_of(replay.log(), seq.index()) {
             match op {
-                vmaplens::model::Op::Alloc { born, .. } => {
+                Op::Alloc { born, .. } => {
                     let task = replay.log().events.task(born as usize);
                     let asks = |&at: &usize| {
                         let event = replay.log().events.nth(at);
@@ -215,7 +214,7 @@ fn sound_replay(log: Arc<Log>, what: &str) -> Replay {
                     let asked = (0..born as usize).rev().find(asks).expect("an entry");
                     assert!((asked + 1..=born as usize).contains(&seq.index()), "{what}, at {at}");
                 }
-                vmaplens::model::Op::Free { addr } => assert!(freed.remove(&addr), "{what}, at {at}"),
+                Op::Free { addr } => assert!(freed.remove(&addr), "{what}, at {at}"),
                 _ => {}
             }
         }
@@ -225,16 +224,22 @@ fn sound_replay(log: Arc<Log>, what: &str) -> Replay {
 
 #[test]
 fn what_two_cpus_did_is_found_again() {
-    for release in ["6.1", "5.10"] {
-        let [allocs, adopted] = found_again(release, 2);
-        println!("{release}: {adopted} of {allocs}");
-    }
+    let [allocs, adopted] = found_again("6.1", 2);
+    assert!(7_000 < allocs && adopted * 1000 <= allocs, "{adopted} of {allocs}");
+}
+
+/// Up to 5.10 areas come back the newest first: which of two frees that overlap was the newer one shows in the shape of
+/// the tree alone, and is not tried.
+#[test]
+fn nearly_all_that_two_cpus_did_is_found_again_before_5_11() {
+    let [allocs, adopted] = found_again("5.10", 2);
+    assert!(7_000 < allocs && adopted * 250 <= allocs, "{adopted} of {allocs}");
 }
 
 #[test]
 fn nearly_all_that_three_cpus_did_is_found_again() {
-    for release in ["6.1", "5.10"] {
+    for (release, one_in) in [("6.1", 100), ("5.10", 20)] {
         let [allocs, adopted] = found_again(release, 3);
-        println!("{release}: {adopted} of {allocs}");
+        assert!(7_000 < allocs && adopted * one_in <= allocs, "{release}: {adopted} of {allocs}");
     }
 }

@@ -275,7 +275,7 @@ impl Beam<'_> {
     /// The purge is over: what is left of it is done.
     pub(super) fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
         let env = &self.env;
-        let was_idle = state.purge.stage == Stage::Idle;
+        let began = (state.purge.stage == Stage::Idle).then_some(state.acts.len());
         let mut pending = vec![state.clone()];
         while let Some(mut at) = pending.pop() {
             while at.step(env, purge, 0).is_some() {}
@@ -298,13 +298,13 @@ impl Beam<'_> {
                     while last.step(env, purge, worker).is_some() {}
                 }
                 last.cost += HYPOTHESIS;
-                last.end_purge(was_idle, purge);
+                last.end_purge(began, purge);
                 out.push(last);
                 for worker in 0..n {
                     while at.step(env, purge, worker).is_some() {}
                 }
             }
-            at.end_purge(was_idle, purge);
+            at.end_purge(began, purge);
             out.push(at);
         }
     }

@@ -58,11 +58,14 @@ impl State {
         }
     }
 
-    /// The purge is over; nothing of it is left to do. One that had not begun before is told as a whole.
-    pub(super) fn end_purge(&mut self, was_idle: bool, facts: &PurgeFacts) {
-        let has_freed = self.acts.iter().any(|op| matches!(op, Op::Free { .. }));
-        if was_idle && self.purge.workers.len() <= 1 && !has_freed {
-            self.acts.clear();
+    /// The purge is over; nothing of it is left to do. One that began behind so many acts is told as a whole, unless
+    /// something was freed in its midst.
+    pub(super) fn end_purge(&mut self, began: Option<usize>, facts: &PurgeFacts) {
+        let parts = |from: &usize| self.acts[*from..].iter().all(|op| matches!(op, Op::PurgePart(_)));
+        if let Some(from) = began.filter(parts)
+            && self.purge.workers.len() <= 1
+        {
+            self.acts.truncate(from);
         }
         self.acts.push(purge_op(if facts.full { PurgeKind::Full } else { PurgeKind::Partial }));
         self.purge = Purge::default();
