@@ -13,7 +13,7 @@ use std::sync::Arc;
 use common::Dice;
 use vmaplens::event::{Addr, Event, EventKind, Nanos, TaskId, WindowId};
 use vmaplens::log::{Log, Window};
-use vmaplens::model::{Allocator, HelperOrder, Op, Place, PurgeKind, PurgePart, Request};
+use vmaplens::model::{Allocator, HelperOrder, Op, PurgeKind, PurgePart, Request};
 use vmaplens::policy::{Augmented, Setup, by_id};
 use vmaplens::replay::{Follow, Replay, Settings};
 
@@ -43,7 +43,8 @@ struct Traced {
     log: Log,
     window: WindowId,
     cpus: Vec<(TaskId, Next)>,
-    live: Vec<u64>,
+    /// Areas in use: start and end.
+    live: Vec<(u64, u64)>,
     /// The mutex of purges.
     purges: bool,
     dice: Dice,
@@ -122,7 +123,7 @@ impl Traced {
             Next::Write(kind) => {
                 match kind {
                     // Nobody knows of an area before its allocation has returned.
-                    EventKind::Alloc { addr, .. } => self.live.push(addr.0),
+                    EventKind::Alloc { addr, size, .. } => self.live.push((addr.0, addr.0 + size)),
                     _ => self.purges = false,
                 }
                 self.write(cpu, kind);
@@ -139,11 +140,8 @@ impl Traced {
         }
         if !self.live.is_empty() && self.dice.roll(100) < 47 {
             let at = self.dice.roll(self.live.len() as u64) as usize;
-            let addr = self.live.swap_remove(at);
-            let area = self.space.lookup(addr);
-            let Place::Busy { area, .. } = area else { panic!("live") };
-            let end = Addr(self.space.areas()[area].end);
-            self.write(cpu, EventKind::FreeProbe { addr: Addr(addr), end });
+            let (addr, end) = self.live.swap_remove(at);
+            self.write(cpu, EventKind::FreeProbe { addr: Addr(addr), end: Addr(end) });
             return Next::Free(addr);
         }
         let (pages, align) = match self.dice.roll(4) {
@@ -233,12 +231,12 @@ fn what_two_cpus_did_is_found_again() {
 #[test]
 fn nearly_all_that_two_cpus_did_is_found_again_before_5_11() {
     let [allocs, adopted] = found_again("5.10", 2);
-    assert!(7_000 < allocs && adopted * 250 <= allocs, "{adopted} of {allocs}");
+    assert!(7_000 < allocs && adopted * 500 <= allocs, "{adopted} of {allocs}");
 }
 
 #[test]
 fn nearly_all_that_three_cpus_did_is_found_again() {
-    for (release, one_in) in [("6.1", 100), ("5.10", 20)] {
+    for (release, one_in) in [("6.1", 250), ("5.10", 40)] {
         let [allocs, adopted] = found_again(release, 3);
         assert!(7_000 < allocs && adopted * one_in <= allocs, "{release}: {adopted} of {allocs}");
     }

@@ -248,7 +248,7 @@ impl Beam<'_> {
         let mut seen = HashSet::new();
         let is_alone = states.len() == 1;
         states.retain(|state| state.cost <= limit && (is_alone || seen.insert(state.hash())));
-        give_up(&mut states, index - self.facts.first as u32);
+        give_up(&mut states, index - self.facts.first as u32, self.facts.has_probes());
         for state in &mut states {
             let acts = std::mem::take(&mut state.acts);
             let tag = std::mem::take(&mut state.tag);

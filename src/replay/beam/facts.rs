@@ -181,6 +181,11 @@ impl<'a> Facts<'a> {
         self.purges.partition_point(|purge| purge.record < index)
     }
 
+    /// Do probes show where calls begin?
+    pub(super) fn has_probes(&self) -> bool {
+        self.probed.is_seen
+    }
+
     /// The purge that can be under way at a record.
     pub(super) fn under_way(&self, index: u32) -> Option<&PurgeFacts> {
         self.purges.get(self.purge_at(index)).filter(|purge| purge.after < index)

@@ -31,20 +31,37 @@ pub(super) fn starts(env: &Env, space: &AddressSpace, others: impl Iterator<Item
     std::iter::once(Rc::clone(&first)).chain(others.collect::<Vec<_>>()).collect()
 }
 
-/// Keeps the cheapest of states in order, and of each of the best shapes the cheapest.
-pub(super) fn give_up(states: &mut Vec<State>, n_records: u32) {
-    let n_shapes = (SHAPE_RECORDS / n_records.max(1)) as usize;
+/// Ways of each shape that are kept besides, where there are several.
+const WAYS: usize = 3;
+
+/// Keeps the cheapest of states in order, of each of the best shapes the cheapest, and where nothing but an address shows
+/// which frees came before a purge (`by_frees`) the cheapest of some of those ways too.
+pub(super) fn give_up(states: &mut Vec<State>, n_records: u32, by_frees: bool) {
     if states.len() <= WIDTH {
         return;
     }
-    let mut seen: Vec<usize> = Vec::new();
+    let n_shapes = (SHAPE_RECORDS / n_records.max(1)) as usize;
+    let is_one = states.iter().all(|state| state.start == states[0].start);
+    let most = if is_one { WIDTH } else { WAYS };
+    // By shape: which frees.
+    let mut kept: Vec<(usize, Vec<u64>)> = Vec::new();
     let mut place = 0;
     states.retain(|state| {
         place += 1;
-        let is_new = seen.len() < n_shapes && !seen.contains(&state.start);
-        if is_new {
-            seen.push(state.start);
-        }
+        let way = if by_frees { state.frees_hash() } else { 0 };
+        let is_full = n_shapes.max(1) <= kept.len();
+        let is_new = match kept.iter_mut().find(|(start, _)| *start == state.start) {
+            Some((_, ways)) => {
+                let is_new = ways.len() < most && !ways.contains(&way);
+                ways.extend(is_new.then_some(way));
+                is_new
+            }
+            None if !is_full => {
+                kept.push((state.start, vec![way]));
+                true
+            }
+            None => false,
+        };
         is_new || place <= WIDTH
     });
 }

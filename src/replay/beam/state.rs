@@ -293,6 +293,11 @@ impl State {
         self.early.insert(at, index);
     }
 
+    /// Equal where the same frees came before the latest purge.
+    pub(super) fn frees_hash(&self) -> u64 {
+        self.late.iter().fold(self.lazy_hash, |hash, late| mix(hash ^ late.area.hash()))
+    }
+
     /// Equal for states that will do the same.
     pub(super) fn hash(&self) -> u64 {
         let pools = self.pools.iter().fold(0, |hash, pools| mix(hash ^ pools.hash()));

@@ -15,6 +15,8 @@ pub(super) struct Probed {
     pub(super) since: HashMap<u32, u32>,
     /// Frees that had begun, and need not have got far, when purges began on other CPUs: how many.
     pub(super) late: HashMap<u32, u32>,
+    /// There is any record of a probe.
+    pub(super) is_seen: bool,
 }
 
 /// Calls under way.
@@ -81,6 +83,7 @@ impl Reader<'_> {
             EventKind::FreeProbe { .. } | EventKind::Unasked { .. } => {}
             _ => return false,
         }
+        self.facts.probed.is_seen = true;
         true
     }
 }
