@@ -89,6 +89,21 @@ fn likely(log: &mut Log) -> impl Strategy<Value = EventKind> + use<> {
     ]
 }
 
+/// What probes would have written in its place.
+fn by_probe(kind: EventKind) -> EventKind {
+    match kind {
+        EventKind::Alloc { size, align, window, failed: true, .. } => EventKind::Request { size, align, window },
+        EventKind::Free { addr, nr_lazy, .. } => {
+            EventKind::FreeProbe { addr, end: Addr(addr.0 + (nr_lazy % 4) * 4096) }
+        }
+        EventKind::Purge { start, end, num_purged: 0..3 } => EventKind::PurgeEntry { start, end },
+        EventKind::Purge { num_purged, .. } => {
+            EventKind::PurgeReturn { purged: [None, Some(true), Some(false)][num_purged as usize % 3] }
+        }
+        kind => kind,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -96,7 +111,10 @@ proptest! {
     fn any_records_of_several_cpus_are_survived(
         kinds in prop::collection::vec((likely(&mut Log::default()), 0_u16..8, 0_usize..6), 1..160),
         nonsense in prop::collection::vec((kind(&mut Log::default()), any::<prop::sample::Index>()), 0..4),
-        kernel in prop::sample::select(&SEVERAL[..]),
+        (kernel, is_probed) in prop_oneof![
+            3 => prop::sample::select(&SEVERAL[..]).prop_map(|kernel| (kernel, false)),
+            2 => prop::sample::select(&["5.10", "6.1"][..]).prop_map(|kernel| (kernel, true)),
+        ],
         n_cpus in 2_u32..9,
         is_late in any::<bool>(),
     ) {
@@ -117,6 +135,7 @@ proptest! {
         }
         for (index, (kind, cpu, task)) in kinds.into_iter().enumerate() {
             let (at, line) = (Nanos(index as u64), index as u32);
+            let kind = if is_probed { by_probe(kind) } else { kind };
             log.events.push(Event { at, line, task: tasks[task], cpu: cpu % n_cpus as u16, kind });
         }
         for (kind, at) in nonsense {

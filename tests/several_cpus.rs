@@ -16,7 +16,7 @@ use vmaplens::event::EventKind;
 use vmaplens::log::{Around, KernelState, Log};
 use vmaplens::model::{AddressSpace, NIL, TreeId};
 use vmaplens::replay::truth::{check_after, check_state};
-use vmaplens::replay::{Follow, Replay, Settings};
+use vmaplens::replay::{Cause, Follow, Replay, Settings, Verdict};
 use vmaplens::source::{Input, Reading, open_log};
 
 /// What is known of a capture.
@@ -34,7 +34,7 @@ struct Capture {
 
 /// Every capture of several CPUs, those of `traces/` first. In `amd64-72-boot-smp3` two orders of carving and merging give
 /// the same addresses, and the other one is taken: that shows in the tree alone.
-const CAPTURES: [Capture; 9] = [
+const CAPTURES: [Capture; 11] = [
     Capture { name: "amd64-612-boot-smp2", allocs: 2954, inferred: 11, nr_lazy_differs: 0, tree: None },
     Capture { name: "amd64-612-stress-smp2", allocs: 2252, inferred: 5, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "amd64-612-parts-smp2", allocs: 1758, inferred: 1, nr_lazy_differs: 2, tree: Some(true) },
@@ -44,6 +44,8 @@ const CAPTURES: [Capture; 9] = [
     Capture { name: "amd64-72-boot-smp3", allocs: 2647, inferred: 12, nr_lazy_differs: 0, tree: Some(false) },
     Capture { name: "amd64-612-boot-smp6", allocs: 3665, inferred: 21, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "armhf-612-exhaust-smp2", allocs: 3852, inferred: 0, nr_lazy_differs: 0, tree: None },
+    Capture { name: "amd64-61-kprobes-smp4", allocs: 2514, inferred: 47, nr_lazy_differs: 0, tree: Some(true) },
+    Capture { name: "amd64-510-kprobes-smp2", allocs: 1814, inferred: 0, nr_lazy_differs: 0, tree: Some(true) },
 ];
 
 /// Those that are resolved quickly enough to be lied about.
@@ -105,11 +107,17 @@ fn all_that_is_open_is_inferred() {
     }
 }
 
+/// To where the kernel was asked for its own: records can stand behind that.
+fn seek_the_end(replay: &mut Replay) {
+    let end = replay.log().last_snapshot_place().unwrap_or(replay.len());
+    replay.seek(end, usize::MAX);
+}
+
 #[test]
 fn the_last_state_is_the_kernels_own() {
     for capture in &CAPTURES {
         let (mut replay, name) = (of(capture), capture.name);
-        replay.seek(replay.len(), usize::MAX);
+        seek_the_end(&mut replay);
         let after = replay.log().settled(Around::After).expect("listed");
         let check = check_after(replay.space(), &after);
         assert_eq!((check.missing, check.extra), (0, 0), "{name}");
@@ -274,4 +282,43 @@ fn inferred_timing_agrees_with_hidden_marks() {
     assert!(48 <= timing.inside, "{timing:?}");
     // A list that was empty is not told.
     assert!(timing.untold <= 1, "{timing:?}");
+}
+
+/// Where no file shows the tree, several shapes are followed; the holes come out all the same.
+#[test]
+fn a_tree_that_nobody_recorded_is_found_well_enough() {
+    for (name, adopted) in [("amd64-61-kprobes-smp4", 6), ("amd64-510-kprobes-smp2", 55)] {
+        let mut log = open(name);
+        assert!(log.state_before.take().is_some(), "{name}");
+        let mut replay = resolved(log);
+        let tally = replay.plan().tally(replay.len());
+        seek_the_end(&mut replay);
+        assert!(0 < tally.adopted && tally.adopted <= adopted, "{name}: {tally:?}");
+        let unknown_shape = Verdict::Adopted(Cause::UnknownShape);
+        let other = adopted_otherwise(&replay, unknown_shape);
+        assert_eq!(other, 0, "{name}");
+        let check = check_state(replay.space(), replay.log().truth.as_ref().expect("recorded"));
+        assert!(check.free_equal && check.lazy_equal && check.busy_equal, "{name} {check:?}");
+    }
+}
+
+fn adopted_otherwise(replay: &Replay, than: Verdict) -> usize {
+    let verdicts = replay.plan().divergences.iter().map(|found| found.verdict);
+    verdicts.filter(|verdict| matches!(verdict, Verdict::Adopted(_)) && *verdict != than).count()
+}
+
+/// A trace of one CPU leaves nothing open, whoever reads it: taken for one of two CPUs it has the same plan.
+#[test]
+fn nothing_is_assumed_where_nothing_is_open() {
+    for name in ["amd64-61-kprobes-smp1", "amd64-510-kprobes-smp1"] {
+        let alone = resolved(open(name));
+        let mut log = open(name);
+        log.origin.cpus_online = Some(2);
+        let replay = resolved(log);
+        let tally = replay.plan().tally(replay.len());
+        assert_eq!((tally.exact, tally.allocs), (tally.allocs, alone.plan().tally(alone.len()).allocs), "{name}");
+        let plans = [&alone, &replay].map(|replay| replay.plan().ops(replay.log()).collect::<Vec<_>>());
+        assert_eq!(plans[0].len(), plans[1].len(), "{name}");
+        assert!(plans[0] == plans[1], "{name}");
+    }
 }

@@ -15,12 +15,14 @@ mod holes;
 mod in_hand;
 mod path;
 mod pools;
+mod probed;
 mod purge;
+mod shapes;
 mod state;
 
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::log::Log;
@@ -31,6 +33,7 @@ pub(super) use asked::{Ask, Asked, MOST_AHEAD};
 use facts::{Facts, Record, What};
 use history::History;
 pub(super) use path::Tag;
+use shapes::{give_up, starts};
 use state::{Env, State};
 
 /// The purge had got further: nearly free, and still not nothing.
@@ -83,6 +86,8 @@ pub(super) struct Missed {
     pub(super) index: u32,
     /// Where; `None`: nowhere.
     pub(super) own: Option<u64>,
+    /// The state at the start that it comes from.
+    pub(super) start: usize,
 }
 
 /// How it came out.
@@ -92,6 +97,8 @@ pub(super) struct Decisions {
     pub(super) decided: Vec<Decided>,
     /// Allocations that were not exact, ascending.
     pub(super) missed: Vec<Missed>,
+    /// The state at the start: the first one, or which of the others.
+    pub(super) start: usize,
 }
 
 /// The states, and the place they have reached.
@@ -105,6 +112,8 @@ pub(super) struct Beam<'a> {
     now: u32,
     /// The cheapest first.
     states: Vec<Rc<State>>,
+    /// Shapes that the free tree can have had at the start.
+    n_starts: usize,
     history: History,
     /// Steps of purges taken so far, and what costs as much.
     work: Cell<u64>,
@@ -116,18 +125,22 @@ pub(super) fn decide(
     log: &Log,
     machine: &Machine,
     space: &AddressSpace,
+    others: impl Iterator<Item = AddressSpace>,
     progress: impl Fn(usize),
 ) -> Option<Decisions> {
     let env = Env::new(machine, space);
     let facts = Facts::read(log, machine, &env, space);
     let first = facts.first as u32;
+    let states = starts(&env, space, others);
+    let n_starts = states.len();
     let mut beam = Beam {
         env,
         facts,
         n_records: log.events.len() as u32,
         n_cpus: machine.cpus_online.max(1) as usize,
         now: first,
-        states: vec![Rc::new(State::new(&env, space))],
+        states,
+        n_starts,
         history: History::default(),
         work: Cell::new(0),
     };
@@ -141,11 +154,13 @@ pub(super) fn decide(
         if let What::Alloc { recorded, .. } = record.what {
             let own = beam.answer(&beam.states[0], &record);
             if own != recorded || beam.states[0].early.contains(&index) {
-                missed.push(Missed { index, own });
+                missed.push(Missed { index, own, start: beam.states[0].start });
             }
         }
         beam.advance(&record);
-        if beam.work.get() > WORK_AT_FIRST + u64::from(index - first) * WORK_PER_RECORD {
+        // Several shapes are as many traces.
+        let records = u64::from(index - first) * (1 + n_starts / WIDTH) as u64;
+        if beam.work.get() > WORK_AT_FIRST + records * WORK_PER_RECORD {
             return None;
         }
     }
@@ -156,7 +171,8 @@ pub(super) fn decide(
         });
     }
     decided.reverse();
-    Some(Decisions { decided, missed })
+    let start = beam.states.first().map_or(0, |best| best.start);
+    Some(Decisions { decided, missed, start })
 }
 
 impl Beam<'_> {
@@ -178,13 +194,17 @@ impl Beam<'_> {
         let best = self.states[0].cost;
         let mut next = Vec::new();
         for state in &self.states {
+            let from = next.len();
             self.children(state, record, &mut next);
+            if next.len() == from && self.is_shape_open() {
+                next.extend(self.in_another_shape(state, record));
+            }
         }
         self.try_doubts(record, best, &mut next);
         if cheapest(&next) >= best + LOOK_BACK {
             self.look_back(record, &mut next);
         }
-        self.states = Self::keep(next, record.index);
+        self.states = self.keep(next, record.index);
     }
 
     /// Level by level until one helps.
@@ -239,20 +259,13 @@ impl Beam<'_> {
     }
 
     /// The cheapest of different states, with what they did in this record written down.
-    fn keep(mut states: Vec<State>, index: u32) -> Vec<Rc<State>> {
+    fn keep(&self, mut states: Vec<State>, index: u32) -> Vec<Rc<State>> {
         states.sort_by(|a, b| a.cost.partial_cmp(&b.cost).unwrap_or(Ordering::Equal));
         let limit = cheapest(&states) + MARGIN;
         let mut seen = HashSet::new();
         let is_alone = states.len() == 1;
         states.retain(|state| state.cost <= limit && (is_alone || seen.insert(state.hash())));
-        let first = states.first().map_or(0, |state| state.beliefs);
-        let mut n_of = HashMap::new();
-        states.retain(|state| {
-            let n = n_of.entry(state.beliefs).or_insert(0);
-            *n += 1;
-            *n <= if state.beliefs == first { WIDTH } else { WIDTH_BESIDE }
-        });
-        states.truncate(WIDEST);
+        give_up(&mut states, index - self.facts.first as u32, self.facts.has_probes());
         for state in &mut states {
             let acts = std::mem::take(&mut state.acts);
             let tag = std::mem::take(&mut state.tag);

@@ -48,8 +48,8 @@ impl ChunkRules {
         let word = if machine.is_32_bit { 4 } else { 8 };
         let cpus = u64::from(machine.cpus_possible);
         let rows = || log.before.iter().flat_map(|before| &before.areas);
-        let announcing: Vec<u64> =
-            rows().filter(|area| area.caller == "pcpu_create_chunk").map(|area| area.start).collect();
+        let made = || rows().filter(|area| area.caller == "pcpu_create_chunk");
+        let announcing: Vec<u64> = made().map(|area| area.start).collect();
         let mut unnamed: HashSet<u64> = announcing.iter().copied().filter(|_| machine.from_boot).collect();
         if !unnamed.is_empty() {
             for event in &log.events {
@@ -71,7 +71,12 @@ impl ChunkRules {
         let atom = if (row.start | row.size).is_multiple_of(HUGE_PAGE) { HUGE_PAGE } else { page };
         let most = if atom == HUGE_PAGE { cpus * 2 } else { cpus };
         let fits = |n: &u64| row.size.is_multiple_of(*n) && (row.size / n).is_multiple_of(page);
-        let units = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
+        let mut units: Vec<u64> = (cpus..=most).filter(fits).map(|n| row.size / n).collect();
+        // Spare ones or not: the array of object cgroups of a chunk that is there tells.
+        let has_array = |unit: &u64| made().any(|area| area.size == unit / MIN_ALLOC * word + page);
+        if units.iter().any(has_array) {
+            units.retain(has_array);
+        }
         Self { page, word, cpus, atom, units, announcing, n_elsewhere, shown }
     }
 

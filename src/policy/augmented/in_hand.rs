@@ -14,7 +14,7 @@ use super::purge::PurgePhase;
 pub(super) struct InHand {
     /// Taken out of pools, not free yet.
     decayed: Vec<AreaId>,
-    /// Taken off the lazy list, ascending; [`NIL`] for what has been parked or returned since.
+    /// Taken off the lazy list, in its order; [`NIL`] for what has been parked or returned since.
     list: Vec<AreaId>,
     /// How many of the list have been looked at for parking.
     at: u32,
@@ -109,8 +109,9 @@ impl Augmented {
         }
         let due = list.iter().map(|&id| self.areas[id].len_bytes() >> self.page_shift).sum();
         let n_areas = list.len() as u32;
-        let bounds =
-            list.first().zip(list.last()).map(|(&first, &last)| (self.areas[first].start, self.areas[last].end));
+        // A stack is in no order.
+        let bounds = list.iter().map(|&id| (self.areas[id].start, self.areas[id].end));
+        let bounds = bounds.reduce(|(low, high), (start, end)| (low.min(start), high.max(end)));
         let state = &mut self.nodes[node as usize];
         let decayed = std::mem::take(&mut state.in_hand.decayed);
         state.in_hand = InHand { decayed, list, at: 0, due, n_areas, bounds };
@@ -158,7 +159,7 @@ impl Augmented {
         n_areas
     }
 
-    /// The next fused ranges leave the counter and join the free tree (6.2 to 6.8).
+    /// The next areas, or fused ranges, leave the counter and join the free tree (5.2 to 6.8).
     fn return_ranges<S: Sink>(&mut self, n: u32, sink: &mut S) -> u32 {
         let from = self.nodes[0].in_hand.at as usize;
         let to = (from + n as usize).min(self.nodes[0].in_hand.list.len());
@@ -177,7 +178,7 @@ impl Augmented {
 
     /// The rest of a node's list, all at once.
     pub(super) fn finish_in_hand<S: Sink>(&mut self, node: u32, full: bool, sink: &mut S) -> u32 {
-        if self.rules.lazy == LazyStore::MergingTree {
+        if matches!(self.rules.lazy, LazyStore::MergingTree | LazyStore::Stack) {
             let n_areas = std::mem::take(&mut self.nodes[0].in_hand.n_areas);
             self.return_ranges(u32::MAX, sink);
             self.nodes[0].in_hand = InHand::default();

@@ -53,7 +53,7 @@ impl<'a> Asked<'a> {
             What::Alloc { request, recorded, chunk } => Ask::Alloc { request, recorded, chunk },
             What::Free { addr, .. } => Ask::Free { addr },
             What::Purge(_) => Ask::Purge,
-            What::Nothing => Ask::Nothing,
+            What::FreeBegins { .. } | What::Unasked { .. } | What::Nothing => Ask::Nothing,
         };
         Asking { cpu: record.cpu, task: record.task, ask }
     }

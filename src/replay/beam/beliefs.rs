@@ -48,7 +48,7 @@ impl Beam<'_> {
                 self.with_exchanged_lie(state, record, out);
             }
             What::Free { addr, nr_lazy } => out.extend(self.count_anew(state, record, addr, nr_lazy)),
-            What::Purge(_) | What::Nothing => {}
+            What::FreeBegins { .. } | What::Unasked { .. } | What::Purge(_) | What::Nothing => {}
         }
     }
 

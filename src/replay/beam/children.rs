@@ -36,7 +36,7 @@ impl Wanted<'_> {
         match (*self, effect) {
             (Self::Counter { node, .. }, Effect::Detached { node: at }) => at == node,
             (Self::Counter { .. }, Effect::Subtracted) => true,
-            (Self::Counter { .. }, Effect::Merged) => env.fuses(),
+            (Self::Counter { .. }, Effect::Merged) => env.returns_singly(),
             (Self::Counter { .. }, _) => false,
             (Self::Answer { request, .. }, Effect::Decayed { node, pages }) => {
                 env.is_poolable(request)
@@ -55,6 +55,8 @@ impl Wanted<'_> {
 impl Beam<'_> {
     /// Every way a state can go on at a record without a doubt about its order. Early ones only drop their mark.
     pub(super) fn children(&self, state: &State, record: &Record, out: &mut Vec<State>) {
+        let caught_up = self.caught_up(state, record);
+        let state = caught_up.as_ref().unwrap_or(state);
         if let Ok(at) = state.early.binary_search(&record.index) {
             let mut child = state.clone();
             child.early.remove(at);
@@ -82,7 +84,12 @@ impl Beam<'_> {
                 let wanted = Wanted::Counter { before, node: env.lazy_node(&area) };
                 self.with_purge(state, record, &wanted, out);
             }
-            What::Purge(at) => self.finish(state, &self.facts.purges[at], out),
+            What::FreeBegins { addr, end, n_purges } => self.free_begins(state, record, (addr, end), n_purges, out),
+            What::Unasked { addr, end } => out.extend(self.lies_there(state, record, addr, end)),
+            What::Purge(at) => {
+                self.finish(state, &self.facts.purges[at], out);
+                self.finish_without_late(state, &self.facts.purges[at], out);
+            }
             What::Nothing => out.push(state.clone()),
         }
     }
@@ -106,7 +113,7 @@ impl Beam<'_> {
                     }
                 }
             }
-            What::Purge(_) | What::Nothing => {}
+            What::FreeBegins { .. } | What::Unasked { .. } | What::Purge(_) | What::Nothing => {}
         }
         if state.tag == Tag::Plain {
             state.tag = tag;
@@ -272,9 +279,9 @@ impl Beam<'_> {
     }
 
     /// The purge is over: what is left of it is done.
-    fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
+    pub(super) fn finish(&self, state: &State, purge: &PurgeFacts, out: &mut Vec<State>) {
         let env = &self.env;
-        let was_idle = state.purge.stage == Stage::Idle;
+        let began = (state.purge.stage == Stage::Idle).then_some(state.acts.len());
         let mut pending = vec![state.clone()];
         while let Some(mut at) = pending.pop() {
             while at.step(env, purge, 0).is_some() {}
@@ -297,13 +304,13 @@ impl Beam<'_> {
                     while last.step(env, purge, worker).is_some() {}
                 }
                 last.cost += HYPOTHESIS;
-                last.end_purge(was_idle, purge);
+                last.end_purge(began, purge);
                 out.push(last);
                 for worker in 0..n {
                     while at.step(env, purge, worker).is_some() {}
                 }
             }
-            at.end_purge(was_idle, purge);
+            at.end_purge(began, purge);
             out.push(at);
         }
     }

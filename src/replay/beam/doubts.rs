@@ -47,6 +47,8 @@ impl Beam<'_> {
                 (What::Purge(_), What::Free { .. }) => true,
                 _ => false,
             };
+            // Before it is asked for, nothing is taken.
+            let fits = fits && other.since < record.index;
             if fits && is_new_task && (is_new_cpu || by_task) {
                 found.push(other);
             }

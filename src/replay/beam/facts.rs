@@ -1,5 +1,7 @@
 //! [`Facts`]: what follows from the records alone, read ahead: when each purge can have begun, and what it took off.
 
+mod probes;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::event::EventKind;
@@ -10,6 +12,7 @@ use super::super::overflow::{Overflow, task_slots};
 use super::super::percpu::{ChunkRules, ChunkWatch};
 use super::super::{Machine, resolve};
 use super::state::Env;
+use probes::{Calls, Probed};
 
 /// What a record asks of a state.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +21,11 @@ pub(super) enum What {
     Alloc { request: Request, recorded: Option<u64>, chunk: Option<(u64, u64)> },
     /// An area is freed, and the counter shows so many pages.
     Free { addr: u64, nr_lazy: u64 },
+    /// A free begins, as a probe shows: the area is lazy after this record, and before the next one of its CPU.
+    /// So many purges begin before that one.
+    FreeBegins { addr: u64, end: u64, n_purges: u32 },
+    /// An area is in use whose request no probe saw.
+    Unasked { addr: u64, end: u64 },
     /// A purge ends: its place in [`Facts::purges`].
     Purge(usize),
     /// Nothing.
@@ -31,6 +39,8 @@ pub(super) struct Record {
     pub(super) cpu: u16,
     /// Its task, by pid.
     pub(super) task: usize,
+    /// It took effect after this record.
+    pub(super) since: u32,
     pub(super) what: What,
 }
 
@@ -45,6 +55,8 @@ pub(super) struct PurgeFacts {
     pub(super) full: bool,
     /// Areas taken off; up to 6.8 fused ranges.
     pub(super) num_purged: Option<u32>,
+    /// Was there anything to take off?
+    pub(super) found: Option<bool>,
     /// Lowest start and highest end of them, if there are any.
     pub(super) bounds: Option<(u64, u64)>,
     /// Nothing else is in those bounds.
@@ -71,6 +83,7 @@ pub(super) struct Facts<'a> {
     /// Allocations of areas that are never freed, and of those that have a place in common with another: ascending.
     suspects: Vec<u32>,
     pub(super) first: usize,
+    probed: Probed,
 }
 
 /// A free of an area that no record allocated.
@@ -112,6 +125,7 @@ struct Reader<'a> {
     /// After which record the previous drain began.
     last_drain: u32,
     lowest: u64,
+    calls: Calls,
 }
 
 impl<'a> Facts<'a> {
@@ -128,6 +142,7 @@ impl<'a> Facts<'a> {
             orphans: Vec::new(),
             suspects: Vec::new(),
             first,
+            probed: Probed::default(),
         };
         let mut live: HashMap<u64, VecDeque<(u64, u32)>> = HashMap::new();
         for node in 0..env.n_nodes {
@@ -149,6 +164,7 @@ impl<'a> Facts<'a> {
             triggers: Vec::new(),
             last_drain: first as u32,
             lowest: log.names.windows().iter().map(|window| window.vstart).min().unwrap_or(0),
+            calls: Calls::new(tasks.len()),
         };
         for index in first..log.events.len() {
             reader.read(index);
@@ -173,15 +189,26 @@ impl<'a> Facts<'a> {
                 What::Alloc { request, recorded: (!failed).then_some(addr.0), chunk }
             }
             EventKind::Free { addr, nr_lazy, .. } => What::Free { addr: addr.0, nr_lazy },
-            EventKind::Purge { .. } => What::Purge(self.purge_at(index)),
+            EventKind::FreeProbe { addr, end } => {
+                let n_purges = self.probed.late.get(&index).copied().unwrap_or(0);
+                What::FreeBegins { addr: addr.0, end: end.0, n_purges }
+            }
+            EventKind::Unasked { addr, end } => What::Unasked { addr: addr.0, end: end.0 },
+            EventKind::Purge { .. } | EventKind::PurgeReturn { .. } => What::Purge(self.purge_at(index)),
             _ => What::Nothing,
         };
-        Record { index, cpu: event.cpu, task, what }
+        let since = self.probed.since.get(&index).copied().unwrap_or(0);
+        Record { index, cpu: event.cpu, task, since, what }
     }
 
     /// The first purge that is recorded at a record or behind it.
     fn purge_at(&self, index: u32) -> usize {
         self.purges.partition_point(|purge| purge.record < index)
+    }
+
+    /// Do probes show where calls begin?
+    pub(super) fn has_probes(&self) -> bool {
+        self.probed.is_seen
     }
 
     /// The purge that can be under way at a record.
@@ -222,9 +249,13 @@ impl Reader<'_> {
         let event = self.facts.log.events.nth(index);
         let at = index as u32;
         let task = self.facts.slots.get(event.task.0 as usize).copied().unwrap_or(0);
+        self.calls.note_cpu(event.cpu, at, &event.kind);
         match event.kind {
             EventKind::Alloc { addr, size, align, window, failed } => {
                 let window = self.facts.log.names.window(window);
+                if let Some(entry) = self.calls.returned(task) {
+                    self.facts.probed.since.insert(at, entry);
+                }
                 if !self.overflow[task].attempt((size, align, window), failed) {
                     self.facts.retries.insert(at);
                 }
@@ -288,13 +319,18 @@ impl Reader<'_> {
                     after: after.max(self.facts.first as u32),
                     full,
                     num_purged: Some(num_purged),
+                    found: None,
                     bounds: (num_purged > 0).then_some((start.0, end.0)),
                     bounds_are_exact: is_drain || full,
                     sum: None,
                     sum_lacks: None,
                 });
             }
-            _ => return,
+            _ => {
+                if !self.read_probe(at, task, &event.kind) {
+                    return;
+                }
+            }
         }
         self.last_of_task[task] = at;
     }

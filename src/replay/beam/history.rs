@@ -44,7 +44,8 @@ impl Beam<'_> {
         let by_task = self.env.rules.reschedules_before_record;
         let is_own = |other: &Record| other.task == record.task || (!by_task && other.cpu == record.cpu);
         let n = self.history.before.len();
-        let from = (0..n - 1).rev().find(|&at| is_own(&self.history.before[at].0)).map_or(0, |at| at + 1);
+        let is_before = |other: &Record| is_own(other) || other.index < record.since;
+        let from = (0..n - 1).rev().find(|&at| is_before(&self.history.before[at].0)).map_or(0, |at| at + 1);
         let now = self.now;
         let mut taken: Vec<Rc<State>> = Vec::new();
         for at in from..n - 1 {
@@ -76,7 +77,7 @@ impl Beam<'_> {
             if going.is_empty() {
                 continue;
             }
-            taken = Self::keep(going, other.index);
+            taken = self.keep(going, other.index);
         }
         self.now = now;
         for state in &taken {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::model::PurgeKind;
+use crate::model::{Op, PurgeKind};
 
 use super::super::plan::purge_op;
 use super::busy::Area;
@@ -41,7 +41,8 @@ impl State {
                 }
                 let areas = &self.purge.lists[index].areas;
                 let is_here = |(place, area): (usize, &Area)| {
-                    let is_parked = place < at && (env.fuses() || (!self.purge.full && is_parkable(env, area)));
+                    let is_parked =
+                        place < at && (env.returns_singly() || (!self.purge.full && is_parkable(env, area)));
                     // One that is gone already is empty.
                     area.start < area.end && area.start < end && start < area.end && !is_parked
                 };
@@ -57,10 +58,14 @@ impl State {
         }
     }
 
-    /// The purge is over; nothing of it is left to do. One that had not begun before is told as a whole.
-    pub(super) fn end_purge(&mut self, was_idle: bool, facts: &PurgeFacts) {
-        if was_idle && self.purge.workers.len() <= 1 {
-            self.acts.clear();
+    /// The purge is over; nothing of it is left to do. One that began behind so many acts is told as a whole, unless
+    /// something was freed in its midst.
+    pub(super) fn end_purge(&mut self, began: Option<usize>, facts: &PurgeFacts) {
+        let parts = |from: &usize| self.acts[*from..].iter().all(|op| matches!(op, Op::PurgePart(_)));
+        if let Some(from) = began.filter(parts)
+            && self.purge.workers.len() <= 1
+        {
+            self.acts.truncate(from);
         }
         self.acts.push(purge_op(if facts.full { PurgeKind::Full } else { PurgeKind::Partial }));
         self.purge = Purge::default();

@@ -21,6 +21,8 @@ pub(in crate::replay) enum Tag {
     OtherNode,
     /// The pool was empty at the look.
     PoolMissed,
+    /// The hole is there, and a tree of another shape would have given it.
+    OtherShape,
     /// The record is believed although nothing explains it.
     Believed,
     /// The record is not believed: the model's own answer stands for it.

@@ -51,7 +51,7 @@ pub(super) struct Worker {
     /// Its present list, and the first that is not its own.
     pub(super) list: u32,
     pub(super) end: u32,
-    /// Areas of the list looked at for parking; up to 6.8 ranges returned.
+    /// Areas of the list looked at for parking; up to 6.8 pieces returned.
     pub(super) at: u32,
     pub(super) is_subtracted: bool,
 }
@@ -206,6 +206,9 @@ impl State {
         } else {
             self.purge.counter_then = self.counter;
             self.cost += self.compare_with_record(env, facts);
+            for late in std::mem::take(&mut self.late) {
+                self.free(env, &late.area);
+            }
             if self.purge.lists.is_empty() { Stage::Returning } else { Stage::Flushed }
         };
         // Even an empty list: what is freed from here on is not in it.
@@ -213,8 +216,9 @@ impl State {
     }
 
     fn detach(&mut self, env: &Env, node: u32) {
-        let mut areas = self.take_lazy(node);
-        let (low, high) = (areas[0].start, areas.iter().map(|area| area.end).max().unwrap_or(0));
+        let mut areas = self.take_lazy(env, node);
+        let low = areas.iter().map(|area| area.start).min().unwrap_or(0);
+        let high = areas.iter().map(|area| area.end).max().unwrap_or(0);
         self.purge.pages_detached += areas.iter().map(|area| env.pages(area)).sum::<u64>();
         if env.fuses() {
             Rc::make_mut(&mut areas).dedup_by(|upper, lower| {
@@ -246,7 +250,9 @@ impl State {
         let sum = self.told_sum(env, facts);
         let purge = &mut self.purge;
         let mut cost = 0.0;
-        if facts.num_purged.is_some_and(|n| u64::from(n) != purge.n_detached) {
+        let n = purge.n_detached;
+        if facts.num_purged.is_some_and(|num| u64::from(num) != n) || facts.found.is_some_and(|found| found != (0 < n))
+        {
             cost += purge.charge(1, COUNT_DIFFERS);
         }
         if sum.is_some_and(|sum| sum != purge.pages_detached) {
@@ -271,7 +277,7 @@ impl State {
             Stage::Pools { node, .. } => node,
             Stage::Flushed | Stage::Returning => return,
         };
-        if env.fuses() {
+        if env.returns_singly() {
             return;
         }
         let waiting = || self.lazy[first as usize..].iter();
@@ -309,7 +315,7 @@ impl State {
             return None;
         }
         let List { node, areas } = self.purge.lists[worker.list as usize].clone();
-        if env.fuses() {
+        if env.returns_singly() {
             let range = areas[worker.at as usize];
             self.counter = self.counter.saturating_sub(env.pages(&range));
             self.holes_mut().give_back(range.start, range.end);

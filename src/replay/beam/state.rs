@@ -55,10 +55,30 @@ impl Env {
         self.n_nodes > 1 && request.window == self.window
     }
 
-    /// Are areas of the purge returned one by one, as ascending fused ranges (up to 6.8)?
+    /// Does a purge return what it took off piece by piece, other CPUs in between (up to 6.8)?
+    pub(super) fn returns_singly(&self) -> bool {
+        self.fuses() || self.is_stack()
+    }
+
+    /// Are those pieces ascending fused ranges?
     pub(super) fn fuses(&self) -> bool {
         self.rules.lazy == LazyStore::MergingTree
     }
+
+    /// Are they areas, the newest first?
+    fn is_stack(&self) -> bool {
+        self.rules.lazy == LazyStore::Stack
+    }
+}
+
+/// An area whose free has begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Late {
+    pub(super) area: Area,
+    /// Where.
+    pub(super) cpu: u16,
+    /// So many purges begin before the CPU goes on.
+    pub(super) n_purges: u32,
 }
 
 /// Where an answer comes from.
@@ -94,6 +114,10 @@ pub(super) struct State {
     pub(super) early: Vec<u32>,
     /// Which records it believed and which not, where nothing explained them: equal for equal beliefs.
     pub(super) beliefs: u64,
+    /// Areas whose free has begun, and comes after the purge that is recorded next has taken the lists off.
+    pub(super) late: Vec<Late>,
+    /// Which of the states at the start it comes from.
+    pub(super) start: usize,
     /// What is against it.
     pub(super) cost: f64,
     /// What it did in the present record.
@@ -118,6 +142,8 @@ impl State {
             purge: Purge::default(),
             early: Vec::new(),
             beliefs: 0,
+            late: Vec::new(),
+            start: 0,
             cost: 0.0,
             acts: Vec::new(),
             tag: Tag::Plain,
@@ -127,6 +153,10 @@ impl State {
         for node in 0..env.n_nodes {
             allocator.visit_busy(node, &mut |busy| new.busy.insert(area(busy)));
             allocator.visit_lazy(node, &mut |lazy| new.add_lazy(node, area(lazy)));
+            if env.is_stack() {
+                // They came the newest first.
+                Rc::make_mut(&mut new.lazy[node as usize]).reverse();
+            }
         }
         let mut pooled = Vec::new();
         allocator.visit_pools(&mut |node, area| pooled.push((node, area.start, area.end)));
@@ -205,13 +235,18 @@ impl State {
         Rc::make_mut(&mut self.lazy[node as usize]).push(area);
     }
 
-    /// Takes a node's lazy list off, ascending.
-    pub(super) fn take_lazy(&mut self, node: u32) -> Rc<Vec<Area>> {
+    /// Takes a node's lazy list off, in the order in which a purge goes through it: ascending, or the newest first.
+    pub(super) fn take_lazy(&mut self, env: &Env, node: u32) -> Rc<Vec<Area>> {
         let mut list = std::mem::take(&mut self.lazy[node as usize]);
         for area in list.iter() {
             self.lazy_hash ^= area.hash().rotate_left(node);
         }
-        Rc::make_mut(&mut list).sort_unstable_by_key(|area| area.start);
+        let areas = Rc::make_mut(&mut list);
+        if env.is_stack() {
+            areas.reverse();
+        } else {
+            areas.sort_unstable_by_key(|area| area.start);
+        }
         list
     }
 
@@ -266,12 +301,19 @@ impl State {
         self.early.insert(at, index);
     }
 
+    /// Equal where the same frees came before the latest purge.
+    pub(super) fn frees_hash(&self) -> u64 {
+        self.late.iter().fold(self.lazy_hash, |hash, late| mix(hash ^ late.area.hash()))
+    }
+
     /// Equal for states that will do the same.
     pub(super) fn hash(&self) -> u64 {
         let pools = self.pools.iter().fold(0, |hash, pools| mix(hash ^ pools.hash()));
         let early = self.early.iter().fold(1, |hash, &index| mix(hash ^ u64::from(index)));
-        let parts = [self.holes.hash(), self.busy.hash, self.lazy_hash, self.counter, pools, early, self.purge.hash()];
-        parts.into_iter().fold(0, |hash, part| mix(hash ^ part))
+        let late = self.late.iter().fold(2, |hash, late| mix(hash ^ late.area.hash()));
+        let lists = [self.busy.hash, self.lazy_hash, self.counter, pools, early, late];
+        let parts = lists.into_iter().chain([self.holes.hash(), self.purge.hash()]);
+        parts.fold(0, |hash, part| mix(hash ^ part))
     }
 
     /// Memory held alone, in bytes.

@@ -12,7 +12,7 @@ use super::super::Machine;
 use super::super::beam::{Ask, Asked};
 
 /// Raised when the beam begins to decide otherwise, or a file to say it otherwise.
-const SEARCH: u32 = 1;
+const SEARCH: u32 = 2;
 
 /// Takes text and numbers.
 struct Hasher(Sha256);

@@ -127,13 +127,13 @@ fn decisions(body: &[u8], asked: &Asked<'_>) -> Result<Decisions, Refused> {
                 let digits = text.strip_prefix("0x").ok_or_else(impossible)?;
                 u64::from_str_radix(digits, 16).map_err(|_| impossible())
             };
-            missed.push(Missed { index: at, own: own.map(of_text).transpose()? });
+            missed.push(Missed { index: at, own: own.map(of_text).transpose()?, start: 0 });
         }
     }
     match line {
         // Out of order, or behind the last record.
         Some(line) => Err(Refused::Impossible { event: line.at.saturating_add(1) }),
-        None => Ok(Decisions { decided, missed }),
+        None => Ok(Decisions { decided, missed, start: 0 }),
     }
 }
 

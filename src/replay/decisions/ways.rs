@@ -106,7 +106,6 @@ impl<'a> Ways<'a> {
                 self.take(at, record)?;
                 match self.asked.at(record).ask {
                     Ask::Alloc { request, chunk, .. } => {
-                        let chunk = chunk.filter(|_| record != at || tag != Tag::Disbelieved);
                         add_alloc(request, record, chunk, ops);
                     }
                     Ask::Free { addr } => ops.push(Op::Free { addr }),
@@ -118,12 +117,12 @@ impl<'a> Ways<'a> {
                 }
             }
             Does::TakePoolMissed(record) => {
-                let is_tagged = record != at || matches!(tag, Tag::PoolMissed | Tag::Exchanged);
+                let is_tagged = record != at || matches!(tag, Tag::PoolMissed | Tag::Exchanged | Tag::Disbelieved);
                 let (request, chunk) = self.other_request(at, record, is_tagged)?;
                 add_alloc(Request { first_attempt: false, ..request }, record, chunk, ops);
             }
             Does::TakeOtherNode(record, node) => {
-                let is_tagged = record == at && tag == Tag::OtherNode;
+                let is_tagged = record == at && matches!(tag, Tag::OtherNode | Tag::Disbelieved);
                 let (request, chunk) = self.other_request(at, record, is_tagged)?;
                 let n_nodes = self.asked.n_nodes();
                 if n_nodes <= node || node == request.cpu % n_nodes {
@@ -132,13 +131,14 @@ impl<'a> Ways<'a> {
                 add_alloc(Request { cpu: node, ..request }, record, chunk, ops);
             }
             Does::Believe => {
-                let Ask::Alloc { request, recorded, .. } = self.asked.at(at).ask else { return None };
+                let Ask::Alloc { request, recorded, chunk } = self.asked.at(at).ask else { return None };
                 let extent = Extent::sized(recorded?, request.size)?;
                 if tag != Tag::Believed {
                     return None;
                 }
                 self.take(at, at)?;
                 ops.push(Op::Adopt { extent, owner: self.asked.owner_of(&request), born: at });
+                ops.extend(chunk.map(|(size, align)| Op::Chunk { size, align }));
             }
             Does::FreeUnknown(pages) => {
                 let Ask::Free { addr } = self.asked.at(at).ask else { return None };

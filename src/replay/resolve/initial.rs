@@ -22,8 +22,7 @@ pub(in super::super) fn first_record(log: &Log, machine: &Machine) -> usize {
     log.snapshot_place().unwrap_or(0)
 }
 
-/// Does the free tree at the start have a shape that no file shows and that matters? Several CPUs leave more open than
-/// shapes can explain.
+/// Does the free tree at the start have a shape that no file shows and that matters?
 pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
     let shows_shape = log.state_before.as_ref().is_some_and(|state| !state.tree.is_empty());
     let shows_holes = log.state_before.is_some() || usable_baseline(log).is_some();
@@ -32,7 +31,6 @@ pub(super) fn has_unknown_shape(log: &Log, machine: &Machine) -> bool {
         && !machine.from_boot
         && shows_holes
         && !shows_shape
-        && machine.cpus_online == 1
         && machine.policy.rules.free_space == FreeSpace::FreeTree
 }
 

@@ -26,6 +26,11 @@ const MAX_KEPT: usize = 1 << 19;
 /// Wrong answers a shape may be behind the leading one before it is given up.
 const MAX_BEHIND: u32 = 6;
 
+/// Shapes to try besides the default one.
+pub(super) fn other_shapes() -> impl Iterator<Item = Shape> {
+    [Shape::Descending, Shape::Ascending, Shape::BySize].into_iter().chain((3..OTHERS).map(Shape::Shuffled))
+}
+
 /// One shape, with all that the plan has of the leading one.
 #[derive(Debug)]
 struct Other {
@@ -75,11 +80,11 @@ impl Asked {
 impl Shapes {
     /// The shapes a trace can start with; none where the shape is known or does not matter.
     pub(super) fn at_start(log: &Log, machine: &Machine) -> Self {
-        if !has_unknown_shape(log, machine) {
+        // Several CPUs leave more open than shapes alone can explain.
+        if machine.cpus_online > 1 || !has_unknown_shape(log, machine) {
             return Self::default();
         }
-        let shapes =
-            [Shape::Descending, Shape::Ascending, Shape::BySize].into_iter().chain((3..OTHERS).map(Shape::Shuffled));
+        let shapes = other_shapes();
         // Two states a shape, and what they grow to.
         let bytes_each = 4 * initial_space(log, machine, Shape::default()).heap_bytes().max(1);
         let at_most = usize::try_from(MAX_BYTES / bytes_each).unwrap_or(usize::MAX);
@@ -181,7 +186,7 @@ impl Resolver<'_> {
     }
 
     /// Does the shape of the free tree decide the answer?
-    fn shape_decides(&self, request: &Request) -> bool {
+    pub(super) fn shape_decides(&self, request: &Request) -> bool {
         request.align > self.machine.page_size || self.machine.policy.rules.search == SearchLength::AlwaysPadded
     }
 
