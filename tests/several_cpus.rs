@@ -34,7 +34,7 @@ struct Capture {
 
 /// Every capture of several CPUs, those of `traces/` first. In `amd64-72-boot-smp3` two orders of carving and merging give
 /// the same addresses, and the other one is taken: that shows in the tree alone.
-const CAPTURES: [Capture; 11] = [
+const CAPTURES: [Capture; 12] = [
     Capture { name: "amd64-612-boot-smp2", allocs: 2954, inferred: 11, nr_lazy_differs: 0, tree: None },
     Capture { name: "amd64-612-stress-smp2", allocs: 2252, inferred: 5, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "amd64-612-parts-smp2", allocs: 1758, inferred: 1, nr_lazy_differs: 2, tree: Some(true) },
@@ -42,6 +42,7 @@ const CAPTURES: [Capture; 11] = [
     Capture { name: "amd64-612-late-smp4", allocs: 538, inferred: 0, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "amd64-72-boot-smp2", allocs: 1336, inferred: 0, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "amd64-72-boot-smp3", allocs: 2647, inferred: 12, nr_lazy_differs: 0, tree: Some(false) },
+    Capture { name: "amd64-72-boot-smp4", allocs: 3996, inferred: 5, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "amd64-612-boot-smp6", allocs: 3665, inferred: 21, nr_lazy_differs: 0, tree: Some(true) },
     Capture { name: "armhf-612-exhaust-smp2", allocs: 3852, inferred: 0, nr_lazy_differs: 0, tree: None },
     Capture { name: "amd64-61-kprobes-smp4", allocs: 2514, inferred: 47, nr_lazy_differs: 0, tree: Some(true) },

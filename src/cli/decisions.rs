@@ -1,4 +1,4 @@
-//! [`FileStore`]: what was inferred of a trace, in a file beside it.
+//! What was inferred of a trace, in a file beside it.
 
 use std::fs::File;
 use std::io::Read;

@@ -19,6 +19,7 @@ mod probed;
 mod purge;
 mod shapes;
 mod state;
+mod width;
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -33,8 +34,9 @@ pub(super) use asked::{Ask, Asked, MOST_AHEAD};
 use facts::{Facts, Record, What};
 use history::History;
 pub(super) use path::Tag;
-use shapes::{give_up, starts};
+use shapes::starts;
 use state::{Env, State};
+use width::{WIDTH, give_up};
 
 /// The purge had got further: nearly free, and still not nothing.
 const HYPOTHESIS: f64 = 0.005;
@@ -48,12 +50,6 @@ const BELIEF: f64 = 8.0;
 const LIE: f64 = 5.0;
 /// States dearer than the cheapest by more are given up.
 const MARGIN: f64 = 9.0;
-/// States kept.
-const WIDTH: usize = 12;
-/// Of those that believe other records than the cheapest does, for each set of such records.
-const WIDTH_BESIDE: usize = 6;
-/// All together.
-const WIDEST: usize = 32;
 /// Later records that can take effect before one.
 const MAX_EARLY: u32 = 3;
 /// What may be done for each record, in steps of purges, and for the first ones together. A trace that takes more is one

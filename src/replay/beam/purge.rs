@@ -105,6 +105,11 @@ impl Purge {
         lists ^ mix(self.pages_detached ^ u64::from(self.charged) << 56) ^ mix(self.untold_pages as u64)
     }
 
+    /// Tells apart where the lists were taken off.
+    pub(super) fn cut(&self) -> u64 {
+        self.lists.iter().fold(0, |hash, list| mix(hash ^ u64::from(list.node) << 32 ^ list.areas.len() as u64))
+    }
+
     /// Those who return lists; one at other times.
     pub(super) fn n_workers(&self) -> usize {
         if self.stage == Stage::Returning { self.workers.len() } else { 1 }

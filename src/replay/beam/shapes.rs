@@ -1,7 +1,6 @@
 //! Free trees whose shape at the start no file shows: several are followed, and where one gives another answer than the
 //! kernel did it is not given up at once. None of them need be quite right.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::model::search::align_up;
@@ -11,12 +10,10 @@ use super::facts::{Record, What};
 use super::holes::Holes;
 use super::path::Tag;
 use super::state::{Env, State};
-use super::{Beam, COPY, WIDEST, WIDTH, WIDTH_BESIDE};
+use super::{Beam, COPY};
 
 /// The shape of the free tree is another one: seven more than the best one has are enough to give one up.
 const OTHER_SHAPE: f64 = 1.25;
-/// Shapes followed, times records: fewer and fewer.
-const SHAPE_RECORDS: u32 = 1 << 15;
 /// Records after which the tree has turned over, or no other shape is any better.
 const MAX_RECORDS: u32 = 16_384;
 
@@ -30,49 +27,6 @@ pub(super) fn starts(env: &Env, space: &AddressSpace, others: impl Iterator<Item
         Rc::new(state)
     });
     std::iter::once(Rc::clone(&first)).chain(others.collect::<Vec<_>>()).collect()
-}
-
-/// Ways of each shape that are kept besides, where there are several.
-const WAYS: usize = 3;
-
-/// Keeps the cheapest of states in order, of each of the best shapes the cheapest, and where nothing but an address shows
-/// which frees came before a purge (`by_frees`) the cheapest of some of those ways too.
-pub(super) fn give_up(states: &mut Vec<State>, n_records: u32, by_frees: bool) {
-    if states.len() <= WIDTH {
-        return;
-    }
-    let n_shapes = (SHAPE_RECORDS / n_records.max(1)) as usize;
-    let is_one = states.iter().all(|state| state.start == states[0].start);
-    let most = if is_one { WIDTH } else { WAYS };
-    // By shape: which frees.
-    let mut kept: Vec<(usize, Vec<u64>)> = Vec::new();
-    let mut place = 0;
-    let first = states[0].beliefs;
-    let (mut n_of, mut n_beside) = (HashMap::new(), 0);
-    states.retain(|state| {
-        place += 1;
-        let n = n_of.entry(state.beliefs).or_insert(0);
-        *n += 1;
-        let is_beside = WIDTH < place
-            && *n <= if state.beliefs == first { WIDTH } else { WIDTH_BESIDE }
-            && n_beside < WIDEST - WIDTH;
-        n_beside += usize::from(is_beside);
-        let way = if by_frees { state.frees_hash() } else { 0 };
-        let is_full = n_shapes.max(1) <= kept.len();
-        let is_new = match kept.iter_mut().find(|(start, _)| *start == state.start) {
-            Some((_, ways)) => {
-                let is_new = ways.len() < most && !ways.contains(&way);
-                ways.extend(is_new.then_some(way));
-                is_new
-            }
-            None if !is_full => {
-                kept.push((state.start, vec![way]));
-                true
-            }
-            None => false,
-        };
-        is_new || is_beside || place <= WIDTH
-    });
 }
 
 impl Beam<'_> {
