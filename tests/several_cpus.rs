@@ -184,7 +184,7 @@ fn the_state_in_the_midst_is_the_kernels_own() {
         assert!(is_there, "{}", capture.name);
         n_compared += 1;
     }
-    assert_eq!(n_compared, 3);
+    assert_eq!(n_compared, 4);
 }
 
 /// After every single record, with purges under way: everything has its place, and all counters are right.

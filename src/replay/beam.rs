@@ -207,7 +207,7 @@ impl Beam<'_> {
     fn try_doubts(&self, record: &Record, best: f64, next: &mut Vec<State>) {
         let is_explained = cheapest(next) < best + EARLY;
         if !is_explained || self.facts.is_suspect(record.index) {
-            for state in &self.states {
+            for state in self.open_to(record) {
                 self.with_orphan(state, record, next);
             }
         }
@@ -218,18 +218,18 @@ impl Beam<'_> {
             if cheapest(next) < best + EARLY {
                 break;
             }
-            for state in self.worth(depth) {
+            for state in self.worth(depth, record) {
                 self.with_early(state, record, depth, next);
             }
         }
         if cheapest(next) < best + OTHER_POOL {
             return;
         }
-        for state in &self.states {
+        for state in self.open_to(record) {
             self.with_other_pool(state, record, next);
         }
         if cheapest(next) >= best + LIE {
-            for state in &self.states {
+            for state in self.open_to(record) {
                 self.with_belief(state, record, next);
             }
         }
@@ -243,15 +243,22 @@ impl Beam<'_> {
         }
     }
 
+    /// States in which a record has not been taken early: in the others it is done.
+    fn open_to(&self, record: &Record) -> impl Iterator<Item = &State> {
+        let index = record.index;
+        let is_open = move |state: &&State| state.early.binary_search(&index).is_err();
+        self.states.iter().map(|state| &**state).filter(is_open)
+    }
+
     /// States for which several early records are tried: that takes long.
-    fn worth(&self, depth: u32) -> impl Iterator<Item = &State> {
+    fn worth(&self, depth: u32, record: &Record) -> impl Iterator<Item = &State> {
         let n = match depth {
             1 => WIDTH,
             2 => 4,
             _ => 2,
         };
         let best = self.states[0].cost;
-        self.states.iter().map(|state| &**state).filter(move |state| state.cost <= best + 3.0).take(n)
+        self.open_to(record).filter(move |state| state.cost <= best + 3.0).take(n)
     }
 
     /// The cheapest of different states, with what they did in this record written down.

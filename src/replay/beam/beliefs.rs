@@ -22,9 +22,10 @@ const COUNTER_DIFFERS: f64 = 2.0;
 impl Beam<'_> {
     /// The record is wrong: the state answers with an address that is freed later and that no record allocated.
     pub(super) fn with_orphan(&self, state: &State, record: &Record, out: &mut Vec<State>) {
-        let What::Alloc { request, recorded: Some(_), .. } = record.what else { return };
+        let What::Alloc { request, recorded: Some(recorded), .. } = record.what else { return };
         let orphans = self.facts.orphans_behind(record.index).take(MAX_ORPHANS);
-        let answers: Vec<Option<u64>> = orphans.filter(|&addr| state.busy.get(addr).is_none()).map(Some).collect();
+        let is_other = |addr: &u64| *addr != recorded && state.busy.get(*addr).is_none();
+        let answers: Vec<Option<u64>> = orphans.filter(is_other).map(Some).collect();
         if answers.is_empty() || request.check(self.env.page_size).is_err() {
             return;
         }
@@ -134,7 +135,8 @@ impl Beam<'_> {
     }
 
     fn disbelieve(&self, state: &State, record: &Record, request: &Request) -> Option<State> {
-        let found = state.place(&self.env, request)?;
+        let What::Alloc { recorded, .. } = record.what else { return None };
+        let found = state.place(&self.env, request).filter(|found| Some(found.start()) != recorded)?;
         let mut child = state.clone();
         child.alloc(&self.env, request, Some(found), record.index);
         self.add_chunk(&mut child, record);
