@@ -259,3 +259,25 @@ fn a_false_record_near_by_is_found_and_costs_little() {
     }
     assert!(all_found < all_moved * 3, "{all_found} adopted for {all_moved} false ones");
 }
+
+/// Two areas of the snapshot at the start whose records tell other sizes, one of them the other area's.
+#[test]
+fn sizes_that_the_snapshot_contradicts_are_survived() {
+    let mut log = Log::clone(&common::capture("amd64-612-boot-smp1"));
+    let before = log.before.clone().expect("a snapshot");
+    let record_of = |start: u64| {
+        log.events.iter().position(|event| matches!(event.kind, EventKind::Alloc { addr, .. } if addr.0 == start))
+    };
+    let known = before.areas.iter().filter_map(|area| Some((record_of(area.start)?, area.end - area.start)));
+    let known: Vec<(usize, u64)> = known.collect();
+    let (first, size) = known[0];
+    let (second, _) = *known.iter().find(|(_, other)| *other != size).expect("another size");
+    for (record, told) in [(first, 0x7_7000), (second, size)] {
+        log.events.update(record, |event| {
+            if let EventKind::Alloc { size, .. } = &mut event.kind {
+                *size = told;
+            }
+        });
+    }
+    is_one_history(&opened(log, "two sizes"), "two sizes");
+}

@@ -94,7 +94,6 @@ impl<'a> Asked<'a> {
 
     /// Whose the area of a request is.
     pub(in crate::replay) fn owner_of(&self, request: &Request) -> Owner {
-        let poolable = self.env.is_poolable(request);
-        if poolable { Owner::Node(request.cpu % self.env.n_nodes) } else { Owner::Nobody }
+        self.env.owner_of(request)
     }
 }

@@ -69,7 +69,7 @@ impl Beam<'_> {
             return;
         }
         let extent = recorded.and_then(|start| Extent::sized(start, request.size));
-        let owner = if env.is_poolable(request) { Owner::Node(request.cpu % env.n_nodes) } else { Owner::Nobody };
+        let owner = env.owner_of(request);
         let can_be = extent.is_some_and(|extent| self.is_possible(state, request, extent));
         let (against, against_not) = if can_be { (0.0, LESS_LIKELY) } else { (LESS_LIKELY, 0.0) };
         self.works(COPY);
@@ -137,6 +137,7 @@ impl Beam<'_> {
     fn disbelieve(&self, state: &State, record: &Record, request: &Request) -> Option<State> {
         let What::Alloc { recorded, .. } = record.what else { return None };
         let found = state.place(&self.env, request).filter(|found| Some(found.start()) != recorded)?;
+        self.works(COPY);
         let mut child = state.clone();
         child.alloc(&self.env, request, Some(found), record.index);
         self.add_chunk(&mut child, record);

@@ -1,4 +1,4 @@
-//! What is tried when no state goes on as recorded: another order, another pool, another belief.
+//! What is tried when no state goes on as recorded: another order, another pool. Beliefs come last (`beliefs.rs`).
 
 use crate::model::Request;
 

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::model::search::align_up;
-use crate::model::{AddressSpace, Extent, Owner, TreeId};
+use crate::model::{AddressSpace, Extent, TreeId};
 
 use super::facts::{Record, What};
 use super::holes::Holes;
@@ -61,7 +61,7 @@ impl Beam<'_> {
                 state.count_helpers(n_helpers);
             }
         }
-        let owner = if env.is_poolable(&request) { Owner::Node(request.cpu % env.n_nodes) } else { Owner::Nobody };
+        let owner = env.owner_of(&request);
         state.adopt(env, extent, owner, record.index);
         if let Some((size, align)) = chunk {
             state.chunk(env, size, align);

@@ -51,6 +51,11 @@ impl Env {
         (area.end - area.start) / self.page_size
     }
 
+    /// Whose the area of a request is: its CPU's node if it can go to a pool.
+    pub(super) fn owner_of(&self, request: &Request) -> Owner {
+        if self.is_poolable(request) { Owner::Node(request.cpu % self.n_nodes) } else { Owner::Nobody }
+    }
+
     pub(super) fn is_poolable(&self, request: &Request) -> bool {
         self.n_nodes > 1 && request.window == self.window
     }

@@ -76,7 +76,7 @@ fn vanished(log: &Log, before: &Baseline, taken_at: usize, page_size: u64) -> BT
             None => others.push((area.start, size)),
         }
     }
-    let mut n_of_size = BTreeMap::new();
+    let mut n_of_size: BTreeMap<u64, usize> = BTreeMap::new();
     for &size in live.values().flatten() {
         *n_of_size.entry(size).or_insert(0) += 1;
     }
@@ -85,7 +85,7 @@ fn vanished(log: &Log, before: &Baseline, taken_at: usize, page_size: u64) -> BT
         let told = live.get_mut(&start).and_then(VecDeque::pop_front).unwrap_or(size);
         let was_elsewhere = n_of_size.get(&size).is_some_and(|&n| n > 0);
         if let Some(n) = n_of_size.get_mut(if was_elsewhere { &size } else { &told }) {
-            *n -= 1;
+            *n = n.saturating_sub(1);
         }
     }
     n_of_size
